@@ -1,0 +1,2 @@
+//! The `offkey` command.
+fn main() {}

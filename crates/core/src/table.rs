@@ -1,0 +1,158 @@
+//! What the stages hand each other: embeddings with their clips, scores with their clips.
+//!
+//! An embedding table is a folder with `embeddings.npy` (float32, `[clips, dims]`) and `rows.csv`
+//! (one clip a row, same order). A score table is one CSV. Both are read with ordinary tools.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use ndarray::Array2;
+use ndarray_npy::{ReadNpyExt, WriteNpyExt};
+use serde::{Deserialize, Serialize};
+
+use crate::Clip;
+
+/// Embeddings, one row a clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddingTable {
+    /// The clips, in row order.
+    pub clips: Vec<Clip>,
+    /// `[clips, dims]`.
+    pub embeddings: Array2<f32>,
+}
+
+/// One clip's anomaly score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreRow {
+    /// The clip scored.
+    pub clip: Clip,
+    /// Anomaly score: larger is more anomalous, always.
+    pub score: f64,
+    /// Whether the score lies above the section's threshold, where there is one.
+    pub decision: Option<bool>,
+}
+
+/// Why a table could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The file system refused.
+    #[error("cannot access `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A CSV row does not have the expected form.
+    #[error("cannot read table `{}`", path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The cause, with its line.
+        source: csv::Error,
+    },
+    /// The array file is not a two-dimensional float32 array.
+    #[error("cannot read array `{}`, expected a float32 `.npy` of two dimensions", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Array and rows disagree.
+    #[error("`{}` has {rows} rows but {embeddings} embeddings", path.display())]
+    Length {
+        /// The table's folder or file.
+        path: PathBuf,
+        /// Rows of the CSV.
+        rows: usize,
+        /// Rows of the array.
+        embeddings: usize,
+    },
+}
+
+impl EmbeddingTable {
+    /// Writes `embeddings.npy` and `rows.csv` into `folder`, which is made if absent.
+    ///
+    /// # Errors
+    /// [`TableError::Io`] when the folder cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), TableError> {
+        fs::create_dir_all(folder).map_err(io_error(folder))?;
+        let array_path = folder.join("embeddings.npy");
+        let file = fs::File::create(&array_path).map_err(io_error(&array_path))?;
+        self.embeddings.write_npy(io::BufWriter::new(file)).map_err(npy_error(&array_path))?;
+        write_csv(&folder.join("rows.csv"), &self.clips)
+    }
+
+    /// Reads what [`EmbeddingTable::write`] wrote.
+    ///
+    /// # Errors
+    /// [`TableError`] when a file is absent, malformed, or the two disagree in length.
+    pub fn read(folder: &Path) -> Result<Self, TableError> {
+        Self::read_parts(&folder.join("embeddings.npy"), &folder.join("rows.csv"))
+    }
+
+    /// Reads an array and its rows from two files that anybody may have written.
+    ///
+    /// # Errors
+    /// [`TableError`] when a file is absent, malformed, or the two disagree in length.
+    pub fn read_parts(array_path: &Path, rows_path: &Path) -> Result<Self, TableError> {
+        let embeddings = read_npy(array_path)?;
+        let clips: Vec<Clip> = read_csv(rows_path)?;
+        if clips.len() != embeddings.nrows() {
+            return Err(TableError::Length {
+                path: array_path.to_owned(),
+                rows: clips.len(),
+                embeddings: embeddings.nrows(),
+            });
+        }
+        Ok(Self { clips, embeddings })
+    }
+}
+
+/// Reads a float32 `.npy` of two dimensions.
+///
+/// # Errors
+/// [`TableError::Io`] when it cannot be opened, [`TableError::Npy`] when it is something else.
+pub fn read_npy(path: &Path) -> Result<Array2<f32>, TableError> {
+    let file = fs::File::open(path).map_err(io_error(path))?;
+    Array2::<f32>::read_npy(io::BufReader::new(file)).map_err(npy_error(path))
+}
+
+/// Writes serialisable rows as CSV with a header.
+///
+/// # Errors
+/// [`TableError`] when the file cannot be written.
+pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError> {
+    let mut writer = csv::Writer::from_path(path).map_err(csv_error(path))?;
+    for row in rows {
+        writer.serialize(row).map_err(csv_error(path))?;
+    }
+    writer.flush().map_err(io_error(path))
+}
+
+/// Reads a CSV with a header into rows.
+///
+/// # Errors
+/// [`TableError::Csv`] at the first row that does not fit.
+pub fn read_csv<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>, TableError> {
+    let mut reader = csv::Reader::from_path(path).map_err(csv_error(path))?;
+    reader.deserialize().collect::<Result<_, _>>().map_err(csv_error(path))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TableError + '_ {
+    move |source| TableError::Io { path: path.to_owned(), source }
+}
+
+fn csv_error(path: &Path) -> impl FnOnce(csv::Error) -> TableError + '_ {
+    move |source| TableError::Csv { path: path.to_owned(), source }
+}
+
+fn npy_error<E: std::error::Error + Send + Sync + 'static>(
+    path: &Path,
+) -> impl FnOnce(E) -> TableError + '_ {
+    move |source| TableError::Npy { path: path.to_owned(), source: Box::new(source) }
+}

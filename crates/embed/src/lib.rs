@@ -1,0 +1,1 @@
+//! Features to embeddings: encoders, losses, training.

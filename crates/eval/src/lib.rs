@@ -1,0 +1,1 @@
+//! Scores and truth to numbers: official metrics of every challenge year.

@@ -1,0 +1,1 @@
+//! Fast CPU kernels for training and inference: plain slices in, plain slices out.

@@ -1,0 +1,1 @@
+//! Anomalous sound detection for machines, from recordings to a scored test set.

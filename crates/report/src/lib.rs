@@ -1,0 +1,1 @@
+//! Numbers to pictures and pages: t-SNE, RISE, charts, one HTML page.

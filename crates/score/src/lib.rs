@@ -1,0 +1,1 @@
+//! Embeddings to anomaly scores: backends and thresholds.

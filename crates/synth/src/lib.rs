@@ -1,0 +1,1 @@
+//! Synthetic machines with known faults.
