@@ -1,0 +1,266 @@
+//! What an encoder is made of: a list of branches, each from one kind of feature to one part of
+//! the embedding.
+
+use serde::{Deserialize, Serialize};
+
+/// Architecture of an encoder.
+///
+/// The default is the two-branch network of Wilkinghoff and Kurth, "Why do Angular Margin Losses
+/// work well for Semi-Supervised Anomalous Sound Detection?", IEEE/ACM TASLP 32, 2024: a spectrum
+/// branch and a spectrogram branch, 2,540,978 parameters for clips of 10 s.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EncoderConfig {
+    /// Sampling rate the encoder expects; 16,000 in every year of DCASE Task 2.
+    pub rate_hz: u32,
+    /// Length every clip is brought to before it enters, 10 s in DCASE 2020 to 2022.
+    pub clip_s: f64,
+    /// The branches; the embedding is their outputs one after the other.
+    pub branches: Vec<BranchConfig>,
+    /// Whether convolutions and dense layers have a bias. The paper's have none, because a bias
+    /// lets a compactness loss be solved without looking at the input.
+    pub bias: bool,
+    /// Whether batch normalisation has a trained scale and shift, as in the paper. The shift is a
+    /// bias too, so studies of collapse switch it off.
+    pub batch_norm_affine: bool,
+    /// Squeeze-and-excitation (ratio 16) on every residual branch and after every convolution
+    /// over the spectrum, as in the author's later `FeatEx` system; off in the paper.
+    pub squeeze_excitation: bool,
+}
+
+/// One branch of an encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BranchConfig {
+    /// One-dimensional convolutions over the magnitude spectrum of the whole clip.
+    Spectrum(SpectrumConfig),
+    /// A residual network over the magnitude spectrogram.
+    Stft(StftConfig),
+}
+
+/// The spectrum branch; defaults are the paper's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpectrumConfig {
+    /// Channels of every convolution.
+    pub filters: usize,
+    /// Length of each convolution's kernel, in bins of its input.
+    pub kernels: Vec<usize>,
+    /// Step of each convolution, as many as kernels.
+    pub strides: Vec<usize>,
+    /// Dense layers with batch normalisation and `ReLU` before the last, linear one.
+    pub dense_layers: usize,
+    /// Width of the dense layers and length of this branch's part of the embedding.
+    pub dims: usize,
+}
+
+/// The spectrogram branch; defaults are the paper's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StftConfig {
+    /// Length of the periodic Hann window, in samples.
+    pub window: usize,
+    /// Distance of neighbouring frames, in samples.
+    pub hop: usize,
+    /// Channels of the first convolution (7x7).
+    pub stem_channels: usize,
+    /// Step of the first convolution, in frames and bins.
+    pub stem_stride: usize,
+    /// Channels of each residual stage. A stage has two blocks; all but the first halve the
+    /// resolution.
+    pub stage_channels: Vec<usize>,
+    /// Length of this branch's part of the embedding.
+    pub dims: usize,
+}
+
+/// Why an architecture cannot be built.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No branch at all.
+    #[error("the encoder has no branches, expected at least one")]
+    NoBranches,
+    /// A count that must not be zero, or that must match another.
+    #[error("branch {branch}: `{field}` is {found}, expected {expected}")]
+    Branch {
+        /// Position in the list of branches.
+        branch: usize,
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What would have been accepted.
+        expected: &'static str,
+    },
+    /// Rate and length do not make a clip.
+    #[error("`{field}` is {found}, expected a positive, finite number")]
+    Clip {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        found: String,
+    },
+    /// The clip is shorter than a layer needs.
+    #[error("branch {branch}: clips of {clip_samples} samples are too short for `{layer}`")]
+    TooShort {
+        /// Position in the list of branches.
+        branch: usize,
+        /// Samples of a clip.
+        clip_samples: usize,
+        /// The first layer that has nothing left to work on.
+        layer: &'static str,
+    },
+}
+
+impl Default for EncoderConfig {
+    fn default() -> Self {
+        Self {
+            rate_hz: 16_000,
+            clip_s: 10.0,
+            branches: vec![
+                BranchConfig::Spectrum(SpectrumConfig::default()),
+                BranchConfig::Stft(StftConfig::default()),
+            ],
+            bias: false,
+            batch_norm_affine: true,
+            squeeze_excitation: false,
+        }
+    }
+}
+
+impl Default for SpectrumConfig {
+    fn default() -> Self {
+        Self {
+            filters: 128,
+            kernels: vec![256, 64, 16],
+            strides: vec![64, 32, 4],
+            dense_layers: 4,
+            dims: 128,
+        }
+    }
+}
+
+impl Default for StftConfig {
+    fn default() -> Self {
+        Self {
+            window: 1024,
+            hop: 512,
+            stem_channels: 16,
+            stem_stride: 2,
+            stage_channels: vec![16, 32, 64, 128],
+            dims: 128,
+        }
+    }
+}
+
+impl EncoderConfig {
+    /// Samples of a clip as the encoder expects it.
+    pub fn clip_samples(&self) -> usize {
+        (f64::from(self.rate_hz) * self.clip_s).round() as usize
+    }
+
+    /// Length of the embedding: the sum over the branches.
+    pub fn dims(&self) -> usize {
+        self.branches.iter().map(BranchConfig::dims).sum()
+    }
+
+    /// Checks that the encoder can be built and that its clips are long enough for every layer.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the branch and the setting.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let clip_error =
+            |field, found: String| Err(ConfigError::Clip { field, found });
+        if self.rate_hz == 0 {
+            return clip_error("rate_hz", self.rate_hz.to_string());
+        }
+        if !(self.clip_s.is_finite() && self.clip_s > 0.0) {
+            return clip_error("clip_s", self.clip_s.to_string());
+        }
+        if self.branches.is_empty() {
+            return Err(ConfigError::NoBranches);
+        }
+        for (index, branch) in self.branches.iter().enumerate() {
+            branch.validate(index, self.clip_samples())?;
+        }
+        Ok(())
+    }
+}
+
+impl BranchConfig {
+    /// Length of this branch's part of the embedding.
+    pub fn dims(&self) -> usize {
+        match self {
+            Self::Spectrum(config) => config.dims,
+            Self::Stft(config) => config.dims,
+        }
+    }
+
+    fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
+        match self {
+            Self::Spectrum(config) => config.validate(branch, clip_samples),
+            Self::Stft(config) => config.validate(branch, clip_samples),
+        }
+    }
+}
+
+impl SpectrumConfig {
+    fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
+        positive(branch, "filters", &[self.filters])?;
+        positive(branch, "kernels", &self.kernels)?;
+        positive(branch, "strides", &self.strides)?;
+        positive(branch, "dims", &[self.dims])?;
+        if self.strides.len() != self.kernels.len() {
+            return Err(ConfigError::Branch {
+                branch,
+                field: "strides",
+                found: format!("{:?}", self.strides),
+                expected: "as many as `kernels`",
+            });
+        }
+        if clip_samples < 2 {
+            return Err(ConfigError::TooShort { branch, clip_samples, layer: "spectrum" });
+        }
+        Ok(())
+    }
+}
+
+impl StftConfig {
+    fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
+        positive(branch, "window", &[self.window])?;
+        positive(branch, "hop", &[self.hop])?;
+        positive(branch, "stem_channels", &[self.stem_channels])?;
+        positive(branch, "stem_stride", &[self.stem_stride])?;
+        positive(branch, "stage_channels", &self.stage_channels)?;
+        positive(branch, "dims", &[self.dims])?;
+        if self.window % 2 != 0 {
+            return Err(ConfigError::Branch {
+                branch,
+                field: "window",
+                found: self.window.to_string(),
+                expected: "an even number of samples",
+            });
+        }
+        if clip_samples < self.window {
+            return Err(ConfigError::TooShort { branch, clip_samples, layer: "window" });
+        }
+        let frames = (clip_samples - self.window) / self.hop + 1;
+        let bins = self.window / 2 + 1;
+        if frames.min(bins).div_ceil(self.stem_stride) < 3 {
+            return Err(ConfigError::TooShort { branch, clip_samples, layer: "max pooling" });
+        }
+        Ok(())
+    }
+}
+
+fn positive(branch: usize, field: &'static str, values: &[usize]) -> Result<(), ConfigError> {
+    if !values.is_empty() && values.iter().all(|&value| value > 0) {
+        return Ok(());
+    }
+    Err(ConfigError::Branch {
+        branch,
+        field,
+        found: format!("{values:?}"),
+        expected: "at least one number, all positive",
+    })
+}

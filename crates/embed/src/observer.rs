@@ -1,0 +1,69 @@
+//! What training tells while it runs, and how it is asked to stop.
+
+use std::ops::ControlFlow;
+
+/// Watches a training run.
+pub trait TrainObserver {
+    /// Called after every optimiser step. [`ControlFlow::Break`] asks training to write a
+    /// checkpoint that can be resumed and to return.
+    fn step(&mut self, step: &StepEvent) -> ControlFlow<()>;
+
+    /// Called after every epoch, when its checkpoint is written.
+    fn epoch(&mut self, epoch: &EpochEvent) {
+        let _ = epoch;
+    }
+}
+
+/// One optimiser step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepEvent {
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Step of the whole run, from 0.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub steps: usize,
+    /// Clips of this step's batch.
+    pub clips: usize,
+    /// Mean loss of the batch, without the L2 penalty.
+    pub loss: f64,
+    /// Scale of an angular margin loss after the step.
+    pub scale: Option<f64>,
+    /// Seconds since the previous step ended.
+    pub seconds: f64,
+}
+
+/// One epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochEvent {
+    /// Epoch, from 0.
+    pub epoch: usize,
+    /// Epochs of the whole run.
+    pub epochs: usize,
+    /// Mean loss over the epoch's clips.
+    pub loss: f64,
+    /// Scale of an angular margin loss.
+    pub scale: Option<f64>,
+    /// Variance of the normalised training embeddings in the epoch's last batch, summed over
+    /// dimensions: 0 when all are equal, near 1 when they point everywhere.
+    pub embedding_variance: f64,
+    /// Seconds of this epoch.
+    pub seconds: f64,
+    /// Distances on the training clips, where [`crate::TrainConfig::measure_compactness`] is set.
+    pub train: Option<Compactness>,
+    /// The same on held-out clips, where there are some.
+    pub held_out: Option<Compactness>,
+}
+
+/// How close embeddings are to the centre of their own class and to those of others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compactness {
+    /// Mean squared distance to the nearest centre of the own class.
+    pub intra: f64,
+    /// Mean squared distance to the centres of other classes.
+    pub inter: f64,
+    /// Mean loss.
+    pub loss: f64,
+    /// Variance of the normalised embeddings, summed over dimensions.
+    pub embedding_variance: f64,
+}

@@ -1,0 +1,35 @@
+//! Where training gets its clips and labels from, without knowing files.
+
+use offkey_core::Seed;
+
+/// Whatever went wrong while a clip was read.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Clips for training, by index. Decoding, length policy and caching are the source's own.
+pub trait ClipSource: Sync {
+    /// Number of clips.
+    fn len(&self) -> usize;
+
+    /// The waveform of one clip, mono, exactly as long as the encoder expects.
+    ///
+    /// `seed` is this clip's seed in this epoch: a source that cuts at a random offset takes the
+    /// offset from it, and nothing else may be random.
+    ///
+    /// # Errors
+    /// Whatever keeps the clip from being read; training stops and passes it on.
+    fn wave(&self, index: usize, seed: Seed) -> Result<Vec<f32>, SourceError>;
+
+    /// Whether there are no clips.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The auxiliary task: a class for every clip of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// Number of classes.
+    pub classes: usize,
+    /// Class of each clip, in the source's order, each below `classes`.
+    pub of_clip: Vec<u32>,
+}
