@@ -1,0 +1,265 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Anomalous sound detection for machines, learned from normal recordings only.
+#[derive(Debug, Parser)]
+#[command(name = "offkey", version, about, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// CPU threads [default: all]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make synthetic machine sounds, train, score, evaluate and write a page: the whole tour
+    Demo(DemoArgs),
+    /// Train on recordings, score the test clips, evaluate, and write a page
+    Run(RunArgs),
+    /// Train the model of a run again, or finish an interrupted training
+    Train(StageArgs),
+    /// Redo a run's embeddings from its model
+    Embed(StageArgs),
+    /// Redo a run's scores from its embeddings, score single clips, or score anybody's embeddings
+    Score(ScoreArgs),
+    /// Evaluate a run's scores, or anybody's score files
+    Evaluate(EvaluateArgs),
+    /// Write a run's page again
+    Report(StageArgs),
+    /// List the built-in recipes, or print one
+    Recipes(RecipesArgs),
+    /// Look at recordings, or make synthetic ones
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Print a shell completion script
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where to write the recordings and the run
+    #[arg(long, value_name = "DIR", default_value = "offkey-demo")]
+    pub(crate) out: PathBuf,
+    /// Seed of the recordings and the training
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace an earlier demo in the same place
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Recordings: a folder, or a manifest CSV; may be given several times
+    #[arg(long, value_name = "DIR|CSV", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Truth and attribute CSV files that are not beside the recordings
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) truth: Vec<PathBuf>,
+    /// A built-in recipe's name, or a TOML file
+    #[arg(long, default_value = "default")]
+    pub(crate) recipe: String,
+    /// Where to write the run
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) seeds: SeedArgs,
+    /// Challenge year, which decides the official score [default: as the names say]
+    #[arg(long)]
+    pub(crate) year: Option<String>,
+    /// Where to compute: cpu, or gpu where built with it
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// Kernels on the CPU: auto, or reference for plain layers
+    #[arg(long, default_value = "auto")]
+    pub(crate) kernels: String,
+    /// Change one value of the recipe, as in `model.network.training.epochs=20`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Leave unreadable recordings out and list them
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
+    /// Memory for decoded recordings, in megabytes
+    #[arg(long, value_name = "MB", default_value_t = 512)]
+    pub(crate) cache_mb: u64,
+    /// Go on where an interrupted run stopped
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) resume: bool,
+    /// Replace an earlier run in the same place
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print the metrics as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct SeedArgs {
+    /// Seed of this run
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Several seeds, both ends included, as in `0..4`
+    #[arg(long, value_name = "A..B", value_parser = seed_range)]
+    pub(crate) seeds: Option<std::ops::RangeInclusive<u64>>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StageArgs {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// Go on where an interrupted training stopped
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Print the metrics as JSON where there are any
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// A run's folder, or clips to score with --model
+    #[arg(value_name = "RUN|CLIP", required_unless_present = "embeddings")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Score single clips with this run's model
+    #[arg(long, value_name = "RUN")]
+    pub(crate) model: Option<PathBuf>,
+    /// The clips' machine, where the run knows several and the names do not say
+    #[arg(long, requires = "model")]
+    pub(crate) machine: Option<String>,
+    /// The clips' section, likewise
+    #[arg(long, requires = "model")]
+    pub(crate) section: Option<String>,
+    /// Score these vectors: float32 `.npy`, one row a clip
+    #[arg(long, value_name = "FILE.npy", requires = "table", conflicts_with_all = ["inputs", "model"])]
+    pub(crate) embeddings: Option<PathBuf>,
+    /// The clips of the vectors, as a manifest CSV in the same order
+    #[arg(long, value_name = "ROWS.csv", requires = "embeddings")]
+    pub(crate) table: Option<PathBuf>,
+    /// Backend: a name for its defaults, or a TOML file with a [backend] table
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) backend: Option<String>,
+    /// Where to write the scores
+    #[arg(long, value_name = "DIR", requires = "embeddings")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of the backend
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// A run's folder
+    #[arg(required_unless_present = "scores")]
+    pub(crate) run: Option<PathBuf>,
+    /// Score files in the challenge's form: one file, or a folder of them
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "run")]
+    pub(crate) scores: Option<PathBuf>,
+    /// Truth files, where file names do not carry the label
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) truth: Option<PathBuf>,
+    /// Challenge year, which decides the official score [default: as the names say]
+    #[arg(long)]
+    pub(crate) year: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesArgs {
+    /// Print this recipe's TOML
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Say what a folder of recordings holds, and every problem in it
+    Inspect(InspectArgs),
+    /// Make synthetic machine sounds with known faults
+    Synth(SynthArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// A folder, or a manifest CSV
+    #[arg(required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Truth and attribute CSV files that are not beside the recordings
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) truth: Vec<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SynthArgs {
+    /// Where to write the recordings
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Machine types
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub(crate) machines: usize,
+    /// Sections of each machine type
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) sections: usize,
+    /// Training clips of each section
+    #[arg(long, default_value_t = 100, value_name = "N", conflicts_with = "hours")]
+    pub(crate) clips: usize,
+    /// Hours of training audio altogether, instead of --clips
+    #[arg(long, value_name = "H")]
+    pub(crate) hours: Option<f64>,
+    /// Machine against factory background, in decibels
+    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    pub(crate) snr: Option<f64>,
+    /// Length of a clip, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    pub(crate) clip_s: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// Parses `A..B`, both ends included.
+fn seed_range(text: &str) -> Result<std::ops::RangeInclusive<u64>, String> {
+    let parse = |part: &str| part.trim_start_matches('=').parse::<u64>().ok();
+    match text.split_once("..").map(|(a, b)| (parse(a), parse(b))) {
+        Some((Some(first), Some(last))) if first <= last => Ok(first..=last),
+        _ => Err(format!("expected two whole numbers as in 0..4, found `{text}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seed_ranges_include_both_ends() {
+        assert_eq!(seed_range("0..4"), Ok(0..=4));
+        assert_eq!(seed_range("3..=3"), Ok(3..=3));
+        assert!(seed_range("4..0").is_err());
+        assert!(seed_range("4").is_err());
+    }
+}

@@ -1,0 +1,64 @@
+//! How a long call speaks to whoever started it, and how it is asked to stop.
+
+/// The parts of a run, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Making synthetic recordings.
+    Synthesize,
+    /// Decoding every recording once, so that a broken one is found before training starts.
+    Check,
+    /// Training the encoder.
+    Train,
+    /// Turning clips into embeddings.
+    Embed,
+    /// Turning embeddings into anomaly scores and decisions.
+    Score,
+    /// Turning scores and truth into metrics.
+    Evaluate,
+    /// Writing the page.
+    Report,
+}
+
+impl Stage {
+    /// The stage as a word in the present participle, as progress lines show it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Synthesize => "synthesizing",
+            Self::Check => "checking",
+            Self::Train => "training",
+            Self::Embed => "embedding",
+            Self::Score => "scoring",
+            Self::Evaluate => "evaluating",
+            Self::Report => "reporting",
+        }
+    }
+}
+
+/// Receives progress and answers whether to go on. Calls come from one thread at a time or from
+/// many; an implementation must cope with both.
+pub trait Progress: Sync {
+    /// A stage begins that will take `total` steps of `unit`.
+    fn begin(&self, stage: Stage, total: u64, unit: &str);
+    /// `done` steps of the current stage are done; `note` is a short figure to show beside them.
+    fn advance(&self, done: u64, note: &str);
+    /// The current stage is over.
+    fn end(&self);
+    /// Something a person should know, though the call goes on.
+    fn warn(&self, message: &str);
+    /// Whether the caller wants the call to stop at the next safe point.
+    fn cancelled(&self) -> bool;
+}
+
+/// Says nothing and never stops.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _stage: Stage, _total: u64, _unit: &str) {}
+    fn advance(&self, _done: u64, _note: &str) {}
+    fn end(&self) {}
+    fn warn(&self, _message: &str) {}
+    fn cancelled(&self) -> bool {
+        false
+    }
+}

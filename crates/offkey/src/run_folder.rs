@@ -1,0 +1,217 @@
+//! One run on disk: where each stage's files lie, who may write there, and the manifest.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::OffkeyError;
+
+/// A run's folder. Holding a [`RunFolder`] that was created or opened for writing holds its lock.
+#[derive(Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+    _lock: Option<File>,
+}
+
+/// What to do with a folder that already holds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse.
+    Refuse,
+    /// Go on where the interrupted run stopped.
+    Resume,
+    /// Remove the old run and begin anew.
+    Replace,
+}
+
+/// The files a run may hold; [`Existing::Replace`] removes these and nothing else.
+const OURS: [&str; 12] = [
+    "recipe.toml",
+    "manifest.json",
+    "clips.csv",
+    "skipped.csv",
+    "model",
+    "losses.csv",
+    "compactness.csv",
+    "embeddings",
+    "scores",
+    "metrics.json",
+    "report.html",
+    "checkpoint",
+];
+
+impl RunFolder {
+    /// Makes a run folder, or takes over one that exists as `existing` says, and locks it.
+    ///
+    /// # Errors
+    /// [`OffkeyError::RunExists`] when the folder is not empty and `existing` refuses,
+    /// [`OffkeyError::NotARun`] when it holds things but no run, [`OffkeyError::RunLocked`] when
+    /// another process works in it, [`OffkeyError::Io`] when it cannot be written.
+    pub fn create(root: &Path, existing: Existing) -> Result<Self, OffkeyError> {
+        let occupied = match fs::read_dir(root) {
+            Ok(mut entries) => entries.any(|entry| entry.is_ok_and(|e| e.file_name() != ".lock")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(OffkeyError::io(root)(error)),
+        };
+        let is_run = root.join("recipe.toml").is_file();
+        if occupied && existing == Existing::Refuse {
+            return Err(OffkeyError::RunExists { path: root.to_owned() });
+        }
+        if occupied && !is_run {
+            return Err(OffkeyError::NotARun { path: root.to_owned() });
+        }
+        fs::create_dir_all(root).map_err(OffkeyError::io(root))?;
+        let folder = Self { root: root.to_owned(), _lock: Some(lock(root)?) };
+        if occupied && existing == Existing::Replace {
+            folder.clear()?;
+        }
+        Ok(folder)
+    }
+
+    /// Opens a finished or interrupted run to redo a stage, and locks it.
+    ///
+    /// # Errors
+    /// [`OffkeyError::NotARun`] when there is no run, [`OffkeyError::RunLocked`] when it is in use.
+    pub fn open(root: &Path) -> Result<Self, OffkeyError> {
+        let folder = Self::open_to_read(root)?;
+        Ok(Self { _lock: Some(lock(root)?), ..folder })
+    }
+
+    /// Opens a run to read from it; takes no lock.
+    ///
+    /// # Errors
+    /// [`OffkeyError::NotARun`] when there is no run.
+    pub fn open_to_read(root: &Path) -> Result<Self, OffkeyError> {
+        if !root.join("recipe.toml").is_file() {
+            return Err(OffkeyError::NotARun { path: root.to_owned() });
+        }
+        Ok(Self { root: root.to_owned(), _lock: None })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The recipe as resolved, every default spelled out.
+    pub fn recipe(&self) -> PathBuf {
+        self.root.join("recipe.toml")
+    }
+
+    /// Versions, device, seed, data fingerprint, durations, peak memory.
+    pub fn manifest(&self) -> PathBuf {
+        self.root.join("manifest.json")
+    }
+
+    /// The clips this run knows, one a row.
+    pub fn clips(&self) -> PathBuf {
+        self.root.join("clips.csv")
+    }
+
+    /// The clips left out as unreadable, with the reason.
+    pub fn skipped(&self) -> PathBuf {
+        self.root.join("skipped.csv")
+    }
+
+    /// The trained model.
+    pub fn model(&self) -> PathBuf {
+        self.root.join("model")
+    }
+
+    /// What an interrupted training needs to go on; removed when it is done.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    /// The training curve, one row a step.
+    pub fn losses(&self) -> PathBuf {
+        self.root.join("losses.csv")
+    }
+
+    /// Intra- and inter-class compactness, one row an epoch.
+    pub fn compactness(&self) -> PathBuf {
+        self.root.join("compactness.csv")
+    }
+
+    /// Embeddings of references and test clips.
+    pub fn embeddings(&self) -> PathBuf {
+        self.root.join("embeddings")
+    }
+
+    /// Anomaly scores and decisions, and the challenge's own files.
+    pub fn scores(&self) -> PathBuf {
+        self.root.join("scores")
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.json")
+    }
+
+    /// The page.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    fn clear(&self) -> Result<(), OffkeyError> {
+        for name in OURS {
+            let path = self.root.join(name);
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(OffkeyError::io(&path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Locks a folder for this process until the returned file is dropped.
+fn lock(root: &Path) -> Result<File, OffkeyError> {
+    let path = root.join(".lock");
+    let file = File::create(&path).map_err(OffkeyError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OffkeyError::RunLocked { path: root.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(OffkeyError::io(&path)(error)),
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new, never half of it.
+///
+/// # Errors
+/// [`OffkeyError::Io`] when the file system refuses.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), OffkeyError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(OffkeyError::io(folder))?;
+    io::Write::write_all(&mut file, content).map_err(OffkeyError::io(path))?;
+    file.as_file().sync_all().map_err(OffkeyError::io(path))?;
+    file.persist(path).map_err(|error| OffkeyError::io(path)(error.error))?;
+    Ok(())
+}
+
+/// Writes a value as indented JSON.
+///
+/// # Errors
+/// [`OffkeyError::Io`] when the file system refuses, [`OffkeyError::Json`] when the value cannot be JSON.
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), OffkeyError> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(OffkeyError::json(path))?;
+    text.push(b'\n');
+    write_atomically(path, &text)
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// [`OffkeyError::Io`] when it cannot be read, [`OffkeyError::Json`] when it is something else.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, OffkeyError> {
+    let text = fs::read(path).map_err(OffkeyError::io(path))?;
+    serde_json::from_slice(&text).map_err(OffkeyError::json(path))
+}
