@@ -1,1 +1,8 @@
 //! Numbers to pictures and pages: t-SNE, RISE, charts, one HTML page.
+//!
+//! This crate never knows how an embedding or a score was made: t-SNE takes a matrix, RISE takes a
+//! closure, the page takes plain data.
+
+pub mod page;
+
+pub use page::{PageData, render};

@@ -1,0 +1,72 @@
+//! Safe embedding: text into HTML, JSON into scripts, bytes into URLs.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+/// Text as HTML content or as a double-quoted attribute value.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// JSON that can stand inside a `<script>` element: no `<`, `>` or `&`, no line separators that
+/// JavaScript would read as line ends.
+pub(crate) fn script_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value)
+        .expect("page data has string keys only")
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
+
+/// Bytes as a `data:` URL.
+pub(crate) fn data_url(media_type: &str, bytes: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", STANDARD.encode(bytes))
+}
+
+/// Serialises bytes as base64 text, for formats without bytes.
+pub(crate) mod base64_bytes {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_text_cannot_open_a_tag_or_close_an_attribute() {
+        assert_eq!(
+            escape("<script>\"'&</script>"),
+            "&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;"
+        );
+    }
+
+    #[test]
+    fn script_json_reads_back_and_holds_no_markup() {
+        let text = "</script><!--\u{2028}&amp;";
+        let json = script_json(&text);
+        assert!(!json.contains(['<', '>', '&', '\u{2028}']));
+        assert_eq!(serde_json::from_str::<String>(&json).expect("valid JSON"), text);
+    }
+}
