@@ -1,0 +1,1 @@
+//! Slow, obvious twins of the kernels: scalar loops over plain layouts, sums in double precision.

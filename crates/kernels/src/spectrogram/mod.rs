@@ -1,0 +1,1 @@
+//! Spectrogram branch: a small residual network over short-time spectra.

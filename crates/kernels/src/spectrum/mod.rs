@@ -1,0 +1,1 @@
+//! Spectrum branch: one-dimensional convolutions over the magnitude of the whole clip's transform.
