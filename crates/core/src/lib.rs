@@ -3,9 +3,19 @@
 //! This crate knows names and files of names; it never knows audio, tensors, clocks or networks.
 
 pub mod clip;
+pub mod dataset;
+pub mod labels;
+pub mod names;
+pub mod score_files;
 pub mod seed;
 pub mod table;
+pub mod truth;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
+pub use dataset::{DataError, Dataset, Layout, Problem};
+pub use labels::{AuxiliaryTask, LabelError, Labels};
+pub use names::DcaseName;
+pub use score_files::{FileScore, ScoreFileError};
 pub use seed::Seed;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
+pub use truth::{Truth, TruthEntry, TruthError};
