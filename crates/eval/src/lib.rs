@@ -1,1 +1,33 @@
 //! Scores and truth to numbers: official metrics of every challenge year.
+//!
+//! Start at [`evaluate`]: scored clips in, [`Metrics`] out. Below it lie pure functions on slices
+//! ([`auc`], [`pauc`], [`f1_ev`] ...) that know nothing of clips. Nothing here knows how a score
+//! was made; larger is more anomalous, always.
+
+mod bootstrap;
+mod curve;
+mod decisions;
+mod error;
+mod evaluate;
+mod histogram;
+mod means;
+mod metrics;
+mod official;
+mod sections;
+mod submission;
+mod trials;
+
+pub use bootstrap::{BootstrapConfig, Interval};
+pub use curve::{RocPoint, auc, pauc, roc};
+pub use decisions::{DecisionRates, bounded_f1_ev, decision_rates, f1_ev};
+pub use error::EvalError;
+pub use evaluate::{evaluate, evaluate_with};
+pub use histogram::{ScoreHistogram, score_histogram};
+pub use means::{arithmetic_mean, harmonic_mean};
+pub use metrics::{
+    ByDomain, Headline, HeadlineIntervals, MachineMetrics, MetricMeans, Metrics, OfficialTerm,
+    OwnDomain, SectionMetrics, TermName, TrialMetrics,
+};
+pub use official::recognise_year;
+pub use submission::write_submission;
+pub use trials::aggregate;

