@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use offkey::{DeviceKind, Kernels, Year};
 
 /// Anomalous sound detection for machines, learned from normal recordings only.
 #[derive(Debug, Parser)]
@@ -77,13 +78,13 @@ pub(crate) struct RunArgs {
     pub(crate) seeds: SeedArgs,
     /// Challenge year, which decides the official score [default: as the names say]
     #[arg(long)]
-    pub(crate) year: Option<String>,
+    pub(crate) year: Option<Year>,
     /// Where to compute: cpu, or gpu where built with it
-    #[arg(long, default_value = "cpu")]
-    pub(crate) device: String,
-    /// Kernels on the CPU: auto, or reference for plain layers
-    #[arg(long, default_value = "auto")]
-    pub(crate) kernels: String,
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub(crate) device: Device,
+    /// Kernels on the CPU: auto takes the fast ones where they fit, reference the plain layers
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) kernels: KernelChoice,
     /// Change one value of the recipe, as in `model.network.training.epochs=20`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -174,7 +175,7 @@ pub(crate) struct EvaluateArgs {
     pub(crate) truth: Option<PathBuf>,
     /// Challenge year, which decides the official score [default: as the names say]
     #[arg(long)]
-    pub(crate) year: Option<String>,
+    pub(crate) year: Option<Year>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -233,6 +234,36 @@ pub(crate) struct SynthArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Device {
+    Cpu,
+    Gpu,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum KernelChoice {
+    Auto,
+    Reference,
+}
+
+impl From<Device> for DeviceKind {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Cpu => Self::Cpu,
+            Device::Gpu => Self::Gpu,
+        }
+    }
+}
+
+impl From<KernelChoice> for Kernels {
+    fn from(kernels: KernelChoice) -> Self {
+        match kernels {
+            KernelChoice::Auto => Self::Auto,
+            KernelChoice::Reference => Self::Reference,
+        }
+    }
 }
 
 /// Parses `A..B`, both ends included.

@@ -1,2 +1,77 @@
-//! The `offkey` command.
-fn main() {}
+//! The `offkey` command: arguments in, library calls, results on standard output, everything else
+//! on standard error.
+
+mod args;
+mod commands;
+mod progress;
+mod table;
+
+use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
+
+use clap::Parser;
+use offkey::OffkeyError;
+
+use crate::{args::Cli, progress::CANCELLED};
+
+/// Wrong usage or configuration.
+const EXIT_USAGE: u8 = 2;
+/// Interrupted by the person, as shells count it.
+const EXIT_INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    init_logging(cli.quiet);
+    if let Err(error) = ctrlc::set_handler(on_interrupt) {
+        tracing::warn!(%error, "cannot catch Ctrl-C");
+    }
+    match commands::execute(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            print_error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// The first Ctrl-C asks every stage to stop at a safe point; the second ends the process.
+#[expect(clippy::print_stderr, reason = "the person who pressed Ctrl-C is told what happens")]
+fn on_interrupt() {
+    if CANCELLED.swap(true, Ordering::Relaxed) {
+        std::process::exit(EXIT_INTERRUPTED.into());
+    }
+    eprintln!("\nstopping at the next safe point; press Ctrl-C again to end at once");
+}
+
+fn init_logging(quiet: bool) {
+    let level = if quiet { tracing::Level::ERROR } else { tracing::Level::WARN };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .without_time()
+        .with_target(false)
+        .init();
+}
+
+#[expect(clippy::print_stderr, reason = "errors are for people and go to standard error")]
+fn print_error(error: &OffkeyError) {
+    eprintln!("error: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        eprintln!("  hint: {hint}");
+    }
+}
+
+fn exit_code(error: &OffkeyError) -> u8 {
+    if matches!(error, OffkeyError::Cancelled { .. }) {
+        EXIT_INTERRUPTED
+    } else if error.is_usage() {
+        EXIT_USAGE
+    } else {
+        1
+    }
+}

@@ -1,1 +1,42 @@
-//! Anomalous sound detection for machines, from recordings to a scored test set.
+//! Anomalous sound detection for machines: from recordings to a scored test set, and to an alarm.
+//!
+//! Start at [`run()`](run::run): it takes a [`RunRequest`] and does everything. Each stage can be redone from the
+//! files of the one before; [`Detector`] scores single clips with a finished run.
+
+mod audio;
+mod demo;
+mod detector;
+mod error;
+mod inspect;
+mod manifest;
+mod outside;
+mod progress;
+mod recipe;
+mod run;
+mod run_folder;
+mod stage;
+mod threads;
+
+pub use audio::{ClipAudio, WaveCache};
+pub use demo::{DemoReport, demo, synthesize};
+pub use detector::{ClipScore, Detector};
+pub use error::OffkeyError;
+pub use inspect::{ClipGroup, Finding, Inspection, inspect};
+pub use manifest::Manifest;
+pub use outside::{evaluate_scores, load_backend, score_embeddings};
+pub use progress::{Progress, Silent, Stage};
+pub use recipe::{
+    AudioConfig, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe, RecipeError,
+};
+pub use run::{
+    DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, report, run, score, train,
+};
+pub use run_folder::{Existing, RunFolder};
+pub use stage::{SectionKey, SectionThreshold};
+pub use threads::set_threads;
+
+pub use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split, Year};
+pub use offkey_embed::{Compute, DeviceKind, Kernels};
+pub use offkey_eval::Metrics;
+pub use offkey_score::BackendConfig;
+pub use offkey_synth::SynthConfig;

@@ -29,7 +29,7 @@ pub enum Existing {
 }
 
 /// The files a run may hold; [`Existing::Replace`] removes these and nothing else.
-const OURS: [&str; 12] = [
+const OURS: [&str; 11] = [
     "recipe.toml",
     "manifest.json",
     "clips.csv",
@@ -41,7 +41,6 @@ const OURS: [&str; 12] = [
     "scores",
     "metrics.json",
     "report.html",
-    "checkpoint",
 ];
 
 impl RunFolder {
@@ -120,11 +119,6 @@ impl RunFolder {
     /// The trained model.
     pub fn model(&self) -> PathBuf {
         self.root.join("model")
-    }
-
-    /// What an interrupted training needs to go on; removed when it is done.
-    pub fn checkpoint(&self) -> PathBuf {
-        self.root.join("checkpoint")
     }
 
     /// The training curve, one row a step.

@@ -1,0 +1,248 @@
+//! Each verb: arguments as meant, one library call, the result printed.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::CommandFactory;
+use offkey::{
+    BUILT_IN, Compute, Detector, Existing, Metrics, OffkeyError, Recipe, RunMetrics, RunRequest,
+    Seeds, SynthConfig,
+};
+use serde::Serialize;
+
+use crate::{
+    args::{
+        Cli, Command, DataCommand, DemoArgs, EvaluateArgs, InspectArgs, RecipesArgs, RunArgs,
+        ScoreArgs, StageArgs, SynthArgs,
+    },
+    progress::Bars,
+    table,
+};
+
+/// Carries out one command line.
+pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
+    offkey::set_threads(cli.threads)?;
+    let bars = Bars::new(cli.quiet);
+    match cli.command {
+        Command::Demo(args) => demo(&args, &bars)?,
+        Command::Run(args) => run(args, &bars)?,
+        Command::Train(args) => offkey::train(&args.run, args.resume, &bars)?,
+        Command::Embed(args) => offkey::embed(&args.run, &bars)?,
+        Command::Score(args) => score(&args, &bars)?,
+        Command::Evaluate(args) => evaluate(&args, &bars)?,
+        Command::Report(args) => report(&args, &bars)?,
+        Command::Recipes(args) => recipes(&args)?,
+        Command::Data(DataCommand::Inspect(args)) => inspect(&args, &bars)?,
+        Command::Data(DataCommand::Synth(args)) => synth(&args, &bars)?,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "offkey", &mut io::stdout());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn demo(args: &DemoArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    let report = offkey::demo(&args.out, args.seed, existing, bars)?;
+    print(&table::run_metrics(&report.metrics));
+    print(&format!(
+        "\nrecordings: {}\neverything about the run: {}\n",
+        report.data.display(),
+        report.run.join("report.html").display()
+    ));
+    Ok(())
+}
+
+fn run(args: RunArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let existing = match (args.resume, args.force) {
+        (true, _) => Existing::Resume,
+        (_, true) => Existing::Replace,
+        _ => Existing::Refuse,
+    };
+    let request = RunRequest {
+        data: args.data,
+        truth: args.truth,
+        recipe: Recipe::load(&args.recipe, &args.set)?,
+        out: args.out,
+        existing,
+        seeds: args.seeds.seeds.map_or(Seeds::One(args.seeds.seed), Seeds::Each),
+        year: args.year,
+        compute: Compute { device: args.device.into(), kernels: args.kernels.into() },
+        skip_bad: args.skip_bad,
+        cache_bytes: args.cache_mb << 20,
+    };
+    let metrics = offkey::run(&request, bars)?;
+    print_run_metrics(&metrics, args.json);
+    if !args.json {
+        print(&format!("\neverything about the run: {}\n", request.out.join("report.html").display()));
+    }
+    Ok(())
+}
+
+fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    if let (Some(embeddings), Some(rows)) = (&args.embeddings, &args.table) {
+        let backend = offkey::load_backend(args.backend.as_deref().unwrap_or("k-means"))?;
+        let metrics = offkey::score_embeddings(
+            embeddings,
+            rows,
+            &backend,
+            args.seed,
+            args.out.as_deref(),
+            bars,
+        )?;
+        print_metrics(&metrics, args.json);
+        return Ok(());
+    }
+    let Some(model) = &args.model else {
+        return args.inputs.iter().try_for_each(|run| offkey::score(run, bars));
+    };
+    let detector = Detector::load(model)?;
+    let scores = detector.score(&args.inputs, args.machine.as_deref(), args.section.as_deref())?;
+    if args.json {
+        print_json(&scores);
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = scores
+        .iter()
+        .map(|clip| {
+            vec![
+                clip.path.display().to_string(),
+                format!("{} {}", clip.machine, clip.section),
+                format!("{:.4}", clip.score),
+                format!("{:.4}", clip.threshold),
+                if clip.decision { "anomalous" } else { "normal" }.to_owned(),
+            ]
+        })
+        .collect();
+    print(&table::render(&["clip", "compared with", "score", "threshold", "decision"], &rows));
+    Ok(())
+}
+
+fn evaluate(args: &EvaluateArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    match (&args.run, &args.scores) {
+        (_, Some(scores)) => {
+            let metrics = offkey::evaluate_scores(scores, args.truth.as_deref(), args.year)?;
+            print_metrics(&metrics, args.json);
+        }
+        (Some(run), None) => {
+            let metrics = offkey::evaluate(run, args.year, bars)?;
+            print_run_metrics(&metrics, args.json);
+        }
+        (None, None) => {}
+    }
+    Ok(())
+}
+
+fn report(args: &StageArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let path = offkey::report(&args.run, bars)?;
+    print(&format!("{}\n", path.display()));
+    Ok(())
+}
+
+fn recipes(args: &RecipesArgs) -> Result<(), OffkeyError> {
+    if let Some(name) = &args.name {
+        print(&Recipe::load(name, &[])?.to_toml());
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    for built_in in BUILT_IN {
+        rows.push(vec![format!("{:<24}{}", built_in.name, Recipe::load(built_in.name, &[])?.description)]);
+    }
+    print(&table::render(&["recipe                  what it is for"], &rows));
+    Ok(())
+}
+
+fn inspect(args: &InspectArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let inspection = offkey::inspect(&args.data, &args.truth, bars)?;
+    if args.json {
+        print_json(&inspection);
+        return Ok(());
+    }
+    let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<Vec<String>> = inspection
+        .groups
+        .iter()
+        .map(|group| {
+            vec![
+                format!("{} {}", group.machine, group.section),
+                group.split.to_string(),
+                word(group.domain.map(|d| d.to_string())),
+                word(group.label.map(|l| l.to_string())),
+                group.clips.to_string(),
+                group.attributes.to_string(),
+            ]
+        })
+        .collect();
+    print(&table::render(
+        &["machine, section", "split", "domain", "label", "clips", "attributes"],
+        &rows,
+    ));
+    let list = |counts: Vec<String>| counts.join(", ");
+    let rates = inspection.rates_hz.iter().map(|(rate, clips)| format!("{rate} Hz ({clips})"));
+    let channels = inspection.channels.iter().map(|(count, clips)| format!("{count} ({clips})"));
+    let lengths = inspection.clip_s.map_or_else(String::new, |[shortest, median, longest]| {
+        format!(", each {shortest:.1}-{longest:.1} s, median {median:.1} s")
+    });
+    let year = inspection.year.map(|year| format!(", year {year}")).unwrap_or_default();
+    print(&format!(
+        "\n{} clips, {:.2} hours{lengths}\nlayout: {:?}{year}\nsampling rates: {}\nchannels: {}\n",
+        inspection.clips,
+        inspection.hours,
+        inspection.layout,
+        list(rates.collect()),
+        list(channels.collect()),
+    ));
+    if inspection.problems.is_empty() {
+        print("no problems\n");
+        return Ok(());
+    }
+    print(&format!("\n{} problems:\n", inspection.problems.len()));
+    for problem in &inspection.problems {
+        print(&format!("  {}\n", problem.message));
+    }
+    Ok(())
+}
+
+fn synth(args: &SynthArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let defaults = SynthConfig::default();
+    let config = SynthConfig {
+        machines: args.machines,
+        sections: args.sections,
+        clips: args.clips,
+        hours: args.hours,
+        snr_db: args.snr.unwrap_or(defaults.snr_db),
+        clip_s: args.clip_s,
+        seed: args.seed,
+        ..defaults
+    };
+    let report = offkey::synthesize(&config, &args.out, bars)?;
+    print(&format!(
+        "{} training and {} test clips in {}\n",
+        report.train_clips,
+        report.test_clips,
+        args.out.display()
+    ));
+    Ok(())
+}
+
+fn print_run_metrics(metrics: &RunMetrics, json: bool) {
+    if json { print_json(metrics) } else { print(&table::run_metrics(metrics)) }
+}
+
+fn print_metrics(metrics: &Metrics, json: bool) {
+    if json { print_json(metrics) } else { print(&table::metrics(metrics)) }
+}
+
+fn print_json<T: Serialize>(value: &T) {
+    let text = serde_json::to_string_pretty(value).expect("results have string keys and finite numbers");
+    print(&(text + "\n"));
+}
+
+/// Writes to standard output; a closed pipe ends the process quietly, as it does other tools.
+fn print(text: &str) {
+    if io::stdout().write_all(text.as_bytes()).is_err() {
+        std::process::exit(0);
+    }
+}

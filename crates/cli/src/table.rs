@@ -1,0 +1,115 @@
+//! Results as text tables, for people.
+
+use offkey::{Metrics, RunMetrics};
+
+/// Columns of text, the first left-aligned, the others right-aligned.
+pub(crate) fn render(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width_of = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width_of).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut text = String::new();
+        for (column, cell) in cells.enumerate() {
+            let width = widths[column];
+            text += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+        }
+        text.trim_end().to_owned() + "\n"
+    };
+    let mut text = line(&mut header.iter().copied());
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// A rate as a percentage, or a dash.
+pub(crate) fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{:.1}", 100.0 * value))
+}
+
+/// Metrics by section, then the summary, in percent.
+pub(crate) fn metrics(metrics: &Metrics) -> String {
+    let mut rows: Vec<Vec<String>> = metrics
+        .per_section
+        .iter()
+        .map(|row| {
+            let domain = row.domain.map(|domain| format!(" {domain}")).unwrap_or_default();
+            vec![
+                format!("{} {}{domain}", row.machine, row.section),
+                percent(row.auc),
+                percent(row.pauc),
+                percent(row.auc_source),
+                percent(row.auc_target),
+                percent(row.precision),
+                percent(row.recall),
+                percent(row.f1),
+                row.normal.to_string(),
+                row.anomalous.to_string(),
+            ]
+        })
+        .collect();
+    rows.push(vec![
+        "mean".to_owned(),
+        percent(metrics.auc),
+        percent(metrics.pauc),
+        percent(metrics.auc_source),
+        percent(metrics.auc_target),
+    ]);
+    let header = [
+        "machine, section", "AUC", "pAUC", "AUC source", "AUC target", "precision", "recall", "F1",
+        "normal", "anomalous",
+    ];
+    let mut text = render(&header, &rows);
+    let year = metrics.year.map(|year| format!(", rules of {year}")).unwrap_or_default();
+    text += &format!("\nofficial score{year}: {} %\n", percent(metrics.official_score));
+    if let (Some(mean), Some(std)) = (&metrics.mean, &metrics.std) {
+        text += &format!(
+            "over {} seeds: AUC {} (deviation {}), pAUC {} ({}), official score {} ({})\n",
+            metrics.seeds.len(),
+            percent(mean.auc),
+            percent(std.auc),
+            percent(mean.pauc),
+            percent(std.pauc),
+            percent(mean.official_score),
+            percent(std.official_score),
+        );
+    }
+    text
+}
+
+/// Metrics of a run with what they cost.
+pub(crate) fn run_metrics(run: &RunMetrics) -> String {
+    let mut text = metrics(&run.metrics);
+    let mut costs = Vec::new();
+    if let Some(seconds) = run.train_seconds {
+        costs.push(format!("training {seconds:.1} s"));
+    }
+    if let Some(speed) = run.clips_per_second {
+        costs.push(format!("{speed:.1} clips/s"));
+    }
+    if let Some(bytes) = run.peak_memory_bytes {
+        costs.push(format!("peak memory {:.0} MB", bytes as f64 / 1e6));
+    }
+    if !costs.is_empty() {
+        text += &format!("cost: {}\n", costs.join(", "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_missing_cells_stay_empty() {
+        let rows = [vec!["a".to_owned(), "1.0".to_owned()], vec!["longer".to_owned()]];
+        assert_eq!(render(&["name", "AUC"], &rows), "name    AUC\na       1.0\nlonger\n");
+    }
+
+    #[test]
+    fn a_missing_rate_is_a_dash() {
+        assert_eq!((percent(Some(0.9014)), percent(None)), ("90.1".to_owned(), "-".to_owned()));
+    }
+}

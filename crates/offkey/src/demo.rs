@@ -1,0 +1,78 @@
+//! The whole tour on synthetic machines: no recordings needed.
+
+use std::path::{Path, PathBuf};
+
+use offkey_embed::Compute;
+use offkey_synth::SynthConfig;
+
+use crate::{
+    DEFAULT_CACHE_BYTES, Existing, OffkeyError, Progress, Recipe, RunMetrics, RunRequest, Seeds,
+    Stage, run,
+};
+
+/// Where a demo left its files, and how it went.
+#[derive(Debug, Clone)]
+pub struct DemoReport {
+    /// The synthetic recordings.
+    pub data: PathBuf,
+    /// The run.
+    pub run: PathBuf,
+    /// Its metrics.
+    pub metrics: RunMetrics,
+}
+
+/// Training clips per section of the demo: enough to learn from, little enough for four minutes on
+/// two cores.
+const DEMO_CLIPS: usize = 80;
+
+/// Makes synthetic recordings in `out/data`, and trains, scores, evaluates and reports in `out/run`.
+///
+/// # Errors
+/// [`OffkeyError::RunExists`] when there is a demo already and `existing` refuses, else whatever
+/// keeps a stage from its work.
+pub fn demo(
+    out: &Path,
+    seed: u64,
+    existing: Existing,
+    progress: &dyn Progress,
+) -> Result<DemoReport, OffkeyError> {
+    let (data, run_folder) = (out.join("data"), out.join("run"));
+    if existing == Existing::Refuse && run_folder.exists() {
+        return Err(OffkeyError::RunExists { path: run_folder });
+    }
+    let config = SynthConfig { clips: DEMO_CLIPS, seed, ..SynthConfig::default() };
+    synthesize(&config, &data, progress)?;
+    let request = RunRequest {
+        data: vec![data.clone()],
+        truth: Vec::new(),
+        recipe: Recipe::load("tiny", &[])?,
+        out: run_folder.clone(),
+        existing,
+        seeds: Seeds::One(seed),
+        year: None,
+        compute: Compute::default(),
+        skip_bad: false,
+        cache_bytes: DEFAULT_CACHE_BYTES,
+    };
+    let metrics = run::run(&request, progress)?;
+    Ok(DemoReport { data, run: run_folder, metrics })
+}
+
+/// Makes a synthetic data set in the challenge's layout.
+///
+/// # Errors
+/// [`OffkeyError::Synth`] when settings do not fit or the folder cannot be written,
+/// [`OffkeyError::Cancelled`] when the caller asks to stop.
+pub fn synthesize(
+    config: &SynthConfig,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<offkey_synth::SynthReport, OffkeyError> {
+    progress.begin(Stage::Synthesize, config.total_clips() as u64, "clips");
+    let report = offkey_synth::generate(config, out, &|done| {
+        progress.advance(done as u64, "");
+        !progress.cancelled()
+    })?;
+    progress.end();
+    Ok(report)
+}

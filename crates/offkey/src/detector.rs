@@ -1,0 +1,185 @@
+//! A finished run as a detector: single clips in, scores and decisions out.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use offkey_core::{Clip, EmbeddingTable, Seed, Split, names::DcaseName};
+use serde::Serialize;
+
+use crate::{
+    Manifest, OffkeyError, Recipe, RunFolder, SectionKey,
+    audio::{ClipAudio, WaveCache},
+    run_folder,
+    stage::{Embedder, SectionScorer},
+};
+
+/// A trained model with its references, ready to score clips.
+#[derive(Debug)]
+pub struct Detector {
+    recipe: Recipe,
+    embedder: Embedder,
+    table: EmbeddingTable,
+    scorers: BTreeMap<SectionKey, SectionScorer>,
+}
+
+/// What a detector says of one clip.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClipScore {
+    /// The recording.
+    pub path: PathBuf,
+    /// Machine type it was compared with.
+    pub machine: String,
+    /// Section it was compared with.
+    pub section: String,
+    /// Anomaly score: larger is more anomalous.
+    pub score: f64,
+    /// The section's threshold.
+    pub threshold: f64,
+    /// Whether the score lies above it.
+    pub decision: bool,
+    /// The most similar normal recording.
+    pub nearest: PathBuf,
+}
+
+impl Detector {
+    /// Loads the model and the references of a run.
+    ///
+    /// # Errors
+    /// [`OffkeyError`] when the run lacks its model or its embeddings, or a file is damaged.
+    pub fn load(root: &Path) -> Result<Self, OffkeyError> {
+        let folder = RunFolder::open_to_read(root)?;
+        let recipe = Recipe::read(&folder.recipe())?;
+        let manifest: Manifest = run_folder::read_json(&folder.manifest())?;
+        let embedder = Embedder::load(&folder.model(), &recipe, manifest.compute)?;
+        let embeddings = folder.embeddings();
+        if !embeddings.is_dir() {
+            return Err(OffkeyError::StageMissing {
+                path: embeddings,
+                stage: "score",
+                run_first: "embed",
+            });
+        }
+        let table = EmbeddingTable::read(&embeddings)?;
+        let mut scorers = BTreeMap::new();
+        for clip in table.clips.iter().filter(|clip| clip.split == Split::Train) {
+            let key = SectionKey::of(clip);
+            if !scorers.contains_key(&key) {
+                let scorer = SectionScorer::fit(
+                    &key,
+                    &table,
+                    &recipe.backend,
+                    &recipe.threshold,
+                    Seed::new(manifest.seed),
+                )?;
+                scorers.insert(key, scorer);
+            }
+        }
+        Ok(Self { recipe, embedder, table, scorers })
+    }
+
+    /// The machines and sections this detector has references of.
+    pub fn sections(&self) -> impl Iterator<Item = &SectionKey> {
+        self.scorers.keys()
+    }
+
+    /// Scores recordings.
+    ///
+    /// Machine and section are the ones given; where they are not, the ones the file's name and
+    /// folder say; where those say nothing, the only section the detector knows.
+    ///
+    /// # Errors
+    /// [`OffkeyError::UnknownSection`] when none of this leads to a known section,
+    /// [`OffkeyError::Audio`] when a recording cannot be used.
+    pub fn score(
+        &self,
+        paths: &[PathBuf],
+        machine: Option<&str>,
+        section: Option<&str>,
+    ) -> Result<Vec<ClipScore>, OffkeyError> {
+        let cache = Arc::new(WaveCache::new(0));
+        let (rate_hz, samples) = self.recipe.clip_shape();
+        paths
+            .iter()
+            .map(|path| {
+                let scorer = self.scorer_for(path, machine, section)?;
+                let clip = bare_clip(path, &scorer.key);
+                let audio = ClipAudio::new(
+                    &[&clip],
+                    &self.recipe.audio,
+                    rate_hz,
+                    samples,
+                    Arc::clone(&cache),
+                );
+                let embedding = self.embedder.embed(&audio.waves(0..1)?)?;
+                let score = scorer.score(embedding.view())?[0];
+                let nearest = scorer.nearest(embedding.view())?[0];
+                Ok(ClipScore {
+                    path: path.clone(),
+                    machine: scorer.key.machine.clone(),
+                    section: scorer.key.section.clone(),
+                    score,
+                    threshold: scorer.threshold,
+                    decision: score > scorer.threshold,
+                    nearest: self.table.clips[nearest.reference].path.clone(),
+                })
+            })
+            .collect()
+    }
+
+    fn scorer_for(
+        &self,
+        path: &Path,
+        machine: Option<&str>,
+        section: Option<&str>,
+    ) -> Result<&SectionScorer, OffkeyError> {
+        let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let section_of_name = DcaseName::parse(file_name).and_then(|name| name.section());
+        let folders: Vec<&str> =
+            path.iter().filter_map(|part| part.to_str()).rev().skip(1).collect();
+        let fits = |key: &SectionKey, sure: bool| {
+            let machine_fits = machine
+                .map_or(!sure || folders.contains(&key.machine.as_str()), |m| m == key.machine);
+            let section_fits = section.map_or_else(
+                || !sure || section_of_name.as_ref().is_none_or(|s| *s == key.section),
+                |s| s == key.section,
+            );
+            machine_fits && section_fits
+        };
+        for sure in [true, false] {
+            let mut matches = self.scorers.values().filter(|scorer| fits(&scorer.key, sure));
+            if let (Some(scorer), None) = (matches.next(), matches.next()) {
+                return Ok(scorer);
+            }
+        }
+        let or_unknown = |word: Option<&str>| word.unwrap_or("unknown").to_owned();
+        Err(OffkeyError::UnknownSection {
+            path: path.to_owned(),
+            asked: format!("machine {}, section {}", or_unknown(machine), or_unknown(section)),
+            known: self
+                .scorers
+                .keys()
+                .map(|key| format!("{} {}", key.machine, key.section))
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    }
+}
+
+/// A clip of which only the file is known.
+fn bare_clip(path: &Path, key: &SectionKey) -> Clip {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Clip {
+        path: path.to_owned(),
+        group: name.clone(),
+        name,
+        machine: key.machine.clone(),
+        section: key.section.clone(),
+        domain: None,
+        split: Split::Test,
+        condition: None,
+        attributes: String::new(),
+    }
+}

@@ -1,0 +1,208 @@
+//! Everything that can go wrong on the way from recordings to a page.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// An error of the facade: what was tried, on what, what was found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OffkeyError {
+    /// The file system refused.
+    #[error("cannot access `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A JSON file is not what it should be.
+    #[error("cannot read `{}` as JSON of the expected form", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The cause, with its line.
+        source: serde_json::Error,
+    },
+    /// The output folder holds something already.
+    #[error("`{}` is not empty", path.display())]
+    RunExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder is not a run.
+    #[error("`{}` is not a run folder: it has no recipe.toml", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process works in the run.
+    #[error("another process is working in `{}`", path.display())]
+    RunLocked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A stage needs what an earlier stage writes.
+    #[error("`{}` is absent, and `{stage}` needs it", path.display())]
+    StageMissing {
+        /// The file or folder.
+        path: PathBuf,
+        /// The stage that was asked for.
+        stage: &'static str,
+        /// The stage that writes it.
+        run_first: &'static str,
+    },
+    /// The caller asked to stop.
+    #[error("stopped before it was done")]
+    Cancelled {
+        /// The run that can be resumed.
+        run: PathBuf,
+    },
+    /// A recipe cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] crate::recipe::RecipeError),
+    /// The data set cannot be read.
+    #[error(transparent)]
+    Data(#[from] offkey_core::DataError),
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] offkey_core::TableError),
+    /// Recordings that cannot be used.
+    #[error("{} of {total} recordings cannot be used, the first: {first}", bad.len())]
+    BadClips {
+        /// The recordings, each with its reason.
+        bad: Vec<(PathBuf, String)>,
+        /// How many there are altogether.
+        total: usize,
+        /// The first reason.
+        first: String,
+    },
+    /// A recording cannot be read.
+    #[error(transparent)]
+    Audio(#[from] offkey_signal::AudioError),
+    /// Nothing to learn from.
+    #[error("no normal training clips among {total} clips of {data}")]
+    NoTrainingClips {
+        /// Clips found.
+        total: usize,
+        /// Where.
+        data: String,
+    },
+    /// Nothing to score.
+    #[error("no test clips among {total} clips of {data}")]
+    NoTestClips {
+        /// Clips found.
+        total: usize,
+        /// Where.
+        data: String,
+    },
+    /// Training or embedding failed.
+    #[error(transparent)]
+    Embed(Box<dyn std::error::Error + Send + Sync>),
+    /// A backend cannot be fitted or asked.
+    #[error("cannot score {machine} section {section}")]
+    Score {
+        /// The machine.
+        machine: String,
+        /// The section.
+        section: String,
+        /// The cause.
+        source: offkey_score::ScoreError,
+    },
+    /// Metrics cannot be computed.
+    #[error(transparent)]
+    Evaluate(#[from] offkey_eval::EvalError),
+    /// Synthetic data cannot be made.
+    #[error(transparent)]
+    Synth(#[from] offkey_synth::SynthError),
+    /// The number of threads cannot be set.
+    #[error("cannot use {found} threads, expected at least 1, set before any work")]
+    Threads {
+        /// The number asked for.
+        found: usize,
+    },
+    /// Score files cannot be read.
+    #[error(transparent)]
+    ScoreFiles(#[from] offkey_core::ScoreFileError),
+    /// Truth files cannot be read.
+    #[error(transparent)]
+    Truth(#[from] offkey_core::TruthError),
+    /// A backend's name or settings are not valid.
+    #[error("backend `{name}` is not valid")]
+    Backend {
+        /// The name or file.
+        name: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A clip's machine and section are not among the model's.
+    #[error("`{}` is of {asked}, and the model knows {known}", path.display())]
+    UnknownSection {
+        /// The clip.
+        path: PathBuf,
+        /// Machine and section asked for.
+        asked: String,
+        /// Machines and sections of the model.
+        known: String,
+    },
+}
+
+impl OffkeyError {
+    /// For `map_err` on file system calls about `path`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// For `map_err` on JSON calls about `path`.
+    pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
+        move |source| Self::Json { path: path.to_owned(), source }
+    }
+
+    /// For `map_err` on errors of the embedding crate.
+    pub(crate) fn embed<E: std::error::Error + Send + Sync + 'static>(error: E) -> Self {
+        Self::Embed(Box::new(error))
+    }
+
+    /// Names the run that can be resumed, where the error is a cancellation.
+    pub(crate) fn in_run(self, root: &Path) -> Self {
+        match self {
+            Self::Cancelled { .. } => Self::Cancelled { run: root.to_owned() },
+            other => other,
+        }
+    }
+
+    /// Whether the caller asked for something that cannot be, rather than something that failed.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Recipe(_)
+                | Self::Backend { .. }
+                | Self::Threads { .. }
+                | Self::RunExists { .. }
+                | Self::NotARun { .. }
+                | Self::UnknownSection { .. }
+        )
+    }
+
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::RunExists { .. } => "choose another --out, or say --resume or --force",
+            Self::NotARun { .. } => "name a folder that `offkey run --out` wrote, or an empty one to write to",
+            Self::RunLocked { .. } => "wait for it, or end it",
+            Self::StageMissing { run_first, .. } => return Some(format!("run `offkey {run_first}` first")),
+            Self::Cancelled { run } => {
+                return Some(format!("go on with the same command and --resume; what is done is kept in {}", run.display()));
+            }
+            Self::BadClips { .. } => "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem",
+            Self::NoTrainingClips { .. } => "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised",
+            Self::NoTestClips { .. } => "give test clips as well, or use the model with `offkey score CLIP --model RUN`",
+            Self::UnknownSection { .. } => "name one with --machine and --section",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "free some space; what was written before is whole",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => "choose a place you may write to",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,87 @@
+//! What made a run, and what it cost.
+
+use std::{collections::BTreeMap, fs};
+
+use serde::{Deserialize, Serialize};
+
+/// Provenance and cost of a run, written as `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of offkey.
+    pub version: String,
+    /// Commit it was built from, where known.
+    pub commit: Option<String>,
+    /// Name of the recipe.
+    pub recipe: String,
+    /// Where the clips came from, as given.
+    pub data: Vec<String>,
+    /// SHA-256 over the sorted names and sizes of the clips.
+    pub data_fingerprint: String,
+    /// Year whose official score counts, as asked for or as the names say.
+    pub year: Option<offkey_core::Year>,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Device and kernels asked for.
+    pub compute: offkey_embed::Compute,
+    /// Kernels that computed each branch in training.
+    pub kernels: Vec<String>,
+    /// CPU threads.
+    pub threads: usize,
+    /// Training clips and classes.
+    pub training_clips: usize,
+    /// Classes of the auxiliary task; 0 where nothing is trained.
+    pub classes: usize,
+    /// Trained numbers of the encoder.
+    pub parameters: usize,
+    /// Clips scored.
+    pub test_clips: usize,
+    /// Clips left out as unreadable.
+    pub skipped_clips: usize,
+    /// Seconds of each stage.
+    pub seconds: BTreeMap<String, f64>,
+    /// Processor seconds of each stage, all threads together; absent where the system does not tell.
+    pub cpu_seconds: BTreeMap<String, f64>,
+    /// Clips through training steps per second.
+    pub clips_per_second: Option<f64>,
+    /// Largest resident memory of the process so far; absent where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Measures one stage.
+#[derive(Debug)]
+pub(crate) struct Stopwatch {
+    wall: std::time::Instant,
+    cpu: Option<f64>,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self { wall: std::time::Instant::now(), cpu: cpu_seconds() }
+    }
+
+    /// Adds what has passed to a stage's account.
+    pub(crate) fn stop(self, manifest: &mut Manifest, stage: &str) {
+        let seconds = self.wall.elapsed().as_secs_f64();
+        *manifest.seconds.entry(stage.to_owned()).or_default() += seconds;
+        if let (Some(before), Some(after)) = (self.cpu, cpu_seconds()) {
+            *manifest.cpu_seconds.entry(stage.to_owned()).or_default() += after - before;
+        }
+        manifest.peak_memory_bytes = peak_memory_bytes();
+    }
+}
+
+/// Processor seconds of this process, user and system, all threads.
+fn cpu_seconds() -> Option<f64> {
+    const TICKS_PER_SECOND: f64 = 100.0; // USER_HZ, fixed at 100 in Linux's interface to programs
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks / TICKS_PER_SECOND)
+}
+
+/// Largest resident memory of this process so far.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

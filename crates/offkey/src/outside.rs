@@ -1,0 +1,69 @@
+//! Evaluation and scoring of what other tools made: score files, and vectors.
+
+use std::path::Path;
+
+use offkey_core::{EmbeddingTable, Seed, Truth, Year, score_files};
+use offkey_eval::{Metrics, evaluate};
+use offkey_score::{BackendConfig, ThresholdConfig};
+
+use crate::{OffkeyError, Progress, stage};
+
+/// Evaluates score files in the challenge's form. `truth` may be absent where file names carry
+/// the label.
+///
+/// # Errors
+/// [`OffkeyError`] when files are absent or malformed, or nothing in them has a label.
+pub fn evaluate_scores(
+    scores: &Path,
+    truth: Option<&Path>,
+    year: Option<Year>,
+) -> Result<Metrics, OffkeyError> {
+    let files = score_files::read_score_files(scores)?;
+    let truth = truth.map(Truth::read).transpose()?;
+    let rows = score_files::score_rows(&files, truth.as_ref());
+    Ok(evaluate(&rows, year)?)
+}
+
+/// Scores anybody's vectors: float32 `.npy`, `[clips, dims]`, with a manifest CSV in the same order.
+/// Writes scores and thresholds into `out` where given, and returns the metrics where the manifest
+/// has labels.
+///
+/// # Errors
+/// [`OffkeyError`] when a file is absent or malformed, the two differ in length, or a section has
+/// no training rows.
+pub fn score_embeddings(
+    embeddings: &Path,
+    rows: &Path,
+    backend: &BackendConfig,
+    seed: u64,
+    out: Option<&Path>,
+    progress: &dyn Progress,
+) -> Result<Metrics, OffkeyError> {
+    let table = EmbeddingTable::read_parts(embeddings, rows)?;
+    let threshold = ThresholdConfig::default();
+    let (scores, thresholds) =
+        stage::score_table(&table, backend, &threshold, Seed::new(seed), progress)?;
+    if let Some(out) = out {
+        stage::write_scores(out, &scores, &thresholds, None)?;
+    }
+    Ok(evaluate(&scores, None)?)
+}
+
+/// A backend by name, with its default settings, or from the `[backend]` table of a TOML file.
+///
+/// # Errors
+/// [`OffkeyError::Backend`] when there is neither such a name nor such a file, or the file is not
+/// valid.
+pub fn load_backend(name: &str) -> Result<BackendConfig, OffkeyError> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        backend: BackendConfig,
+    }
+    let invalid = |source| OffkeyError::Backend { name: name.to_owned(), source };
+    if !Path::new(name).is_file() {
+        return BackendConfig::from_name(name).map_err(|error| invalid(error.into()));
+    }
+    let text = std::fs::read_to_string(name).map_err(OffkeyError::io(Path::new(name)))?;
+    let file: File = toml::from_str(&text).map_err(|error| invalid(error.into()))?;
+    Ok(file.backend)
+}

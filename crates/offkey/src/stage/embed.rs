@@ -1,0 +1,109 @@
+//! From clips and a model to an embedding table.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, s};
+use offkey_core::{Clip, EmbeddingTable, Split};
+use offkey_embed::{Compute, Encoder, Statistics, StatisticsConfig};
+
+use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage, audio::ClipAudio, run::Run};
+
+/// Clips decoded and embedded at a time: bounds memory, keeps every thread busy.
+const BLOCK_CLIPS: usize = 32;
+
+/// What turns waveforms into embeddings, loaded.
+#[derive(Debug)]
+pub(crate) enum Embedder {
+    Network(Box<Encoder>),
+    Statistics(Statistics),
+}
+
+impl Embedder {
+    /// Loads a run's model.
+    pub(crate) fn load(
+        folder: &Path,
+        recipe: &Recipe,
+        compute: Compute,
+    ) -> Result<Self, OffkeyError> {
+        if !folder.is_dir() {
+            return Err(OffkeyError::StageMissing {
+                path: folder.to_owned(),
+                stage: "embed",
+                run_first: "train",
+            });
+        }
+        match recipe.model {
+            ModelConfig::Network(_) => Encoder::load(folder, compute)
+                .map(|encoder| Self::Network(Box::new(encoder)))
+                .map_err(OffkeyError::embed),
+            ModelConfig::Statistics(_) => {
+                Statistics::load(folder).map(Self::Statistics).map_err(OffkeyError::embed)
+            }
+        }
+    }
+
+    /// Embeddings of waveforms of the model's length, `[clips, dims]`.
+    pub(crate) fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, OffkeyError> {
+        match self {
+            Self::Network(encoder) => encoder.embed(waves).map_err(OffkeyError::embed),
+            Self::Statistics(statistics) => statistics.embed(waves).map_err(OffkeyError::embed),
+        }
+    }
+
+    /// Embeddings of every clip of `audio`, block by block.
+    pub(crate) fn embed_all(
+        &self,
+        audio: &ClipAudio,
+        progress: &dyn Progress,
+    ) -> Result<Array2<f32>, OffkeyError> {
+        progress.begin(Stage::Embed, audio.len() as u64, "clips");
+        let mut embeddings: Option<Array2<f32>> = None;
+        for start in (0..audio.len()).step_by(BLOCK_CLIPS) {
+            let end = (start + BLOCK_CLIPS).min(audio.len());
+            let block = self.embed(&audio.waves(start..end)?)?;
+            embeddings
+                .get_or_insert_with(|| Array2::zeros((audio.len(), block.ncols())))
+                .slice_mut(s![start..end, ..])
+                .assign(&block);
+            progress.advance(end as u64, "");
+            if progress.cancelled() {
+                return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+            }
+        }
+        progress.end();
+        Ok(embeddings.unwrap_or_default())
+    }
+}
+
+impl Run<'_> {
+    /// Writes the embeddings of all training and test clips.
+    pub(crate) fn embed(&mut self) -> Result<(), OffkeyError> {
+        self.timed("embed", |run| {
+            let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
+            let clips: Vec<&Clip> = run.clips.iter().collect();
+            let embeddings = embedder
+                .embed_all(&run.clip_audio(&clips), run.progress)
+                .map_err(|error| error.in_run(run.folder.root()))?;
+            EmbeddingTable { clips: run.clips.clone(), embeddings }.write(&run.folder.embeddings())?;
+            Ok(())
+        })
+    }
+
+    /// Fits statistics on the training clips: the model of recipes where nothing is trained.
+    pub(crate) fn fit_statistics(&mut self, config: &StatisticsConfig) -> Result<(), OffkeyError> {
+        let clips = self.clips_of(Split::Train);
+        let audio = self.clip_audio(&clips);
+        self.progress.begin(Stage::Train, audio.len() as u64, "clips");
+        let mut fit = config.fitter();
+        for start in (0..audio.len()).step_by(BLOCK_CLIPS) {
+            let end = (start + BLOCK_CLIPS).min(audio.len());
+            fit.add(&audio.waves(start..end)?).map_err(OffkeyError::embed)?;
+            self.progress.advance(end as u64, "");
+            if self.progress.cancelled() {
+                return Err(OffkeyError::Cancelled { run: self.folder.root().to_owned() });
+            }
+        }
+        self.progress.end();
+        fit.finish().save(&self.folder.model()).map_err(OffkeyError::embed)
+    }
+}

@@ -1,0 +1,12 @@
+//! The stages of a run. Each reads the files of the one before and writes its own.
+
+mod embed;
+mod evaluate;
+pub(crate) mod prepare;
+pub(crate) mod report;
+mod score;
+mod train;
+
+pub(crate) use embed::Embedder;
+pub(crate) use score::{SectionScorer, read_scores, score_table, write_scores};
+pub use score::{SectionKey, SectionThreshold};

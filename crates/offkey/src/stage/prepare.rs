@@ -1,0 +1,124 @@
+//! From folders to a list of usable clips: what a run works on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use offkey_core::{Clip, Dataset, Seed, Split, table};
+use serde::Serialize;
+
+use crate::{
+    Manifest, OffkeyError, Progress, RunFolder, RunRequest,
+    audio::{ClipAudio, WaveCache},
+    manifest::Stopwatch,
+    run::Run,
+    run_folder,
+};
+
+/// One line of `skipped.csv`.
+#[derive(Debug, Serialize)]
+struct Skipped<'a> {
+    path: &'a std::path::Path,
+    reason: String,
+}
+
+/// Reads the data set, checks every recording, and writes what the run works on.
+pub(crate) fn prepare<'a>(
+    request: &RunRequest,
+    folder: RunFolder,
+    seed: u64,
+    cache: Arc<WaveCache>,
+    progress: &'a dyn Progress,
+) -> Result<Run<'a>, OffkeyError> {
+    let watch = Stopwatch::start();
+    let mut dataset = Dataset::read_all(&request.data, &request.truth)?;
+    dataset.assign_splits(Seed::new(seed), request.recipe.audio.holdout);
+    for problem in &dataset.problems {
+        tracing::info!(%problem, "data set");
+    }
+    let data_fingerprint = dataset.fingerprint()?;
+    let mut clips = dataset.clips;
+    clips.retain(|clip| matches!(clip.split, Split::Train | Split::Test));
+    let skipped = check(request, &mut clips, &cache, progress)?;
+    require(request, &clips)?;
+
+    let mut manifest = Manifest {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("OFFKEY_COMMIT").map(str::to_owned),
+        recipe: request.recipe.name.clone(),
+        data: request.data.iter().map(|path| path.display().to_string()).collect(),
+        data_fingerprint,
+        year: request.year.or(dataset.year),
+        seed,
+        compute: request.compute,
+        kernels: Vec::new(),
+        threads: rayon::current_num_threads(),
+        training_clips: clips.iter().filter(|clip| clip.split == Split::Train).count(),
+        classes: 0,
+        parameters: 0,
+        test_clips: clips.iter().filter(|clip| clip.split == Split::Test).count(),
+        skipped_clips: skipped.len(),
+        seconds: BTreeMap::new(),
+        cpu_seconds: BTreeMap::new(),
+        clips_per_second: None,
+        peak_memory_bytes: None,
+    };
+    watch.stop(&mut manifest, "prepare");
+    run_folder::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
+    table::write_csv(&folder.clips(), &clips)?;
+    let rows: Vec<Skipped> = skipped
+        .iter()
+        .map(|(clip, reason)| Skipped { path: &clip.path, reason: reason.clone() })
+        .collect();
+    if !rows.is_empty() {
+        table::write_csv(&folder.skipped(), &rows)?;
+    }
+    run_folder::write_json(&folder.manifest(), &manifest)?;
+    Ok(Run { folder, recipe: request.recipe.clone(), clips, manifest, cache, progress })
+}
+
+/// Decodes every clip once; removes the unusable ones from `clips` and returns them, or fails.
+fn check(
+    request: &RunRequest,
+    clips: &mut Vec<Clip>,
+    cache: &Arc<WaveCache>,
+    progress: &dyn Progress,
+) -> Result<Vec<(Clip, String)>, OffkeyError> {
+    let all: Vec<&Clip> = clips.iter().collect();
+    let (rate_hz, samples) = request.recipe.clip_shape();
+    let audio =
+        ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache));
+    let bad = audio.check(progress)?;
+    if bad.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !request.skip_bad {
+        return Err(OffkeyError::BadClips {
+            total: clips.len(),
+            first: bad[0].1.to_string(),
+            bad: bad.into_iter().map(|(i, e)| (clips[i].path.clone(), e.to_string())).collect(),
+        });
+    }
+    progress.warn(&format!("left out {} of {} recordings, see skipped.csv", bad.len(), clips.len()));
+    let mut skipped = Vec::new();
+    for (index, error) in bad.into_iter().rev() {
+        skipped.push((clips.remove(index), error.to_string()));
+    }
+    skipped.reverse();
+    Ok(skipped)
+}
+
+/// A run needs something to learn from and something to score.
+fn require(request: &RunRequest, clips: &[Clip]) -> Result<(), OffkeyError> {
+    let count = |split| clips.iter().filter(|clip| clip.split == split).count();
+    let data = || {
+        let names: Vec<String> =
+            request.data.iter().map(|path| format!("`{}`", path.display())).collect();
+        names.join(", ")
+    };
+    if count(Split::Train) == 0 {
+        return Err(OffkeyError::NoTrainingClips { total: clips.len(), data: data() });
+    }
+    if count(Split::Test) == 0 {
+        return Err(OffkeyError::NoTestClips { total: clips.len(), data: data() });
+    }
+    Ok(())
+}

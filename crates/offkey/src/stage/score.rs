@@ -1,0 +1,224 @@
+//! From embeddings to anomaly scores, thresholds and decisions.
+
+use std::{collections::BTreeMap, fs};
+
+use ndarray::{Array2, ArrayView2, Axis};
+use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, table};
+use offkey_score::{
+    Backend, BackendConfig, Nearest, References, ScoreError, ThresholdConfig, decide,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{OffkeyError, Progress, Stage, run::Run, run_folder};
+
+/// A machine and one section of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SectionKey {
+    /// Machine type.
+    pub machine: String,
+    /// Section.
+    pub section: String,
+}
+
+/// The threshold of one section, as `scores/thresholds.json` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SectionThreshold {
+    /// Which section.
+    #[serde(flatten)]
+    pub key: SectionKey,
+    /// Scores above it are anomalous.
+    pub threshold: f64,
+    /// Reference clips.
+    pub references: usize,
+    /// Scores of the references, each made without its own recording: what the threshold was found on.
+    pub held_out_scores: Vec<f64>,
+}
+
+/// One section's references with their backend and threshold, ready to score.
+#[derive(Debug)]
+pub(crate) struct SectionScorer {
+    pub(crate) key: SectionKey,
+    pub(crate) backend: Backend,
+    pub(crate) threshold: f64,
+    pub(crate) held_out_scores: Vec<f64>,
+    /// Rows of the references in the table they came from.
+    pub(crate) reference_rows: Vec<usize>,
+}
+
+impl SectionKey {
+    /// The section a clip belongs to.
+    pub fn of(clip: &Clip) -> Self {
+        Self { machine: clip.machine.clone(), section: clip.section.clone() }
+    }
+
+    fn failed(&self, source: ScoreError) -> OffkeyError {
+        OffkeyError::Score {
+            machine: self.machine.clone(),
+            section: self.section.clone(),
+            source,
+        }
+    }
+
+    /// As part of a file name: characters that a file system might not take become `_`.
+    pub(crate) fn file_stem(&self) -> String {
+        let safe = |text: &str| -> String {
+            let keep = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+            text.chars().map(keep).collect()
+        };
+        format!("{}_section_{}", safe(&self.machine), safe(&self.section))
+    }
+}
+
+impl SectionScorer {
+    /// Fits backend and threshold of one section on its training rows.
+    pub(crate) fn fit(
+        key: &SectionKey,
+        table: &EmbeddingTable,
+        backend: &BackendConfig,
+        threshold: &ThresholdConfig,
+        seed: Seed,
+    ) -> Result<Self, OffkeyError> {
+        let is_reference =
+            |clip: &Clip| clip.split == Split::Train && SectionKey::of(clip) == *key;
+        let reference_rows: Vec<usize> =
+            (0..table.clips.len()).filter(|&row| is_reference(&table.clips[row])).collect();
+        let embeddings = table.embeddings.select(Axis(0), &reference_rows);
+        let of_rows = || reference_rows.iter().map(|&row| &table.clips[row]);
+        let domains: Vec<_> = of_rows().map(|clip| clip.domain).collect();
+        let groups: Vec<String> = of_rows().map(|clip| clip.group.clone()).collect();
+        let name = format!("{} {}", key.machine, key.section);
+        let failed = |source| key.failed(source);
+        let references =
+            References::new(embeddings.view(), &domains, &groups, seed.child("backend").child(name))
+                .map_err(failed)?;
+        let fitted = backend.fit(&references).map_err(failed)?;
+        let held_out_scores = backend.held_out_scores(&references).map_err(failed)?;
+        let threshold = threshold.fit(&held_out_scores).map_err(failed)?;
+        Ok(Self { key: key.clone(), backend: fitted, threshold, held_out_scores, reference_rows })
+    }
+
+    /// Scores embeddings, `[clips, dims]`.
+    pub(crate) fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, OffkeyError> {
+        self.backend.score(embeddings).map_err(|source| self.key.failed(source))
+    }
+
+    /// The nearest reference of each of `embeddings`, as a row of the table the references came from.
+    pub(crate) fn nearest(&self, embeddings: ArrayView2<f32>) -> Result<Vec<Nearest>, OffkeyError> {
+        let nearest = self.backend.nearest(embeddings).map_err(|source| self.key.failed(source))?;
+        let in_table = |n: Nearest| Nearest { reference: self.reference_rows[n.reference], ..n };
+        Ok(nearest.into_iter().map(in_table).collect())
+    }
+}
+
+/// Scores every test clip of a table, each section with references of its own.
+///
+/// # Errors
+/// [`OffkeyError::Score`] naming the section that cannot be scored, for lack of references among
+/// other reasons.
+pub fn score_table(
+    table: &EmbeddingTable,
+    backend: &BackendConfig,
+    threshold: &ThresholdConfig,
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<(Vec<ScoreRow>, Vec<SectionThreshold>), OffkeyError> {
+    let mut rows_of_section: BTreeMap<SectionKey, Vec<usize>> = BTreeMap::new();
+    for (row, clip) in table.clips.iter().enumerate() {
+        if clip.split == Split::Test {
+            rows_of_section.entry(SectionKey::of(clip)).or_default().push(row);
+        }
+    }
+    progress.begin(Stage::Score, rows_of_section.len() as u64, "sections");
+    let mut scores = Vec::new();
+    let mut thresholds = Vec::new();
+    for (done, (key, rows)) in rows_of_section.iter().enumerate() {
+        let scorer = SectionScorer::fit(key, table, backend, threshold, seed)?;
+        for warning in scorer.backend.warnings() {
+            tracing::info!(machine = key.machine, section = key.section, %warning, "backend");
+        }
+        let embeddings: Array2<f32> = table.embeddings.select(Axis(0), rows);
+        let section_scores = scorer.score(embeddings.view())?;
+        let decisions = decide(&section_scores, scorer.threshold);
+        for ((&row, score), decision) in rows.iter().zip(section_scores).zip(decisions) {
+            let clip = table.clips[row].clone();
+            scores.push(ScoreRow { clip, score, decision: Some(decision) });
+        }
+        thresholds.push(SectionThreshold {
+            key: key.clone(),
+            threshold: scorer.threshold,
+            references: scorer.reference_rows.len(),
+            held_out_scores: scorer.held_out_scores,
+        });
+        progress.advance(done as u64 + 1, &format!("{} {}", key.machine, key.section));
+    }
+    progress.end();
+    Ok((scores, thresholds))
+}
+
+/// Writes scores as one CSV a section, in the challenge's form as well, and the thresholds.
+///
+/// # Errors
+/// [`OffkeyError`] when the folder cannot be written.
+pub fn write_scores(
+    folder: &std::path::Path,
+    rows: &[ScoreRow],
+    thresholds: &[SectionThreshold],
+    year: Option<offkey_core::Year>,
+) -> Result<(), OffkeyError> {
+    if folder.is_dir() {
+        fs::remove_dir_all(folder).map_err(OffkeyError::io(folder))?;
+    }
+    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
+    let mut of_section: BTreeMap<SectionKey, Vec<ScoreRow>> = BTreeMap::new();
+    for row in rows {
+        of_section.entry(SectionKey::of(&row.clip)).or_default().push(row.clone());
+    }
+    for (key, rows) in &of_section {
+        table::write_scores(&folder.join(format!("{}.csv", key.file_stem())), rows)?;
+    }
+    run_folder::write_json(&folder.join("thresholds.json"), &thresholds)?;
+    offkey_eval::write_submission(&folder.join("challenge"), rows, year)?;
+    Ok(())
+}
+
+/// Reads what [`write_scores`] wrote.
+///
+/// # Errors
+/// [`OffkeyError`] when the folder is absent or a file is malformed.
+pub fn read_scores(
+    folder: &std::path::Path,
+) -> Result<(Vec<ScoreRow>, Vec<SectionThreshold>), OffkeyError> {
+    let thresholds: Vec<SectionThreshold> = run_folder::read_json(&folder.join("thresholds.json"))?;
+    let mut rows = Vec::new();
+    for section in &thresholds {
+        let path = folder.join(format!("{}.csv", section.key.file_stem()));
+        rows.extend(table::read_scores(&path)?);
+    }
+    Ok((rows, thresholds))
+}
+
+impl Run<'_> {
+    /// The embeddings of this run, or the error that says which stage writes them.
+    pub(crate) fn embedding_table(&self, stage: &'static str) -> Result<EmbeddingTable, OffkeyError> {
+        let folder = self.folder.embeddings();
+        if !folder.is_dir() {
+            return Err(OffkeyError::StageMissing { path: folder, stage, run_first: "embed" });
+        }
+        Ok(EmbeddingTable::read(&folder)?)
+    }
+
+    /// Scores the test clips.
+    pub(crate) fn score(&mut self) -> Result<(), OffkeyError> {
+        self.timed("score", |run| {
+            let table = run.embedding_table("score")?;
+            let (rows, thresholds) = score_table(
+                &table,
+                &run.recipe.backend,
+                &run.recipe.threshold,
+                Seed::new(run.manifest.seed),
+                run.progress,
+            )?;
+            write_scores(&run.folder.scores(), &rows, &thresholds, run.manifest.year)
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! From clips to a model.
+
+use std::{fs, ops::ControlFlow, path::Path, sync::Arc};
+
+use offkey_core::{Clip, Seed, Split, table};
+use offkey_embed::{EpochEvent, StepEvent, TrainJob, TrainObserver};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ModelConfig, OffkeyError, Progress, Stage,
+    audio::ClipAudio,
+    recipe::NetworkConfig,
+    run::Run,
+};
+
+/// One row of `losses.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LossRow {
+    pub(crate) step: usize,
+    pub(crate) epoch: usize,
+    pub(crate) loss: f64,
+    pub(crate) scale: Option<f64>,
+}
+
+/// One row of `compactness.csv`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CompactnessRow {
+    pub(crate) epoch: usize,
+    pub(crate) loss: f64,
+    pub(crate) scale: Option<f64>,
+    pub(crate) embedding_variance: f64,
+    pub(crate) train_intra: Option<f64>,
+    pub(crate) train_inter: Option<f64>,
+    pub(crate) held_out_intra: Option<f64>,
+    pub(crate) held_out_inter: Option<f64>,
+}
+
+impl Run<'_> {
+    /// Trains the model, or fits it where nothing is trained. With `resume` a finished model stays
+    /// and an interrupted training goes on.
+    pub(crate) fn train(&mut self, resume: bool) -> Result<(), OffkeyError> {
+        if !resume {
+            remove(&self.folder.model())?;
+            remove(&self.folder.losses())?;
+            remove(&self.folder.compactness())?;
+        }
+        self.timed("train", |run| match run.recipe.model.clone() {
+            ModelConfig::Network(config) => run.train_network(&config, resume),
+            ModelConfig::Statistics(config) => run.fit_statistics(&config),
+        })
+    }
+
+    fn train_network(&mut self, config: &NetworkConfig, resume: bool) -> Result<(), OffkeyError> {
+        let clips = self.clips_of(Split::Train);
+        let seed = Seed::new(self.manifest.seed);
+        let classes = config
+            .task
+            .labels(&clips, None, seed.child("labels"))
+            .map_err(OffkeyError::embed)?;
+        let labels = offkey_embed::Labels {
+            classes: classes.classes.len(),
+            of_clip: classes.of_clip.clone(),
+        };
+        let source = self.clip_audio(&clips).with_random_offsets();
+        let folder = self.folder.model();
+        let job = TrainJob {
+            source: &source,
+            labels: &labels,
+            held_out: None,
+            encoder: &config.encoder,
+            loss: &config.loss,
+            train: &config.training,
+            seed: seed.child("train"),
+            compute: self.manifest.compute,
+            folder: &folder,
+            resume,
+        };
+        let mut recorder = Recorder::new(self, resume)?;
+        let report = offkey_embed::train(&job, &mut recorder).map_err(OffkeyError::embed)?;
+        recorder.write()?;
+        self.progress.end();
+        if !report.finished {
+            return Err(OffkeyError::Cancelled { run: self.folder.root().to_owned() });
+        }
+        self.manifest.classes = labels.classes;
+        self.manifest.parameters = report.parameters;
+        self.manifest.kernels = report.kernels;
+        self.manifest.clips_per_second = Some(report.clips_per_second);
+        Ok(())
+    }
+
+    /// The clips as the model wants them.
+    pub(crate) fn clip_audio(&self, clips: &[&Clip]) -> ClipAudio {
+        let (rate_hz, samples) = self.recipe.clip_shape();
+        ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, Arc::clone(&self.cache))
+    }
+}
+
+fn remove(path: &Path) -> Result<(), OffkeyError> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(OffkeyError::io(path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keeps the training curve and shows progress.
+struct Recorder<'a> {
+    progress: &'a dyn Progress,
+    losses_path: std::path::PathBuf,
+    compactness_path: std::path::PathBuf,
+    losses: Vec<LossRow>,
+    compactness: Vec<CompactnessRow>,
+    begun: bool,
+    failure: Option<OffkeyError>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(run: &Run<'a>, resume: bool) -> Result<Self, OffkeyError> {
+        let (losses_path, compactness_path) = (run.folder.losses(), run.folder.compactness());
+        let earlier = |path: &Path| resume && path.is_file();
+        Ok(Self {
+            progress: run.progress,
+            losses: if earlier(&losses_path) { table::read_csv(&losses_path)? } else { Vec::new() },
+            compactness: if earlier(&compactness_path) {
+                table::read_csv(&compactness_path)?
+            } else {
+                Vec::new()
+            },
+            losses_path,
+            compactness_path,
+            begun: false,
+            failure: None,
+        })
+    }
+
+    fn write(mut self) -> Result<(), OffkeyError> {
+        self.save();
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn save(&mut self) {
+        let written = table::write_csv(&self.losses_path, &self.losses).and_then(|()| {
+            if self.compactness.iter().all(|row| row.train_intra.is_none()) {
+                return Ok(());
+            }
+            table::write_csv(&self.compactness_path, &self.compactness)
+        });
+        self.failure = self.failure.take().or(written.err().map(OffkeyError::from));
+    }
+}
+
+impl TrainObserver for Recorder<'_> {
+    fn step(&mut self, step: &StepEvent) -> ControlFlow<()> {
+        if !self.begun {
+            self.begun = true;
+            self.losses.retain(|row| row.step < step.step);
+            self.compactness.retain(|row| row.epoch < step.epoch);
+            self.progress.begin(Stage::Train, step.steps as u64, "steps");
+        }
+        self.losses.push(LossRow {
+            step: step.step,
+            epoch: step.epoch,
+            loss: step.loss,
+            scale: step.scale,
+        });
+        let speed = step.clips as f64 / step.seconds.max(f64::MIN_POSITIVE);
+        let note = format!("epoch {}, loss {:.3}, {speed:.1} clips/s", step.epoch + 1, step.loss);
+        self.progress.advance(step.step as u64 + 1, &note);
+        if self.progress.cancelled() || self.failure.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn epoch(&mut self, epoch: &EpochEvent) {
+        self.compactness.push(CompactnessRow {
+            epoch: epoch.epoch,
+            loss: epoch.loss,
+            scale: epoch.scale,
+            embedding_variance: epoch.embedding_variance,
+            train_intra: epoch.train.map(|c| c.intra),
+            train_inter: epoch.train.map(|c| c.inter),
+            held_out_intra: epoch.held_out.map(|c| c.intra),
+            held_out_inter: epoch.held_out.map(|c| c.inter),
+        });
+        self.save();
+    }
+}

@@ -1,0 +1,117 @@
+//! The house rules that a machine can hold: who may depend on whom, how long a file may be.
+
+#![expect(clippy::unwrap_used, reason = "a broken house should stop the test where it broke")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// What each crate may use of ours, as ARCHITECTURE.md draws it.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("offkey-core", &[]),
+    ("offkey-signal", &[]),
+    ("offkey-kernels", &[]),
+    ("offkey-synth", &["offkey-core", "offkey-signal"]),
+    ("offkey-embed", &["offkey-core", "offkey-signal", "offkey-kernels"]),
+    ("offkey-score", &["offkey-core"]),
+    ("offkey-eval", &["offkey-core"]),
+    ("offkey-report", &["offkey-core", "offkey-eval"]),
+    (
+        "offkey",
+        &[
+            "offkey-core",
+            "offkey-signal",
+            "offkey-synth",
+            "offkey-embed",
+            "offkey-score",
+            "offkey-eval",
+            "offkey-report",
+        ],
+    ),
+    ("offkey-cli", &["offkey"]),
+];
+
+/// Longest file, in lines.
+const MOST_LINES: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// Our packages and the names of what each depends on outside of tests.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let normal = |d: &&Value| d["kind"].is_null();
+            let names = package["dependencies"].as_array().unwrap().iter().filter(normal);
+            (text(&package["name"]), names.map(|d| text(&d["name"])).collect())
+        })
+        .collect()
+}
+
+fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+            source_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn crates_depend_only_along_the_arrows() {
+    let dependencies = dependencies();
+    let ours: Vec<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    for name in dependencies.keys() {
+        assert!(ours.contains(&name.as_str()), "`{name}` has no place in the table of arrows");
+    }
+    for (name, allowed) in ARROWS {
+        for dependency in dependencies[name].iter().filter(|d| ours.contains(&d.as_str())) {
+            assert!(allowed.contains(&dependency.as_str()), "`{name}` must not use `{dependency}`");
+        }
+    }
+}
+
+#[test]
+fn the_tensor_framework_is_named_in_one_crate_only() {
+    for (name, dependencies) in dependencies() {
+        let names_it = dependencies.iter().any(|dependency| dependency.starts_with("burn"));
+        assert_eq!(names_it, name == "offkey-embed", "{name}");
+    }
+}
+
+#[test]
+fn files_stay_short_and_finished() {
+    let mut files = Vec::new();
+    source_files(&root().join("crates"), &mut files);
+    assert!(files.len() > 50, "found only {} files", files.len());
+    let unfinished = ["TO", "FIX", "XX"].map(|head| format!("{head}{}", if head == "TO" { "DO" } else if head == "FIX" { "ME" } else { "X" }));
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines", file.display());
+        assert!(text.starts_with("//!"), "{} does not say what it is for", file.display());
+        for word in &unfinished {
+            assert!(!text.contains(word.as_str()), "{} is unfinished", file.display());
+        }
+    }
+}
