@@ -1,0 +1,172 @@
+//! Files to mono waveforms: WAV and FLAC, any channels, any rate, in bounded memory.
+//!
+//! A file passes through three stages: a [`source`] that yields interleaved frames, the
+//! [`ChannelRule`] that makes them mono, and the [`crate::Resampler`]. [`ClipReader`] joins them;
+//! every other function here is a loop around it. No length or count from a header is ever used
+//! to reserve memory.
+
+mod flac;
+mod reader;
+mod source;
+mod wav;
+
+use std::{fmt, fs::File, io::Cursor, ops::Range, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AudioError, LengthPolicy, Waveform, resampled_len};
+pub use reader::ClipReader;
+use source::{Input, Source};
+
+/// How a file becomes a mono waveform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecodeConfig {
+    /// Which channel is heard.
+    pub channel: ChannelRule,
+    /// The rate to convert to; the file's own where absent.
+    pub rate_hz: Option<u32>,
+}
+
+/// How several channels become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelRule {
+    /// The mean of all channels.
+    #[default]
+    Mix,
+    /// One channel, counted from 0.
+    Pick(u16),
+}
+
+/// What a file says of itself, checked against its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioInfo {
+    /// Samples per second and channel.
+    pub rate_hz: u32,
+    /// Channels.
+    pub channels: u16,
+    /// Samples per channel.
+    pub frames: u64,
+    /// Container and sample type.
+    pub format: AudioFormat,
+}
+
+impl AudioInfo {
+    /// Length in seconds.
+    pub fn duration_s(&self) -> f64 {
+        self.frames as f64 / f64::from(self.rate_hz)
+    }
+}
+
+/// Container and sample type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AudioFormat {
+    /// WAV with integer samples in so many bits (8 unsigned, 16, 24 or 32 signed).
+    WavInteger(u16),
+    /// WAV with floating-point samples in so many bits (32 or 64).
+    WavFloat(u16),
+    /// FLAC with so many bits a sample.
+    Flac(u16),
+}
+
+impl fmt::Display for AudioFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WavInteger(bits) => write!(f, "WAV {bits}-bit"),
+            Self::WavFloat(bits) => write!(f, "WAV {bits}-bit float"),
+            Self::Flac(bits) => write!(f, "FLAC {bits}-bit"),
+        }
+    }
+}
+
+/// Reads a file's header and compares it with the file's size, without decoding.
+///
+/// # Errors
+/// [`AudioError`] when the file cannot be read, is no audio file, is damaged or cut short.
+pub fn probe(path: &Path) -> Result<AudioInfo, AudioError> {
+    Ok(*open(path)?.info())
+}
+
+/// Decodes a whole file.
+///
+/// # Errors
+/// [`AudioError`] when the file cannot be read, is damaged, cut short or empty, has a sample that
+/// is no finite number, or lacks the channel asked for.
+pub fn decode(path: &Path, config: &DecodeConfig) -> Result<Waveform, AudioError> {
+    read_all(ClipReader::open(path, config)?)
+}
+
+/// Decodes a file that is already in memory; `name` stands for it in errors.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_bytes(
+    name: &Path,
+    bytes: Vec<u8>,
+    config: &DecodeConfig,
+) -> Result<Waveform, AudioError> {
+    let source = Source::open(name, Box::new(Cursor::new(bytes)))?;
+    read_all(ClipReader::new(source, config, 0)?)
+}
+
+/// Decodes samples `range` of a file, counted after rate conversion; the same bits as cutting them
+/// from the whole. A range that reaches past the end is shortened.
+///
+/// # Errors
+/// As [`decode`]; [`AudioError::Empty`] when the range lies behind the end.
+pub fn decode_range(
+    path: &Path,
+    config: &DecodeConfig,
+    range: Range<u64>,
+) -> Result<Waveform, AudioError> {
+    let mut reader = ClipReader::new(open(path)?, config, range.start)?;
+    let wanted = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+    let mut samples = Vec::new();
+    while samples.len() < wanted && reader.read_block(&mut samples)? {}
+    samples.truncate(wanted);
+    if samples.is_empty() {
+        return Err(AudioError::Empty { path: path.to_owned() });
+    }
+    Ok(Waveform { samples, rate_hz: reader.rate_hz() })
+}
+
+/// Decodes exactly `target` samples by a length policy, reading no more of the file than they
+/// need. `random` is any number, see [`LengthPolicy::window`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_fit(
+    path: &Path,
+    config: &DecodeConfig,
+    policy: LengthPolicy,
+    target: usize,
+    random: u64,
+) -> Result<Waveform, AudioError> {
+    let info = probe(path)?;
+    let rate_hz = config.rate_hz.unwrap_or(info.rate_hz);
+    let whole = resampled_len(info.frames, info.rate_hz, rate_hz);
+    let window = policy.window(usize::try_from(whole).unwrap_or(usize::MAX), target, random);
+    let range = window.range.start as u64..window.range.end as u64;
+    let wave = decode_range(path, config, range)?;
+    let samples =
+        window.fill(&wave.samples).map_err(|_| AudioError::Empty { path: path.to_owned() })?;
+    Ok(Waveform { samples, rate_hz: wave.rate_hz })
+}
+
+fn open(path: &Path) -> Result<Source, AudioError> {
+    let io_error = |source| AudioError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(io_error)?;
+    let input: Box<dyn Input> = Box::new(file);
+    Source::open(path, input)
+}
+
+fn read_all(mut reader: ClipReader) -> Result<Waveform, AudioError> {
+    let mut samples = Vec::new();
+    while reader.read_block(&mut samples)? {}
+    if samples.is_empty() {
+        return Err(AudioError::Empty { path: reader.path().to_owned() });
+    }
+    Ok(Waveform { samples, rate_hz: reader.rate_hz() })
+}

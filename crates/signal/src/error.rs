@@ -1,0 +1,158 @@
+//! Why a file could not be heard, or a feature not be computed.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why a recording could not be read. The sentence names the file and what was found;
+/// [`AudioError::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AudioError {
+    /// The file system refused.
+    #[error("cannot read `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Neither WAV nor FLAC.
+    #[error("`{}` is no audio file known here: it begins with {found}", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes, readable.
+        found: String,
+    },
+    /// A format that is known but not decoded.
+    #[error("`{}` has {what} {found}, expected {expected}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Which property.
+        what: &'static str,
+        /// Its value.
+        found: String,
+        /// The values understood.
+        expected: &'static str,
+    },
+    /// A header or a coded block contradicts its format.
+    #[error("`{}` is damaged: {what}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// The file ends before its header says.
+    #[error("`{}` is cut short: {found} frames of the {expected} its header announces", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Frames present.
+        found: u64,
+        /// Frames announced.
+        expected: u64,
+    },
+    /// A file without a single sample.
+    #[error("`{}` holds no samples", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The channel asked for does not exist.
+    #[error("`{}` has {found} channels, no channel {wanted} (counted from 0)", path.display())]
+    Channel {
+        /// The file.
+        path: PathBuf,
+        /// Its channels.
+        found: u16,
+        /// The channel asked for.
+        wanted: u16,
+    },
+    /// Infinite or undefined sample values.
+    #[error("`{}` has a sample that is no finite number, the first at frame {frame}", path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The first such frame.
+        frame: u64,
+    },
+    /// The rates cannot be converted.
+    #[error("cannot bring `{}` from {from_hz} Hz to {to_hz} Hz", path.display())]
+    Rate {
+        /// The file.
+        path: PathBuf,
+        /// Its rate.
+        from_hz: u32,
+        /// The rate asked for.
+        to_hz: u32,
+    },
+}
+
+impl AudioError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::UnknownFormat { path, .. }
+            | Self::Unsupported { path, .. }
+            | Self::Malformed { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::Empty { path }
+            | Self::Channel { path, .. }
+            | Self::NonFinite { path, .. }
+            | Self::Rate { path, .. } => path,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "check that the file exists and may be read",
+            Self::UnknownFormat { .. } | Self::Unsupported { .. } => {
+                "convert it to 16-bit WAV or FLAC, or leave it out"
+            }
+            Self::Malformed { .. } | Self::Truncated { .. } | Self::Empty { .. } => {
+                "copy or record it again, or leave it out"
+            }
+            Self::Channel { .. } => "pick a channel that exists, or mix all channels",
+            Self::NonFinite { .. } => "export it again as integer samples, or leave it out",
+            Self::Rate { .. } => "choose a rate between 1 Hz and 1 MHz",
+        }
+    }
+}
+
+/// Why a feature could not be computed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeatureError {
+    /// Fewer samples than one frame needs.
+    #[error("clip has {found} samples, expected at least {expected}")]
+    TooShort {
+        /// Samples of the clip.
+        found: usize,
+        /// Samples needed.
+        expected: usize,
+    },
+    /// A setting that describes no transform.
+    #[error("feature setting `{name}` is {found}, expected {expected}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// The caller's buffer does not fit the result.
+    #[error("buffer has {found} places, expected {expected}")]
+    BufferLength {
+        /// Places given.
+        found: usize,
+        /// Places needed.
+        expected: usize,
+    },
+}

@@ -1,0 +1,104 @@
+//! What is wrong with a recording before anyone listens to it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Waveform;
+
+/// Limits of the inspection. Levels are relative to full scale.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InspectConfig {
+    /// A clip whose loudest sample stays below this level is silent. Default -80 dB: three steps
+    /// of 16-bit audio.
+    pub silent_db: f32,
+    /// A sample at or above this magnitude counts as clipped. Default 0.99, which every integer
+    /// width from 8 bits on reaches when it saturates.
+    pub clip_level: f32,
+    /// Share of clipped samples above which a clip is reported. Default 0.001: a few peaks of a
+    /// normalised recording are no fault.
+    pub clip_share: f32,
+    /// Mean above which a clip has a DC offset. Default 0.05.
+    pub dc_level: f32,
+}
+
+impl Default for InspectConfig {
+    fn default() -> Self {
+        Self { silent_db: -80.0, clip_level: 0.99, clip_share: 0.001, dc_level: 0.05 }
+    }
+}
+
+/// Something about a clip that its owner should know.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// No samples.
+    Empty,
+    /// Infinite or undefined samples.
+    NonFinite {
+        /// How many.
+        samples: usize,
+        /// The first.
+        first: usize,
+    },
+    /// Nothing louder than the limit, apart from a constant offset.
+    Silent {
+        /// Level of the loudest sample (negative infinity for digital silence).
+        peak_db: f32,
+    },
+    /// Many samples at full scale.
+    Clipped {
+        /// Their share, 0 to 1.
+        share: f32,
+    },
+    /// The mean is far from zero.
+    DcOffset {
+        /// The mean.
+        mean: f32,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "no samples"),
+            Self::NonFinite { samples, first } => {
+                write!(f, "{samples} samples are no finite number, the first at {first}")
+            }
+            Self::Silent { peak_db } => write!(f, "silent: peak {peak_db:.1} dB"),
+            Self::Clipped { share } => write!(f, "clipped: {:.2} % of samples", 100.0 * share),
+            Self::DcOffset { mean } => write!(f, "constant offset of {mean:+.3}"),
+        }
+    }
+}
+
+/// Lists everything suspicious about a clip, in the order of [`Finding`]'s variants.
+pub fn inspect_samples(wave: &Waveform, config: &InspectConfig) -> Vec<Finding> {
+    let samples = &wave.samples;
+    if samples.is_empty() {
+        return vec![Finding::Empty];
+    }
+    let mut findings = Vec::new();
+    let broken = samples.iter().filter(|sample| !sample.is_finite()).count();
+    if let Some(first) = samples.iter().position(|sample| !sample.is_finite()) {
+        findings.push(Finding::NonFinite { samples: broken, first });
+    }
+    let finite = || samples.iter().copied().filter(|sample| sample.is_finite());
+    let count = (samples.len() - broken).max(1) as f64;
+    let mean = (finite().map(f64::from).sum::<f64>() / count) as f32;
+    let peak = finite().map(|sample| (sample - mean).abs()).fold(0.0, f32::max);
+    let peak_db = 20.0 * peak.log10();
+    if peak_db < config.silent_db {
+        findings.push(Finding::Silent { peak_db });
+    }
+    let clipped = finite().filter(|sample| sample.abs() >= config.clip_level).count();
+    let share = (clipped as f64 / count) as f32;
+    if share > config.clip_share {
+        findings.push(Finding::Clipped { share });
+    }
+    if mean.abs() > config.dc_level {
+        findings.push(Finding::DcOffset { mean });
+    }
+    findings
+}
