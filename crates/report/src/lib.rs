@@ -4,5 +4,7 @@
 //! closure, the page takes plain data.
 
 pub mod page;
+pub mod tsne;
 
 pub use page::{PageData, render};
+pub use tsne::{TsneConfig, TsneError, TsneMap};

@@ -1,0 +1,71 @@
+//! The slow twin: every pair of points, in double precision.
+
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+
+use super::{Distance, Point, affinity::calibrate, neighbors::apart};
+
+/// Symmetric affinities of all pairs, summing to one.
+pub(crate) struct Affinities(Array2<f64>);
+
+impl Affinities {
+    pub(crate) fn new(points: ArrayView2<f32>, distance: Distance, perplexity: f64) -> Self {
+        let count = points.nrows();
+        let views: Vec<Vec<f64>> = (0..count)
+            .into_par_iter()
+            .map(|i| {
+                let others = (0..count).filter(|&j| j != i);
+                let distances: Vec<f64> =
+                    others.map(|j| apart(points.row(i), points.row(j), distance)).collect();
+                let mut view = calibrate(&distances, perplexity);
+                view.insert(i, 0.0);
+                view
+            })
+            .collect();
+        let both = |i: usize, j: usize| (views[i][j] + views[j][i]) / (2.0 * count as f64);
+        Self(Array2::from_shape_fn((count, count), |(i, j)| both(i, j)))
+    }
+
+    /// See [`super::affinity::Affinities::gradient`].
+    pub(crate) fn gradient(&self, positions: &[Point], exaggeration: f32) -> Vec<Point> {
+        let normaliser = normaliser(positions);
+        (0..positions.len())
+            .into_par_iter()
+            .map(|i| {
+                let mut slope = [0.0; 2];
+                for (j, other) in positions.iter().enumerate() {
+                    let (d, near) = similarity(positions[i], *other);
+                    let pull = f64::from(exaggeration) * self.0[(i, j)] - near / normaliser;
+                    slope[0] += pull * near * d[0];
+                    slope[1] += pull * near * d[1];
+                }
+                slope.map(|s| s as f32)
+            })
+            .collect()
+    }
+
+    /// Divergence of the map from the affinities, in nats.
+    pub(crate) fn kl(&self, positions: &[Point]) -> f64 {
+        let normaliser = normaliser(positions);
+        let pairs = self.0.indexed_iter().filter(|&(_, &p)| p > 0.0);
+        pairs
+            .map(|((i, j), &p)| {
+                let (_, near) = similarity(positions[i], positions[j]);
+                p * (p * normaliser / near).ln()
+            })
+            .sum()
+    }
+}
+
+/// The difference of two positions and `1 / (1 + d^2)`.
+fn similarity(a: Point, b: Point) -> ([f64; 2], f64) {
+    let d = [0, 1].map(|axis| f64::from(a[axis]) - f64::from(b[axis]));
+    (d, 1.0 / (1.0 + d[0] * d[0] + d[1] * d[1]))
+}
+
+/// Sum of `1 / (1 + d^2)` over all ordered pairs of different points.
+fn normaliser(positions: &[Point]) -> f64 {
+    let of_point = |&at: &Point| positions.iter().map(|&b| similarity(at, b).1).sum::<f64>() - 1.0;
+    let parts: Vec<f64> = positions.par_iter().map(of_point).collect();
+    parts.iter().sum()
+}
