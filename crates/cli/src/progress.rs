@@ -53,6 +53,13 @@ impl Progress for Bars {
         self.bar().finish();
     }
 
+    #[expect(clippy::print_stderr, reason = "notes are for people and go to standard error")]
+    fn note(&self, message: &str) {
+        if !self.quiet {
+            self.bar().suspend(|| eprintln!("{message}"));
+        }
+    }
+
     #[expect(clippy::print_stderr, reason = "warnings are for people and go to standard error")]
     fn warn(&self, message: &str) {
         self.bar().suspend(|| eprintln!("warning: {message}"));

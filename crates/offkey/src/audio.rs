@@ -13,7 +13,7 @@ use offkey_signal::{AudioError, DecodeConfig, decode, decode_fit, probe};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::{OffkeyError, Progress, Stage, recipe::AudioConfig};
+use crate::{OffkeyError, Progress, Stage, noise::NoiseMaker, recipe::AudioConfig};
 
 /// Recordings up to this long are decoded whole and may be cached; of longer ones only the part
 /// that is needed is read.
@@ -22,9 +22,10 @@ const WHOLE_CLIP_S: f64 = 60.0;
 /// Clips of a data set, as the encoder wants them: mono, one rate, one length.
 #[derive(Debug)]
 pub struct ClipAudio {
-    paths: Vec<PathBuf>,
+    clips: Vec<Clip>,
     decode: DecodeConfig,
     config: AudioConfig,
+    noise: Option<NoiseMaker>,
     rate_hz: u32,
     samples: usize,
     random_offset: bool,
@@ -83,22 +84,26 @@ fn content_key(wave: &[f32]) -> [u8; 32] {
 
 impl ClipAudio {
     /// The given clips as waveforms of `samples` samples at `rate_hz`.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Data`] when noise is asked for from a folder that has none.
     pub fn new(
         clips: &[&Clip],
         config: &AudioConfig,
         rate_hz: u32,
         samples: usize,
         cache: Arc<WaveCache>,
-    ) -> Self {
-        Self {
-            paths: clips.iter().map(|clip| clip.path.clone()).collect(),
+    ) -> Result<Self, OffkeyError> {
+        Ok(Self {
+            clips: clips.iter().map(|&clip| clip.clone()).collect(),
             decode: DecodeConfig { channel: config.channel, rate_hz: Some(rate_hz) },
             config: config.clone(),
+            noise: config.noise.as_ref().map(NoiseMaker::new).transpose()?,
             rate_hz,
             samples,
             random_offset: false,
             cache,
-        }
+        })
     }
 
     /// The same, with offsets drawn anew each time where the length policy has any.
@@ -109,12 +114,12 @@ impl ClipAudio {
 
     /// Number of clips.
     pub fn len(&self) -> usize {
-        self.paths.len()
+        self.clips.len()
     }
 
     /// Whether there are no clips.
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+        self.clips.is_empty()
     }
 
     /// One clip's waveform; `random` decides the offset where the policy has one.
@@ -122,13 +127,20 @@ impl ClipAudio {
     /// # Errors
     /// [`AudioError`] when the recording cannot be used.
     pub fn wave_at(&self, index: usize, random: u64) -> Result<Vec<f32>, AudioError> {
-        let path = &self.paths[index];
+        let clip = &self.clips[index];
+        let wave = self.clean_wave(&clip.path, random)?;
+        match &self.noise {
+            Some(noise) => noise.add(clip, self.rate_hz, wave),
+            None => Ok(wave),
+        }
+    }
+
+    fn clean_wave(&self, path: &Path, random: u64) -> Result<Vec<f32>, AudioError> {
         if let Some(wave) = self.cache.get(path) {
             return self.fit(path, &wave, random);
         }
-        let info = probe(path)?;
-        if info.frames.is_none_or(|frames| frames as f64 > WHOLE_CLIP_S * f64::from(info.rate_hz)) {
-            return decode_fit(path, &self.decode, self.config.length, self.samples, random);
+        if probe(path)?.duration_s() > WHOLE_CLIP_S {
+            return Ok(decode_fit(path, &self.decode, self.config.length, self.samples, random)?.samples);
         }
         let wave = Arc::new(decode(path, &self.decode)?.samples);
         self.cache.put(path, &wave);
@@ -180,7 +192,7 @@ impl ClipAudio {
 
 impl ClipSource for ClipAudio {
     fn len(&self) -> usize {
-        self.paths.len()
+        self.clips.len()
     }
 
     fn wave(&self, index: usize, seed: Seed) -> Result<Vec<f32>, SourceError> {

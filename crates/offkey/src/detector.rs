@@ -112,7 +112,7 @@ impl Detector {
                     rate_hz,
                     samples,
                     Arc::clone(&cache),
-                );
+                )?;
                 let embedding = self.embedder.embed(&audio.waves(0..1)?)?;
                 let score = scorer.score(embedding.view())?[0];
                 let nearest = scorer.nearest(embedding.view())?[0];

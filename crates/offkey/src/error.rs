@@ -62,6 +62,9 @@ pub enum OffkeyError {
     /// A recipe cannot be used.
     #[error(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
+    /// A study cannot be run as written.
+    #[error(transparent)]
+    Study(#[from] crate::study::StudyError),
     /// The data set cannot be read.
     #[error(transparent)]
     Data(#[from] offkey_core::DataError),
@@ -177,6 +180,7 @@ impl OffkeyError {
         matches!(
             self,
             Self::Recipe(_)
+                | Self::Study(_)
                 | Self::Backend { .. }
                 | Self::Threads { .. }
                 | Self::RunExists { .. }

@@ -9,12 +9,14 @@ mod detector;
 mod error;
 mod inspect;
 mod manifest;
+mod noise;
 mod outside;
 mod progress;
 mod recipe;
 mod run;
 mod run_folder;
 mod stage;
+pub mod study;
 mod threads;
 
 pub use audio::{ClipAudio, WaveCache};
@@ -24,9 +26,11 @@ pub use error::OffkeyError;
 pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
 pub use outside::{evaluate_scores, load_backend, score_embeddings};
+pub use noise::{NoiseConfig, NoiseKind, NoisyClips};
 pub use progress::{Progress, Silent, Stage};
 pub use recipe::{
     AudioConfig, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe, RecipeError,
+    StatisticsModel,
 };
 pub use run::{
     DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, report, run, score, train,

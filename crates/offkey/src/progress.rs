@@ -43,6 +43,8 @@ pub trait Progress: Sync {
     fn advance(&self, done: u64, note: &str);
     /// The current stage is over.
     fn end(&self);
+    /// What comes next, where stages repeat; replaces the note before.
+    fn note(&self, message: &str);
     /// Something a person should know, though the call goes on.
     fn warn(&self, message: &str);
     /// Whether the caller wants the call to stop at the next safe point.
@@ -57,6 +59,7 @@ impl Progress for Silent {
     fn begin(&self, _stage: Stage, _total: u64, _unit: &str) {}
     fn advance(&self, _done: u64, _note: &str) {}
     fn end(&self) {}
+    fn note(&self, _message: &str) {}
     fn warn(&self, _message: &str) {}
     fn cancelled(&self) -> bool {
         false

@@ -5,11 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::AuxiliaryTask;
+use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
 use offkey_embed::{EncoderConfig, LossConfig, StatisticsConfig, TrainConfig};
 use offkey_score::{BackendConfig, ThresholdConfig};
 use offkey_signal::{ChannelRule, LengthPolicy};
 use serde::{Deserialize, Serialize};
+
+use crate::noise::NoiseConfig;
 
 /// Every choice of a run but its data, seed and device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,11 +44,14 @@ pub struct AudioConfig {
     pub length: LengthPolicy,
     /// Share of the normal recordings (by group) kept for testing, where the data set has no split.
     pub holdout: f64,
+    /// Noise added on purpose, for studies; none in ordinary use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseConfig>,
 }
 
 impl Default for AudioConfig {
     fn default() -> Self {
-        Self { channel: ChannelRule::Mix, length: LengthPolicy::Loop, holdout: 0.25 }
+        Self { channel: ChannelRule::Mix, length: LengthPolicy::Loop, holdout: DEFAULT_HOLDOUT, noise: None }
     }
 }
 
@@ -56,8 +61,30 @@ impl Default for AudioConfig {
 pub enum ModelConfig {
     /// A network trained on an auxiliary task.
     Network(Box<NetworkConfig>),
-    /// Statistics of the features over time; nothing is trained.
-    Statistics(StatisticsConfig),
+    /// Statistics of a spectrogram over time; nothing is trained.
+    Statistics(StatisticsModel),
+}
+
+/// Statistics of a spectrogram over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsModel {
+    /// Sampling rate clips are brought to; 16,000 in every year of DCASE Task 2.
+    #[serde(default = "default_rate_hz")]
+    pub rate_hz: u32,
+    /// Length clips are brought to, 10 s in DCASE 2020 to 2022.
+    #[serde(default = "default_clip_s")]
+    pub clip_s: f64,
+    /// Which spectrogram.
+    pub features: StatisticsConfig,
+}
+
+fn default_rate_hz() -> u32 {
+    EncoderConfig::default().rate_hz
+}
+
+fn default_clip_s() -> f64 {
+    EncoderConfig::default().clip_s
 }
 
 /// A network trained on an auxiliary task.
@@ -182,7 +209,8 @@ impl Recipe {
                 (network.encoder.rate_hz, network.encoder.clip_samples())
             }
             ModelConfig::Statistics(statistics) => {
-                (statistics.rate_hz, statistics.clip_samples())
+                let samples = f64::from(statistics.rate_hz) * statistics.clip_s;
+                (statistics.rate_hz, samples.round() as usize)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, s};
-use offkey_core::{Clip, EmbeddingTable, Split};
+use offkey_core::{Clip, EmbeddingTable, Seed, Split};
 use offkey_embed::{Compute, Encoder, Statistics, StatisticsConfig};
 
 use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage, audio::ClipAudio, run::Run};
@@ -82,7 +82,7 @@ impl Run<'_> {
             let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
             let clips: Vec<&Clip> = run.clips.iter().collect();
             let embeddings = embedder
-                .embed_all(&run.clip_audio(&clips), run.progress)
+                .embed_all(&run.clip_audio(&clips)?, run.progress)
                 .map_err(|error| error.in_run(run.folder.root()))?;
             EmbeddingTable { clips: run.clips.clone(), embeddings }.write(&run.folder.embeddings())?;
             Ok(())
@@ -92,18 +92,10 @@ impl Run<'_> {
     /// Fits statistics on the training clips: the model of recipes where nothing is trained.
     pub(crate) fn fit_statistics(&mut self, config: &StatisticsConfig) -> Result<(), OffkeyError> {
         let clips = self.clips_of(Split::Train);
-        let audio = self.clip_audio(&clips);
-        self.progress.begin(Stage::Train, audio.len() as u64, "clips");
-        let mut fit = config.fitter();
-        for start in (0..audio.len()).step_by(BLOCK_CLIPS) {
-            let end = (start + BLOCK_CLIPS).min(audio.len());
-            fit.add(&audio.waves(start..end)?).map_err(OffkeyError::embed)?;
-            self.progress.advance(end as u64, "");
-            if self.progress.cancelled() {
-                return Err(OffkeyError::Cancelled { run: self.folder.root().to_owned() });
-            }
-        }
+        self.progress.begin(Stage::Train, 1, "fit");
+        let seed = Seed::new(self.manifest.seed).child("statistics");
+        let fitted = config.fit(&self.clip_audio(&clips)?, seed).map_err(OffkeyError::embed)?;
         self.progress.end();
-        fit.finish().save(&self.folder.model()).map_err(OffkeyError::embed)
+        fitted.save(&self.folder.model()).map_err(OffkeyError::embed)
     }
 }

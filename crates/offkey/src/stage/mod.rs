@@ -9,4 +9,5 @@ mod train;
 
 pub(crate) use embed::Embedder;
 pub(crate) use score::{SectionScorer, read_scores, score_table, write_scores};
+pub(crate) use train::CompactnessRow;
 pub use score::{SectionKey, SectionThreshold};

@@ -85,7 +85,7 @@ fn check(
     let all: Vec<&Clip> = clips.iter().collect();
     let (rate_hz, samples) = request.recipe.clip_shape();
     let audio =
-        ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache));
+        ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
     let bad = audio.check(progress)?;
     if bad.is_empty() {
         return Ok(Vec::new());

@@ -46,7 +46,7 @@ impl Run<'_> {
         }
         self.timed("train", |run| match run.recipe.model.clone() {
             ModelConfig::Network(config) => run.train_network(&config, resume),
-            ModelConfig::Statistics(config) => run.fit_statistics(&config),
+            ModelConfig::Statistics(config) => run.fit_statistics(&config.features),
         })
     }
 
@@ -61,7 +61,7 @@ impl Run<'_> {
             classes: classes.classes.len(),
             of_clip: classes.of_clip.clone(),
         };
-        let source = self.clip_audio(&clips).with_random_offsets();
+        let source = self.clip_audio(&clips)?.with_random_offsets();
         let folder = self.folder.model();
         let job = TrainJob {
             source: &source,
@@ -90,7 +90,7 @@ impl Run<'_> {
     }
 
     /// The clips as the model wants them.
-    pub(crate) fn clip_audio(&self, clips: &[&Clip]) -> ClipAudio {
+    pub(crate) fn clip_audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
         let (rate_hz, samples) = self.recipe.clip_shape();
         ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, Arc::clone(&self.cache))
     }

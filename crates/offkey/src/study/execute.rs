@@ -1,0 +1,211 @@
+//! Runs what is missing of a study, and keeps every result as a file of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use offkey_core::{EmbeddingTable, Seed};
+use offkey_embed::Compute;
+use offkey_eval::{Metrics, evaluate};
+use offkey_synth::SynthConfig;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    file::StudyFile,
+    plan::{Job, Plan, plan},
+    results,
+};
+use crate::{
+    Existing, OffkeyError, Progress, RunFolder, RunRequest, Seeds,
+    audio::WaveCache,
+    demo::synthesize,
+    run::Run,
+    run_folder,
+    stage::{self, Embedder, score_table},
+};
+
+/// Everything asked of a study.
+#[derive(Debug, Clone)]
+pub struct StudyRequest {
+    /// The study.
+    pub study: StudyFile,
+    /// `NAME=PATH` bindings of its data sets.
+    pub data: Vec<String>,
+    /// Where models, results and tables go; what is there already is not run again.
+    pub out: PathBuf,
+    /// Where to compute.
+    pub compute: Compute,
+    /// Bound of the memory for decoded recordings.
+    pub cache_bytes: u64,
+}
+
+/// The result of one job, as `results/<key>.json` keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobResult {
+    /// Data set.
+    pub data: String,
+    /// Trial.
+    pub trial: u64,
+    /// Cell.
+    pub cell: String,
+    /// One level a factor.
+    pub levels: Vec<String>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Seconds of training, shared by the jobs that share the model.
+    pub train_seconds: Option<f64>,
+    /// Processor seconds of training.
+    pub train_cpu_seconds: Option<f64>,
+    /// Clips through training steps per second.
+    pub clips_per_second: Option<f64>,
+    /// Largest resident memory of the process when the job was done.
+    pub peak_memory_bytes: Option<u64>,
+    /// The folder of the model.
+    pub model: String,
+}
+
+/// Seed of the synthetic set of a trial, and its size: small enough for minutes.
+const SYNTHETIC_CLIPS: usize = 64;
+
+/// Runs every job that has no result yet, and writes tables and pictures.
+///
+/// # Errors
+/// [`OffkeyError`]; results so far are kept, and the same call goes on from there.
+pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan, OffkeyError> {
+    let plan = plan(&request.study, &request.data)?;
+    let folder = &request.out;
+    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
+    let text = toml::to_string_pretty(&request.study).expect("a study has string keys only");
+    run_folder::write_atomically(&folder.join("study.toml"), text.as_bytes())?;
+    let begun = Instant::now();
+    let cache = Arc::new(WaveCache::new(request.cache_bytes));
+    let mut results = Vec::new();
+    let mut ran = 0;
+    for (index, job) in plan.jobs.iter().enumerate() {
+        let path = folder.join("results").join(format!("{}.json", job.result_key()));
+        let result = if path.is_file() {
+            run_folder::read_json(&path)?
+        } else {
+            let left = remaining(begun, ran, plan.jobs.len() - index);
+            progress.note(&format!(
+                "job {} of {}{left}: {}, trial {}, {}",
+                index + 1,
+                plan.jobs.len(),
+                job.data,
+                job.trial,
+                job.cell.name
+            ));
+            ran += 1;
+            let result = run_job(request, job, &cache, progress)
+                .map_err(|error| error.in_run(&request.out))?;
+            run_folder::write_json(&path, &result)?;
+            result
+        };
+        results.push(result);
+    }
+    results::write(folder, &request.study, &results)?;
+    Ok(plan)
+}
+
+fn remaining(begun: Instant, ran: usize, jobs_left: usize) -> String {
+    if ran == 0 {
+        return String::new();
+    }
+    let minutes = begun.elapsed().as_secs_f64() / ran as f64 * jobs_left as f64 / 60.0;
+    format!(", about {minutes:.0} min left")
+}
+
+fn run_job(
+    request: &StudyRequest,
+    job: &Job,
+    cache: &Arc<WaveCache>,
+    progress: &dyn Progress,
+) -> Result<JobResult, OffkeyError> {
+    let data = match &job.path {
+        Some(path) => path.clone(),
+        None => synthetic_set(&request.out, job.trial, progress)?,
+    };
+    let model = format!("models/{}", job.model_key());
+    let root = request.out.join(&model);
+    let mut run = open_model(request, job, &data, &root, cache, progress)?;
+    let embeddings = root.join(format!("embeddings_{}", job.embedding_key()));
+    if !embeddings.join("rows.csv").is_file() {
+        run.recipe = job.cell.recipe.clone();
+        let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
+        let clips: Vec<_> = run.clips.iter().collect();
+        let vectors = embedder.embed_all(&run.clip_audio(&clips)?, progress)?;
+        EmbeddingTable { clips: run.clips.clone(), embeddings: vectors }.write(&embeddings)?;
+    }
+    let table = EmbeddingTable::read(&embeddings)?;
+    let (scores, _) = score_table(
+        &table,
+        &job.cell.recipe.backend,
+        &job.cell.recipe.threshold,
+        Seed::new(job.trial),
+        progress,
+    )?;
+    Ok(JobResult {
+        data: job.data.clone(),
+        trial: job.trial,
+        cell: job.cell.name.clone(),
+        levels: job.cell.levels.clone(),
+        metrics: evaluate(&scores, None)?,
+        train_seconds: run.manifest.seconds.get("train").copied(),
+        train_cpu_seconds: run.manifest.cpu_seconds.get("train").copied(),
+        clips_per_second: run.manifest.clips_per_second,
+        peak_memory_bytes: run.manifest.peak_memory_bytes,
+        model,
+    })
+}
+
+/// Opens the trained model of a job, training it first where that was not done or not finished.
+fn open_model<'a>(
+    request: &StudyRequest,
+    job: &Job,
+    data: &Path,
+    root: &Path,
+    cache: &Arc<WaveCache>,
+    progress: &'a dyn Progress,
+) -> Result<Run<'a>, OffkeyError> {
+    let trained = root.join("trained");
+    if trained.is_file() {
+        return Run::open(root, progress);
+    }
+    let request = RunRequest {
+        data: vec![data.to_owned()],
+        truth: Vec::new(),
+        recipe: job.cell.recipe.clone(),
+        out: root.to_owned(),
+        existing: Existing::Resume,
+        seeds: Seeds::One(job.trial),
+        year: None,
+        compute: request.compute,
+        skip_bad: false,
+        cache_bytes: request.cache_bytes,
+    };
+    let folder = RunFolder::create(root, Existing::Resume)?;
+    let mut run =
+        stage::prepare::prepare(&request, folder, job.trial, Arc::clone(cache), progress)?;
+    run.train(true)?;
+    run_folder::write_atomically(&trained, b"")?;
+    Ok(run)
+}
+
+/// The synthetic set of a trial, made once.
+fn synthetic_set(
+    out: &Path,
+    trial: u64,
+    progress: &dyn Progress,
+) -> Result<PathBuf, OffkeyError> {
+    let path = out.join("data").join(format!("synthetic_{trial}"));
+    let done = path.with_extension("done");
+    if !done.is_file() {
+        let config = SynthConfig { clips: SYNTHETIC_CLIPS, seed: trial, ..SynthConfig::default() };
+        synthesize(&config, &path, progress)?;
+        run_folder::write_atomically(&done, b"")?;
+    }
+    Ok(path)
+}

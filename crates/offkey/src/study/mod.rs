@@ -1,0 +1,12 @@
+//! Studies: a question, the recipes that answer it, many trials, one table with error bars.
+
+mod execute;
+mod file;
+mod plan;
+mod results;
+
+pub use execute::{JobResult, StudyRequest, run_study};
+pub use file::{
+    BUILT_IN_STUDIES, BuiltInStudy, Cell, Confirmation, Factor, Level, StudyError, StudyFile,
+};
+pub use plan::{Job, Plan, plan};

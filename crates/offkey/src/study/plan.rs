@@ -1,0 +1,149 @@
+//! What a study will run: every trial of every cell, and what it will cost.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use offkey_embed::TrainLength;
+use sha2::{Digest, Sha256};
+
+use super::file::{Cell, StudyError, StudyFile};
+use crate::{ModelConfig, Recipe, recipe::AudioConfig};
+
+/// One trial of one cell on one data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Data set, as the study names it.
+    pub data: String,
+    /// Where it is; none: the synthetic set, yet to be made.
+    pub path: Option<PathBuf>,
+    /// Trial, which is the seed and the fold.
+    pub trial: u64,
+    /// The cell.
+    pub cell: Cell,
+}
+
+/// Every job of a study, in the order they are run: trial by trial, so that a study that was
+/// stopped early has comparable cells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// Distinct trainings among them.
+    pub trainings: usize,
+    /// Expected seconds on two cores, from the recipes' multiply-adds; training dominates.
+    pub expected_s: f64,
+}
+
+/// Arithmetic that training does per second on two cores, in multiply-adds of the forward pass
+/// times three (forward, input gradient, weight gradient): a middling value of docs/performance.md.
+const TRAINING_MACS_PER_S: f64 = 60e9;
+
+/// Binds data sets to paths and lists every job.
+///
+/// `bindings` are `NAME=PATH`; `{trial}` in a path becomes the trial's number. A data set that is
+/// bound though the study does not name it is run too, and takes the place of unbound ones.
+///
+/// # Errors
+/// [`StudyError::Binding`] for a binding of another form, and what [`StudyFile::cells`] refuses.
+pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyError> {
+    let bound: Vec<(String, String)> = bindings
+        .iter()
+        .map(|text| {
+            text.split_once('=')
+                .filter(|(name, path)| !name.is_empty() && !path.is_empty())
+                .map(|(name, path)| (name.to_owned(), path.to_owned()))
+                .ok_or_else(|| StudyError::Binding { text: text.clone() })
+        })
+        .collect::<Result<_, _>>()?;
+    let data: Vec<(String, Option<String>)> = if bound.is_empty() {
+        study.data.iter().map(|name| (name.clone(), None)).collect()
+    } else {
+        bound.into_iter().map(|(name, path)| (name, Some(path))).collect()
+    };
+    let cells = study.cells()?;
+    let mut jobs = Vec::new();
+    for trial in 0..cells.iter().map(|cell| cell.trials).max().unwrap_or(0) {
+        for (name, path) in &data {
+            for cell in cells.iter().filter(|cell| trial < cell.trials) {
+                let path = path
+                    .as_ref()
+                    .map(|path| PathBuf::from(path.replace("{trial}", &trial.to_string())));
+                jobs.push(Job { data: name.clone(), path, trial, cell: cell.clone() });
+            }
+        }
+    }
+    let models: BTreeSet<String> = jobs.iter().map(Job::model_key).collect();
+    let mut counted = BTreeSet::new();
+    let expected_s = jobs
+        .iter()
+        .filter(|job| counted.insert(job.model_key()))
+        .map(|job| expected_training_s(&job.cell.recipe))
+        .sum();
+    Ok(Plan { jobs, trainings: models.len(), expected_s })
+}
+
+impl Job {
+    /// Names the trained model: jobs that differ only in scoring, or in what is done to test clips,
+    /// share one.
+    pub fn model_key(&self) -> String {
+        self.key(&self.cell.recipe.as_trained())
+    }
+
+    /// Names the embeddings: jobs that differ only in scoring share them.
+    pub fn embedding_key(&self) -> String {
+        self.key(&self.cell.recipe.as_embedded())
+    }
+
+    /// Names the job.
+    pub fn result_key(&self) -> String {
+        self.key(&self.cell.recipe)
+    }
+
+    fn key(&self, recipe: &Recipe) -> String {
+        let path = self.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for part in [self.data.as_str(), &path, &self.trial.to_string(), &recipe.to_toml()] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Recipe {
+    /// The recipe with everything that does not reach training set to its default.
+    fn as_trained(&self) -> Self {
+        let mut recipe = self.as_embedded();
+        recipe.audio = AudioConfig {
+            noise: recipe.audio.noise.filter(|noise| noise.reaches_training()),
+            ..recipe.audio
+        };
+        recipe
+    }
+
+    /// The recipe with everything that does not reach the embeddings set to its default.
+    fn as_embedded(&self) -> Self {
+        Self {
+            name: String::new(),
+            description: String::new(),
+            backend: offkey_score::BackendConfig::default(),
+            threshold: offkey_score::ThresholdConfig::default(),
+            ..self.clone()
+        }
+    }
+}
+
+fn expected_training_s(recipe: &Recipe) -> f64 {
+    /// Optimiser steps an epoch of an ordinary set here takes, where the recipe counts epochs.
+    const STEPS_PER_EPOCH: usize = 4;
+    match &recipe.model {
+        ModelConfig::Network(network) => {
+            let steps = match network.training.length {
+                TrainLength::Epochs(epochs) => epochs * STEPS_PER_EPOCH,
+                TrainLength::Steps(steps) => steps,
+            };
+            let clips = (steps * network.training.batch_clips) as f64;
+            3.0 * clips * network.encoder.multiply_adds() as f64 / TRAINING_MACS_PER_S
+        }
+        ModelConfig::Statistics(_) => 5.0,
+    }
+}
