@@ -4,10 +4,16 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{TruthEntry, names::section_text};
+
 /// One recording: where it is, and what is known of it.
 ///
 /// The triple (`machine`, `section`, `name`) identifies a clip inside a data set.
+///
+/// Reads from CSV rows with the columns `path,machine,section,domain,split,label,attributes,group`,
+/// with or without `name`; only `path` must be there, and what is unknown may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ClipRow")]
 pub struct Clip {
     /// Where the audio lies.
     pub path: PathBuf,
@@ -32,6 +38,77 @@ pub struct Clip {
     pub group: String,
 }
 
+impl Clip {
+    /// The clip's file name, which the challenge's score files are joined by.
+    pub fn file_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+
+    /// Fills in what is unknown; what is known stays.
+    pub(crate) fn fill(&mut self, truth: TruthEntry) {
+        self.condition = self.condition.or(truth.condition);
+        self.domain = self.domain.or(truth.domain);
+        if let Some(attributes) = truth.attributes.filter(|_| self.attributes.is_empty()) {
+            self.attributes = attributes;
+        }
+        if let Some(group) = truth.group.filter(|_| self.group == self.name) {
+            self.group = group;
+        }
+    }
+}
+
+/// A clip as a table row that anybody may have written: everything but the path may be missing.
+#[derive(Deserialize)]
+pub(crate) struct ClipRow {
+    pub(crate) path: PathBuf,
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) machine: String,
+    #[serde(default)]
+    pub(crate) section: String,
+    #[serde(default)]
+    pub(crate) domain: String,
+    #[serde(default)]
+    pub(crate) split: String,
+    #[serde(default)]
+    pub(crate) label: String,
+    #[serde(default)]
+    pub(crate) attributes: String,
+    #[serde(default)]
+    pub(crate) group: String,
+}
+
+impl TryFrom<ClipRow> for Clip {
+    type Error = UnknownWord;
+
+    fn try_from(row: ClipRow) -> Result<Self, UnknownWord> {
+        let name = match row.name.as_str() {
+            "" => match row.path.file_name() {
+                Some(name) => name.to_string_lossy().into_owned(),
+                None => row.path.to_string_lossy().into_owned(),
+            },
+            name => name.to_owned(),
+        };
+        Ok(Self {
+            machine: row.machine,
+            section: section_text(&row.section),
+            domain: known(&row.domain)?,
+            split: row.split.parse()?,
+            condition: known(&row.label)?,
+            attributes: row.attributes,
+            group: if row.group.is_empty() { name.clone() } else { row.group },
+            path: row.path,
+            name,
+        })
+    }
+}
+
+/// A word of a table cell; an empty cell says nothing.
+fn known<T: FromStr>(cell: &str) -> Result<Option<T>, T::Err> {
+    if cell.is_empty() { Ok(None) } else { cell.parse().map(Some) }
+}
+
 /// What a clip may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,7 +119,8 @@ pub enum Split {
     Test,
     /// Clean-machine or noise-only extra of 2025: neither a reference nor a test clip.
     Supplemental,
-    /// The data set does not say; see [`crate::dataset`] for how such clips are assigned.
+    /// The data set does not say; see [`crate::Dataset::assign_splits`]. An empty cell in tables.
+    #[serde(rename = "")]
     Unassigned,
 }
 

@@ -17,6 +17,7 @@ use crate::{Clip, Seed, Split};
 /// (Wilkinghoff & Kurth 2024, arXiv 2309.15643).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each level is on or off on its own")]
 pub struct AuxiliaryTask {
     /// Tell machine types apart.
     pub machine: bool,

@@ -12,10 +12,10 @@ pub mod table;
 pub mod truth;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
-pub use dataset::{DataError, Dataset, Layout, Problem};
+pub use dataset::{DataError, Dataset, Layout, Problem, recognise_year};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use names::DcaseName;
-pub use score_files::{FileScore, ScoreFileError};
+pub use score_files::{ScoreFileError, read_score_files, score_rows};
 pub use seed::Seed;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};

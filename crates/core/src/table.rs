@@ -12,7 +12,10 @@ use ndarray::Array2;
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde::{Deserialize, Serialize};
 
-use crate::Clip;
+use crate::{
+    Clip,
+    clip::{ClipRow, UnknownWord},
+};
 
 /// Embeddings, one row a clip.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +27,11 @@ pub struct EmbeddingTable {
 }
 
 /// One clip's anomaly score.
+///
+/// In tables a flat row: the clip's columns, then `score` and `decision` (1 = anomalous, 0 = normal,
+/// empty where there is no threshold).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "FlatScore", try_from = "FlatScore")]
 pub struct ScoreRow {
     /// The clip scored.
     pub clip: Clip,
@@ -32,6 +39,80 @@ pub struct ScoreRow {
     pub score: f64,
     /// Whether the score lies above the section's threshold, where there is one.
     pub decision: Option<bool>,
+}
+
+/// A [`ScoreRow`] as tables hold it: CSV has no nesting.
+#[derive(Serialize, Deserialize)]
+struct FlatScore {
+    path: PathBuf,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    machine: String,
+    #[serde(default)]
+    section: String,
+    #[serde(default)]
+    domain: String,
+    #[serde(default)]
+    split: String,
+    #[serde(default)]
+    label: String,
+    #[serde(default)]
+    attributes: String,
+    #[serde(default)]
+    group: String,
+    score: f64,
+    #[serde(default)]
+    decision: Option<u8>,
+}
+
+impl From<ScoreRow> for FlatScore {
+    fn from(ScoreRow { clip, score, decision }: ScoreRow) -> Self {
+        Self {
+            path: clip.path,
+            name: clip.name,
+            machine: clip.machine,
+            section: clip.section,
+            domain: clip.domain.map(|domain| domain.to_string()).unwrap_or_default(),
+            split: clip.split.to_string(),
+            label: clip.condition.map(|condition| condition.to_string()).unwrap_or_default(),
+            attributes: clip.attributes,
+            group: clip.group,
+            score,
+            decision: decision.map(u8::from),
+        }
+    }
+}
+
+impl TryFrom<FlatScore> for ScoreRow {
+    type Error = UnknownWord;
+
+    fn try_from(row: FlatScore) -> Result<Self, UnknownWord> {
+        let decision = match row.decision {
+            None => None,
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            Some(found) => {
+                return Err(UnknownWord {
+                    what: "decision",
+                    found: found.to_string(),
+                    expected: "0, 1, or nothing",
+                });
+            }
+        };
+        let clip = ClipRow {
+            path: row.path,
+            name: row.name,
+            machine: row.machine,
+            section: row.section,
+            domain: row.domain,
+            split: row.split,
+            label: row.label,
+            attributes: row.attributes,
+            group: row.group,
+        };
+        Ok(Self { clip: clip.try_into()?, score: row.score, decision })
+    }
 }
 
 /// Why a table could not be read or written.

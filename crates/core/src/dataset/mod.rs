@@ -1,34 +1,50 @@
 //! Data sets: which clips there are, what is known of them, and what is wrong with them.
+//!
+//! Understood are the challenge's folders of 2020 to 2026 (a root of machine folders at any depth, or
+//! one machine's folder), plain folders (machine folders with `normal/` and `anomaly/` or
+//! `abnormal/`, MIMII's `id_XX/`), and manifests; see [`Dataset::read`].
 
+mod error;
+mod folder;
+mod manifest;
+mod naming;
 mod problem;
+mod review;
+mod split;
+mod truth;
+mod walk;
+mod year;
 
 use std::{
-    io,
+    collections::{BTreeMap, btree_map::Entry},
+    fs,
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use crate::{Clip, Seed, Split, Truth, TruthError, Year};
+use crate::{Clip, Condition, Split, Truth, Year};
+use error::io_error;
+use folder::{Placed, Root};
 
+pub use error::DataError;
 pub use problem::Problem;
-
-/// Share of the normal recordings of each section that is held out for testing where a data set
-/// has no splits of its own [choice].
-pub const DEFAULT_HOLDOUT: f64 = 0.2;
+pub use split::DEFAULT_HOLDOUT;
+pub use year::recognise_year;
 
 /// A data set as read from disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dataset {
     /// The clips, sorted by machine, section, split, domain and name.
     pub clips: Vec<Clip>,
-    /// The challenge year, where names alone decide it.
+    /// The challenge year, where names decide it; see [`recognise_year`].
     pub year: Option<Year>,
-    /// How the files were laid out.
+    /// How the files are laid out.
     pub layout: Layout,
-    /// Files that are neither audio nor read as tables.
+    /// Files that are neither recordings nor read as tables, hidden ones too.
     pub ignored_files: usize,
-    /// Everything that is wrong or worth knowing, in a fixed order.
+    /// Everything that is wrong or worth knowing, sorted.
     pub problems: Vec<Problem>,
 }
 
@@ -38,7 +54,7 @@ pub struct Dataset {
 pub enum Layout {
     /// The challenge's folders and names.
     Dcase,
-    /// Machine folders, `normal/` and `anomaly/` or `abnormal/`, MIMII's `id_XX/`.
+    /// Machine folders with `normal/` and `anomaly/` or `abnormal/`, MIMII's `id_XX/`.
     Plain,
     /// A manifest CSV.
     Manifest,
@@ -46,38 +62,65 @@ pub enum Layout {
     Mixed,
 }
 
-/// Why a data set could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DataError {
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Truth files are broken.
-    #[error(transparent)]
-    Truth(#[from] TruthError),
+/// One data path, read.
+struct Part {
+    placed: Vec<Placed>,
+    layout: Layout,
+    ignored_files: usize,
+    problems: Vec<Problem>,
+    truth_files: Vec<PathBuf>,
 }
 
 impl Dataset {
-    /// Reads one data set: a folder in any known layout, or a manifest CSV.
+    /// Reads one data set: a folder in any known layout, or a manifest CSV. A folder that holds a
+    /// `manifest.csv` is read by it; truth files in a folder or beside it are joined.
+    ///
+    /// A clip's machine is the folder around `train`, `test`, `normal`, `anomaly`, `id_00` and the
+    /// like; its section, domain, split and label come from its name and from those folders. A clip
+    /// without section has section `00`. A clip is known by its file name, or, where that repeats
+    /// within its section, by its path below the root. Clips without split stay
+    /// [`Split::Unassigned`] until [`Dataset::assign_splits`].
     ///
     /// # Errors
     /// [`DataError`] when the path is absent, not readable, or holds no clip.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        Self::read_all(&[path.to_owned()], None)
+        Self::read_all(&[path.to_owned()], &[])
     }
 
-    /// Reads and merges several data sets; `truth` adds ground truth to what lies beside the clips.
+    /// Reads and merges several data sets; `truth` files or folders add to what lies beside the clips.
     ///
     /// # Errors
-    /// [`DataError`] when a path is absent, not readable, or holds no clip.
-    pub fn read_all(_paths: &[PathBuf], _truth: Option<&Path>) -> Result<Self, DataError> {
-        todo!()
+    /// [`DataError`] when no path is given, or one is absent, not readable, or holds no clip.
+    pub fn read_all(paths: &[PathBuf], truth: &[PathBuf]) -> Result<Self, DataError> {
+        let parts: Vec<Part> =
+            paths.iter().map(|path| read_part(path)).collect::<Result<_, _>>()?;
+        let layout = match parts.as_slice() {
+            [] => return Err(DataError::NothingGiven),
+            [first, rest @ ..] if rest.iter().all(|part| part.layout == first.layout) => {
+                first.layout
+            }
+            _ => Layout::Mixed,
+        };
+        let mut known_truth = truth::beside(&parts)?;
+        for path in truth {
+            known_truth.extend(Truth::read(path)?).map_err(DataError::Truth)?;
+        }
+        let mut dataset = Self {
+            clips: Vec::new(),
+            year: None,
+            layout,
+            ignored_files: parts.iter().map(|part| part.ignored_files).sum(),
+            problems: Vec::new(),
+        };
+        let mut placed = Vec::new();
+        for part in parts {
+            placed.extend(part.placed);
+            dataset.problems.extend(part.problems);
+        }
+        dataset.take(placed);
+        dataset.year = recognise_year(&dataset.clips.iter().collect::<Vec<_>>());
+        dataset.add_truth(&known_truth);
+        Ok(dataset)
     }
 
     /// The clips of one split, in order.
@@ -85,21 +128,144 @@ impl Dataset {
         self.clips.iter().filter(|clip| clip.split == split).collect()
     }
 
-    /// Fills labels, domains, attributes and groups that names leave open.
-    pub fn add_truth(&mut self, _truth: &Truth) {
-        todo!()
+    /// Takes all clips of unknown label and split as normal, as when somebody hands over recordings
+    /// of a healthy machine.
+    pub fn assume_normal(&mut self) {
+        for clip in &mut self.clips {
+            if clip.split == Split::Unassigned && clip.condition.is_none() {
+                clip.condition = Some(Condition::Normal);
+            }
+        }
+        self.review();
     }
 
-    /// Gives every [`Split::Unassigned`] clip a split.
-    pub fn assign_splits(&mut self, _seed: Seed, _holdout: f64) {
-        todo!()
-    }
-
-    /// SHA-256 over the sorted names and sizes of all clips, in hexadecimal.
+    /// SHA-256, in hexadecimal, over all clips in order: what is known of them, and the size of
+    /// their files. It does not depend on where the data set lies.
     ///
     /// # Errors
     /// [`DataError::Io`] when a file's size cannot be asked.
     pub fn fingerprint(&self) -> Result<String, DataError> {
-        todo!()
+        let mut hash = Sha256::new();
+        for clip in &self.clips {
+            let size = fs::metadata(&clip.path).map_err(io_error(&clip.path))?.len();
+            let domain = clip.domain.map(|domain| domain.to_string()).unwrap_or_default();
+            let label = clip.condition.map(|condition| condition.to_string()).unwrap_or_default();
+            let split = clip.split.to_string();
+            let fields = [
+                &clip.machine,
+                &clip.section,
+                &clip.name,
+                &domain,
+                &split,
+                &label,
+                &clip.attributes,
+                &clip.group,
+                &size.to_string(),
+            ];
+            for field in fields {
+                hash.update((field.len() as u64).to_le_bytes());
+                hash.update(field);
+            }
+        }
+        let digest = hash.finalize();
+        let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+        Ok(digest.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).flatten().collect())
     }
+
+    /// Takes clips that were found: once each, named, and without training clips known as anomalous.
+    fn take(&mut self, mut placed: Vec<Placed>) {
+        placed.sort_by(|a, b| {
+            (&a.clip.machine, &a.clip.section, &a.relative, &a.clip.path).cmp(&(
+                &b.clip.machine,
+                &b.clip.section,
+                &b.relative,
+                &b.clip.path,
+            ))
+        });
+        let mut first_ways: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+        placed.retain(|found| match first_ways.entry(found.real.clone()) {
+            Entry::Vacant(way) => {
+                way.insert(found.clip.path.clone());
+                true
+            }
+            Entry::Occupied(first) => {
+                let path = found.clip.path.clone();
+                self.problems.push(Problem::SameFile { path, first: first.get().clone() });
+                false
+            }
+        });
+        self.problems.extend(placed.iter_mut().filter_map(|found| found.problem.take()));
+        self.problems.extend(naming::name_clips(&mut placed));
+        self.clips = placed.into_iter().map(|found| found.clip).collect();
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.clips.sort_by(|a, b| {
+            (&a.machine, &a.section, a.split, a.domain, &a.name)
+                .cmp(&(&b.machine, &b.section, b.split, b.domain, &b.name))
+        });
+    }
+}
+
+fn read_part(path: &Path) -> Result<Part, DataError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(DataError::Absent { path: path.to_owned() });
+        }
+        Err(source) => return Err(DataError::Io { path: path.to_owned(), source }),
+    };
+    if metadata.is_dir() {
+        let manifest = path.join("manifest.csv");
+        if manifest::is_manifest(&manifest) { read_manifest(&manifest) } else { read_folder(path) }
+    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        read_manifest(path)
+    } else {
+        Err(DataError::NotAFolder { path: path.to_owned() })
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<Part, DataError> {
+    let (placed, problems) = manifest::read(path)?;
+    if placed.is_empty() {
+        return Err(DataError::NoClips { path: path.to_owned(), files: 1 });
+    }
+    let truth_files = truth::files_beside(path.parent().unwrap_or(Path::new("")));
+    Ok(Part { placed, layout: Layout::Manifest, ignored_files: 0, problems, truth_files })
+}
+
+fn read_folder(path: &Path) -> Result<Part, DataError> {
+    let walk::Walk { audio, mut truth, ignored, mut problems } = walk::walk(path)?;
+    let root = Root::new(path);
+    let placed: Vec<Placed> = audio.into_iter().map(|found| root.place(found)).collect();
+    if placed.is_empty() {
+        return Err(DataError::NoClips { path: path.to_owned(), files: ignored + truth.len() });
+    }
+    let challenge = placed.iter().filter(|found| found.challenge).count();
+    let layout = if 2 * challenge > placed.len() { Layout::Dcase } else { Layout::Plain };
+    let placed = without_strangers(placed, &mut problems);
+    if let Ok(Some(above)) = path.canonicalize().map(|real| real.parent().map(Path::to_owned)) {
+        truth.extend(truth::files_beside(&above));
+    }
+    Ok(Part { placed, layout, ignored_files: ignored, problems, truth_files: truth })
+}
+
+/// Leaves out files without challenge name among the files of a machine most of which have one.
+fn without_strangers(placed: Vec<Placed>, problems: &mut Vec<Problem>) -> Vec<Placed> {
+    let mut named: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for found in &placed {
+        let (challenge, all) = named.entry(found.clip.machine.clone()).or_default();
+        *challenge += usize::from(found.challenge);
+        *all += 1;
+    }
+    let (kept, strangers): (Vec<Placed>, Vec<Placed>) =
+        placed.into_iter().partition(|found| match named.get(&found.clip.machine) {
+            Some((challenge, all)) => found.challenge || 2 * challenge <= *all,
+            None => true,
+        });
+    problems.extend(
+        strangers.into_iter().map(|found| Problem::UnparsableName { path: found.clip.path }),
+    );
+    kept
 }

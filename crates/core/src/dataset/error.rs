@@ -1,0 +1,97 @@
+//! Why a data set could not be read at all.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{TruthError, clip::UnknownWord};
+
+/// Why a data set could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file system refused.
+    #[error("cannot access `{}`", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// There is nothing at this path.
+    #[error("data set `{}` does not exist", path.display())]
+    Absent {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file was given where a folder or manifest belongs.
+    #[error("data set `{}` is a file, expected a folder of recordings or a manifest `.csv`", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No recording was found.
+    #[error(
+        "no recordings below `{}` ({files} other files), looked for `.wav` and `.flac` in machine \
+        folders with `train` and `test`, or `normal` and `anomaly`, and for a `manifest.csv`",
+        path.display()
+    )]
+    NoClips {
+        /// The folder.
+        path: PathBuf,
+        /// Files that are there.
+        files: usize,
+    },
+    /// No file of a manifest exists.
+    #[error(
+        "none of the {rows} files that `{}` names exists, the first is `{}`; paths are relative to \
+        the manifest",
+        path.display(),
+        first.display()
+    )]
+    AllMissing {
+        /// The manifest.
+        path: PathBuf,
+        /// Rows.
+        rows: usize,
+        /// Where the first file was looked for.
+        first: PathBuf,
+    },
+    /// No data set was named.
+    #[error("no data set given, expected at least one folder or manifest")]
+    NothingGiven,
+    /// A manifest is no CSV.
+    #[error("cannot read manifest `{}`", path.display())]
+    Csv {
+        /// The manifest.
+        path: PathBuf,
+        /// The cause, with its line.
+        source: csv::Error,
+    },
+    /// A manifest lacks the column with the paths.
+    #[error("manifest `{}` has the columns {}, expected at least `path`", path.display(), found.join(", "))]
+    NoPathColumn {
+        /// The manifest.
+        path: PathBuf,
+        /// The columns found.
+        found: Vec<String>,
+    },
+    /// A manifest's cell is none of the known words.
+    #[error("manifest `{}` line {line}", path.display())]
+    Row {
+        /// The manifest.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// The cause.
+        source: UnknownWord,
+    },
+    /// Truth files are broken.
+    #[error(transparent)]
+    Truth(#[from] TruthError),
+}
+
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {
+    move |source| DataError::Io { path: path.to_owned(), source }
+}

@@ -1,0 +1,114 @@
+//! Joining truth to clips.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{DataError, Dataset, Part, Problem};
+use crate::{Condition, Split, Truth, names::stem, truth::is_truth_file};
+
+/// Folders that the challenge publishes truth in.
+const TRUTH_FOLDERS: [&str; 4] =
+    ["ground_truth", "ground_truth_data", "ground_truth_domain", "ground_truth_attributes"];
+
+impl Dataset {
+    /// Fills in labels, domains, attributes and groups that names leave open, joined by file name.
+    ///
+    /// What is known already stays; where truth disagrees, a problem says so. Attributes that the
+    /// challenge hid stay hidden. A training clip that truth calls anomalous is left out.
+    pub fn add_truth(&mut self, truth: &Truth) {
+        let problems = &mut self.problems;
+        for clip in &mut self.clips {
+            let Some(entry) = truth.of_clip(clip) else { continue };
+            let disagreements = [
+                (clip.condition.map(|c| c.to_string()), entry.condition.map(|c| c.to_string())),
+                (clip.domain.map(|d| d.to_string()), entry.domain.map(|d| d.to_string())),
+            ];
+            let trains = clip.split == Split::Train && entry.condition == Some(Condition::Anomaly);
+            if trains {
+                clip.condition = Some(Condition::Anomaly);
+            }
+            for (name_says, truth_says) in disagreements {
+                if let (Some(name_says), Some(truth_says)) = (name_says, truth_says)
+                    && name_says != truth_says
+                    && !trains
+                {
+                    let path = clip.path.clone();
+                    problems.push(Problem::NameAgainstTruth { path, name_says, truth_says });
+                }
+            }
+            clip.fill(entry);
+        }
+        self.leave_out_anomalous_training();
+        self.note_rows_without_clip(truth);
+        self.sort();
+        self.review();
+    }
+
+    fn leave_out_anomalous_training(&mut self) {
+        let problems = &mut self.problems;
+        self.clips.retain(|clip| {
+            let keep = clip.split != Split::Train || clip.condition != Some(Condition::Anomaly);
+            if !keep {
+                problems.push(Problem::AnomalyInTraining { path: clip.path.clone() });
+            }
+            keep
+        });
+    }
+
+    fn note_rows_without_clip(&mut self, truth: &Truth) {
+        let mut clips: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        let mut machines = BTreeSet::new();
+        for clip in &self.clips {
+            clips.entry(stem(clip.file_name())).or_default().push(clip);
+            machines.insert(clip.machine.as_str());
+        }
+        let mut files: BTreeMap<&Path, (usize, &str)> = BTreeMap::new();
+        for row in truth.rows() {
+            let here = row.machine.as_deref().is_none_or(|machine| machines.contains(machine));
+            let named = clips.get(row.stem.as_str()).is_some_and(|clips| {
+                clips.iter().any(|c| row.speaks_of(&c.machine, &c.section, c.domain))
+            });
+            if here && !named {
+                files.entry(&row.source).or_insert((0, &row.stem)).0 += 1;
+            }
+        }
+        let found: Vec<Problem> = files
+            .into_iter()
+            .map(|(file, (rows, example))| Problem::TruthWithoutClip {
+                file: file.to_owned(),
+                rows,
+                example: example.to_owned(),
+            })
+            .collect();
+        self.problems.extend(found);
+    }
+}
+
+/// The truth that lies in or beside the data paths.
+pub(super) fn beside(parts: &[Part]) -> Result<Truth, DataError> {
+    let files: BTreeSet<PathBuf> = parts
+        .iter()
+        .flat_map(|part| &part.truth_files)
+        .map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()))
+        .collect();
+    Ok(Truth::read_files(&files.into_iter().collect::<Vec<_>>())?)
+}
+
+/// Truth files in one folder, and in its folders that are named for truth.
+pub(super) fn files_beside(folder: &Path) -> Vec<PathBuf> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let places = TRUTH_FOLDERS.iter().map(|name| folder.join(name));
+    let mut files: Vec<PathBuf> = std::iter::once(folder.to_owned())
+        .chain(places)
+        .filter_map(|place| fs::read_dir(place).ok())
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| is_truth_file(path) && path.is_file())
+        .collect();
+    files.sort();
+    files
+}
