@@ -30,7 +30,7 @@ pub fn auc(normal: &[f64], anomalous: &[f64]) -> Option<f64> {
 /// perfection 1. None where one condition is absent.
 ///
 /// # Source
-/// McClish 1989: `0.5 (1 + (A - p²/2) / (p - p²/2))` with `p = 0.1` and `A` the trapezoid area up
+/// `McClish` 1989: `0.5 (1 + (A - p²/2) / (p - p²/2))` with `p = 0.1` and `A` the trapezoid area up
 /// to `p`, linearly interpolated there. Golden: testdata/golden/metrics.json.
 pub fn pauc(normal: &[f64], anomalous: &[f64]) -> Option<f64> {
     Ranking::new(normal, anomalous).pauc()

@@ -13,7 +13,7 @@ mod histogram;
 mod means;
 mod metrics;
 mod official;
-mod sections;
+mod result_rows;
 mod submission;
 mod trials;
 

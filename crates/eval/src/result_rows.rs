@@ -1,0 +1,176 @@
+//! Rows of results: the clips of one machine and section, in 2021 of one domain too.
+
+use std::collections::BTreeMap;
+
+use offkey_core::{Condition, Domain, ScoreRow};
+
+use crate::{
+    ByDomain, DecisionRates, OwnDomain, SectionMetrics, auc, bounded_f1_ev,
+    curve::{Ranking, Step},
+    decision_rates, f1_ev, harmonic_mean, pauc,
+};
+
+/// The scored clips of one row of results.
+#[derive(Debug, Clone)]
+pub(crate) struct ResultRow<'a> {
+    pub(crate) machine: &'a str,
+    pub(crate) section: &'a str,
+    pub(crate) domain: Option<Domain>,
+    pub(crate) clips: Vec<&'a ScoreRow>,
+}
+
+/// The four areas that official scores and their intervals are made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Areas {
+    pub(crate) auc: Option<f64>,
+    pub(crate) pauc: Option<f64>,
+    pub(crate) auc_source: Option<f64>,
+    pub(crate) auc_target: Option<f64>,
+}
+
+/// Sorts clips into rows by machine and section, and by domain where domains are scored apart.
+pub(crate) fn result_rows<'a>(clips: &[&'a ScoreRow], by_domain: bool) -> Vec<ResultRow<'a>> {
+    let mut rows: BTreeMap<(&str, &str, Option<Domain>), Vec<&ScoreRow>> = BTreeMap::new();
+    for row in clips {
+        let domain = row.clip.domain.filter(|_| by_domain);
+        rows.entry((&row.clip.machine, &row.clip.section, domain)).or_default().push(row);
+    }
+    rows.into_iter()
+        .map(|((machine, section, domain), clips)| ResultRow { machine, section, domain, clips })
+        .collect()
+}
+
+impl ResultRow<'_> {
+    /// Everything measured on this row but its intervals.
+    pub(crate) fn metrics(&self) -> SectionMetrics {
+        let (normal, anomalous) = self.split(|_| true, |row| row.score);
+        let areas = self.ranked().areas(&vec![1.0; self.clips.len()]);
+        let rates = self.decision_rates(|_| true);
+        SectionMetrics {
+            machine: self.machine.to_owned(),
+            section: self.section.to_owned(),
+            domain: self.domain,
+            auc: areas.auc,
+            pauc: areas.pauc,
+            auc_source: areas.auc_source,
+            auc_target: areas.auc_target,
+            own_domain: if self.domain.is_none() { self.own_domain() } else { None },
+            normal: normal.len(),
+            anomalous: anomalous.len(),
+            unlabelled: self.clips.len() - normal.len() - anomalous.len(),
+            precision: rates.map(|rates| rates.precision),
+            recall: rates.map(|rates| rates.recall),
+            f1: rates.map(|rates| rates.f1),
+            decisions: ByDomain {
+                source: self.decision_rates(|domain| domain == Some(Domain::Source)),
+                target: self.decision_rates(|domain| domain == Some(Domain::Target)),
+            },
+            f1_ev: f1_ev(&normal, &anomalous).ok(),
+            f1_ev_bounded: bounded_f1_ev(&normal, &anomalous).ok(),
+            auc_interval: None,
+            pauc_interval: None,
+            auc_source_interval: None,
+            auc_target_interval: None,
+        }
+    }
+
+    /// Normals and anomalies of the same domain; none where no clip has a domain.
+    pub(crate) fn own_domain(&self) -> Option<OwnDomain> {
+        if self.clips.iter().all(|row| row.clip.domain.is_none()) {
+            return None;
+        }
+        let of = |domain: Domain| self.split(|found| found == Some(domain), |row| row.score);
+        let source = of(Domain::Source);
+        let target = of(Domain::Target);
+        let mixed = self.split(|_| true, |row| row.score);
+        let mut own = OwnDomain {
+            auc_source: auc(&source.0, &source.1),
+            auc_target: auc(&target.0, &target.1),
+            auc_mixed: auc(&mixed.0, &mixed.1),
+            pauc_source: pauc(&source.0, &source.1),
+            pauc_target: pauc(&target.0, &target.1),
+            pauc_mixed: pauc(&mixed.0, &mixed.1),
+            harmonic_mean: None,
+        };
+        own.harmonic_mean = harmonic_mean(&own.areas().into_iter().flatten().collect::<Vec<_>>());
+        Some(own)
+    }
+
+    /// Rates of the clips of some domains; none where a labelled one has no decision or there is
+    /// no labelled one.
+    fn decision_rates(&self, domain: impl Fn(Option<Domain>) -> bool) -> Option<DecisionRates> {
+        let (normal, anomalous) = self.split(domain, |row| row.decision);
+        let normal: Vec<bool> = normal.into_iter().collect::<Option<_>>()?;
+        let anomalous: Vec<bool> = anomalous.into_iter().collect::<Option<_>>()?;
+        (normal.len() + anomalous.len() > 0).then(|| decision_rates(&normal, &anomalous))
+    }
+
+    /// A value of the normal clips and of the anomalous ones, of some domains.
+    fn split<T>(
+        &self,
+        domain: impl Fn(Option<Domain>) -> bool,
+        value: impl Fn(&ScoreRow) -> T,
+    ) -> (Vec<T>, Vec<T>) {
+        let of = |condition: Condition| {
+            self.clips
+                .iter()
+                .filter(|row| row.clip.condition == Some(condition) && domain(row.clip.domain))
+                .map(|row| value(row))
+                .collect()
+        };
+        (of(Condition::Normal), of(Condition::Anomaly))
+    }
+
+    pub(crate) fn ranked(&self) -> RankedRow<'_> {
+        let mut order: Vec<usize> = (0..self.clips.len()).collect();
+        order.sort_by(|&a, &b| self.clips[b].score.total_cmp(&self.clips[a].score));
+        RankedRow { section: self, order }
+    }
+}
+
+/// A row with its clips sorted once, so that resamples only differ in weights.
+pub(crate) struct RankedRow<'a> {
+    section: &'a ResultRow<'a>,
+    order: Vec<usize>,
+}
+
+impl RankedRow<'_> {
+    /// The areas when every clip counts as often as `weights` says.
+    pub(crate) fn areas(&self, weights: &[f64]) -> Areas {
+        let all = self.ranking(weights, |_| true);
+        let of = |domain: Domain| self.ranking(weights, |found| found == Some(domain)).auc();
+        Areas {
+            auc: all.auc(),
+            pauc: all.pauc(),
+            auc_source: of(Domain::Source),
+            auc_target: of(Domain::Target),
+        }
+    }
+
+    /// The normals of some domains against the anomalies of all.
+    fn ranking(&self, weights: &[f64], domain: impl Fn(Option<Domain>) -> bool) -> Ranking {
+        Ranking::from_sorted(self.order.iter().filter_map(|&index| {
+            let row = self.section.clips[index];
+            let (normal, anomalous) = match row.clip.condition? {
+                Condition::Normal if domain(row.clip.domain) => (weights[index], 0.0),
+                Condition::Normal => return None,
+                Condition::Anomaly => (0.0, weights[index]),
+            };
+            Some(Step { score: row.score, normal, anomalous })
+        }))
+    }
+}
+
+impl OwnDomain {
+    /// The six areas, without their mean.
+    pub(crate) fn areas(&self) -> [Option<f64>; 6] {
+        [
+            self.auc_source,
+            self.auc_target,
+            self.auc_mixed,
+            self.pauc_source,
+            self.pauc_target,
+            self.pauc_mixed,
+        ]
+    }
+}

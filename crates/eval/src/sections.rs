@@ -1,1 +1,0 @@
-//! Rows of results: one machine and section, in 2021 one domain too.

@@ -1,0 +1,304 @@
+//! Whole evaluations: formulas of the years, intervals, trials, files and the shape of the result.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+
+use approx::assert_abs_diff_eq;
+use offkey_core::{
+    Clip, Condition, Domain, ScoreRow, Seed, Split, Year, score_files::read_score_files,
+};
+use offkey_eval::{
+    BootstrapConfig, EvalError, TermName, aggregate, evaluate, evaluate_with, write_submission,
+};
+
+const NORMAL: [f64; 12] = [0.10, 0.12, 0.15, 0.2, 0.22, 0.3, 0.31, 0.33, 0.4, 0.45, 0.6, 0.9];
+const ANOMALOUS: [f64; 8] = [0.2, 0.35, 0.5, 0.55, 0.6, 0.7, 0.95, 1.0];
+
+fn row(section: &str, name: String, domain: Option<Domain>, condition: Condition) -> ScoreRow {
+    ScoreRow {
+        clip: Clip {
+            path: PathBuf::from(&name),
+            group: name.clone(),
+            name,
+            machine: "fan".to_owned(),
+            section: section.to_owned(),
+            domain,
+            split: Split::Test,
+            condition: Some(condition),
+            attributes: String::new(),
+        },
+        score: 0.0,
+        decision: None,
+    }
+}
+
+/// The literal vector: the first 6 normals and the first 4 anomalies are source.
+fn literal_rows(section: &str, domains: bool) -> Vec<ScoreRow> {
+    let of = |scores: &[f64], condition: Condition, sources: usize| -> Vec<ScoreRow> {
+        let one = |(index, &score): (usize, &f64)| {
+            let domain = if index < sources { Domain::Source } else { Domain::Target };
+            let domain = domains.then_some(domain);
+            let row = row(section, format!("{condition} {index:02}.wav"), domain, condition);
+            ScoreRow { score, decision: Some(score > 0.45), ..row }
+        };
+        scores.iter().enumerate().map(one).collect()
+    };
+    [of(&NORMAL, Condition::Normal, 6), of(&ANOMALOUS, Condition::Anomaly, 4)].concat()
+}
+
+#[test]
+fn official_and_own_domain_areas_match_the_literal_vector() {
+    let metrics = evaluate_with(&literal_rows("00", true), Some(Year::Y2023), None).unwrap();
+    let row = &metrics.per_section[0];
+    assert_abs_diff_eq!(row.auc_source.unwrap(), 0.947_916_666_7, epsilon = 5e-11);
+    assert_abs_diff_eq!(row.auc_target.unwrap(), 0.656_25, epsilon = 5e-11);
+    let own = row.own_domain.unwrap();
+    assert_abs_diff_eq!(own.auc_source.unwrap(), 0.895_833_333_3, epsilon = 5e-11);
+    assert_abs_diff_eq!(own.auc_target.unwrap(), 0.895_833_333_3, epsilon = 5e-11);
+    assert_eq!(own.auc_mixed, row.auc);
+    assert_eq!((row.normal, row.anomalous, row.unlabelled), (12, 8, 0));
+    let terms = [row.auc_source.unwrap(), row.auc_target.unwrap(), row.pauc.unwrap()];
+    let harmonic = 3.0 / terms.iter().map(|term| 1.0 / term).sum::<f64>();
+    assert_abs_diff_eq!(metrics.official_score.unwrap(), harmonic, epsilon = 1e-14);
+}
+
+#[test]
+fn decisions_are_rated_per_own_domain_too() {
+    let metrics = evaluate_with(&literal_rows("00", true), Some(Year::Y2022), None).unwrap();
+    let row = &metrics.per_section[0];
+    let (source, target) = (row.decisions.source.unwrap(), row.decisions.target.unwrap());
+    assert_eq!((row.precision, row.recall), (Some(6.0 / 8.0), Some(6.0 / 8.0)));
+    assert_eq!((source.precision, source.recall), (1.0, 0.5));
+    assert_eq!((target.precision, target.recall), (4.0 / 6.0, 1.0));
+}
+
+#[test]
+fn terms_that_do_not_exist_are_left_out_and_listed() {
+    let metrics = evaluate(&literal_rows("00", false), None).unwrap();
+    assert_eq!(metrics.official_score.map(f64::to_bits), metrics.pauc.map(f64::to_bits));
+    assert_eq!((metrics.auc_source, metrics.auc_target), (None, None));
+    assert!(metrics.own_domain.is_none() && metrics.auc.is_some());
+    let missing: Vec<TermName> = metrics
+        .official_terms
+        .iter()
+        .filter(|term| term.value.is_none())
+        .map(|term| term.term)
+        .collect();
+    assert_eq!(missing, [TermName::AucSource, TermName::AucTarget]);
+}
+
+#[test]
+fn only_one_condition_has_no_score_but_is_no_error() {
+    let rows: Vec<ScoreRow> = literal_rows("00", true)
+        .into_iter()
+        .filter(|row| row.clip.condition == Some(Condition::Normal))
+        .collect();
+    let metrics = evaluate(&rows, Some(Year::Y2022)).unwrap();
+    assert_eq!((metrics.official_score, metrics.auc, metrics.pauc), (None, None, None));
+    assert_eq!(metrics.per_section[0].normal, 12);
+    let text = serde_json::to_string(&metrics).unwrap();
+    assert!(text.contains(r#""official_score":null"#));
+}
+
+#[test]
+fn the_year_decides_the_rows_and_the_mean() {
+    let rows = [literal_rows("00", true), literal_rows("01", true)].concat();
+    let y2021 = evaluate_with(&rows, Some(Year::Y2021), None).unwrap();
+    assert_eq!(y2021.per_section.len(), 4);
+    assert_eq!(y2021.per_section[1].domain, Some(Domain::Target));
+    assert_eq!(y2021.auc_source, y2021.per_section[0].auc);
+    let y2020 = evaluate_with(&rows, Some(Year::Y2020), None).unwrap();
+    let both = f64::midpoint(y2020.auc.unwrap(), y2020.pauc.unwrap());
+    assert_abs_diff_eq!(y2020.official_score.unwrap(), both, epsilon = 1e-15);
+}
+
+#[test]
+fn training_and_unlabelled_clips_count_for_nothing() {
+    let rows = literal_rows("00", true);
+    let expected = evaluate(&rows, None).unwrap();
+    let mut more = rows.clone();
+    let mut training = row("00", "train.wav".to_owned(), None, Condition::Normal);
+    training.clip.split = Split::Train;
+    training.score = 99.0;
+    more.push(training);
+    assert_eq!(evaluate(&more, None).unwrap(), expected);
+    let mut unknown = row("00", "unknown.wav".to_owned(), None, Condition::Normal);
+    unknown.clip.condition = None;
+    more.push(unknown);
+    let found = evaluate(&more, None).unwrap();
+    assert_eq!((found.auc, found.per_section[0].unlabelled), (expected.auc, 1));
+}
+
+#[test]
+fn what_cannot_be_ranked_is_refused() {
+    assert!(matches!(evaluate(&[], None), Err(EvalError::NoRows { rows: 0 })));
+    let mut rows = literal_rows("00", true);
+    rows.push(rows[3].clone());
+    assert!(matches!(evaluate(&rows, None), Err(EvalError::DuplicateClip { .. })));
+    rows.pop();
+    rows[3].score = f64::NAN;
+    assert!(matches!(evaluate(&rows, None), Err(EvalError::NonFiniteScore { .. })));
+}
+
+#[test]
+fn the_order_of_rows_changes_nothing() {
+    let rows = [literal_rows("00", true), literal_rows("01", true)].concat();
+    let reversed: Vec<ScoreRow> = rows.iter().rev().cloned().collect();
+    let config = None;
+    let (a, b) = (evaluate_with(&rows, None, config), evaluate_with(&reversed, None, config));
+    assert_eq!(a.unwrap(), b.unwrap());
+}
+
+#[test]
+fn intervals_hold_the_estimate_and_repeat_on_any_thread_count() {
+    let rows = [literal_rows("00", true), literal_rows("01", true)].concat();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| evaluate(&rows, None).unwrap())
+    };
+    let metrics = on(1);
+    assert_eq!(metrics, on(3));
+    let interval = metrics.per_section[0].auc_interval.unwrap();
+    let estimate = metrics.per_section[0].auc.unwrap();
+    assert!(interval.low < estimate && estimate < interval.high, "{interval:?}");
+    let over_sections = metrics.intervals.unwrap().auc.unwrap();
+    let width = |interval: offkey_eval::Interval| interval.high - interval.low;
+    assert!(width(over_sections) < width(interval), "two sections say more than one");
+}
+
+#[test]
+fn copies_of_recordings_do_not_narrow_an_interval() {
+    let rows = literal_rows("00", false);
+    let mut copies = rows.clone();
+    for copy in 0..9 {
+        copies.extend(rows.iter().cloned().map(|mut row| {
+            row.clip.name = format!("{} copy {copy}", row.clip.name);
+            row
+        }));
+    }
+    let interval = |rows: &[ScoreRow]| evaluate(rows, None).unwrap().per_section[0].auc_interval;
+    assert_eq!(interval(&rows), interval(&copies));
+    for row in &mut copies {
+        row.clip.group.clone_from(&row.clip.name);
+    }
+    let (apart, together) = (interval(&copies).unwrap(), interval(&rows).unwrap());
+    assert!(apart.high - apart.low < 0.6 * (together.high - together.low));
+}
+
+#[test]
+fn one_recording_has_no_interval() {
+    let mut rows = literal_rows("00", false);
+    for row in rows.iter_mut().filter(|row| row.clip.condition == Some(Condition::Normal)) {
+        row.clip.group = "the only one".to_owned();
+    }
+    let metrics = evaluate(&rows, None).unwrap();
+    assert_eq!(metrics.per_section[0].auc_interval, None);
+    assert_eq!(metrics.intervals.unwrap().auc, None);
+}
+
+#[test]
+fn a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() {
+    // Scores uniform on 0..1 and on 0.5..1.5: the true AUC is 1 - 0.5 * 0.5 / 2 = 0.875.
+    let uniform = |seed: Seed, index: usize| seed.child(index).value() as f64 / u64::MAX as f64;
+    let (trials, clips) = (200, 40);
+    let config = BootstrapConfig { resamples: 200, ..BootstrapConfig::default() };
+    let covered = (0..trials)
+        .filter(|&trial| {
+            let rows: Vec<ScoreRow> = (0..2 * clips)
+                .map(|index| {
+                    let anomalous = index >= clips;
+                    let condition = if anomalous { Condition::Anomaly } else { Condition::Normal };
+                    let mut row = row("00", format!("{index}.wav"), None, condition);
+                    let shift = if anomalous { 0.5 } else { 0.0 };
+                    row.score = uniform(Seed::new(trial), index) + shift;
+                    row
+                })
+                .collect();
+            let metrics = evaluate_with(&rows, None, Some(config)).unwrap();
+            let interval = metrics.per_section[0].auc_interval.unwrap();
+            interval.low <= 0.875 && 0.875 <= interval.high
+        })
+        .count();
+    // 95 % of 200 is 190 with a binomial deviation of 3; percentile intervals of 40 clips fall a
+    // little short, so the band reaches six deviations down and three up.
+    assert!((172..=199).contains(&covered), "covered {covered} of {trials}");
+}
+
+#[test]
+fn trials_give_mean_and_sample_deviation() {
+    let better: Vec<ScoreRow> = literal_rows("00", true)
+        .into_iter()
+        .map(|mut row| {
+            row.score += f64::from(u8::from(row.clip.condition == Some(Condition::Anomaly)));
+            row
+        })
+        .collect();
+    let trials = [
+        (Seed::new(3), evaluate(&literal_rows("00", true), None).unwrap()),
+        (Seed::new(4), evaluate(&better, None).unwrap()),
+    ];
+    let result = aggregate(&trials).unwrap();
+    let (a, b) = (trials[0].1.auc.unwrap(), trials[1].1.auc.unwrap());
+    assert_abs_diff_eq!(result.auc.unwrap(), f64::midpoint(a, b), epsilon = 1e-15);
+    let deviation = result.std.unwrap().auc.unwrap();
+    assert_abs_diff_eq!(deviation, (b - a) / 2.0_f64.sqrt(), epsilon = 1e-14);
+    assert_eq!(result.mean.unwrap(), result.headline());
+    assert_eq!(result.seeds.iter().map(|trial| trial.seed).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(result.per_section[0].auc, result.auc);
+    assert!(result.intervals.is_none());
+
+    let single = aggregate(&trials[..1]).unwrap();
+    assert_eq!((single.seeds.len(), single.mean, single.std), (1, None, None));
+    assert!(single.intervals.is_some());
+}
+
+#[test]
+fn unlike_trials_are_refused() {
+    assert!(matches!(aggregate(&[]), Err(EvalError::NoTrials)));
+    let of = |section: &str, year| evaluate_with(&literal_rows(section, true), year, None).unwrap();
+    let first = (Seed::new(0), of("00", None));
+    let pairs = [(Seed::new(1), of("01", None)), (Seed::new(1), of("00", Some(Year::Y2022)))];
+    for other in pairs {
+        let result = aggregate(&[first.clone(), other]);
+        assert!(matches!(result, Err(EvalError::UnlikeTrials { trial: 1, .. })));
+    }
+}
+
+#[test]
+fn metrics_come_back_from_json_as_they_were() {
+    let metrics = evaluate(&literal_rows("00", true), Some(Year::Y2024)).unwrap();
+    let text = serde_json::to_string_pretty(&metrics).unwrap();
+    assert_eq!(serde_json::from_str::<offkey_eval::Metrics>(&text).unwrap(), metrics);
+    assert!(text.contains(r#""section": "00""#));
+    assert!(text.contains(r#""year": 2024"#));
+}
+
+#[test]
+fn submission_files_have_the_official_names_and_evaluate_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = literal_rows("00", true);
+    for (index, row) in rows.iter_mut().enumerate() {
+        let (domain, condition) = (row.clip.domain.unwrap(), row.clip.condition.unwrap());
+        row.clip.name = format!("section_00_{domain}_test_{condition}_{index:04}_vel_1.wav");
+    }
+    let cases = [
+        (Year::Y2020, "anomaly_score_fan_id_00.csv", 2),
+        (Year::Y2021, "anomaly_score_fan_section_00_source_test.csv", 4),
+        (Year::Y2023, "anomaly_score_fan_section_00_test.csv", 2),
+    ];
+    for (year, first, files) in cases {
+        let folder = folder.path().join(year.to_string());
+        let written = write_submission(&rows, Some(year), &folder).unwrap();
+        assert_eq!(written.len(), files);
+        assert_eq!(written[0], folder.join(first));
+        assert!(written[files / 2].to_string_lossy().contains("decision_result_"));
+        let read = evaluate_with(&read_score_files(&folder).unwrap(), Some(year), None).unwrap();
+        let expected = evaluate_with(&rows, Some(year), None).unwrap();
+        assert_eq!(read.official_score, expected.official_score);
+        assert_eq!(read.per_section[0].f1, expected.per_section[0].f1);
+    }
+    let text =
+        std::fs::read_to_string(folder.path().join("2023/decision_result_fan_section_00_test.csv"));
+    assert!(text.unwrap().lines().all(|line| line.ends_with(",0") || line.ends_with(",1")));
+}
