@@ -1,0 +1,159 @@
+//! From importance to words: when, which band, how far above normal.
+
+use std::fmt;
+
+use ndarray::{Array2, ArrayView2, s};
+use serde::{Deserialize, Serialize};
+
+use super::{Importance, Region};
+
+/// What the axes of an explained spectrogram stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extent {
+    /// Length of the clip.
+    pub duration_s: f64,
+    /// Frequency of the first bin.
+    pub low_hz: f64,
+    /// Frequency just above the last bin.
+    pub high_hz: f64,
+}
+
+/// One place that raises the score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Where it is.
+    pub region: Region,
+    /// When it begins and ends.
+    pub from_s: f64,
+    /// When it ends.
+    pub to_s: f64,
+    /// Lower edge of its band.
+    pub low_hz: f64,
+    /// Upper edge of its band.
+    pub high_hz: f64,
+    /// Whether it lasts the whole clip.
+    pub throughout: bool,
+    /// Share of all positive importance.
+    pub share: f64,
+    /// Mean level above normal, where a normal level is known.
+    pub above_normal_db: Option<f64>,
+}
+
+/// The places of largest importance, the weightiest first: connected areas above half the
+/// maximum that hold at least a tenth of the weight of all such areas.
+///
+/// `above_normal_db` is the clip's level minus the level of normal clips of its machine.
+///
+/// # Shapes
+/// `above_normal_db`: `[frames, bins]`, as the importance.
+///
+/// # Panics
+/// When the shapes differ.
+pub fn findings(
+    importance: &Importance,
+    extent: Extent,
+    above_normal_db: Option<ArrayView2<f32>>,
+    most: usize,
+) -> Vec<Finding> {
+    let values = &importance.values;
+    if let Some(levels) = &above_normal_db {
+        assert_eq!(levels.dim(), values.dim(), "levels and importance differ in shape");
+    }
+    let peak = values.iter().copied().fold(0.0, f32::max);
+    if peak <= 0.0 {
+        return Vec::new();
+    }
+    let mut areas = connected(values, 0.5 * peak);
+    areas.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let all: f64 = areas.iter().map(|area| area.weight).sum();
+    let weighty = areas.into_iter().filter(|area| area.weight >= 0.1 * all).take(most);
+    weighty
+        .map(|area| {
+            let Region { frames, bins } = area.region.clone();
+            let (count_frames, count_bins) = values.dim();
+            let time = |frame: usize| extent.duration_s * frame as f64 / count_frames as f64;
+            let frequency = |bin: usize| {
+                extent.low_hz + (extent.high_hz - extent.low_hz) * bin as f64 / count_bins as f64
+            };
+            let mean_level = |levels: &ArrayView2<f32>| {
+                let inside = levels.slice(s![frames.clone(), bins.clone()]);
+                inside.iter().map(|&level| f64::from(level)).sum::<f64>() / inside.len() as f64
+            };
+            Finding {
+                from_s: time(frames.start),
+                to_s: time(frames.end),
+                low_hz: frequency(bins.start),
+                high_hz: frequency(bins.end),
+                throughout: frames.len() == count_frames,
+                share: importance.share_inside(&area.region),
+                above_normal_db: above_normal_db.as_ref().map(mean_level),
+                region: area.region,
+            }
+        })
+        .collect()
+}
+
+impl fmt::Display for Finding {
+    /// As in `3.2-4.1 s, 2400-3100 Hz: 9 dB above normal`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.throughout {
+            f.write_str("throughout, ")?;
+        } else {
+            write!(f, "{:.1}-{:.1} s, ", self.from_s, self.to_s)?;
+        }
+        let step = if self.high_hz - self.low_hz < 300.0 { 10.0 } else { 100.0 };
+        let low = (self.low_hz / step).floor() * step;
+        let high = ((self.high_hz / step).ceil() * step).max(low + step);
+        write!(f, "{low:.0}-{high:.0} Hz")?;
+        match self.above_normal_db {
+            Some(level) if level.abs() < 0.5 => f.write_str(": as loud as normal"),
+            Some(level) if level > 0.0 => write!(f, ": {level:.0} dB above normal"),
+            Some(level) => write!(f, ": {:.0} dB below normal", -level),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A connected area: its bounding box and its summed importance.
+struct Area {
+    region: Region,
+    weight: f64,
+}
+
+/// Areas of neighbouring values of at least `least`, in reading order.
+fn connected(values: &Array2<f32>, least: f32) -> Vec<Area> {
+    let (frames, bins) = values.dim();
+    let mut seen = Array2::from_elem(values.dim(), false);
+    let mut areas = Vec::new();
+    for start in ndarray::indices(values.dim()) {
+        if seen[start] || values[start] < least {
+            continue;
+        }
+        let region = Region { frames: start.0..start.0 + 1, bins: start.1..start.1 + 1 };
+        let mut area = Area { region, weight: 0.0 };
+        let mut open = vec![start];
+        seen[start] = true;
+        while let Some((frame, bin)) = open.pop() {
+            area.weight += f64::from(values[(frame, bin)]);
+            let Region { frames: rows, bins: columns } = &mut area.region;
+            *rows = rows.start.min(frame)..rows.end.max(frame + 1);
+            *columns = columns.start.min(bin)..columns.end.max(bin + 1);
+            let beside = [
+                (frame.wrapping_sub(1), bin),
+                (frame + 1, bin),
+                (frame, bin.wrapping_sub(1)),
+                (frame, bin + 1),
+            ];
+            for next in beside.into_iter().filter(|next| next.0 < frames && next.1 < bins) {
+                if !seen[next] && values[next] >= least {
+                    seen[next] = true;
+                    open.push(next);
+                }
+            }
+        }
+        areas.push(area);
+    }
+    areas
+}
