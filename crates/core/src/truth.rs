@@ -14,6 +14,7 @@ use crate::{Clip, Condition, Domain, names::stem};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Truth {
     rows: BTreeMap<String, Vec<TruthRow>>,
+    doubtful: BTreeMap<PathBuf, usize>,
 }
 
 /// What is known of one clip; `None` where no file says.
@@ -41,6 +42,8 @@ pub(crate) struct TruthRow {
     /// File name without extension.
     pub(crate) stem: String,
     pub(crate) entry: TruthEntry,
+    /// Label and domain are read off a full name, not stated.
+    pub(crate) implied: bool,
     /// The file that says so.
     pub(crate) source: PathBuf,
 }
@@ -140,6 +143,7 @@ impl Truth {
                 truth.insert(row)?;
             }
         }
+        truth.weigh();
         Ok(truth)
     }
 
@@ -148,7 +152,17 @@ impl Truth {
     /// # Errors
     /// [`TruthError::Conflict`] when the two disagree.
     pub fn extend(&mut self, other: Self) -> Result<(), TruthError> {
-        other.rows.into_values().flatten().try_for_each(|row| self.insert(row))
+        other.rows.into_values().flatten().try_for_each(|row| self.insert(row))?;
+        self.weigh();
+        Ok(())
+    }
+
+    /// Files whose full names contradict labels or domains that other files state, and in how many
+    /// rows. Such a file was made for another numbering of the clips, so nothing in it is believed.
+    ///
+    /// The official attribute files of ToyCar and ToyTrain in 2022 are of this kind.
+    pub fn doubtful_files(&self) -> &BTreeMap<PathBuf, usize> {
+        &self.doubtful
     }
 
     /// What is known of one clip. `file` is a file name or a path that ends in one; its audio
@@ -161,14 +175,12 @@ impl Truth {
         domain: Option<Domain>,
         file: &str,
     ) -> Option<TruthEntry> {
-        let mut rows = self
-            .rows
-            .get(stem(file))?
-            .iter()
-            .filter(|row| row.speaks_of(machine, section, domain))
-            .peekable();
-        rows.peek()?;
-        Some(rows.fold(TruthEntry::default(), |known, row| known.or(row.entry.clone())))
+        let rows = self.rows.get(stem(file))?.iter().filter(|row| {
+            row.speaks_of(machine, section, domain) && !self.doubtful.contains_key(&row.source)
+        });
+        let (implied, stated): (Vec<&TruthRow>, Vec<&TruthRow>) = rows.partition(|row| row.implied);
+        let known = stated.into_iter().chain(implied).map(|row| row.entry.clone());
+        known.reduce(TruthEntry::or)
     }
 
     /// What is known of one clip.
@@ -184,8 +196,8 @@ impl Truth {
     fn insert(&mut self, row: TruthRow) -> Result<(), TruthError> {
         let rows = self.rows.entry(row.stem.clone()).or_default();
         let same = |other: &TruthRow| {
-            (&other.machine, &other.section, other.folder)
-                == (&row.machine, &row.section, row.folder)
+            (&other.machine, &other.section, other.folder, other.implied)
+                == (&row.machine, &row.section, row.folder, row.implied)
         };
         match rows.iter_mut().find(|other| same(other)) {
             Some(known) => {
@@ -198,6 +210,19 @@ impl Truth {
         }
         Ok(())
     }
+
+    /// Finds the files that full names make doubtful.
+    fn weigh(&mut self) {
+        let mut doubtful: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for rows in self.rows.values() {
+            for row in rows.iter().filter(|row| row.implied) {
+                if rows.iter().any(|other| !other.implied && other.contradicts(row)) {
+                    *doubtful.entry(row.source.clone()).or_default() += 1;
+                }
+            }
+        }
+        self.doubtful = doubtful;
+    }
 }
 
 impl TruthRow {
@@ -205,6 +230,19 @@ impl TruthRow {
         self.machine.as_deref().is_none_or(|own| own == machine)
             && self.section.as_deref().is_none_or(|own| own == section)
             && (self.folder.is_none() || domain.is_none() || self.folder == domain)
+    }
+}
+
+impl TruthRow {
+    fn contradicts(&self, other: &Self) -> bool {
+        fn differ<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
+            a.is_some() && b.is_some() && a != b
+        }
+        !differ(self.machine.as_ref(), other.machine.as_ref())
+            && !differ(self.section.as_ref(), other.section.as_ref())
+            && !differ(self.folder.as_ref(), other.folder.as_ref())
+            && (differ(self.entry.condition.as_ref(), other.entry.condition.as_ref())
+                || differ(self.entry.domain.as_ref(), other.entry.domain.as_ref()))
     }
 }
 

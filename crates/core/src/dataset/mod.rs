@@ -174,13 +174,9 @@ impl Dataset {
 
     /// Takes clips that were found: once each, named, and without training clips known as anomalous.
     fn take(&mut self, mut placed: Vec<Placed>) {
-        placed.sort_by(|a, b| {
-            (&a.clip.machine, &a.clip.section, &a.relative, &a.clip.path).cmp(&(
-                &b.clip.machine,
-                &b.clip.section,
-                &b.relative,
-                &b.clip.path,
-            ))
+        // Of several ways to one file the shortest counts: the one through the fewest links.
+        placed.sort_by_cached_key(|found| {
+            (found.clip.path.components().count(), found.clip.path.clone())
         });
         let mut first_ways: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
         placed.retain(|found| match first_ways.entry(found.real.clone()) {
@@ -194,6 +190,7 @@ impl Dataset {
                 false
             }
         });
+        placed.sort_by(|a, b| a.clip.path.cmp(&b.clip.path));
         self.problems.extend(placed.iter_mut().filter_map(|found| found.problem.take()));
         self.problems.extend(naming::name_clips(&mut placed));
         self.clips = placed.into_iter().map(|found| found.clip).collect();

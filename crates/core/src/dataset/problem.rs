@@ -100,6 +100,18 @@ pub enum Problem {
         /// What the truth says.
         truth_says: String,
     },
+    /// The full names of a truth or attribute file contradict what other files state.
+    #[error(
+        "`{}` contradicts the stated labels or domains in {rows} rows, so it belongs to another \
+        numbering of the clips; left out",
+        file.display()
+    )]
+    TruthAgainstTruth {
+        /// The truth file.
+        file: PathBuf,
+        /// How many rows.
+        rows: usize,
+    },
     /// Rows of a truth or attribute file name no clip of a machine that is there.
     #[error("{rows} rows of `{}` name no clip, as `{example}`", file.display())]
     TruthWithoutClip {
@@ -168,6 +180,7 @@ impl Problem {
             Self::AnomalyInTraining { .. } => "anomaly-in-training",
             Self::RepeatedNames { .. } => "repeated-names",
             Self::NameAgainstTruth { .. } => "name-against-truth",
+            Self::TruthAgainstTruth { .. } => "truth-against-truth",
             Self::TruthWithoutClip { .. } => "truth-without-clip",
             Self::MissingTruth { .. } => "missing-truth",
             Self::NoTraining { .. } => "no-training",
@@ -188,7 +201,9 @@ impl Problem {
             | Self::AnomalyInTraining { path }
             | Self::NameAgainstTruth { path, .. } => Some(path),
             Self::UnknownColumns { manifest, .. } => Some(manifest),
-            Self::TruthWithoutClip { file, .. } => Some(file),
+            Self::TruthAgainstTruth { file, .. } | Self::TruthWithoutClip { file, .. } => {
+                Some(file)
+            }
             Self::RepeatedNames { .. }
             | Self::MissingTruth { .. }
             | Self::NoTraining { .. }

@@ -42,7 +42,7 @@ impl Dataset {
             clip.fill(entry);
         }
         self.leave_out_anomalous_training();
-        self.note_rows_without_clip(truth);
+        self.note_odd_truth(truth);
         self.sort();
         self.review();
     }
@@ -58,7 +58,7 @@ impl Dataset {
         });
     }
 
-    fn note_rows_without_clip(&mut self, truth: &Truth) {
+    fn note_odd_truth(&mut self, truth: &Truth) {
         let mut clips: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         let mut machines = BTreeSet::new();
         for clip in &self.clips {
@@ -75,6 +75,11 @@ impl Dataset {
                 files.entry(&row.source).or_insert((0, &row.stem)).0 += 1;
             }
         }
+        let doubtful = truth.doubtful_files().iter();
+        self.problems.extend(
+            doubtful
+                .map(|(file, rows)| Problem::TruthAgainstTruth { file: file.clone(), rows: *rows }),
+        );
         let found: Vec<Problem> = files
             .into_iter()
             .map(|(file, (rows, example))| Problem::TruthWithoutClip {

@@ -132,7 +132,7 @@ impl<'a> TruthFile<'a> {
             .filter(|name| name.condition.is_some())
             .collect();
         for name in &full_names {
-            row.entry = std::mem::take(&mut row.entry).or(entry_of(name));
+            row.imply(name);
         }
         if full_names.is_empty() {
             let found = record.get(1).unwrap_or_default();
@@ -156,6 +156,7 @@ impl<'a> TruthFile<'a> {
         };
         let mut row = self.row_of(file);
         let mut parts = Vec::new();
+        let mut full_name = None;
         for (column, cell) in cells() {
             match column {
                 Column::Machine => row.machine = Some(cell.to_owned()),
@@ -166,12 +167,13 @@ impl<'a> TruthFile<'a> {
                 Column::Group => row.entry.group = Some(cell.to_owned()),
                 Column::AttributePart => parts.push(cell),
                 Column::FullName => {
-                    if let Some(name) = DcaseName::parse(cell) {
-                        row.entry = std::mem::take(&mut row.entry).or(entry_of(&name));
-                    }
+                    full_name = DcaseName::parse(cell);
                 }
                 Column::File | Column::Other => {}
             }
+        }
+        if let Some(name) = full_name {
+            row.imply(&name);
         }
         if row.entry.attributes.is_none() && !parts.is_empty() {
             row.entry.attributes = Some(parts.join("_"));
@@ -193,6 +195,7 @@ impl<'a> TruthFile<'a> {
             folder: self.folder,
             stem: stem(file).to_owned(),
             entry: TruthEntry { domain: self.folder, ..TruthEntry::default() },
+            implied: false,
             source: self.path.to_owned(),
         }
     }
@@ -221,12 +224,16 @@ impl<'a> TruthFile<'a> {
     }
 }
 
-fn entry_of(name: &DcaseName) -> TruthEntry {
-    TruthEntry {
-        condition: name.condition,
-        domain: name.domain,
-        attributes: Some(name.attributes.clone()).filter(|text| !text.is_empty()),
-        group: None,
+impl TruthRow {
+    /// Adds what a full name says to what the row states.
+    fn imply(&mut self, name: &DcaseName) {
+        self.implied |= self.entry.condition.is_none() && name.condition.is_some();
+        self.entry = std::mem::take(&mut self.entry).or(TruthEntry {
+            condition: name.condition,
+            domain: name.domain,
+            attributes: Some(name.attributes.clone()).filter(|text| !text.is_empty()),
+            group: None,
+        });
     }
 }
 

@@ -1,0 +1,11 @@
+//! What must always hold of names, data sets, truth, scores, tables, splits, labels and seeds.
+
+mod common;
+mod dataset;
+mod labels;
+mod names;
+mod real_data;
+mod score_files;
+mod splits;
+mod tables;
+mod truth;
