@@ -160,7 +160,7 @@ impl Truth {
     /// Files whose full names contradict labels or domains that other files state, and in how many
     /// rows. Such a file was made for another numbering of the clips, so nothing in it is believed.
     ///
-    /// The official attribute files of ToyCar and ToyTrain in 2022 are of this kind.
+    /// The official attribute files of `ToyCar` and `ToyTrain` in 2022 are of this kind.
     pub fn doubtful_files(&self) -> &BTreeMap<PathBuf, usize> {
         &self.doubtful
     }

@@ -15,7 +15,8 @@ fn clips() -> Vec<Clip> {
     ]
 }
 
-fn task(machine: bool, section: bool, attributes: bool, domain: bool) -> AuxiliaryTask {
+/// Levels: machine, section, attributes, domain.
+fn task([machine, section, attributes, domain]: [bool; 4]) -> AuxiliaryTask {
     AuxiliaryTask { machine, section, attributes, domain, shuffled: false }
 }
 
@@ -27,11 +28,11 @@ fn labels(task: &AuxiliaryTask, clips: &[Clip]) -> Labels {
 #[test]
 fn there_is_one_class_per_distinct_tuple_of_enabled_levels() {
     for (task, classes, of_clip) in [
-        (task(false, false, false, false), &["all"][..], [0, 0, 0, 0, 0, 0]),
-        (task(true, false, false, false), &["fan", "pump"], [1, 0, 0, 0, 0, 1]),
-        (task(true, true, false, false), &["fan 00", "fan 01", "pump 00"], [2, 0, 1, 1, 1, 2]),
-        (task(false, true, false, false), &["00", "01"], [0, 0, 1, 1, 1, 0]),
-        (task(false, false, false, true), &["source", "target"], [0, 0, 0, 0, 1, 0]),
+        (task([false, false, false, false]), &["all"][..], [0, 0, 0, 0, 0, 0]),
+        (task([true, false, false, false]), &["fan", "pump"], [1, 0, 0, 0, 0, 1]),
+        (task([true, true, false, false]), &["fan 00", "fan 01", "pump 00"], [2, 0, 1, 1, 1, 2]),
+        (task([false, true, false, false]), &["00", "01"], [0, 0, 1, 1, 1, 0]),
+        (task([false, false, false, true]), &["source", "target"], [0, 0, 0, 0, 1, 0]),
         (
             AuxiliaryTask::default(),
             &[
@@ -57,7 +58,7 @@ fn pseudo_attributes_are_a_further_level() {
     let clips = clips();
     let training: Vec<&Clip> = clips.iter().collect();
     let texts: Vec<String> = ["x", "x", "y", "x", "x", "y"].map(str::to_owned).to_vec();
-    let task = task(true, false, false, false);
+    let task = task([true, false, false, false]);
     let found = task.labels(&training, Some(&texts), Seed::new(1)).expect("one text a clip");
     assert_eq!(found.classes, ["fan x", "fan y", "pump x", "pump y"]);
     assert_eq!(found.of_clip, [2, 0, 1, 0, 0, 3]);
@@ -96,12 +97,10 @@ proptest! {
             let domain = if *target { Domain::Target } else { Domain::Source };
             clip(machine, section, attributes, domain, "n.wav")
         }).collect();
-        let [m, s, a, d] = levels;
         let mut finer = levels;
         finer[added] = true;
-        let [fm, fs, fa, fd] = finer;
-        let coarse = labels(&task(m, s, a, d), &clips);
-        let fine = labels(&task(fm, fs, fa, fd), &clips);
+        let coarse = labels(&task(levels), &clips);
+        let fine = labels(&task(finer), &clips);
         for class in 0..coarse.classes.len() as u32 {
             prop_assert!(coarse.of_clip.contains(&class));
         }
@@ -138,7 +137,10 @@ proptest! {
 #[test]
 fn the_default_is_the_papers_task_and_unknown_levels_are_errors() {
     let read = |text: &str| serde_json::from_str::<AuxiliaryTask>(text);
-    assert_eq!(read("{}").expect("all defaults"), task(true, true, true, true));
-    assert_eq!(read(r#"{"domain": false}"#).expect("one level off"), task(true, true, true, false));
+    assert_eq!(read("{}").expect("all defaults"), task([true, true, true, true]));
+    assert_eq!(
+        read(r#"{"domain": false}"#).expect("one level off"),
+        task([true, true, true, false])
+    );
     assert!(read(r#"{"section_id": true}"#).is_err());
 }
