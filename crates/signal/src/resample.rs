@@ -52,7 +52,7 @@ pub fn resampled_len(samples: u64, from_hz: u32, to_hz: u32) -> u64 {
 ///
 /// # Source
 /// Blackman-Harris-squared windowed sinc by overlap-add (rubato). Golden:
-/// `testdata/golden/features.json` (SciPy's Fourier resampling of band-limited signals).
+/// `testdata/golden/features.json` (scipy's Fourier resampling of band-limited signals).
 pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Result<Vec<f32>, FeatureError> {
     let mut resampler = Resampler::new(from_hz, to_hz)?;
     let mut out = Vec::new();
@@ -119,9 +119,12 @@ impl Resampler {
 impl Stage {
     fn new(from_hz: u32, to_hz: u32) -> Self {
         let (from, to) = (from_hz as usize, to_hz as usize);
-        let block_in = BLOCK * from.div_ceil(to.min(from));
+        let period = from / greatest_common_divisor(from, to);
+        // An even number of periods puts the centre of the filter on a sample of both rates, so
+        // that its delay is a whole number of either.
+        let periods = (BLOCK * from.div_ceil(to.min(from))).div_ceil(period).next_multiple_of(2);
         let window = WindowFunction::BlackmanHarris2;
-        let fft = Fft::new_custom(from, to, block_in, 1, 1, window, FixedSync::Both)
+        let fft = Fft::new_custom(from, to, periods * period, 1, 1, window, FixedSync::Both)
             .expect("rates and block are above zero");
         let (block_in, block_out) = (fft.fft_size_in(), fft.fft_size_out());
         let skip = fft.output_delay();
@@ -149,6 +152,10 @@ fn convert(fft: &mut Fft<f32>, block: &[f32], result: &mut [f32]) {
     let mut output =
         InterleavedSlice::new_mut(result, 1, frames_out).expect("one channel fills the slice");
     fft.process_into_buffer(&input, &mut output, None).expect("both buffers are one block long");
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 fn check_rate(name: &'static str, rate_hz: u32) -> Result<(), FeatureError> {

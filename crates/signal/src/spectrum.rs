@@ -15,7 +15,7 @@ use crate::{
 /// (the Nyquist bin is left out).
 ///
 /// # Source
-/// Wilkinghoff's spectrum branch. Golden: `testdata/golden/features.json` (SciPy).
+/// Wilkinghoff's spectrum branch. Golden: `testdata/golden/features.json` (scipy).
 pub fn spectrum(samples: &[f32]) -> Vec<f32> {
     let mut bins = vec![0.0; samples.len() / 2];
     fill(samples, &mut bins);

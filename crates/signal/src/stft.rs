@@ -59,7 +59,7 @@ impl Stft {
     /// [`FeatureError::Setting`] when window or hop is zero.
     ///
     /// # Source
-    /// Golden: `testdata/golden/features.json` (SciPy, librosa with `center=False`).
+    /// Golden: `testdata/golden/features.json` (scipy, librosa with `center=False`).
     pub fn magnitude(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
         self.check(samples.len())?;
         let mut out = Array2::zeros((self.frames(samples.len()), self.bins()));

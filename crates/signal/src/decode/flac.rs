@@ -100,7 +100,7 @@ impl FlacSource {
         if frame > 0 && frame == self.frames {
             return self.skip_all(path);
         }
-        let to = SeekTo::Timestamp { ts: Timestamp::new(frame as i64), track_id: 0 };
+        let to = SeekTo::Timestamp { ts: Timestamp::new(frame.cast_signed()), track_id: 0 };
         let sought = self
             .reader
             .seek(SeekMode::Accurate, to)
@@ -189,7 +189,7 @@ fn read_header(path: &Path, input: &mut Box<dyn Input>) -> Result<(StreamInfo, u
         }
         let size = u32::from_be_bytes([0, head[1], head[2], head[3]]);
         place += head.len() as u64;
-        if head[0] & 0x7F == 0 && stream.is_none() {
+        if head[0] << 1 == 0 && stream.is_none() {
             let mut block = [0; STREAM_INFO_BYTES];
             if read_at(path, input, place, &mut block)? < block.len() {
                 return Err(malformed(path, "its stream information is cut short".to_owned()));

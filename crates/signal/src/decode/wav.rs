@@ -147,7 +147,7 @@ fn read_chunks(
 
 /// Chunks begin at even places, behind a zero byte where needed; some writers forget that.
 fn next_chunk(path: &Path, input: &mut Box<dyn Input>, end: u64) -> Result<u64, AudioError> {
-    if end % 2 == 0 {
+    if end.is_multiple_of(2) {
         return Ok(end);
     }
     let mut pad = [0];
@@ -200,7 +200,7 @@ fn read_layout(path: &Path, input: &mut Box<dyn Input>, size: u32) -> Result<Lay
         (1, 1..=4) => AudioFormat::WavInteger(8 * sample_bytes),
         (3, 4 | 8) => AudioFormat::WavFloat(8 * sample_bytes),
         (1 | 3, _) => {
-            let found = format!("{} bits", 8 * sample_bytes);
+            let found = format!("{} bits", 8 * u32::from(sample_bytes));
             return Err(unsupported(path, "samples of", found, "8, 16, 24, 32 or float 32, 64"));
         }
         (tag, _) => {
@@ -228,17 +228,16 @@ fn convert(format: AudioFormat, bytes: &[u8], out: &mut Vec<f32>) {
         AudioFormat::WavInteger(8) => {
             out.extend(bytes.iter().map(|byte| (f32::from(*byte) - 128.0) / 128.0));
         }
-        AudioFormat::WavInteger(16) => out.extend(
-            words(bytes).map(|word| f32::from(i16::from_le_bytes(word)) * (1.0 / 32_768.0)),
-        ),
-        AudioFormat::WavInteger(24) => {
-            out.extend(words(bytes).map(|[a, b, c]| {
-                (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 * (1.0 / 8_388_608.0)
-            }))
+        AudioFormat::WavInteger(16) => {
+            out.extend(words(bytes).map(|word| f32::from(i16::from_le_bytes(word)) / 32_768.0));
         }
-        AudioFormat::WavInteger(_) => out.extend(
-            words(bytes).map(|word| i32::from_le_bytes(word) as f32 * (1.0 / 2_147_483_648.0)),
-        ),
+        AudioFormat::WavInteger(24) => {
+            let widened = words(bytes).map(|[a, b, c]| i32::from_le_bytes([0, a, b, c]) >> 8);
+            out.extend(widened.map(|sample| sample as f32 / 8_388_608.0));
+        }
+        AudioFormat::WavInteger(_) => {
+            out.extend(words(bytes).map(|word| i32::from_le_bytes(word) as f32 / 2_147_483_648.0));
+        }
         AudioFormat::WavFloat(32) => out.extend(words(bytes).map(f32::from_le_bytes)),
         AudioFormat::WavFloat(_) => {
             out.extend(words(bytes).map(|word| f64::from_le_bytes(word) as f32));

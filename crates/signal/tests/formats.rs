@@ -1,0 +1,340 @@
+//! Every dialect of the two containers is heard, and every broken file refused in words.
+#![expect(clippy::unwrap_used, reason = "a failing step of a test is a failed test")]
+
+use std::{
+    f64::consts::TAU,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use offkey_signal::{
+    AudioError, AudioFormat, ChannelRule, ClipReader, DecodeConfig, LengthPolicy, decode,
+    decode_bytes, decode_fit, decode_range, probe,
+};
+use proptest::prelude::*;
+
+const FRAMES: usize = 400;
+
+fn sample_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/wav").join(name)
+}
+
+fn sample_names() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(sample_path(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".py"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The formula of `testdata/wav/make.py`.
+fn expected(channel: u16, frame: usize, rate_hz: u32) -> f64 {
+    0.5 * (TAU * 100.0 * f64::from(channel + 1) * frame as f64 / f64::from(rate_hz)).sin()
+}
+
+fn pick(channel: u16) -> DecodeConfig {
+    DecodeConfig { channel: ChannelRule::Pick(channel), rate_hz: None }
+}
+
+#[test]
+fn every_dialect_gives_its_samples_in_every_channel() {
+    use AudioFormat::{Flac, WavFloat, WavInteger};
+    let cases = [
+        ("pcm_u8.wav", WavInteger(8), 1, 16_000),
+        ("pcm_16.wav", WavInteger(16), 1, 16_000),
+        ("pcm_24.wav", WavInteger(24), 1, 16_000),
+        ("pcm_32.wav", WavInteger(32), 1, 16_000),
+        ("float_32.wav", WavFloat(32), 1, 16_000),
+        ("float_64.wav", WavFloat(64), 1, 16_000),
+        ("extensible_16_2ch.wav", WavInteger(16), 2, 44_100),
+        ("extensible_24_8ch.wav", WavInteger(24), 8, 48_000),
+        ("extensible_float_4ch.wav", WavFloat(32), 4, 96_000),
+        ("rf64_16.wav", WavInteger(16), 1, 16_000),
+        ("rf64_float_2ch.wav", WavFloat(32), 2, 16_000),
+        ("flac_8.flac", Flac(8), 1, 8_000),
+        ("flac_16.flac", Flac(16), 1, 16_000),
+        ("flac_24_2ch.flac", Flac(24), 2, 44_100),
+        ("flac_16_8ch.flac", Flac(16), 8, 48_000),
+    ];
+    for (name, format, channels, rate_hz) in cases {
+        let info = probe(&sample_path(name)).unwrap();
+        assert_eq!(
+            (info.format, info.channels, info.rate_hz),
+            (format, channels, rate_hz),
+            "{name}"
+        );
+        assert_eq!(info.frames, FRAMES as u64, "{name}");
+        for channel in 0..channels {
+            let wave = decode(&sample_path(name), &pick(channel)).unwrap();
+            assert_eq!((wave.samples.len(), wave.rate_hz), (FRAMES, rate_hz), "{name}");
+            // Half a step of the coarser of sample type and f32, with room for the writer's rule.
+            let tolerance = match format {
+                WavInteger(8) | Flac(8) => 1.0 / 127.0,
+                WavInteger(16) | Flac(16) => 1.0 / 32_767.0,
+                _ => 2e-7,
+            };
+            for (frame, sample) in wave.samples.iter().enumerate() {
+                let error = (f64::from(*sample) - expected(channel, frame, rate_hz)).abs();
+                assert!(
+                    error <= tolerance,
+                    "{name} channel {channel} frame {frame}: off by {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn mixing_is_the_mean_of_the_channels() {
+    let path = sample_path("extensible_24_8ch.wav");
+    let mixed = decode(&path, &DecodeConfig::default()).unwrap().samples;
+    let channels: Vec<Vec<f32>> =
+        (0..8).map(|channel| decode(&path, &pick(channel)).unwrap().samples).collect();
+    for (frame, sample) in mixed.iter().enumerate() {
+        let mean = channels.iter().map(|channel| channel[frame]).sum::<f32>() / 8.0;
+        assert!((mean - sample).abs() < 1e-7);
+    }
+}
+
+#[test]
+fn a_range_gives_the_bits_of_the_whole_at_any_rate() {
+    for name in ["pcm_16.wav", "flac_24_2ch.flac", "extensible_float_4ch.wav"] {
+        for rate_hz in [None, Some(16_000), Some(22_050)] {
+            let config = DecodeConfig { rate_hz, ..DecodeConfig::default() };
+            let path = sample_path(name);
+            let whole = decode(&path, &config).unwrap().samples;
+            for (start, end) in [(0, 10), (7, 60), (50, whole.len()), (whole.len() - 1, 9_999)] {
+                let part = decode_range(&path, &config, start as u64..end as u64).unwrap().samples;
+                assert_eq!(part, whole[start..end.min(whole.len())], "{name} {rate_hz:?} {start}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_range_of_a_long_flac_clip_is_found_by_seeking() {
+    let Some(path) = real_flac() else { return };
+    for rate_hz in [None, Some(11_025)] {
+        let config = DecodeConfig { rate_hz, ..DecodeConfig::default() };
+        let whole = decode(&path, &config).unwrap().samples;
+        for start in [0, 4_095, 4_096, 50_000, whole.len() - 100] {
+            let end = (start + 5_000).min(whole.len());
+            let part = decode_range(&path, &config, start as u64..end as u64).unwrap().samples;
+            assert_eq!(part, whole[start..end], "{rate_hz:?} {start}");
+        }
+    }
+}
+
+fn real_flac() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = std::env::var_os("OFFKEY_TEST_DATA").map_or(default, PathBuf::from);
+    let folder = folder.join("mimii_samples");
+    let mut folders = vec![folder.clone()];
+    while let Some(folder) = folders.pop() {
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        if let Some(path) = paths.iter().find(|path| path.extension().is_some_and(|e| e == "flac"))
+        {
+            return Some(path.clone());
+        }
+        folders.extend(paths.into_iter().filter(|path| path.is_dir()));
+    }
+    println!("skipped: {} absent", folder.display());
+    None
+}
+
+#[test]
+fn blocks_join_to_the_whole() {
+    let config = DecodeConfig { rate_hz: Some(8_000), ..DecodeConfig::default() };
+    for name in sample_names().iter().filter(|name| *name != "alaw.wav") {
+        let blocks: Vec<f32> = ClipReader::open(&sample_path(name), &config)
+            .unwrap()
+            .flat_map(Result::unwrap)
+            .collect();
+        assert_eq!(blocks, decode(&sample_path(name), &config).unwrap().samples, "{name}");
+    }
+}
+
+#[test]
+fn fitting_a_file_equals_fitting_its_samples() {
+    let path = sample_path("pcm_16.wav");
+    let whole = decode(&path, &DecodeConfig::default()).unwrap().samples;
+    for policy in [LengthPolicy::Crop, LengthPolicy::Loop, LengthPolicy::Pad] {
+        for target in [100, 400, 950] {
+            for random in [0, 33, u64::MAX] {
+                let fitted =
+                    decode_fit(&path, &DecodeConfig::default(), policy, target, random).unwrap();
+                assert_eq!(fitted.samples, policy.fit(&whole, target, random).unwrap());
+            }
+        }
+    }
+}
+
+/// A WAV file from its parts; sizes may lie.
+fn wav(riff_size: u32, chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend(riff_size.to_le_bytes());
+    bytes.extend(b"WAVE");
+    for (id, size, body) in chunks {
+        bytes.extend(*id);
+        bytes.extend(size.to_le_bytes());
+        bytes.extend(*body);
+    }
+    bytes
+}
+
+fn layout(tag: u16, channels: u16, rate_hz: u32, bits: u16) -> Vec<u8> {
+    let frame_bytes = channels * bits.div_ceil(8);
+    let mut bytes = tag.to_le_bytes().to_vec();
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(rate_hz.to_le_bytes());
+    bytes.extend((rate_hz * u32::from(frame_bytes)).to_le_bytes());
+    bytes.extend(frame_bytes.to_le_bytes());
+    bytes.extend(bits.to_le_bytes());
+    bytes
+}
+
+fn heard(bytes: Vec<u8>) -> Result<Vec<f32>, AudioError> {
+    decode_bytes(Path::new("clip.wav"), bytes, &DecodeConfig::default()).map(|wave| wave.samples)
+}
+
+#[test]
+fn chunks_in_the_way_and_unfinished_headers_are_no_obstacle() {
+    let format = layout(1, 1, 16_000, 16);
+    let fmt: (&[u8; 4], u32, &[u8]) = (b"fmt ", 16, &format);
+    let body: &[u8] = &[0, 64, 0, 192];
+    let cases = [
+        ("list first", wav(60, &[(b"LIST", 4, b"INFO"), fmt, (b"data", 4, body)])),
+        ("padded odd chunk", wav(60, &[(b"junk", 3, b"abc\0"), fmt, (b"data", 4, body)])),
+        ("unpadded odd chunk", wav(60, &[(b"junk", 3, b"abc"), fmt, (b"data", 4, body)])),
+        ("chunk after data", wav(60, &[fmt, (b"data", 4, body), (b"LIST", 4, b"INFO")])),
+        ("size unknown", wav(u32::MAX, &[fmt, (b"data", u32::MAX, body)])),
+        ("size never written", wav(0, &[fmt, (b"data", 0, body)])),
+        ("half a frame at the end", wav(0, &[fmt, (b"data", 5, &[0, 64, 0, 192, 1])])),
+    ];
+    for (name, bytes) in cases {
+        assert_eq!(heard(bytes).unwrap(), [0.5, -0.5], "{name}");
+    }
+}
+
+#[test]
+fn broken_files_are_refused_in_words() {
+    let format = layout(1, 1, 16_000, 16);
+    let fmt: (&[u8; 4], u32, &[u8]) = (b"fmt ", 16, &format);
+    let nan = layout(3, 1, 16_000, 32);
+    let with = |format: &[u8]| wav(60, &[(b"fmt ", 16, format), (b"data", 4, &[0; 4])]);
+    let cases = [
+        (Vec::new(), "`clip.wav` holds no samples"),
+        (
+            b"hello, world".to_vec(),
+            "`clip.wav` is no audio file known here: it begins with hello, world",
+        ),
+        (b"RIFF\0\0\0\0WAVE".to_vec(), "`clip.wav` is damaged: it has no `data` chunk"),
+        (wav(60, &[fmt]), "`clip.wav` is damaged: it has no `data` chunk"),
+        (
+            wav(60, &[(b"data", 4, &[0; 4])]),
+            "`clip.wav` is damaged: its `data` chunk comes before `fmt `",
+        ),
+        (wav(60, &[fmt, (b"data", 0, &[])]), "`clip.wav` holds no samples"),
+        (
+            wav(60, &[fmt, (b"data", 4_000_000_000, &[0; 100])]),
+            "`clip.wav` is cut short: 50 frames of the 2000000000 its header announces",
+        ),
+        (
+            with(&layout(1, 0, 16_000, 16)),
+            "`clip.wav` is damaged: its header says 0 channels at 16000 Hz",
+        ),
+        (with(&layout(1, 1, 0, 16)), "`clip.wav` is damaged: its header says 1 channels at 0 Hz"),
+        (
+            with(&layout(1, 1, 4_000_000_000, 8)),
+            "`clip.wav` has a rate of 4000000000 Hz, expected at most 1 MHz",
+        ),
+        (
+            with(&layout(2, 1, 16_000, 8)),
+            "`clip.wav` has the coding Microsoft ADPCM, expected PCM or floating point",
+        ),
+        (
+            with(&layout(3, 1, 16_000, 16)),
+            "`clip.wav` has samples of 16 bits, expected 8, 16, 24, 32 or float 32, 64",
+        ),
+        (
+            wav(60, &[(b"fmt ", 16, &nan), (b"data", 8, &[0, 0, 0, 0, 0, 0, 0xC0, 0x7F])]),
+            "`clip.wav` has a sample that is no finite number, the first at frame 1",
+        ),
+        (b"fLaC\x00\x00".to_vec(), "`clip.wav` is damaged: its header has no end"),
+        (
+            b"fLaC\x84\x00\x00\x00 and then".to_vec(),
+            "`clip.wav` is damaged: it has no stream information",
+        ),
+    ];
+    for (bytes, sentence) in cases {
+        let error = heard(bytes).unwrap_err();
+        assert_eq!(error.to_string(), sentence);
+        assert!(!error.hint().is_empty());
+        assert_eq!(error.path(), Path::new("clip.wav"));
+    }
+}
+
+#[test]
+fn unknown_coding_missing_channel_and_missing_file_name_the_file() {
+    let alaw = decode(&sample_path("alaw.wav"), &DecodeConfig::default()).unwrap_err();
+    assert!(alaw.to_string().contains("the coding A-law"), "{alaw}");
+    let channel = decode(&sample_path("extensible_16_2ch.wav"), &pick(2)).unwrap_err();
+    assert!(channel.to_string().contains("2 channels, no channel 2"), "{channel}");
+    let absent = decode(Path::new("nowhere.wav"), &DecodeConfig::default()).unwrap_err();
+    assert!(matches!(absent, AudioError::Io { .. }) && absent.to_string().contains("nowhere.wav"));
+}
+
+#[test]
+fn a_flac_file_cut_short_or_with_a_flipped_bit_is_refused() {
+    let bytes = fs::read(sample_path("flac_16_8ch.flac")).unwrap();
+    let cut = heard(bytes[..bytes.len() - 200].to_vec()).unwrap_err();
+    assert!(matches!(cut, AudioError::Truncated { .. } | AudioError::Malformed { .. }), "{cut}");
+    let mut flipped = bytes;
+    let place = flipped.len() - 300;
+    flipped[place] ^= 4;
+    let flipped = heard(flipped).unwrap_err();
+    assert!(matches!(flipped, AudioError::Truncated { .. } | AudioError::Malformed { .. }));
+}
+
+#[test]
+fn a_flac_file_of_unknown_length_is_counted() {
+    let mut bytes = fs::read(sample_path("flac_16.flac")).unwrap();
+    // The 36 bits of the frame count end the first 18 bytes of the stream information.
+    bytes[4 + 4 + 13] &= 0xF0;
+    bytes[4 + 4 + 14..4 + 4 + 18].fill(0);
+    assert_eq!(heard(bytes).unwrap().len(), FRAMES);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Whatever a few wrong bytes make of a file, it is an error or audio, never a panic, and
+    /// never more audio than the file has bytes for.
+    #[test]
+    fn mutated_files_never_panic(
+        file in 0_usize..16,
+        edits in prop::collection::vec((0_usize..512, any::<u8>()), 1..6),
+        cut in prop::option::of(0_usize..900),
+        rate_hz in prop::option::of(prop::sample::select(vec![8_000_u32, 16_000])),
+    ) {
+        let names = sample_names();
+        let mut bytes = fs::read(sample_path(&names[file % names.len()])).unwrap();
+        for (place, value) in edits {
+            let place = place % bytes.len();
+            bytes[place] = value;
+        }
+        bytes.truncate(cut.unwrap_or(bytes.len()));
+        let size = bytes.len();
+        let config = DecodeConfig { rate_hz, ..DecodeConfig::default() };
+        let unconverted = DecodeConfig::default();
+        if let Ok(wave) = decode_bytes(Path::new("clip"), bytes.clone(), &unconverted) {
+            // A FLAC block of constant samples takes about ten bytes for 65,535 of them.
+            prop_assert!(wave.samples.len() <= size * 65_535);
+        }
+        let _ = decode_bytes(Path::new("clip"), bytes, &config);
+    }
+}
