@@ -1,6 +1,9 @@
 //! Where and with which kernels the network runs.
 
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
 
 /// Device and kernels. The device is always named, never picked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,5 +52,23 @@ impl std::fmt::Display for Kernels {
             Self::Auto => "auto",
             Self::Reference => "reference",
         })
+    }
+}
+
+/// The framework's device.
+#[cfg_attr(
+    feature = "gpu",
+    expect(clippy::unnecessary_wraps, reason = "without the feature a graphics card is an error")
+)]
+pub(crate) fn device(compute: Compute) -> Result<Device, ModelError> {
+    match compute.device {
+        DeviceKind::Cpu => Ok(Device::flex()),
+        #[cfg(feature = "gpu")]
+        DeviceKind::Gpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(not(feature = "gpu"))]
+        DeviceKind::Gpu => Err(ModelError::Device {
+            device: compute.device,
+            problem: "this build lacks the cargo feature `gpu`".to_owned(),
+        }),
     }
 }

@@ -62,9 +62,7 @@ pub struct StftConfig {
     pub window: usize,
     /// Distance of neighbouring frames, in samples.
     pub hop: usize,
-    /// Channels of the first convolution (7x7).
-    pub stem_channels: usize,
-    /// Step of the first convolution, in frames and bins.
+    /// Step of the first convolution (7x7), in frames and bins. It has the first stage's channels.
     pub stem_stride: usize,
     /// Channels of each residual stage. A stage has two blocks; all but the first halve the
     /// resolution.
@@ -145,7 +143,6 @@ impl Default for StftConfig {
         Self {
             window: 1024,
             hop: 512,
-            stem_channels: 16,
             stem_stride: 2,
             stage_channels: vec![16, 32, 64, 128],
             dims: 128,
@@ -169,8 +166,7 @@ impl EncoderConfig {
     /// # Errors
     /// [`ConfigError`] naming the branch and the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let clip_error =
-            |field, found: String| Err(ConfigError::Clip { field, found });
+        let clip_error = |field, found: String| Err(ConfigError::Clip { field, found });
         if self.rate_hz == 0 {
             return clip_error("rate_hz", self.rate_hz.to_string());
         }
@@ -229,7 +225,6 @@ impl StftConfig {
     fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
         positive(branch, "window", &[self.window])?;
         positive(branch, "hop", &[self.hop])?;
-        positive(branch, "stem_channels", &[self.stem_channels])?;
         positive(branch, "stem_stride", &[self.stem_stride])?;
         positive(branch, "stage_channels", &self.stage_channels)?;
         positive(branch, "dims", &[self.dims])?;

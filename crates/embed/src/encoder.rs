@@ -1,91 +1,31 @@
 //! A trained encoder: waveforms in, embeddings out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ndarray::{Array1, Array2};
+use burn::{module::Module, tensor::Device};
+use ndarray::Array2;
+use offkey_core::Seed;
 
-use crate::{Compute, EncoderConfig};
+use crate::{
+    BranchFeatures, ClipFeatures, Compute, EncoderConfig, ModelCard, ModelError,
+    compute::device,
+    features::{self, BatchFeatures},
+    model,
+    network::{Network, Pass},
+    weights::{restore, values_of},
+};
+
+/// Clips that go through the network together; more are cut into chunks.
+const CHUNK_CLIPS: usize = 64;
 
 /// A trained encoder, ready to embed clips.
 ///
-/// An embedding does not depend on the clips it was computed with, and the encoder can be shared
-/// between threads.
+/// An embedding does not depend on the clips it was computed with.
 #[derive(Debug)]
 pub struct Encoder {
-    config: EncoderConfig,
-}
-
-/// Features of one clip, one entry a branch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClipFeatures {
-    /// In the order of the encoder's branches.
-    pub branches: Vec<BranchFeatures>,
-}
-
-/// What one branch looks at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum BranchFeatures {
-    /// Magnitude spectrum of the whole clip, `[bins]`.
-    Spectrum(Array1<f32>),
-    /// Magnitude spectrogram, `[frames, bins]`, before the temporal mean is subtracted.
-    Stft(Array2<f32>),
-}
-
-/// Why a model folder cannot be used, or a clip not be embedded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// A file of the model does not have the expected form.
-    #[error("`{}` is damaged or no model file: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The weights do not fit the architecture.
-    #[error("`{}` does not fit the architecture: `{tensor}` is {found}, expected {expected}", path.display())]
-    Mismatch {
-        /// The weights.
-        path: PathBuf,
-        /// Name of the tensor.
-        tensor: String,
-        /// Its shape, or `absent`.
-        found: String,
-        /// The shape the architecture asks for.
-        expected: String,
-    },
-    /// The architecture cannot be built.
-    #[error("cannot build the encoder")]
-    Config(#[from] crate::ConfigError),
-    /// A clip or its features do not have the encoder's shape.
-    #[error("clip {clip} has {what} {found}, expected {expected}")]
-    Shape {
-        /// Position of the clip in the call.
-        clip: usize,
-        /// What was measured.
-        what: &'static str,
-        /// Its size.
-        found: String,
-        /// The size the encoder expects.
-        expected: String,
-    },
-    /// The device is not there.
-    #[error("device `{device}` cannot be used: {problem}")]
-    Device {
-        /// The device asked for.
-        device: crate::DeviceKind,
-        /// Why not.
-        problem: String,
-    },
+    card: ModelCard,
+    network: Network,
+    device: Device,
 }
 
 impl Encoder {
@@ -94,13 +34,27 @@ impl Encoder {
     /// # Errors
     /// [`ModelError`] when a file is absent, damaged, or does not fit the others.
     pub fn load(folder: &Path, compute: Compute) -> Result<Self, ModelError> {
-        let _ = compute;
-        Err(ModelError::Damaged { path: folder.to_owned(), problem: "no reader".to_owned() })
+        let device = device(compute)?;
+        let card = ModelCard::read(folder)?;
+        let (path, weights) = model::read_weights(folder)?;
+        let network = Network::new(&card.encoder, Seed::new(0), &device, compute);
+        let network = restore(network, weights, &path)?.valid();
+        Ok(Self { card, network, device })
     }
 
     /// The architecture.
     pub fn config(&self) -> &EncoderConfig {
-        &self.config
+        &self.card.encoder
+    }
+
+    /// What the model's folder says about it.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// The kernels that compute each branch.
+    pub fn kernels(&self) -> Vec<String> {
+        self.network.kernels()
     }
 
     /// Embeddings of length one, `[clips, dims]`, of mono waveforms of exactly
@@ -117,8 +71,11 @@ impl Encoder {
     /// # Errors
     /// [`ModelError::Shape`] when a waveform has another length.
     pub fn embed_raw(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, ModelError> {
-        let features: Result<Vec<_>, _> = waves.iter().map(|wave| self.features(wave)).collect();
-        self.embed_features(&features?)
+        for (clip, wave) in waves.iter().enumerate() {
+            self.check_wave(clip, wave)?;
+        }
+        let chunks = waves.chunks(CHUNK_CLIPS);
+        Ok(self.stacked(chunks.map(|chunk| features::of_batch(self.config(), chunk))))
     }
 
     /// The features of one clip, to be changed and given to [`Encoder::embed_features`].
@@ -126,8 +83,8 @@ impl Encoder {
     /// # Errors
     /// [`ModelError::Shape`] when the waveform has another length.
     pub fn features(&self, wave: &[f32]) -> Result<ClipFeatures, ModelError> {
-        let _ = wave;
-        Ok(ClipFeatures { branches: Vec::new() })
+        self.check_wave(0, wave)?;
+        Ok(features::of_clip(self.config(), wave))
     }
 
     /// Embeddings from features, `[clips, dims]`, not normalised.
@@ -135,7 +92,52 @@ impl Encoder {
     /// # Errors
     /// [`ModelError::Shape`] when features do not have the encoder's shapes.
     pub fn embed_features(&self, clips: &[ClipFeatures]) -> Result<Array2<f32>, ModelError> {
-        Ok(Array2::zeros((clips.len(), self.config.dims())))
+        for (clip, features) in clips.iter().enumerate() {
+            self.check_features(clip, features)?;
+        }
+        let chunks = clips.chunks(CHUNK_CLIPS);
+        Ok(self.stacked(chunks.map(|chunk| features::gather(self.config(), chunk))))
+    }
+
+    /// Runs batches through the network and stacks the results.
+    fn stacked(&self, batches: impl Iterator<Item = BatchFeatures>) -> Array2<f32> {
+        let mut values = Vec::new();
+        for batch in batches {
+            let inputs = batch.into_inputs(self.config(), &self.device);
+            values.extend(values_of(self.network.forward(inputs, &mut Pass::Evaluate)));
+        }
+        let dims = self.config().dims();
+        Array2::from_shape_vec((values.len() / dims, dims), values)
+            .expect("the network gives `dims` values a clip")
+    }
+
+    fn check_wave(&self, clip: usize, wave: &[f32]) -> Result<(), ModelError> {
+        let expected = self.config().clip_samples();
+        if wave.len() == expected {
+            return Ok(());
+        }
+        Err(ModelError::Shape {
+            clip,
+            what: "samples",
+            found: wave.len().to_string(),
+            expected: expected.to_string(),
+        })
+    }
+
+    fn check_features(&self, clip: usize, features: &ClipFeatures) -> Result<(), ModelError> {
+        let samples = self.config().clip_samples();
+        let expected: Vec<_> =
+            self.config().branches.iter().map(|b| features::shape(b, samples)).collect();
+        let found: Vec<_> = features.branches.iter().map(BranchFeatures::shape).collect();
+        if found == expected {
+            return Ok(());
+        }
+        Err(ModelError::Shape {
+            clip,
+            what: "features of shapes",
+            found: format!("{found:?}"),
+            expected: format!("{expected:?}"),
+        })
     }
 }
 

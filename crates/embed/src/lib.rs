@@ -3,20 +3,31 @@
 //! This crate alone knows the tensor framework, and shows none of it: configurations, waveforms
 //! and arrays go in, arrays and a model folder come out.
 
+mod adam;
+pub mod autoencoder;
 mod compute;
 mod config;
+mod cost;
 mod encoder;
+mod features;
 pub mod loss;
+mod model;
+mod network;
 mod observer;
 mod source;
+pub mod statistics;
 mod train;
+mod weights;
 
 pub use compute::{Compute, DeviceKind, Kernels};
 pub use config::{BranchConfig, ConfigError, EncoderConfig, SpectrumConfig, StftConfig};
-pub use encoder::{BranchFeatures, ClipFeatures, Encoder, ModelError, normalised};
+pub use encoder::{Encoder, normalised};
+pub use features::{BranchFeatures, ClipFeatures};
 pub use loss::LossConfig;
+pub use model::{ModelCard, ModelError};
 pub use observer::{Compactness, EpochEvent, StepEvent, TrainObserver};
 pub use source::{ClipSource, Labels, SourceError};
+pub use statistics::{Statistics, StatisticsConfig};
 pub use train::{
     BatchNormStatistics, TrainConfig, TrainError, TrainJob, TrainLength, TrainReport, train,
 };

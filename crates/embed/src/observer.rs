@@ -55,13 +55,14 @@ pub struct EpochEvent {
     pub held_out: Option<Compactness>,
 }
 
-/// How close embeddings are to the centre of their own class and to those of others.
+/// How close embeddings are to the centre of their own class and to those of others. Where a loss
+/// has no centres per class, the classes' mean directions on the training clips take their place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Compactness {
     /// Mean squared distance to the nearest centre of the own class.
     pub intra: f64,
-    /// Mean squared distance to the centres of other classes.
-    pub inter: f64,
+    /// Mean squared distance to the centres of other classes; absent with one class.
+    pub inter: Option<f64>,
     /// Mean loss.
     pub loss: f64,
     /// Variance of the normalised embeddings, summed over dimensions.

@@ -1,15 +1,22 @@
 //! Training: clips and classes in, a model folder out.
 
+mod batches;
+mod checkpoint;
 mod config;
+mod error;
+mod measure;
+mod supply;
+mod trainer;
 
 use std::path::Path;
 
 pub use config::{BatchNormStatistics, TrainConfig, TrainLength};
+pub use error::TrainError;
 use offkey_core::Seed;
 
-use crate::{
-    ClipSource, Compute, EncoderConfig, Labels, LossConfig, ModelError, SourceError, TrainObserver,
-};
+use trainer::{Plan, Trainer};
+
+use crate::{ClipSource, Compute, EncoderConfig, Labels, LossConfig, TrainObserver};
 
 /// Everything a training run is made from.
 pub struct TrainJob<'a> {
@@ -31,7 +38,8 @@ pub struct TrainJob<'a> {
     pub compute: Compute,
     /// Folder that receives the model, and checkpoints on the way; made if absent.
     pub folder: &'a Path,
-    /// Whether to continue from the folder's checkpoint, where there is one.
+    /// Whether to continue from the folder's checkpoint. Without one training begins anew; a
+    /// finished run leaves none.
     pub resume: bool,
 }
 
@@ -58,96 +66,6 @@ pub struct TrainReport {
     pub kernels: Vec<String>,
 }
 
-/// Why training stopped or did not begin.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// The architecture cannot be built.
-    #[error("cannot build the encoder")]
-    Config(#[from] crate::ConfigError),
-    /// A training setting is out of range.
-    #[error("`{field}` is {found}, expected {expected}")]
-    Setting {
-        /// The setting.
-        field: &'static str,
-        /// Its value.
-        found: String,
-        /// What would have been accepted.
-        expected: &'static str,
-    },
-    /// Too little to train on.
-    #[error("cannot train on {found} clips, expected at least 2")]
-    TooFewClips {
-        /// Clips of the source.
-        found: usize,
-    },
-    /// Labels and clips disagree.
-    #[error("{labels} labels for {clips} clips")]
-    LabelCount {
-        /// Labels given.
-        labels: usize,
-        /// Clips of the source.
-        clips: usize,
-    },
-    /// A label names a class that does not exist.
-    #[error("clip {clip} has class {found}, expected one below {classes}")]
-    Label {
-        /// Position of the clip.
-        clip: usize,
-        /// Its class.
-        found: u32,
-        /// Number of classes.
-        classes: usize,
-    },
-    /// A clip could not be read.
-    #[error("cannot read training clip {clip}")]
-    Source {
-        /// Position of the clip.
-        clip: usize,
-        /// The cause.
-        source: SourceError,
-    },
-    /// A clip is not as long as the encoder expects.
-    #[error("training clip {clip} has {found} samples, expected {expected}")]
-    ClipLength {
-        /// Position of the clip.
-        clip: usize,
-        /// Its samples.
-        found: usize,
-        /// Samples the encoder expects.
-        expected: usize,
-    },
-    /// The loss is not a number any more.
-    #[error("the loss of step {step} is {loss}: training has diverged")]
-    Diverged {
-        /// Step of the run, from 0.
-        step: usize,
-        /// The loss.
-        loss: f64,
-    },
-    /// All embeddings of a batch are the same.
-    #[error(
-        "after step {step} all embeddings point the same way (variance {variance:.1e}): the encoder has collapsed"
-    )]
-    Collapsed {
-        /// Step of the run, from 0.
-        step: usize,
-        /// Variance of the normalised embeddings, summed over dimensions.
-        variance: f64,
-    },
-    /// The folder's checkpoint belongs to another run.
-    #[error("the checkpoint in `{}` is of a run with another {field}", folder.display())]
-    OtherRun {
-        /// The model folder.
-        folder: std::path::PathBuf,
-        /// What differs.
-        field: &'static str,
-    },
-    /// The model folder cannot be written or read.
-    #[error("cannot use the model folder")]
-    Model(#[from] ModelError),
-}
-
 /// Trains an encoder and writes it into `job.folder`.
 ///
 /// The same job gives the same bytes, and so does a run that was stopped and resumed.
@@ -159,7 +77,33 @@ pub fn train(
     job: &TrainJob<'_>,
     observer: &mut dyn TrainObserver,
 ) -> Result<TrainReport, TrainError> {
-    let _ = observer;
+    check(job)?;
+    Trainer::new(job, Plan::new(job))?.run(observer)
+}
+
+fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
     job.encoder.validate()?;
-    Err(TrainError::TooFewClips { found: 0 })
+    if let Some((field, found, expected)) = job.train.invalid() {
+        return Err(TrainError::Setting { field, found, expected });
+    }
+    job.loss.check(job.encoder.dims(), job.labels.classes)?;
+    if job.source.len() < 2 {
+        return Err(TrainError::TooFewClips { found: job.source.len() });
+    }
+    check_labels(job.source, job.labels)?;
+    match job.held_out {
+        Some((source, labels)) => check_labels(source, labels),
+        None => Ok(()),
+    }
+}
+
+fn check_labels(source: &dyn ClipSource, labels: &Labels) -> Result<(), TrainError> {
+    let Labels { classes, ref of_clip } = *labels;
+    if of_clip.len() != source.len() {
+        return Err(TrainError::LabelCount { labels: of_clip.len(), clips: source.len() });
+    }
+    match of_clip.iter().position(|&class| class as usize >= classes) {
+        Some(clip) => Err(TrainError::Label { clip, found: of_clip[clip], classes }),
+        None => Ok(()),
+    }
 }

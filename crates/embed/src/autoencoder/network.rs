@@ -1,0 +1,47 @@
+//! The autoencoder's layers: dense, batch norm, `ReLU`, around a narrow waist.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, activation::relu},
+};
+use offkey_core::Seed;
+
+use super::AutoencoderConfig;
+use crate::{
+    EncoderConfig,
+    network::{BatchNorm, Dense, HiddenLayer, Maker, Pass},
+};
+
+/// `[windows, frames * mels]` to the same.
+#[derive(Module, Debug)]
+pub(super) struct AutoencoderNetwork {
+    hidden: Vec<HiddenLayer>,
+    last: Dense,
+}
+
+impl AutoencoderNetwork {
+    pub(super) fn new(config: &AutoencoderConfig, seed: Seed, device: &Device) -> Self {
+        let layers = EncoderConfig { bias: true, ..EncoderConfig::default() };
+        let make = Maker { config: &layers, seed, device };
+        let side = vec![config.hidden; config.hidden_layers];
+        let widths = [side.clone(), vec![config.waist], side].concat();
+        let mut inputs = config.inputs();
+        let mut hidden = Vec::new();
+        for (layer, width) in widths.into_iter().enumerate() {
+            let dense = make.child("hidden").child(layer).dense(inputs, width);
+            hidden.push(HiddenLayer { dense, norm: make.norm(width) });
+            inputs = width;
+        }
+        let last = make.child("last").dense(inputs, config.inputs());
+        Self { hidden, last }
+    }
+
+    pub(super) fn forward(&self, x: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
+        let step = |x, layer: &HiddenLayer| relu(layer.norm.forward(layer.dense.forward(x), pass));
+        self.last.forward(self.hidden.iter().fold(x, step))
+    }
+
+    pub(super) fn norms_mut(&mut self) -> impl Iterator<Item = &mut BatchNorm> {
+        self.hidden.iter_mut().map(|layer| &mut layer.norm)
+    }
+}

@@ -1,0 +1,111 @@
+//! The network itself: a list of branches whose outputs, one after the other, are the embedding.
+
+#[cfg(test)]
+mod golden;
+mod layers;
+mod spectrum;
+mod stft;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+pub(crate) use layers::{BatchNorm, Dense, Maker, Pass, SQUEEZE_RATIO};
+use offkey_core::Seed;
+pub(crate) use spectrum::HiddenLayer;
+use spectrum::SpectrumBranch;
+use stft::StftBranch;
+
+use crate::{BranchConfig, Compute, EncoderConfig};
+
+/// Keras's momentum 0.99: this much of a batch enters the running statistics.
+pub(crate) const NORM_MOMENTUM: f64 = 0.01;
+
+/// The encoder's layers and weights.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    branches: Vec<Branch>,
+}
+
+/// One branch.
+#[derive(Module, Debug)]
+enum Branch {
+    Spectrum(SpectrumBranch),
+    Stft(StftBranch),
+}
+
+/// Features of a batch, as one branch takes them.
+#[derive(Debug, Clone)]
+pub(crate) enum BranchInput {
+    /// `[clips, bins]`.
+    Spectrum(Tensor<2>),
+    /// `[clips, frames, bins]`, temporal means subtracted.
+    Stft(Tensor<3>),
+}
+
+impl Network {
+    /// A network with random weights. `config` has been validated.
+    pub(crate) fn new(
+        config: &EncoderConfig,
+        seed: Seed,
+        device: &Device,
+        compute: Compute,
+    ) -> Self {
+        let _ = compute;
+        let make = Maker { config, seed, device };
+        let branches = config.branches.iter().enumerate().map(|(index, branch)| {
+            let make = make.child("branch").child(index);
+            match branch {
+                BranchConfig::Spectrum(spectrum) => {
+                    Branch::Spectrum(SpectrumBranch::new(spectrum, config.clip_samples(), make))
+                }
+                BranchConfig::Stft(stft) => Branch::Stft(StftBranch::new(stft, make)),
+            }
+        });
+        Self { branches: branches.collect() }
+    }
+
+    /// Embeddings, `[clips, dims]`, not normalised. One input a branch.
+    pub(crate) fn forward(&self, inputs: Vec<BranchInput>, pass: &mut Pass) -> Tensor<2> {
+        let parts = self.branches.iter().zip(inputs).map(|(branch, input)| match (branch, input) {
+            (Branch::Spectrum(branch), BranchInput::Spectrum(x)) => branch.forward(x, pass),
+            (Branch::Stft(branch), BranchInput::Stft(x)) => branch.forward(x, pass),
+            (branch, input) => unreachable!("features {input:?} for branch {branch:?}"),
+        });
+        Tensor::cat(parts.collect(), 1)
+    }
+
+    /// The kernels that compute each branch.
+    pub(crate) fn kernels(&self) -> Vec<String> {
+        self.branches.iter().map(|_| "reference".to_owned()).collect()
+    }
+
+    /// Moves all running statistics towards those a training pass collected.
+    pub(crate) fn update_running(&mut self, pass: Pass, weight: f64) {
+        update_running(self.norms_mut().into_iter(), pass, weight);
+    }
+
+    /// All norms, in the order a pass visits them.
+    fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {
+        let of_branch = |branch| match branch {
+            &mut Branch::Spectrum(ref mut branch) => branch.norms_mut(),
+            &mut Branch::Stft(ref mut branch) => branch.norms_mut(),
+        };
+        self.branches.iter_mut().flat_map(of_branch).collect()
+    }
+}
+
+/// Moves running statistics towards those a training pass collected from the same norms:
+/// `running + weight (batch - running)`.
+pub(crate) fn update_running<'a>(
+    norms: impl Iterator<Item = &'a mut BatchNorm>,
+    pass: Pass,
+    weight: f64,
+) {
+    let Pass::Train(statistics) = pass else { return };
+    let mut statistics = statistics.into_iter();
+    for norm in norms {
+        let batch = statistics.next().expect("a pass visits every norm once");
+        norm.update_running(batch, weight);
+    }
+}
