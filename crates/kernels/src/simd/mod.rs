@@ -286,7 +286,7 @@ mod tests {
     fn lanes_and_floats_are_the_same_memory() {
         let mut lanes = vec![Lane::ZERO; 3];
         floats_mut(&mut lanes)[17] = 2.0;
-        assert_eq!(lanes[1].0[1], 2.0);
+        assert_eq!(lanes[1].0[1].to_bits(), 2.0_f32.to_bits());
         assert_eq!(floats(&lanes).len(), 48);
     }
 }
