@@ -4,7 +4,7 @@
 //! [`reference`] that the tests hold it against, and picks its instruction set once through
 //! [`simd::Level`].
 
-pub mod gemm;
+mod gemm;
 pub mod reference;
 pub mod simd;
 pub mod spectrogram;
