@@ -132,13 +132,8 @@ impl Truth {
         if files.is_empty() {
             return Err(TruthError::NothingFound { path: path.to_owned() });
         }
-        Self::read_files(&files)
-    }
-
-    /// Reads truth files that [`is_truth_file`] recognised, or that the user named.
-    pub(crate) fn read_files(files: &[PathBuf]) -> Result<Self, TruthError> {
         let mut truth = Self::default();
-        for file in files {
+        for file in &files {
             for row in form::read(file)? {
                 truth.insert(row)?;
             }
@@ -150,10 +145,12 @@ impl Truth {
     /// Adds all that another truth says.
     ///
     /// # Errors
-    /// [`TruthError::Conflict`] when the two disagree.
+    /// [`TruthError::Conflict`] when the two disagree; then nothing is added.
     pub fn extend(&mut self, other: Self) -> Result<(), TruthError> {
-        other.rows.into_values().flatten().try_for_each(|row| self.insert(row))?;
-        self.weigh();
+        let mut both = self.clone();
+        other.rows.into_values().flatten().try_for_each(|row| both.insert(row))?;
+        both.weigh();
+        *self = both;
         Ok(())
     }
 

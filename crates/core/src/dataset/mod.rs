@@ -101,7 +101,8 @@ impl Dataset {
             }
             _ => Layout::Mixed,
         };
-        let mut known_truth = truth::beside(&parts)?;
+        let mut problems = Vec::new();
+        let mut known_truth = truth::beside(&parts, &mut problems);
         for path in truth {
             known_truth.extend(Truth::read(path)?).map_err(DataError::Truth)?;
         }
@@ -110,7 +111,7 @@ impl Dataset {
             year: None,
             layout,
             ignored_files: parts.iter().map(|part| part.ignored_files).sum(),
-            problems: Vec::new(),
+            problems,
         };
         let mut placed = Vec::new();
         for part in parts {

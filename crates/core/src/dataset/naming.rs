@@ -1,11 +1,11 @@
 //! What clips are known by: the file name where it is alone in its section, else the path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Problem, folder::Placed};
 
-/// Names all clips and returns which names repeat. `placed` must be sorted.
-pub(super) fn name_clips(placed: &mut [Placed]) -> Vec<Problem> {
+/// Names all clips and says which names repeat.
+pub(super) fn name_clips(placed: &mut [Placed]) -> Option<Problem> {
     for found in placed.iter_mut() {
         let name = found.relative.rsplit('/').next().unwrap_or(&found.relative);
         found.clip.name = name.to_owned();
@@ -22,20 +22,15 @@ pub(super) fn name_clips(placed: &mut [Placed]) -> Vec<Problem> {
     for found in placed.iter_mut().filter(|found| found.clip.group.is_empty()) {
         found.clip.group.clone_from(&found.clip.name);
     }
-    let mut problems: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
-    for (machine, section, name) in repeated.into_keys() {
-        let (names, _) = problems.entry((machine, section)).or_insert((0, name));
-        *names += 1;
-    }
-    problems
-        .into_iter()
-        .map(|((machine, section), (names, example))| Problem::RepeatedNames {
-            machine,
-            section,
-            names,
-            example,
-        })
-        .collect()
+    let sections: BTreeSet<(&String, &String)> =
+        repeated.keys().map(|(machine, section, _)| (machine, section)).collect();
+    repeated.first_key_value().map(|((machine, section, name), _)| Problem::RepeatedNames {
+        names: repeated.len(),
+        sections: sections.len(),
+        example: name.clone(),
+        machine: machine.clone(),
+        section: section.clone(),
+    })
 }
 
 /// Machine, section and name of clips that share all three, with the clips' places.

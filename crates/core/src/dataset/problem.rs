@@ -77,18 +77,20 @@ pub enum Problem {
     },
     /// File names repeat within a section, so clips are known by their relative paths.
     #[error(
-        "{names} file names of {machine} {section} stand for several clips, as `{example}`; \
-        these clips are known by their paths"
+        "{names} file names in {sections} sections stand for several clips each, as `{example}` of \
+        {machine} {section}; these clips are known by their paths"
     )]
     RepeatedNames {
-        /// The clips' machine.
-        machine: String,
-        /// The clips' section.
-        section: String,
         /// How many names repeat.
         names: usize,
+        /// In how many sections.
+        sections: usize,
         /// The first of them.
         example: String,
+        /// The first one's machine.
+        machine: String,
+        /// The first one's section.
+        section: String,
     },
     /// Name and truth disagree on a clip; the name is believed.
     #[error("`{}` is `{name_says}` by its name but `{truth_says}` by the truth file; the name is believed", path.display())]
@@ -99,6 +101,14 @@ pub enum Problem {
         name_says: String,
         /// What the truth says.
         truth_says: String,
+    },
+    /// A truth file that lies with the clips cannot be understood; left out.
+    #[error("{reason}; the truth file is left out")]
+    UnusableTruth {
+        /// The truth file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The full names of a truth or attribute file contradict what other files state.
     #[error(
@@ -180,6 +190,7 @@ impl Problem {
             Self::AnomalyInTraining { .. } => "anomaly-in-training",
             Self::RepeatedNames { .. } => "repeated-names",
             Self::NameAgainstTruth { .. } => "name-against-truth",
+            Self::UnusableTruth { .. } => "unusable-truth",
             Self::TruthAgainstTruth { .. } => "truth-against-truth",
             Self::TruthWithoutClip { .. } => "truth-without-clip",
             Self::MissingTruth { .. } => "missing-truth",
@@ -199,6 +210,7 @@ impl Problem {
             | Self::UnparsableName { path }
             | Self::NameAgainstFolder { path, .. }
             | Self::AnomalyInTraining { path }
+            | Self::UnusableTruth { path, .. }
             | Self::NameAgainstTruth { path, .. } => Some(path),
             Self::UnknownColumns { manifest, .. } => Some(manifest),
             Self::TruthAgainstTruth { file, .. } | Self::TruthWithoutClip { file, .. } => {

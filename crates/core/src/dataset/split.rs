@@ -6,7 +6,7 @@ use super::Dataset;
 use crate::{Condition, Seed, Split};
 
 /// Share of the normal recordings of each section that is held out for testing where a data set
-/// has no splits of its own [choice].
+/// has no splits of its own; our choice, no source gives one.
 pub const DEFAULT_HOLDOUT: f64 = 0.2;
 
 impl Dataset {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataError, Dataset, Part, Problem};
+use super::{Dataset, Part, Problem};
 use crate::{Condition, Split, Truth, names::stem, truth::is_truth_file};
 
 /// Folders that the challenge publishes truth in.
@@ -92,14 +92,22 @@ impl Dataset {
     }
 }
 
-/// The truth that lies in or beside the data paths.
-pub(super) fn beside(parts: &[Part]) -> Result<Truth, DataError> {
+/// The truth that lies in or beside the data paths. Nobody asked for these files by name, so one that
+/// cannot be understood is a problem, not an error.
+pub(super) fn beside(parts: &[Part], problems: &mut Vec<Problem>) -> Truth {
     let files: BTreeSet<PathBuf> = parts
         .iter()
         .flat_map(|part| &part.truth_files)
         .map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()))
         .collect();
-    Ok(Truth::read_files(&files.into_iter().collect::<Vec<_>>())?)
+    let mut truth = Truth::default();
+    for path in files {
+        let read = Truth::read(&path).and_then(|found| truth.extend(found));
+        if let Err(error) = read {
+            problems.push(Problem::UnusableTruth { path, reason: error.to_string() });
+        }
+    }
+    truth
 }
 
 /// Truth files in one folder, and in its folders that are named for truth.

@@ -45,12 +45,17 @@ impl Walk {
             if name.to_string_lossy().starts_with('.') {
                 self.ignored += 1;
             } else if let Err(error) = self.look(path.clone(), name, above) {
+                // As text, so that the problem can be written down even where the name cannot.
+                let path = PathBuf::from(path.to_string_lossy().into_owned());
                 self.problems.push(Problem::Unreadable { path, reason: error.to_string() });
             }
         }
     }
 
     fn look(&mut self, path: PathBuf, name: &OsString, above: &mut Vec<PathBuf>) -> io::Result<()> {
+        if name.to_str().is_none() {
+            return Err(io::Error::other("its name is not valid UTF-8, so no table can hold it"));
+        }
         let own = fs::symlink_metadata(&path)?;
         let (metadata, real) = match above.last() {
             Some(here) if !own.is_symlink() => (own, here.join(name)),

@@ -350,6 +350,33 @@ fn truth_beside_the_clips_is_joined_by_name() {
 }
 
 #[test]
+fn a_truth_file_that_cannot_be_understood_is_named_and_left_out() {
+    let tree = Tree::new(&["fan/train/section_00_source_train_normal_0000.wav"]);
+    tree.write("attributes_of_my_life.csv", "a.wav,blue\n");
+    tree.write("truth.csv", "file,label\nx.wav,0\n");
+    tree.write("ground_truth.csv", "file,label\nx.wav,1\n");
+    let dataset = tree.read();
+    assert_eq!(dataset.clips.len(), 1);
+    let unusable = kinds(&dataset).iter().filter(|kind| **kind == "unusable-truth").count();
+    assert_eq!(unusable, 2);
+    let named = Dataset::read_all(&[tree.path("fan")], &[tree.path("attributes_of_my_life.csv")]);
+    assert!(matches!(named, Err(DataError::Truth(_))), "a file asked for by name must be read");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_left_out_and_named() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let tree = Tree::new(&["fan/normal/a.wav"]);
+    let odd = tree.path("fan/normal").join(OsStr::from_bytes(b"b\xff.wav"));
+    fs::write(odd, "").expect("a new file");
+    let dataset = tree.read();
+    assert_eq!(dataset.clips.len(), 1);
+    assert!(kinds(&dataset).contains(&"unreadable"));
+    assert!(serde_json::to_string(&dataset.problems).is_ok());
+}
+
+#[test]
 fn what_a_data_set_lacks_is_said() {
     let tree = Tree::new(&[
         "fan/test/section_00_source_test_normal_0000.wav",

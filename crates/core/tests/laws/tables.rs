@@ -35,6 +35,8 @@ fn any_clip() -> impl Strategy<Value = Clip> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn clips_come_back_from_csv(clips in prop::collection::vec(any_clip(), 0..8)) {
         let tree = Tree::new(&[]);
