@@ -186,7 +186,7 @@ mod tests {
     fn labels_of_chained_exchanges_keep_their_sum() {
         let labels = array![[1.0, 0.0], [0.25, 0.75], [0.0, 1.0], [1.0, 0.0]];
         for bits in 0..256_u32 {
-            let flags = |shift: u32| (0..4).map(|clip| bits >> (shift + clip) & 1 == 1);
+            let flags = |shift: u32| (0..4).map(move |clip| bits >> (shift + clip) & 1 == 1);
             let (first, second): (Vec<_>, Vec<_>) = (flags(0).collect(), flags(4).collect());
             let ninefold = exchanged_labels(&exchanged_labels(&labels, &first), &second);
             assert_eq!(ninefold.dim(), (4, 18));
