@@ -3,6 +3,7 @@
 //! This crate never knows how an embedding or a score was made: t-SNE takes a matrix, RISE takes a
 //! closure, the page takes plain data.
 
+pub mod chart;
 pub mod page;
 pub mod rise;
 pub mod tsne;

@@ -184,7 +184,7 @@ pub struct ClipCard {
     #[serde(default)]
     pub spectrogram: Option<Picture>,
     /// Importance for the score, drawn over the spectrogram with the same axes: a picture with
-    /// transparency.
+    /// transparency, see [`crate::chart::importance_png`].
     #[serde(default)]
     pub overlay: Option<Picture>,
     /// The sound.

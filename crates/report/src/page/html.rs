@@ -1,68 +1,101 @@
-//! The page's outline: which sections there are, and in which order.
+//! The page's outline: which sections there are, in which order, and the shell around them.
 
-use std::fmt::Write;
+use super::{PageData, clips, embed::escape, map, mistakes, scores, summary, tables, training};
+use crate::chart;
 
-use super::{
-    PageData,
-    data::{ClipCard, MetricTable},
-    embed::{data_url, escape},
-};
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// A part of the page under its own heading.
+pub(crate) struct Section {
+    /// Anchor, unique on the page.
+    pub(crate) id: &'static str,
+    pub(crate) heading: &'static str,
+    pub(crate) body: String,
+}
 
 /// One HTML file that shows `data`, without outside resources.
+///
+/// Everything in `data` is taken as text, never as markup. Sections without data are left out,
+/// and audio that would take the page beyond its size is replaced by a remark.
 pub fn render(data: &PageData) -> String {
-    let mut body = String::new();
-    for paragraph in &data.summary {
-        let _ = write!(body, "<p>{}</p>", escape(paragraph));
-    }
-    for table in &data.metrics {
-        body.push_str(&metric_table(table));
-    }
-    for card in &data.clips {
-        body.push_str(&clip_card(card));
-    }
-    if !data.recipe_toml.is_empty() {
-        let _ = write!(body, "<h2>Recipe</h2><pre>{}</pre>", escape(&data.recipe_toml));
-    }
-    if !data.manifest_json.is_empty() {
-        let _ = write!(body, "<h2>Manifest</h2><pre>{}</pre>", escape(&data.manifest_json));
-    }
+    let shell = shell(data, &sections(data, 0));
+    let limit = data.limit_bytes.unwrap_or(PageData::DEFAULT_LIMIT_BYTES);
+    shell_with_audio(data, limit.saturating_sub(shell.len()))
+}
+
+fn shell_with_audio(data: &PageData, audio_bytes: usize) -> String {
+    shell(data, &sections(data, audio_bytes))
+}
+
+/// The sections that have something to show; `audio_bytes` may be spent on sound.
+fn sections(data: &PageData, audio_bytes: usize) -> Vec<Section> {
+    let all = [
+        ("summary", "Summary", summary::summary(data)),
+        ("metrics", "Metrics", tables::tables(&data.metrics)),
+        ("scores", "Scores and thresholds", scores::scores(&data.sections)),
+        ("conditions", "Scores and conditions", scores::conditions(data)),
+        ("map", "Map of the embeddings", map::map(data)),
+        ("clips", "Clips, heard and explained", clips::clips(&data.clips, audio_bytes)),
+        ("mistakes", "False alarms and misses", mistakes::mistakes(data)),
+        ("training", "Training", training::training(&data.training)),
+        ("run", "How this was made", recipe_and_manifest(data)),
+    ];
+    let with_content = all.into_iter().filter(|(_, _, body)| !body.is_empty());
+    with_content.map(|(id, heading, body)| Section { id, heading, body }).collect()
+}
+
+fn shell(data: &PageData, sections: &[Section]) -> String {
     let title = escape(&data.title);
+    let subtitle = match data.subtitle.as_str() {
+        "" => String::new(),
+        text => format!("<p class=\"subtitle\">{}</p>", escape(text)),
+    };
+    let link = |section: &Section| format!("<a href=\"#{}\">{}</a>", section.id, section.heading);
+    let links: String = sections.iter().map(link).collect();
+    let block = |section: &Section| {
+        let Section { id, heading, body } = section;
+        format!(
+            "<section id=\"{id}\" aria-labelledby=\"{id}-h\"><h2 id=\"{id}-h\">{heading}</h2>{body}</section>"
+        )
+    };
+    let blocks: String = sections.iter().map(block).collect();
+    let (theme, chart_style) = (chart::THEME, chart::STYLE);
     format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
-         <body><h1>{title}</h1>{body}</body></html>"
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
+         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         <style>\n{theme}{STYLE}{chart_style}</style>\n</head>\n<body>\n\
+         <a class=\"skip\" href=\"#content\">Skip to content</a>\n\
+         <header><div><h1>{title}</h1>{subtitle}</div>\
+         <button type=\"button\" id=\"theme\" hidden>Dark</button></header>\n\
+         <nav aria-label=\"Contents\">{links}</nav>\n\
+         <main id=\"content\">\n{blocks}\n</main>\n\
+         <footer>Made by offkey. This page needs no network and sends nothing.</footer>\n\
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
 
-fn metric_table(table: &MetricTable) -> String {
-    let mut html = format!("<table><caption>{}</caption><tr><th>", escape(&table.caption));
-    for column in &table.columns {
-        let _ = write!(html, "<th>{}", escape(column));
-    }
-    for row in &table.rows {
-        let _ = write!(html, "<tr><th>{}", escape(&row.label));
-        for value in &row.values {
-            let _ =
-                write!(html, "<td>{}", value.map_or(String::new(), |v| format!("{:.3}", v.value)));
+fn recipe_and_manifest(data: &PageData) -> String {
+    let fold = |name: &str, text: &str| match text.trim() {
+        "" => String::new(),
+        text => {
+            format!(
+                "<details><summary>{name}</summary><pre tabindex=\"0\">{}</pre></details>",
+                escape(text)
+            )
         }
-    }
-    html + "</table>"
+    };
+    fold("Recipe", &data.recipe_toml) + &fold("Manifest", &data.manifest_json)
 }
 
-fn clip_card(card: &ClipCard) -> String {
-    let mut html = format!("<article><h3>{}</h3><p>{:.3}</p>", escape(&card.clip.name), card.score);
-    for words in &card.words {
-        let _ = write!(html, "<p>{}</p>", escape(words));
-    }
-    if let Some(picture) = &card.spectrogram {
-        let _ = write!(
-            html,
-            "<img alt=\"spectrogram\" src=\"{}\">",
-            data_url("image/png", &picture.png)
-        );
-    }
-    if let Some(audio) = &card.audio {
-        let _ =
-            write!(html, "<audio controls src=\"{}\"></audio>", data_url("audio/wav", &audio.wav));
-    }
-    html + "</article>"
+/// A figure: what it shows above, the drawing, and what more there is to say below.
+pub(crate) fn figure(caption: &str, drawing: &str, remark: &str) -> String {
+    let remark = match remark {
+        "" => String::new(),
+        text => format!("<p class=\"remark\">{}</p>", escape(text)),
+    };
+    format!("<figure><figcaption>{}</figcaption>{drawing}{remark}</figure>", escape(caption))
 }

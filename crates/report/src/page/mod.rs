@@ -1,11 +1,22 @@
-//! One self-contained HTML page from plain data.
+//! One self-contained HTML page from plain data: readable without network in ten years.
 
+mod audio;
+mod clips;
 pub mod data;
 mod embed;
 mod html;
+mod map;
+mod mistakes;
+mod scores;
+mod summary;
+mod tables;
+mod training;
 
+pub use audio::wav;
 pub use data::{
     AudioClip, ClipCard, Covariate, EmbeddingMap, MapPoint, Measured, MetricRow, MetricTable,
     NearestNormal, PageData, Picture, Role, SectionScores, TrainingRow,
 };
+pub(crate) use embed::escape;
 pub use html::render;
+pub use tables::metric_tables;

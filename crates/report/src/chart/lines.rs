@@ -1,0 +1,196 @@
+//! Lines and dots over a number: ROC curves, training curves, scores against a covariate.
+
+use std::fmt::Write;
+
+use super::{
+    Axis, Canvas, Chart, Frame, csv_field, number,
+    svg::{legend, shortened},
+};
+
+/// Points that a line can hold and still be told apart on a chart of this size.
+const MOST_POINTS: usize = 400;
+/// Groups that have a colour of their own; later ones repeat them dashed.
+const COLORS: usize = 6;
+
+/// A chart of lines, or of dots.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineChart {
+    /// What is shown, as in `ROC curve, fan 00`.
+    pub title: String,
+    /// Name and unit of the horizontal axis.
+    pub x_title: String,
+    /// Name and unit of the vertical axis.
+    pub y_title: String,
+    /// The groups.
+    pub series: Vec<Series>,
+    /// Fixed range of both axes, as 0..=1 for a ROC; with it come the diagonal of chance and the
+    /// part that the partial AUC looks at.
+    pub is_roc: bool,
+    /// Draws dots instead of lines.
+    pub dots: bool,
+    /// A horizontal line, as a threshold.
+    pub level: Option<f64>,
+}
+
+/// One group of points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Name in the legend.
+    pub name: String,
+    /// Places, in drawing order.
+    pub points: Vec<[f64; 2]>,
+}
+
+impl LineChart {
+    /// A chart of lines with axes fitted to the data.
+    pub fn lines(title: &str, x_title: &str, y_title: &str, series: Vec<Series>) -> Self {
+        Self {
+            title: title.to_owned(),
+            x_title: x_title.to_owned(),
+            y_title: y_title.to_owned(),
+            series,
+            is_roc: false,
+            dots: false,
+            level: None,
+        }
+    }
+
+    /// ROC curves.
+    pub fn roc(title: &str, series: Vec<Series>) -> Self {
+        let chart = Self::lines(title, "false-positive rate", "true-positive rate", series);
+        Self { is_roc: true, ..chart }
+    }
+
+    /// Dots with a horizontal line.
+    pub fn dots(
+        title: &str,
+        x_title: &str,
+        y_title: &str,
+        series: Vec<Series>,
+        level: Option<f64>,
+    ) -> Self {
+        Self { dots: true, level, ..Self::lines(title, x_title, y_title, series) }
+    }
+
+    fn per_row(&self) -> usize {
+        match self.series.iter().map(|series| series.name.chars().count()).max() {
+            Some(longest) if longest > 22 => 1,
+            Some(longest) if longest > 12 => 2,
+            _ => 3,
+        }
+    }
+
+    fn draw_roc(frame: &Frame, canvas: &mut Canvas) {
+        let corners = [[0.0, 0.0], [0.1, 0.0], [0.1, 1.0], [0.0, 1.0]];
+        canvas.path("band", &corners.map(|[x, y]| frame.place(x, y)), true);
+        canvas.line("chance", frame.place(0.0, 0.0), frame.place(1.0, 1.0));
+    }
+}
+
+/// Colour and dash of a group.
+fn stroke(index: usize) -> String {
+    let dash = ["", " dash1", " dash2"][index / COLORS % 3];
+    format!("s{}{dash}", index % COLORS)
+}
+
+impl Chart for LineChart {
+    fn svg(&self) -> String {
+        let per_row = self.per_row();
+        let rows = if self.series.len() > 1 { self.series.len().div_ceil(per_row) } else { 0 };
+        let height = if self.is_roc { 330.0 } else { 230.0 } + 18.0 * rows as f64;
+        let along = |axis: usize| self.series.iter().flat_map(|s| &s.points).map(move |p| p[axis]);
+        let (x, y) = if self.is_roc {
+            (Axis::exact(0.0, 1.0, 5), Axis::exact(0.0, 1.0, 5))
+        } else {
+            (Axis::around(along(0), 6), Axis::around(along(1).chain(self.level), 5))
+        };
+        let frame = Frame::new(height, rows, x, y);
+        let mut canvas = Canvas::new(height);
+        frame.draw(&mut canvas, &self.x_title, &self.y_title);
+        if self.is_roc {
+            Self::draw_roc(&frame, &mut canvas);
+        }
+        let mut names = Vec::new();
+        for (index, series) in self.series.iter().enumerate() {
+            if self.dots {
+                let class = format!("f{} dot", index % COLORS);
+                for [x, y] in series.points.iter().filter(|point| is_finite(point)) {
+                    canvas.raw(&marker(&class, index, frame.place(*x, *y)));
+                }
+            } else {
+                let points = thinned(&series.points);
+                let places: Vec<_> = points.iter().map(|[x, y]| frame.place(*x, *y)).collect();
+                canvas.path(&stroke(index), &places, false);
+            }
+            names.push((stroke(index), series.name.clone()));
+        }
+        if let Some(level) = self.level {
+            let [_, y] = frame.place(0.0, level);
+            canvas.line("threshold", [frame.left, y], [frame.right, y]);
+        }
+        if rows > 0 {
+            legend(&mut canvas, &names, per_row);
+        }
+        canvas.finish(&self.description())
+    }
+
+    fn description(&self) -> String {
+        let mut words = format!("{}: {} over {}.", self.title, self.y_title, self.x_title);
+        for series in &self.series {
+            let name = shortened(&series.name, 60);
+            match (series.points.first(), series.points.last()) {
+                (Some(first), Some(last)) if !self.is_roc && !self.dots => {
+                    let (from, to) = (number(first[1]), number(last[1]));
+                    let _ = write!(words, " {name}: from {from} to {to}.");
+                }
+                _ => {
+                    let _ = write!(words, " {name}: {} points.", series.points.len());
+                }
+            }
+        }
+        words
+    }
+
+    fn csv(&self) -> String {
+        let mut csv = format!("series,{},{}\n", csv_field(&self.x_title), csv_field(&self.y_title));
+        for series in &self.series {
+            for [x, y] in &series.points {
+                let _ = writeln!(csv, "{},{x},{y}", csv_field(&series.name));
+            }
+        }
+        csv
+    }
+}
+
+/// A dot whose shape tells groups apart where colours cannot.
+pub(crate) fn marker(class: &str, group: usize, [x, y]: [f64; 2]) -> String {
+    match group % 4 {
+        0 => format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>"),
+        1 => format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.2 5.6h-6.4z\"/>", y - 3.4),
+        2 => {
+            format!("<path class=\"{class}\" d=\"M{:.1} {:.1}h4.8v4.8h-4.8z\"/>", x - 2.4, y - 2.4)
+        }
+        _ => format!(
+            "<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.4 3.4l-3.4 3.4l-3.4-3.4z\"/>",
+            y - 3.4
+        ),
+    }
+}
+
+fn is_finite(point: &[f64; 2]) -> bool {
+    point.iter().all(|value| value.is_finite())
+}
+
+/// The finite points, neighbours averaged where there are more than a line can show. The first and
+/// the last point stay.
+fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let points: Vec<[f64; 2]> = points.iter().copied().filter(is_finite).collect();
+    if points.len() <= MOST_POINTS {
+        return points;
+    }
+    let inner = &points[1..points.len() - 1];
+    let means = inner.chunks(inner.len().div_ceil(MOST_POINTS)).map(|chunk| {
+        [0, 1].map(|axis| chunk.iter().map(|point| point[axis]).sum::<f64>() / chunk.len() as f64)
+    });
+    std::iter::once(points[0]).chain(means).chain([points[points.len() - 1]]).collect()
+}

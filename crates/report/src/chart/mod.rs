@@ -1,0 +1,56 @@
+//! Small, restrained charts as SVG with their numbers as CSV, and spectrograms as PNG.
+//!
+//! A chart is drawn with class names instead of colours, so that a page can dress it for light and
+//! dark; written to a file of its own it brings its style along.
+
+mod axis;
+mod bars;
+mod color;
+mod lines;
+mod map;
+mod picture;
+mod svg;
+
+use std::{fs, io, path::Path};
+
+pub use bars::Histogram;
+pub use color::{ColorMap, MAGMA, VIRIDIS};
+pub use lines::{LineChart, Series};
+pub use map::{MapGroup, PointMap};
+pub use picture::{Levels, PictureError, importance_png, overlaid_png, spectrogram_png};
+pub use svg::{STYLE, THEME};
+
+pub(crate) use axis::{Axis, number};
+pub(crate) use svg::{Canvas, Frame};
+
+/// What every chart can do.
+pub trait Chart {
+    /// The chart as an `<svg>` element without colours, to stand in a page that has [`THEME`] and
+    /// [`STYLE`].
+    fn svg(&self) -> String;
+
+    /// What the chart shows, in words, for readers who cannot see it.
+    fn description(&self) -> String;
+
+    /// The numbers shown, with a header line.
+    fn csv(&self) -> String;
+}
+
+/// Writes `<name>.svg`, which needs no other file, and `<name>.csv` into `folder`.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_chart(folder: &Path, name: &str, chart: &impl Chart) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join(format!("{name}.svg")), svg::standalone(&chart.svg()))?;
+    fs::write(folder.join(format!("{name}.csv")), chart.csv())
+}
+
+/// One CSV field, quoted where it must be.
+pub(crate) fn csv_field(text: &str) -> String {
+    if text.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}

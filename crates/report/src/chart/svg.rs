@@ -1,0 +1,145 @@
+//! Drawing in SVG: a canvas, a frame with axes, and the style of both.
+
+use std::fmt::Write;
+
+use super::Axis;
+use crate::page::escape;
+
+/// Width of every chart: a phone's, so that its letters stay legible there.
+pub(crate) const WIDTH: f64 = 400.0;
+
+/// Style of all charts, in the colours of [`THEME`].
+pub const STYLE: &str = include_str!("style.css");
+
+/// Colours as custom properties, for light and for dark paper.
+pub const THEME: &str = include_str!("theme.css");
+
+/// An `<svg>` element as a file: with its own style.
+pub(crate) fn standalone(svg: &str) -> String {
+    let styled = format!(
+        "><style>{THEME}{STYLE}</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>"
+    );
+    svg.replacen('>', &styled, 1)
+}
+
+/// An `<svg>` element that is being drawn.
+pub(crate) struct Canvas {
+    height: f64,
+    body: String,
+}
+
+impl Canvas {
+    pub(crate) fn new(height: f64) -> Self {
+        Self { height, body: String::new() }
+    }
+
+    pub(crate) fn line(&mut self, class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) {
+        let _ = write!(
+            self.body,
+            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
+        );
+    }
+
+    /// A path through points; `closed` for an area.
+    pub(crate) fn path(&mut self, class: &str, points: &[[f64; 2]], closed: bool) {
+        let mut d = String::new();
+        for (index, [x, y]) in points.iter().enumerate() {
+            let _ = write!(d, "{}{x:.1} {y:.1}", if index == 0 { "M" } else { "L" });
+        }
+        let end = if closed { "Z" } else { "" };
+        let _ = write!(self.body, "<path class=\"{class}\" d=\"{d}{end}\"/>");
+    }
+
+    pub(crate) fn text(&mut self, class: &str, [x, y]: [f64; 2], text: &str) {
+        let text = escape(text);
+        let _ =
+            write!(self.body, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
+    }
+
+    /// Text that reads upwards, centred on its place.
+    pub(crate) fn upward_text(&mut self, class: &str, [x, y]: [f64; 2], text: &str) {
+        let text = escape(text);
+        let _ = write!(
+            self.body,
+            "<text class=\"{class}\" transform=\"translate({x:.1} {y:.1}) rotate(-90)\">{text}</text>"
+        );
+    }
+
+    /// Adds markup that is already safe.
+    pub(crate) fn raw(&mut self, markup: &str) {
+        self.body.push_str(markup);
+    }
+
+    pub(crate) fn finish(self, description: &str) -> String {
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" \
+             viewBox=\"0 0 {WIDTH} {}\" aria-label=\"{}\">{}</svg>",
+            self.height,
+            escape(description),
+            self.body
+        )
+    }
+}
+
+/// The rectangle that data are drawn in, with its two axes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) right: f64,
+    pub(crate) bottom: f64,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+}
+
+impl Frame {
+    /// A frame in a chart of this height, below `legend_rows` rows of legend.
+    pub(crate) fn new(height: f64, legend_rows: usize, x: Axis, y: Axis) -> Self {
+        let top = 10.0 + 18.0 * legend_rows as f64;
+        Self { left: 52.0, top, right: WIDTH - 10.0, bottom: height - 40.0, x, y }
+    }
+
+    pub(crate) fn place(&self, x: f64, y: f64) -> [f64; 2] {
+        [self.x.place(x, self.left, self.right), self.y.place(y, self.bottom, self.top)]
+    }
+
+    /// Draws grid, ticks and axis titles.
+    pub(crate) fn draw(&self, canvas: &mut Canvas, x_title: &str, y_title: &str) {
+        for (value, label) in self.y.ticks() {
+            let [_, y] = self.place(self.x.low, value);
+            canvas.line("grid", [self.left, y], [self.right, y]);
+            canvas.text("tick end", [self.left - 6.0, y + 4.0], &label);
+        }
+        for (value, label) in self.x.ticks() {
+            let [x, _] = self.place(value, self.y.low);
+            canvas.line("axis", [x, self.bottom], [x, self.bottom + 4.0]);
+            canvas.text("tick middle", [x, self.bottom + 17.0], &label);
+        }
+        canvas.line("axis", [self.left, self.bottom], [self.right, self.bottom]);
+        canvas.text("label end", [self.right, self.bottom + 34.0], x_title);
+        canvas.upward_text("label middle", [12.0, f64::midpoint(self.top, self.bottom)], y_title);
+    }
+}
+
+/// Draws names beside short strokes of their groups, in rows of `per_row`.
+pub(crate) fn legend(canvas: &mut Canvas, names: &[(String, String)], per_row: usize) {
+    let width = (WIDTH - 62.0) / per_row as f64;
+    for (index, (class, name)) in names.iter().enumerate() {
+        let (row, column) = (index / per_row, index % per_row);
+        let (x, y) = (52.0 + width * column as f64, 14.0 + 18.0 * row as f64);
+        canvas.line(class, [x, y - 4.0], [x + 18.0, y - 4.0]);
+        let room = ((width - 24.0) / 6.2) as usize;
+        canvas.text("label", [x + 24.0, y], &shortened(name, room));
+    }
+}
+
+/// The text, its middle left out where it is too long.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= most {
+        return text.to_owned();
+    }
+    let head: String = letters[..most.saturating_sub(1).div_ceil(2)].iter().collect();
+    let tail: String = letters[letters.len() - most.saturating_sub(1) / 2..].iter().collect();
+    format!("{head}\u{2026}{tail}")
+}

@@ -1,0 +1,164 @@
+//! The interactive map of embeddings, and what it shows in words.
+
+use std::collections::BTreeSet;
+
+use ndarray::Array2;
+use serde::Serialize;
+
+use super::{
+    PageData,
+    clips::index_of,
+    data::{EmbeddingMap, MapPoint},
+    embed::{escape, script_json},
+    summary::plural,
+};
+use crate::{
+    chart::number,
+    tsne::{Distance, nearest},
+};
+
+/// Positions are sent as whole numbers up to this.
+const GRID: f32 = 9999.0;
+
+/// The map as the page's script reads it: one array per quantity, one entry per point.
+#[derive(Serialize)]
+struct Columns<'a> {
+    names: Vec<&'a str>,
+    x: Vec<u16>,
+    y: Vec<u16>,
+    /// Ways to colour: name, words in order, and for each point the index of its word.
+    groups: Vec<Grouping>,
+    scores: Vec<Option<f32>>,
+    /// Index of the clip's card, where it is shown.
+    cards: Vec<Option<usize>>,
+}
+
+#[derive(Serialize)]
+struct Grouping {
+    name: &'static str,
+    words: Vec<String>,
+    of: Vec<usize>,
+}
+
+/// The figure, its data and its description.
+pub(crate) fn map(data: &PageData) -> String {
+    let Some(map) = data.map.as_ref().filter(|map| !map.points.is_empty()) else {
+        return String::new();
+    };
+    let columns = columns(map, data);
+    let description = description(map, &columns);
+    let mut options: String = columns
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(index, group)| format!("<option value=\"{index}\">{}</option>", group.name))
+        .collect();
+    if columns.scores.iter().any(Option::is_some) {
+        options.push_str("<option value=\"score\">anomaly score</option>");
+    }
+    format!(
+        "<p>Each point is a clip; clips that sound alike to the model lie close. Point at one for \
+         its name; click it, or press Enter, to hear and see it where it is among the clips shown. \
+         Arrow keys walk from point to point.</p>\
+         <div class=\"map\"><figure><div class=\"controls\">\
+         <label>Colour by <select id=\"map-color\">{options}</select></label>\
+         <span class=\"buttons\"><button type=\"button\" id=\"map-in\" aria-label=\"Zoom in\">+</button>\
+         <button type=\"button\" id=\"map-out\" aria-label=\"Zoom out\">\u{2212}</button>\
+         <button type=\"button\" id=\"map-all\">Show all</button></span></div>\
+         <canvas id=\"map-canvas\" tabindex=\"0\" role=\"application\" aria-label=\"{}\" \
+         aria-describedby=\"map-words\"></canvas>\
+         <div id=\"map-tip\" hidden></div><div id=\"map-legend\" class=\"legend\"></div>\
+         <p class=\"remark\" id=\"map-words\">{}</p></figure>\
+         <aside id=\"map-panel\" aria-live=\"polite\"><p class=\"remark\">No clip chosen.</p></aside></div>\
+         <noscript><p>The map needs scripts; its positions are also in tsne.csv.</p></noscript>\
+         <script type=\"application/json\" id=\"map-data\">{}</script>",
+        escape(&map.method),
+        escape(&description),
+        script_json(&columns)
+    )
+}
+
+fn columns<'a>(map: &'a EmbeddingMap, data: &PageData) -> Columns<'a> {
+    let along = |of: fn(&MapPoint) -> f32| {
+        let values = || map.points.iter().map(of);
+        let (low, high) = values()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| {
+                (low.min(value), high.max(value))
+            });
+        (values().collect::<Vec<f32>>(), low, (high - low).max(f32::MIN_POSITIVE))
+    };
+    let ((x, left, width), (y, bottom, height)) = (along(|p| p.x), along(|p| p.y));
+    let scale = GRID / width.max(height);
+    let place = |values: &[f32], low: f32, span: f32| {
+        let margin = 0.5 * (GRID - span * scale);
+        values.iter().map(|value| ((value - low) * scale + margin) as u16).collect()
+    };
+    Columns {
+        names: map.points.iter().map(|point| point.clip.name.as_str()).collect(),
+        x: place(&x, left, width),
+        y: place(&y, bottom, height),
+        groups: groupings(map),
+        scores: map.points.iter().map(|point| point.score.map(|score| score as f32)).collect(),
+        cards: map.points.iter().map(|point| index_of(&data.clips, &point.clip)).collect(),
+    }
+}
+
+/// Groupings by machine, section, label, domain and split that tell at least two kinds apart; the
+/// machine always.
+fn groupings(map: &EmbeddingMap) -> Vec<Grouping> {
+    let or_unknown = |word: Option<String>| word.unwrap_or_else(|| "unknown".to_owned());
+    let all: [(&str, &dyn Fn(&MapPoint) -> String); 5] = [
+        ("machine", &|p| p.clip.machine.clone()),
+        ("section", &|p| format!("{} {}", p.clip.machine, p.clip.section)),
+        ("label", &|p| {
+            or_unknown(p.clip.condition.map(|condition| match condition {
+                offkey_core::Condition::Normal => "normal".to_owned(),
+                offkey_core::Condition::Anomaly => "anomalous".to_owned(),
+            }))
+        }),
+        ("domain", &|p| or_unknown(p.clip.domain.map(|domain| domain.to_string()))),
+        ("split", &|p| p.clip.split.to_string()),
+    ];
+    let grouping = |(name, word): &(&'static str, &dyn Fn(&MapPoint) -> String)| {
+        let of_points: Vec<String> = map.points.iter().map(word).collect();
+        let words: BTreeSet<&String> = of_points.iter().collect();
+        let words: Vec<String> = words.into_iter().cloned().collect();
+        let index = |word: &String| words.binary_search(word).unwrap_or_default();
+        let of = of_points.iter().map(index).collect();
+        Grouping { name, words, of }
+    };
+    let groupings = all.iter().map(grouping);
+    groupings.filter(|grouping| grouping.name == "machine" || grouping.words.len() > 1).collect()
+}
+
+/// How well the map keeps each kind together, in words.
+fn description(map: &EmbeddingMap, columns: &Columns) -> String {
+    let count = map.points.len();
+    let mut words = format!("{} of {}", map.method, plural(count, "clip"));
+    if let Some(kl) = map.kl {
+        words += &format!(", Kullback-Leibler divergence {} nats", number(kl));
+    }
+    words.push('.');
+    if count < 2 {
+        return words;
+    }
+    let places = Array2::from_shape_fn((count, 2), |(point, axis)| {
+        if axis == 0 { map.points[point].x } else { map.points[point].y }
+    });
+    let neighbors = nearest(places.view(), places.view(), Distance::Euclidean, 1, true);
+    let shares: Vec<String> = columns
+        .groups
+        .iter()
+        .filter(|group| group.words.len() > 1)
+        .map(|group| {
+            let same =
+                |point: &usize| group.of[*point] == group.of[neighbors.of(*point).0[0] as usize];
+            let share = 100.0 * (0..count).filter(same).count() as f64 / count as f64;
+            format!("{share:.0} % the same {}", group.name)
+        })
+        .collect();
+    if !shares.is_empty() {
+        words += &format!(" On it, nearest neighbours have: {}.", shares.join(", "));
+    }
+    words
+}

@@ -1,0 +1,47 @@
+//! Training curves: loss, compactness, scale.
+
+use super::{data::TrainingRow, html::figure};
+use crate::chart::{Chart, LineChart, Series};
+
+/// One quantity of a training row.
+type Quantity = (&'static str, fn(&TrainingRow) -> Option<f64>);
+
+/// All charts that the rows have numbers for.
+pub(crate) fn training(rows: &[TrainingRow]) -> String {
+    let compactness: [Quantity; 4] = [
+        ("own class", |row| row.intra),
+        ("other classes", |row| row.inter),
+        ("own, held out", |row| row.held_out_intra),
+        ("others, held out", |row| row.held_out_inter),
+    ];
+    let charts = [
+        chart(rows, "Loss", "mean loss", &[("loss", |row| Some(row.loss))]),
+        chart(rows, "Compactness", "mean squared distance to centres", &compactness),
+        chart(rows, "Logit scale", "scale", &[("scale", |row| row.scale)]),
+    ];
+    let figures: String = charts
+        .into_iter()
+        .flatten()
+        .map(|chart| figure(&chart.title, &chart.svg(), &chart.description()))
+        .collect();
+    if figures.is_empty() { figures } else { format!("<div class=\"figures\">{figures}</div>") }
+}
+
+fn chart(
+    rows: &[TrainingRow],
+    title: &str,
+    y_title: &str,
+    quantities: &[Quantity],
+) -> Option<LineChart> {
+    let series: Vec<Series> = quantities
+        .iter()
+        .map(|(name, of)| {
+            let point = |row: &TrainingRow| {
+                of(row).filter(|value| value.is_finite()).map(|value| [row.step as f64, value])
+            };
+            Series { name: (*name).to_owned(), points: rows.iter().filter_map(point).collect() }
+        })
+        .filter(|series| !series.points.is_empty())
+        .collect();
+    (!series.is_empty()).then(|| LineChart::lines(title, "optimiser step", y_title, series))
+}
