@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ScoreError;
+use crate::{ScoreError, gamma::Gamma};
 
 /// How a threshold is found on held-out scores of normal clips.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -13,8 +13,8 @@ pub enum ThresholdConfig {
         /// Share of normal scores at or below the threshold, 0-1.
         q: f64,
     },
-    /// A quantile of a gamma distribution fitted by maximum likelihood with location 0, as the
-    /// challenge's baseline does.
+    /// A quantile of a gamma distribution fitted by maximum likelihood over shape, scale and
+    /// location, as the challenge's baseline does. Scores that do not vary are the threshold.
     Gamma {
         /// Share of the fitted distribution below the threshold, in (0, 1).
         quantile: f64,
@@ -36,8 +36,39 @@ impl ThresholdConfig {
     /// there is no score or one is not finite.
     pub fn fit(&self, held_out_scores: &[f64]) -> Result<f64, ScoreError> {
         let finite = held_out_scores.iter().filter(|score| score.is_finite()).count();
-        Err(ScoreError::Scores { found: finite, scores: held_out_scores.len() })
+        let scores = held_out_scores.len();
+        if finite < scores || scores == 0 {
+            return Err(ScoreError::Scores { found: finite, scores });
+        }
+        match *self {
+            Self::Percentile { q } => {
+                check_share("q", q, (0.0..=1.0).contains(&q))?;
+                Ok(percentile(held_out_scores, q))
+            }
+            Self::Gamma { quantile } => {
+                check_share("quantile", quantile, quantile > 0.0 && quantile < 1.0)?;
+                Ok(Gamma::fit(held_out_scores)
+                    .map_or(held_out_scores[0], |gamma| gamma.quantile(quantile)))
+            }
+        }
     }
+}
+
+fn check_share(setting: &'static str, found: f64, fits: bool) -> Result<(), ScoreError> {
+    if fits {
+        return Ok(());
+    }
+    Err(ScoreError::Setting { setting, found, expected: "a share between 0 and 1" })
+}
+
+/// Percentile of values, linear between neighbours.
+fn percentile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let position = q * (sorted.len() - 1) as f64;
+    let below = position.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
 }
 
 /// Whether each score lies above the threshold.

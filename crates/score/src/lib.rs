@@ -7,13 +7,21 @@
 
 mod backend;
 mod calibration;
+mod clustering;
 mod error;
+mod gamma;
+mod linalg;
+mod neighbors;
+mod normals;
 mod references;
+mod space;
 
 pub use backend::{
-    Backend, BackendConfig, CentreConfig, FusionConfig, GmmConfig, KMeansConfig, KnnConfig,
-    KnnSmoteConfig, LocalDensityConfig, MahalanobisConfig, Nearest, Warning,
+    Backend, BackendConfig, CentreConfig, CovarianceOf, DensityNorm, DomainNormConfig,
+    FusionConfig, GmmConfig, KMeansConfig, KnnConfig, KnnSmoteConfig, LocalDensityConfig,
+    MahalanobisConfig, Nearest, Warning,
 };
 pub use calibration::{ThresholdConfig, conformal_p_values, decide};
+pub use clustering::cluster;
 pub use error::ScoreError;
 pub use references::{Distance, References};

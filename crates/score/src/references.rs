@@ -24,6 +24,12 @@ pub enum Distance {
     Cosine,
     /// Euclidean distance, for vectors whose length means something.
     Euclidean,
+    /// Euclidean distance after every dimension is brought to mean 0 and deviation 1 over the
+    /// references, for vectors whose dimensions have different ranges.
+    Standardized,
+    /// Euclidean distance after the references' covariance within their domains (Ledoit-Wolf) is
+    /// made the identity: neighbours in Mahalanobis distance.
+    Whitened,
 }
 
 impl<'a> References<'a> {
