@@ -43,29 +43,41 @@ impl<'a> Band<'a> {
     }
 }
 
-/// Copies `rows` of every block into `buffer` with `write`, zeros around them and outside the image.
-#[inline(always)]
-fn fill(
-    buffer: &mut Vec<Lane>,
+/// The rows of a band, `[block][row]`, from row `first` of the image on.
+struct Lines {
     shape: Shape,
-    rows: Range<isize>,
+    first: isize,
+    count: usize,
     halo: usize,
-    mut write: impl FnMut(usize, usize, &mut [Lane]),
-) -> Band<'_> {
-    let cols = shape.cols + 2 * halo;
-    let count = rows.len();
-    let lanes = take(buffer, shape.blocks * count * cols);
-    for (place, line) in lanes.chunks_exact_mut(cols).enumerate() {
-        let row = rows.start + (place % count).cast_signed();
-        if (0..shape.rows.cast_signed()).contains(&row) {
-            line[..halo].fill(Lane::ZERO);
-            line[cols - halo..].fill(Lane::ZERO);
-            write(place / count, row as usize, &mut line[halo..cols - halo]);
-        } else {
-            line.fill(Lane::ZERO);
-        }
+}
+
+impl Lines {
+    fn cols(&self) -> usize {
+        self.shape.cols + 2 * self.halo
     }
-    Band { lanes, rows: count, cols }
+
+    fn lanes(&self) -> usize {
+        self.shape.blocks * self.count * self.cols()
+    }
+
+    /// Zeros the border of the line at `place`, or all of it where it lies outside of the image;
+    /// else gives its block, its row in the image, and its inner part.
+    #[inline(always)]
+    fn border<'a>(
+        &self,
+        place: usize,
+        line: &'a mut [Lane],
+    ) -> Option<(usize, usize, &'a mut [Lane])> {
+        let row = self.first + (place % self.count).cast_signed();
+        if !(0..self.shape.rows.cast_signed()).contains(&row) {
+            line.fill(Lane::ZERO);
+            return None;
+        }
+        let end = line.len() - self.halo;
+        line[..self.halo].fill(Lane::ZERO);
+        line[end..].fill(Lane::ZERO);
+        Some((place / self.count, row.cast_unsigned(), &mut line[self.halo..end]))
+    }
 }
 
 /// The band of `source` that a convolution needs for `rows` of its output.
@@ -81,10 +93,15 @@ pub(crate) fn fill_input<'a, S: Simd>(
     let shape = conv.input;
     let first = (rows.start * conv.stride).cast_signed() - conv.pad[0].cast_signed();
     let count = (rows.len() - 1) * conv.stride + conv.kernel;
-    fill(buffer, shape, first..first + count.cast_signed(), conv.halo(), |block, row, line| {
-        let start = shape.row(block, row);
-        Read::new(simd, reading, block).row(&source[start..start + shape.cols], line);
-    })
+    let lines = Lines { shape, first, count, halo: conv.halo() };
+    let lanes = take(buffer, lines.lanes());
+    for (place, line) in lanes.chunks_exact_mut(lines.cols()).enumerate() {
+        if let Some((block, row, inner)) = lines.border(place, line) {
+            let start = shape.row(block, row);
+            Read::new(simd, reading, block).row(&source[start..start + shape.cols], inner);
+        }
+    }
+    Band { lanes, rows: count, cols: lines.cols() }
 }
 
 /// The gradient of `rows` of a convolution's output, one row more above and below where its kernel
@@ -99,12 +116,17 @@ pub(crate) fn fill_gradient<'a, S: Simd>(
 ) -> Band<'a> {
     let shape = conv.output;
     let halo = conv.halo();
-    let reach = rows.start.cast_signed() - halo.cast_signed()..(rows.end + halo).cast_signed();
-    fill(buffer, shape, reach, halo, |block, row, line| {
-        let span = shape.row(block, row)..shape.row(block, row) + shape.cols;
-        let pull = Pull::new(simd, stored.pullback, block);
-        pull.row(&stored.gradient[span.clone()], &stored.value[span], line);
-    })
+    let first = rows.start.cast_signed() - halo.cast_signed();
+    let lines = Lines { shape, first, count: rows.len() + 2 * halo, halo };
+    let lanes = take(buffer, lines.lanes());
+    for (place, line) in lanes.chunks_exact_mut(lines.cols()).enumerate() {
+        if let Some((block, row, inner)) = lines.border(place, line) {
+            let span = shape.row(block, row)..shape.row(block, row) + shape.cols;
+            let pull = Pull::new(simd, stored.pullback, block);
+            pull.row(&stored.gradient[span.clone()], &stored.value[span], inner);
+        }
+    }
+    Band { lanes, rows: lines.count, cols: lines.cols() }
 }
 
 /// A gradient as it is kept: behind the norm, with the value before it and the way back.
