@@ -23,9 +23,9 @@ const CHUNK_CLIPS: usize = 64;
 /// An embedding does not depend on the clips it was computed with.
 #[derive(Debug)]
 pub struct Encoder {
-    card: ModelCard,
-    network: Network,
-    device: Device,
+    pub(crate) card: ModelCard,
+    pub(crate) network: Network,
+    pub(crate) device: Device,
 }
 
 impl Encoder {

@@ -113,14 +113,23 @@ impl ModelCard {
     /// [`ModelError`] when the file is absent, damaged, or of another format.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join(CONFIG_FILE);
-        let text = fs::read_to_string(&path).map_err(io_error(&path))?;
-        let card: Self = toml::from_str(&text).map_err(|error| damaged(&path, &error))?;
+        Self::parse(&path, &fs::read_to_string(&path).map_err(io_error(&path))?)
+    }
+
+    /// Reads the card's text; `path` stands for it in errors.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ModelError> {
+        let card: Self = toml::from_str(text).map_err(|error| damaged(path, &error))?;
         if card.format != FORMAT {
             let problem = format!("format is {}, expected {FORMAT}", card.format);
-            return Err(ModelError::Damaged { path, problem });
+            return Err(ModelError::Damaged { path: path.to_owned(), problem });
         }
         card.encoder.validate()?;
         Ok(card)
+    }
+
+    /// The card as text.
+    pub(crate) fn to_toml(&self, path: &Path) -> Result<String, ModelError> {
+        toml::to_string(self).map_err(|error| damaged(path, &error))
     }
 }
 
@@ -131,7 +140,7 @@ pub(crate) fn write(
     weights: &NamedTensors,
 ) -> Result<(), ModelError> {
     let path = folder.join(CONFIG_FILE);
-    let text = toml::to_string(card).map_err(|error| damaged(&path, &error))?;
+    let text = card.to_toml(&path)?;
     write_atomically(&path, text.as_bytes())?;
     weights.write(&folder.join(WEIGHTS_FILE), None)
 }
@@ -140,11 +149,19 @@ pub(crate) fn write(
 pub(crate) fn read_weights(folder: &Path) -> Result<(PathBuf, NamedTensors), ModelError> {
     let path = folder.join(WEIGHTS_FILE);
     let (weights, _) = NamedTensors::read(&path)?;
-    if let Some(name) = weights.first_not_finite() {
-        let problem = format!("`{name}` holds numbers that are not finite");
-        return Err(ModelError::Damaged { path, problem });
-    }
+    check_finite(&path, &weights)?;
     Ok((path, weights))
+}
+
+/// Refuses weights that are no numbers.
+pub(crate) fn check_finite(path: &Path, weights: &NamedTensors) -> Result<(), ModelError> {
+    match weights.first_not_finite() {
+        Some(name) => {
+            let problem = format!("`{name}` holds numbers that are not finite");
+            Err(ModelError::Damaged { path: path.to_owned(), problem })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Makes the folder and removes a model that another run left in it.

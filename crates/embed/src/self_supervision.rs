@@ -17,6 +17,11 @@ use offkey_core::Seed;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    BranchConfig, EncoderConfig,
+    features::{self, BatchFeatures},
+};
+
 /// How often a clip is exchanged, as in both papers.
 const EXCHANGE_PROBABILITY: f64 = 0.5;
 
@@ -49,20 +54,88 @@ impl SelfSupervision {
         }
     }
 
-    /// Whether spectrograms exchange their statistics.
-    pub(crate) fn exchanges_statistics(self) -> bool {
+    fn exchanges_statistics(self) -> bool {
         matches!(self, Self::StatisticsExchange | Self::Both)
     }
 
-    /// Whether embeddings exchange their branches.
-    pub(crate) fn exchanges_features(self) -> bool {
+    fn exchanges_features(self) -> bool {
         matches!(self, Self::FeatureExchange | Self::Both)
+    }
+
+    /// What an encoder lacks for these exchanges, if anything.
+    pub(crate) fn missing_in(self, encoder: &EncoderConfig) -> Option<&'static str> {
+        let has_spectrogram = encoder.branches.iter().any(is_spectrogram);
+        if self.exchanges_features() && encoder.branches.len() < 2 {
+            Some("an encoder of at least two branches")
+        } else if self.exchanges_statistics() && !has_spectrogram {
+            Some("an encoder with a spectrogram branch")
+        } else {
+            None
+        }
+    }
+}
+
+fn is_spectrogram(branch: &BranchConfig) -> bool {
+    matches!(branch, BranchConfig::Stft(_))
+}
+
+/// What was exchanged among the clips of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Exchange {
+    /// Labels of the second loss, `[clips, class_factor * classes]`.
+    pub(crate) labels: Array2<f32>,
+    /// Clips whose embedding takes its later branches from the partner.
+    features: Vec<bool>,
+    first_branch_dims: usize,
+}
+
+impl Exchange {
+    /// Draws the exchanges of a batch; those of statistics are made in its features at once.
+    /// None without self-supervision.
+    pub(crate) fn draw(
+        rule: SelfSupervision,
+        encoder: &EncoderConfig,
+        features: &mut BatchFeatures,
+        labels: &Array2<f32>,
+        seed: Seed,
+    ) -> Option<Self> {
+        rule.class_factor()?;
+        let clips = features.clips;
+        let mut labels = labels.clone();
+        if rule.exchanges_statistics() {
+            let exchanged = draw_exchanged(clips, seed.child("statistics"));
+            let branches = encoder.branches.iter().zip(&mut features.branches);
+            for (branch, values) in branches.filter(|(branch, _)| is_spectrogram(branch)) {
+                let (_, bins) = features::shape(branch, encoder.clip_samples());
+                exchange_statistics(values, bins, &exchanged);
+            }
+            labels = exchanged_labels(&labels, &exchanged);
+        }
+        let mut exchanged = vec![false; clips];
+        if rule.exchanges_features() {
+            exchanged = draw_exchanged(clips, seed.child("features"));
+            labels = exchanged_labels(&labels, &exchanged);
+        }
+        let first_branch_dims = encoder.branches.first().map_or(0, BranchConfig::dims);
+        Some(Self { labels, features: exchanged, first_branch_dims })
+    }
+
+    /// Embeddings as the second loss sees them, branches of exchanged clips replaced.
+    ///
+    /// # Shapes
+    /// `embeddings`, result: `[clips, dims]`.
+    pub(crate) fn embeddings(&self, embeddings: Tensor<2>) -> Tensor<2> {
+        if self.features.contains(&true) {
+            exchange_features(embeddings, self.first_branch_dims, &self.features)
+        } else {
+            embeddings
+        }
     }
 }
 
 /// Which clips of a batch are exchanged. The middle clip of an odd batch is its own partner and
 /// never is.
-pub(crate) fn draw_exchanged(clips: usize, seed: Seed) -> Vec<bool> {
+fn draw_exchanged(clips: usize, seed: Seed) -> Vec<bool> {
     let mut rng = seed.rng();
     let draw = |clip| rng.random_bool(EXCHANGE_PROBABILITY) && clip != partner(clip, clips);
     (0..clips).map(draw).collect()
@@ -73,7 +146,7 @@ fn partner(clip: usize, clips: usize) -> usize {
 }
 
 /// The labels of the second loss, `[clips, 3 * classes]`, of labels `[clips, classes]`.
-pub(crate) fn exchanged_labels(labels: &Array2<f32>, exchanged: &[bool]) -> Array2<f32> {
+fn exchanged_labels(labels: &Array2<f32>, exchanged: &[bool]) -> Array2<f32> {
     let (clips, classes) = labels.dim();
     let mut tripled = Array2::zeros((clips, 3 * classes));
     for (clip, &is_exchanged) in exchanged.iter().enumerate() {
@@ -97,7 +170,7 @@ pub(crate) fn exchanged_labels(labels: &Array2<f32>, exchanged: &[bool]) -> Arra
 ///
 /// # Shapes
 /// `spectrograms`: row-major `[clips, frames, bins]`, temporal means subtracted.
-pub(crate) fn exchange_statistics(spectrograms: &mut [f32], bins: usize, exchanged: &[bool]) {
+fn exchange_statistics(spectrograms: &mut [f32], bins: usize, exchanged: &[bool]) {
     let clips = exchanged.len();
     let clip_values = spectrograms.len() / clips;
     let deviations: Vec<Vec<f32>> = spectrograms
@@ -134,7 +207,7 @@ fn deviations_over_time(clip: &[f32], bins: usize) -> Vec<f32> {
 /// # Shapes
 /// `embeddings`: `[clips, dims]`, branch after branch, the first `first_branch_dims` wide; result:
 /// the same.
-pub(crate) fn exchange_features(
+fn exchange_features(
     embeddings: Tensor<2>,
     first_branch_dims: usize,
     exchanged: &[bool],

@@ -173,6 +173,15 @@ impl NamedTensors {
     /// # Errors
     /// [`ModelError::Io`] when the file cannot be written.
     pub(crate) fn write(&self, path: &Path, note: Option<String>) -> Result<(), ModelError> {
+        write_atomically(path, &self.to_bytes(path, note)?)
+    }
+
+    /// The file's bytes; `path` stands for it in errors.
+    pub(crate) fn to_bytes(
+        &self,
+        path: &Path,
+        note: Option<String>,
+    ) -> Result<Vec<u8>, ModelError> {
         let bytes: Vec<(&String, &[usize], Vec<u8>)> = self
             .0
             .iter()
@@ -186,8 +195,7 @@ impl NamedTensors {
             (name.as_str(), view.expect("four bytes a number"))
         });
         let header = note.map(|note| HashMap::from([(NOTE.to_owned(), note)]));
-        let file = safetensors::serialize(views, header).map_err(|error| damaged(path, &error))?;
-        write_atomically(path, &file)
+        safetensors::serialize(views, header).map_err(|error| damaged(path, &error))
     }
 
     /// Reads a file of float32 tensors and the note in its header.
@@ -195,11 +203,18 @@ impl NamedTensors {
     /// # Errors
     /// [`ModelError::Io`] when it cannot be read, [`ModelError::Damaged`] when it is not whole.
     pub(crate) fn read(path: &Path) -> Result<(Self, Option<String>), ModelError> {
-        let bytes = fs::read(path).map_err(io_error(path))?;
+        Self::from_bytes(path, &fs::read(path).map_err(io_error(path))?)
+    }
+
+    /// Reads a file's bytes; `path` stands for it in errors.
+    pub(crate) fn from_bytes(
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<(Self, Option<String>), ModelError> {
         let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, &error))?;
+            SafeTensors::read_metadata(bytes).map_err(|error| damaged(path, &error))?;
         let note = header.metadata().as_ref().and_then(|notes| notes.get(NOTE).cloned());
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, &error))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(path, &error))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {

@@ -8,7 +8,7 @@ use offkey_core::Seed;
 
 use super::AutoencoderConfig;
 use crate::{
-    EncoderConfig,
+    Compute, EncoderConfig,
     network::{BatchNorm, Dense, HiddenLayer, Maker, Pass},
 };
 
@@ -22,7 +22,7 @@ pub(super) struct AutoencoderNetwork {
 impl AutoencoderNetwork {
     pub(super) fn new(config: &AutoencoderConfig, seed: Seed, device: &Device) -> Self {
         let layers = EncoderConfig { bias: true, ..EncoderConfig::default() };
-        let make = Maker { config: &layers, seed, device };
+        let make = Maker { config: &layers, seed, device, compute: Compute::default() };
         let side = vec![config.hidden; config.hidden_layers];
         let widths = [side.clone(), vec![config.waist], side].concat();
         let mut inputs = config.inputs();

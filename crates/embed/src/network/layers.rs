@@ -11,7 +11,7 @@ use burn::{
 use offkey_core::Seed;
 use rand::RngExt;
 
-use crate::EncoderConfig;
+use crate::{Compute, EncoderConfig};
 
 /// Added to variances before the square root, as in the paper's Keras layers.
 pub(crate) const NORM_EPSILON: f64 = 1e-3;
@@ -37,6 +37,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) config: &'a EncoderConfig,
     pub(crate) seed: Seed,
     pub(crate) device: &'a Device,
+    pub(crate) compute: Compute,
 }
 
 impl Maker<'_> {
@@ -155,6 +156,12 @@ pub(crate) struct SqueezeExcitation {
     expand: Dense,
 }
 
+/// A parameter's numbers in one row, for the fast kernels.
+pub(crate) fn flat<const D: usize>(param: &Param<Tensor<D>>) -> Tensor<1> {
+    let count = param.shape().num_elements();
+    param.val().reshape([count])
+}
+
 impl Conv1d {
     /// `[clips, in, positions]` to `[clips, out, positions / stride]`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
@@ -188,6 +195,11 @@ impl Dense {
 }
 
 impl BatchNorm {
+    /// Gamma and beta, where the norm has them.
+    pub(crate) fn affine(&self) -> impl Iterator<Item = Tensor<1>> {
+        self.gamma.iter().chain(&self.beta).map(Param::val)
+    }
+
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>, pass: &mut Pass) -> Tensor<D> {
         let features = x.dims()[1];
         let device = x.device();

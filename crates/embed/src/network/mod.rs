@@ -16,7 +16,7 @@ pub(crate) use spectrum::HiddenLayer;
 use spectrum::SpectrumBranch;
 use stft::StftBranch;
 
-use crate::{BranchConfig, Compute, EncoderConfig};
+use crate::{BranchConfig, Compute, EncoderConfig, fast::Engine, features};
 
 /// Keras's momentum 0.99: this much of a batch enters the running statistics.
 pub(crate) const NORM_MOMENTUM: f64 = 0.01;
@@ -32,6 +32,15 @@ pub(crate) struct Network {
 enum Branch {
     Spectrum(SpectrumBranch),
     Stft(StftBranch),
+}
+
+impl Branch {
+    fn engine(&self) -> Option<&Engine> {
+        match self {
+            Self::Spectrum(branch) => branch.engine(),
+            Self::Stft(branch) => branch.engine(),
+        }
+    }
 }
 
 /// Features of a batch, as one branch takes them.
@@ -51,15 +60,17 @@ impl Network {
         device: &Device,
         compute: Compute,
     ) -> Self {
-        let _ = compute;
-        let make = Maker { config, seed, device };
+        let make = Maker { config, seed, device, compute };
         let branches = config.branches.iter().enumerate().map(|(index, branch)| {
             let make = make.child("branch").child(index);
             match branch {
                 BranchConfig::Spectrum(spectrum) => {
                     Branch::Spectrum(SpectrumBranch::new(spectrum, config.clip_samples(), make))
                 }
-                BranchConfig::Stft(stft) => Branch::Stft(StftBranch::new(stft, make)),
+                BranchConfig::Stft(stft) => {
+                    let shape = features::shape(branch, config.clip_samples());
+                    Branch::Stft(StftBranch::new(stft, shape.into(), make))
+                }
             }
         });
         Self { branches: branches.collect() }
@@ -77,7 +88,11 @@ impl Network {
 
     /// The kernels that compute each branch.
     pub(crate) fn kernels(&self) -> Vec<String> {
-        self.branches.iter().map(|_| "reference".to_owned()).collect()
+        let name = |branch: &Branch| match branch.engine() {
+            Some(engine) => format!("fast ({})", engine.instructions()),
+            None => "reference".to_owned(),
+        };
+        self.branches.iter().map(name).collect()
     }
 
     /// Moves all running statistics towards those a training pass collected.

@@ -5,8 +5,8 @@ use burn::{
     tensor::{Tensor, activation::relu},
 };
 
-use super::layers::{BatchNorm, Conv1d, Dense, Maker, Pass, SqueezeExcitation};
-use crate::SpectrumConfig;
+use super::layers::{BatchNorm, Conv1d, Dense, Maker, Pass, SqueezeExcitation, flat};
+use crate::{SpectrumConfig, fast::Engine};
 
 /// `[clips, bins]` to `[clips, dims]`.
 #[derive(Module, Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct SpectrumBranch {
     squeezes: Vec<SqueezeExcitation>,
     pub(crate) hidden: Vec<HiddenLayer>,
     pub(crate) last: Dense,
+    #[module(skip)]
+    engine: Option<Engine>,
 }
 
 /// Dense, batch norm, `ReLU`.
@@ -46,10 +48,23 @@ impl SpectrumBranch {
             inputs = config.dims;
         }
         let last = make.child("last").dense(inputs, config.dims);
-        Self { convolutions, squeezes, hidden, last }
+        let engine = Engine::spectrum(config, make.config, make.compute);
+        Self { convolutions, squeezes, hidden, last, engine }
     }
 
     pub(crate) fn forward(&self, features: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
+        let mut x = match (&self.engine, &pass) {
+            (Some(engine), Pass::Train(_)) => self.convolve_fast(engine, features),
+            _ => self.convolve(features),
+        };
+        for layer in &self.hidden {
+            x = relu(layer.norm.forward(layer.dense.forward(x), pass));
+        }
+        self.last.forward(x)
+    }
+
+    /// The convolutions on plain layers, flat.
+    fn convolve(&self, features: Tensor<2>) -> Tensor<2> {
         let mut x: Tensor<3> = features.unsqueeze_dim(1);
         for (layer, convolution) in self.convolutions.iter().enumerate() {
             x = relu(convolution.forward(x));
@@ -57,11 +72,18 @@ impl SpectrumBranch {
                 x = squeeze.forward(x);
             }
         }
-        let mut x: Tensor<2> = x.flatten(1, 2);
-        for layer in &self.hidden {
-            x = relu(layer.norm.forward(layer.dense.forward(x), pass));
-        }
-        self.last.forward(x)
+        x.flatten(1, 2)
+    }
+
+    /// The same on the fast kernels.
+    fn convolve_fast(&self, engine: &Engine, features: Tensor<2>) -> Tensor<2> {
+        let clips = features.dims()[0];
+        let weights = self.convolutions.iter().map(|layer| flat(&layer.weight)).collect();
+        engine.train(Tensor::cat(weights, 0), features.flatten(0, 1), clips).0
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
     }
 
     pub(crate) fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {

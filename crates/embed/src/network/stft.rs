@@ -6,9 +6,10 @@ use burn::{
 };
 
 use super::layers::{
-    BatchNorm, Conv2d, Dense, Maker, Pass, SqueezeExcitation, pool_halves, pool_valid,
+    BatchNorm, BatchStatistics, Conv2d, Dense, Maker, Pass, SqueezeExcitation, flat, pool_halves,
+    pool_valid,
 };
-use crate::StftConfig;
+use crate::{StftConfig, fast::Engine};
 
 /// Side of the first convolution's kernel.
 const STEM_KERNEL: usize = 7;
@@ -22,6 +23,8 @@ pub(crate) struct StftBranch {
     pub(crate) blocks: Vec<Block>,
     pub(crate) head_norm: BatchNorm,
     pub(crate) head: Dense,
+    #[module(skip)]
+    engine: Option<Engine>,
 }
 
 /// One residual block: two 3x3 convolutions beside a shortcut.
@@ -39,8 +42,9 @@ pub(crate) struct Block {
 }
 
 impl StftBranch {
-    pub(crate) fn new(config: &StftConfig, make: Maker<'_>) -> Self {
-        let bins = config.window / 2 + 1;
+    /// `shape`: frames and bins of a clip.
+    pub(crate) fn new(config: &StftConfig, shape: [usize; 2], make: Maker<'_>) -> Self {
+        let bins = shape[1];
         let stem_channels = config.stage_channels[0];
         let mut blocks = Vec::new();
         let mut channels = stem_channels;
@@ -61,10 +65,24 @@ impl StftBranch {
             blocks,
             head_norm: make.norm(channels * frequencies),
             head: make.child("head").dense(channels * frequencies, config.dims),
+            engine: Engine::stft(config, shape, make.config, make.compute),
         }
     }
 
     pub(crate) fn forward(&self, features: Tensor<3>, pass: &mut Pass) -> Tensor<2> {
+        let x = match (&self.engine, &mut *pass) {
+            (Some(engine), Pass::Train(statistics)) => {
+                let (x, batch) = self.convolve_fast(engine, features);
+                statistics.extend(batch);
+                x
+            }
+            _ => self.convolve(features, pass),
+        };
+        self.head.forward(self.head_norm.forward(x, pass))
+    }
+
+    /// Everything up to the pooling over time on plain layers, flat.
+    fn convolve(&self, features: Tensor<3>, pass: &mut Pass) -> Tensor<2> {
         // One norm per frequency bin: bins stand where batch norm expects channels.
         let bins_first = self.bin_norm.forward(features.swap_dims(1, 2), pass);
         let x: Tensor<4> = bins_first.swap_dims(1, 2).unsqueeze_dim(1);
@@ -74,8 +92,28 @@ impl StftBranch {
             x = block.forward(x, pass);
         }
         let frames = x.dims()[2];
-        let x = pool_valid(x, [frames, 1], [frames, 1]).flatten(1, 3);
-        self.head.forward(self.head_norm.forward(x, pass))
+        pool_valid(x, [frames, 1], [frames, 1]).flatten(1, 3)
+    }
+
+    /// The same on the fast kernels, with the statistics of the norms.
+    fn convolve_fast(
+        &self,
+        engine: &Engine,
+        features: Tensor<3>,
+    ) -> (Tensor<2>, impl Iterator<Item = BatchStatistics>) {
+        let clips = features.dims()[0];
+        let mut parameters: Vec<Tensor<1>> = self.bin_norm.affine().collect();
+        parameters.push(flat(&self.stem.weight));
+        parameters.extend(self.stem_norm.affine());
+        for block in &self.blocks {
+            parameters.extend(block.parameters());
+        }
+        let (x, batch) = engine.train(Tensor::cat(parameters, 0), features.flatten(0, 2), clips);
+        (x, batch.into_iter().map(|(mean, variance)| BatchStatistics { mean, variance }))
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
     }
 
     pub(crate) fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {
@@ -113,6 +151,17 @@ impl Block {
             shortcut: None,
             relu_before_norm: stage == 0,
         }
+    }
+
+    /// Parameters in the order of the fields, each in one row.
+    fn parameters(&self) -> Vec<Tensor<1>> {
+        let input_norm = self.input_norm.iter().flat_map(BatchNorm::affine);
+        let mut parameters: Vec<Tensor<1>> = input_norm.collect();
+        parameters.push(flat(&self.conv1.weight));
+        parameters.extend(self.norm.affine());
+        parameters.push(flat(&self.conv2.weight));
+        parameters.extend(self.shortcut.iter().map(|shortcut| flat(&shortcut.weight)));
+        parameters
     }
 
     fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {

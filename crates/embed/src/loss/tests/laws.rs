@@ -226,8 +226,10 @@ fn a_dynamic_scale_never_diverges() {
             let largest = MAXIMUM_SCALE.max(fixed_scale(9));
             assert!((MINIMUM_SCALE..=largest).contains(&scale), "{config:?}: {scale}");
         }
+        // With one centre a class the update divides by the cosine of the true angle, here zero.
         if let LossConfig::SubClusterAdacos(own) = &config
             && own.scale == ScaleRule::Dynamic
+            && own.sub_clusters > 1
         {
             assert_eq!(head.scale(), Some(MAXIMUM_SCALE), "{config:?}");
         }

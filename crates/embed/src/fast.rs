@@ -1,0 +1,300 @@
+//! The fast processor kernels as operations of the framework: the one place where the two meet.
+//!
+//! A branch's convolutions, with their norms, are a single operation. Its parameters enter as one
+//! flat tensor, so that any number of layers is one node of the gradient graph; they stay ordinary
+//! parameters of the module. Where the kernels do not cover an architecture, there is no engine
+//! and the branch takes the plain layers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::{
+    backend::{
+        Autodiff, Flex,
+        autodiff::{
+            checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+            grads::Gradients,
+            ops::{Backward, Ops, OpsKind},
+        },
+        flex::FlexTensor,
+        tensor::FloatTensor,
+    },
+    tensor::{Tensor, TensorData},
+};
+use offkey_kernels::{
+    spectrogram::{self, SpectrogramConfig, SpectrogramPlan},
+    spectrum::{self, SpectrumPlan, SpectrumWorkspace},
+};
+
+use crate::{Compute, DeviceKind, EncoderConfig, Kernels, SpectrumConfig, StftConfig};
+
+/// Kernels planned for one branch, and the memory they work in.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    plan: Arc<Plan>,
+    /// Memory that no pass is using; a training step takes one and gives it back.
+    idle: Arc<Mutex<Vec<Memory>>>,
+}
+
+#[derive(Debug)]
+enum Plan {
+    Spectrum(SpectrumPlan),
+    Stft(SpectrogramPlan),
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    spectrum: SpectrumWorkspace,
+    spectrogram: spectrogram::Workspace,
+}
+
+/// Mean and variance of every norm of a training pass, in the order of the plan.
+type Statistics = Vec<(Vec<f32>, Vec<f32>)>;
+
+impl Engine {
+    /// An engine for the convolutions of a spectrum branch, where the kernels cover it.
+    pub(crate) fn spectrum(
+        branch: &SpectrumConfig,
+        config: &EncoderConfig,
+        compute: Compute,
+    ) -> Option<Self> {
+        if !is_covered(config, compute) {
+            return None;
+        }
+        let plan = SpectrumPlan::new(spectrum::SpectrumConfig {
+            bins: config.clip_samples() / 2,
+            filters: branch.filters,
+            kernels: branch.kernels.clone(),
+            strides: branch.strides.clone(),
+        });
+        plan.ok().map(|plan| Self::new(Plan::Spectrum(plan)))
+    }
+
+    /// An engine for a spectrogram branch up to its pooling over time, where the kernels cover it.
+    pub(crate) fn stft(
+        branch: &StftConfig,
+        [frames, bins]: [usize; 2],
+        config: &EncoderConfig,
+        compute: Compute,
+    ) -> Option<Self> {
+        if !is_covered(config, compute) {
+            return None;
+        }
+        let plan = SpectrogramPlan::new(SpectrogramConfig {
+            frames,
+            bins,
+            stem_channels: branch.stage_channels[0],
+            stem_stride: [branch.stem_stride; 2],
+            stage_channels: branch.stage_channels.clone(),
+            norm_affine: config.batch_norm_affine,
+        });
+        plan.ok().map(|plan| Self::new(Plan::Stft(plan)))
+    }
+
+    fn new(plan: Plan) -> Self {
+        Self { plan: Arc::new(plan), idle: Arc::default() }
+    }
+
+    /// Name of the instruction set, as in `avx512`.
+    pub(crate) fn instructions(&self) -> &'static str {
+        match &*self.plan {
+            Plan::Spectrum(plan) => plan.level().name(),
+            Plan::Stft(plan) => plan.level().name(),
+        }
+    }
+
+    /// Runs a training batch.
+    ///
+    /// # Shapes
+    /// `parameters`: all of the plan's, flat, one after the other; `input`: `[clips, ..]`, flat,
+    /// on the processor. Returns `[clips, features]` and the batch statistics of the norms.
+    pub(crate) fn train(
+        &self,
+        parameters: Tensor<1>,
+        input: Tensor<1>,
+        clips: usize,
+    ) -> (Tensor<2>, Vec<(Tensor<1>, Tensor<1>)>) {
+        let input = primitive(input.inner());
+        let is_autodiff = parameters.is_autodiff();
+        let (output, statistics) = if is_autodiff {
+            let parameters = parameters
+                .try_into_primitive::<Autodiff<Flex>>()
+                .expect("the engine is made for the processor, without checkpointing");
+            let (output, statistics) = self.train_tracked(parameters, input, clips);
+            (Tensor::from_primitive::<Autodiff<Flex>>(output), statistics)
+        } else {
+            let parameters = primitive(parameters);
+            let mut memory = self.take_memory();
+            let (output, statistics) =
+                self.plan.forward(values(&parameters), values(&input), clips, &mut memory);
+            self.give_back(memory);
+            (Tensor::from_primitive::<Flex>(from_values(output)), statistics)
+        };
+        let tensor = |values: Vec<f32>| {
+            let plain: Tensor<1> = Tensor::from_primitive::<Flex>(from_values(values));
+            if is_autodiff { plain.autodiff() } else { plain }
+        };
+        let statistics =
+            statistics.into_iter().map(|(mean, variance)| (tensor(mean), tensor(variance)));
+        let output: Tensor<1> = output;
+        let features = output.dims()[0] / clips;
+        (output.reshape([clips, features]), statistics.collect())
+    }
+
+    fn train_tracked(
+        &self,
+        parameters: FloatTensor<Autodiff<Flex>>,
+        input: FlexTensor,
+        clips: usize,
+    ) -> (FloatTensor<Autodiff<Flex>>, Statistics) {
+        let prepared = EngineBackward
+            .prepare::<NoCheckpointing>([parameters.node()])
+            .compute_bound()
+            .stateful();
+        let parameters = contiguous(parameters.into_primitive());
+        let mut memory = self.take_memory();
+        let (output, statistics) =
+            self.plan.forward(values(&parameters), values(&input), clips, &mut memory);
+        let output = from_values(output);
+        let output = match prepared {
+            OpsKind::Tracked(prepared) => {
+                let memory = Arc::new(Mutex::new(Some(memory)));
+                prepared.finish(Saved { engine: self.clone(), parameters, input, memory }, output)
+            }
+            OpsKind::UnTracked(prepared) => {
+                self.give_back(memory);
+                prepared.finish(output)
+            }
+        };
+        (output, statistics)
+    }
+
+    fn take_memory(&self) -> Memory {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, memory: Memory) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
+/// The kernels have no biases and no squeeze-and-excitation, and run on the processor.
+fn is_covered(config: &EncoderConfig, compute: Compute) -> bool {
+    compute.device == DeviceKind::Cpu
+        && compute.kernels == Kernels::Auto
+        && !config.bias
+        && !config.squeeze_excitation
+}
+
+impl Plan {
+    /// Cuts the flat parameters into the slices of the layers.
+    fn split<'a>(&self, mut flat: &'a [f32]) -> Vec<&'a [f32]> {
+        let counts: Vec<usize> = match self {
+            Self::Spectrum(plan) => {
+                plan.parameters().iter().map(|shape| shape.iter().product()).collect()
+            }
+            Self::Stft(plan) => plan.parameters().iter().map(|spec| spec.count()).collect(),
+        };
+        let slices = counts.into_iter().map(|count| {
+            let (slice, rest) = flat.split_at(count);
+            flat = rest;
+            slice
+        });
+        slices.collect()
+    }
+
+    fn forward(
+        &self,
+        parameters: &[f32],
+        input: &[f32],
+        clips: usize,
+        memory: &mut Memory,
+    ) -> (Vec<f32>, Statistics) {
+        let parameters = self.split(parameters);
+        match self {
+            Self::Spectrum(plan) => {
+                let mut output = vec![0.0; clips * plan.output_len()];
+                plan.forward(&parameters, input, &mut memory.spectrum, &mut output)
+                    .expect("module and plan are made from one configuration");
+                (output, Vec::new())
+            }
+            Self::Stft(plan) => {
+                let output = plan
+                    .forward(&parameters, input, clips, &mut memory.spectrogram)
+                    .expect("module and plan are made from one configuration");
+                let statistics = output.statistics.into_iter().map(|s| (s.mean, s.variance));
+                (output.features, statistics.collect())
+            }
+        }
+    }
+
+    fn backward(
+        &self,
+        parameters: &[f32],
+        input: &[f32],
+        gradient: &[f32],
+        memory: &mut Memory,
+    ) -> Vec<f32> {
+        let parameters = self.split(parameters);
+        let gradients = match self {
+            Self::Spectrum(plan) => plan
+                .backward(&parameters, gradient, &mut memory.spectrum)
+                .expect("the memory holds the forward pass of this batch"),
+            Self::Stft(plan) => plan
+                .backward(&parameters, input, gradient, &mut memory.spectrogram)
+                .expect("the memory holds the forward pass of this batch"),
+        };
+        gradients.concat()
+    }
+}
+
+/// The operation's backward pass.
+#[derive(Debug)]
+struct EngineBackward;
+
+/// What the forward pass leaves for the backward pass.
+#[derive(Debug, Clone)]
+struct Saved {
+    engine: Engine,
+    parameters: FlexTensor,
+    input: FlexTensor,
+    /// Taken by the one backward pass there is.
+    memory: Arc<Mutex<Option<Memory>>>,
+}
+
+impl Backward<Flex, 1> for EngineBackward {
+    type State = Saved;
+
+    fn backward(self, ops: Ops<Saved, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
+        let Saved { engine, parameters, input, memory } = ops.state;
+        let memory = memory.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(parent), Some(mut memory)) = (&ops.parents[0], memory) else { return };
+        let of_parameters = engine.plan.backward(
+            values(&parameters),
+            values(&input),
+            values(&gradient),
+            &mut memory,
+        );
+        engine.give_back(memory);
+        gradients.register::<Flex>(parent.id, from_values(of_parameters));
+    }
+}
+
+fn primitive(tensor: Tensor<1>) -> FlexTensor {
+    let primitive = tensor.try_into_primitive::<Flex>();
+    contiguous(primitive.expect("the engine is made for the processor"))
+}
+
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    if tensor.as_slice::<f32>().is_some() { tensor } else { tensor.to_contiguous() }
+}
+
+fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("the tensor is contiguous")
+}
+
+fn from_values(values: Vec<f32>) -> FlexTensor {
+    let count = values.len();
+    FlexTensor::from_data(TensorData::new(values, [count]))
+}
