@@ -88,13 +88,6 @@ fn far_away(clips: usize) -> Array2<f32> {
     points
 }
 
-fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, law: &str) {
-    for (found, expected) in found.iter().zip(expected) {
-        let error = (found - expected).abs() / (1.0 + expected.abs());
-        assert!(error <= tolerance, "{law}: {found} instead of {expected}");
-    }
-}
-
 #[test]
 fn what_lies_far_away_scores_above_every_reference() {
     let normals = Owned::new(60, 10);
