@@ -29,6 +29,12 @@ impl Axis {
         Self { low: first * axis.step, high: last * axis.step, step: axis.step }
     }
 
+    /// The axis with a share of its range added at each end, ticks unchanged.
+    pub(crate) fn widened(self, share: f64) -> Self {
+        let margin = share * (self.high - self.low);
+        Self { low: self.low - margin, high: self.high + margin, ..self }
+    }
+
     /// Ticks inside the range, as values and labels.
     pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
         // A tick may miss the end of the range by rounding.

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{Axis, Canvas, Chart, Frame, number, svg::legend};
+use super::{Axis, Canvas, Chart, Frame, number, svg::Legend};
 
-const HEIGHT: f64 = 230.0;
+/// Height without legend.
+const HEIGHT: f64 = 212.0;
 const MOST_BINS: usize = 40;
 
 /// Scores of one section.
@@ -39,6 +40,30 @@ impl Histogram {
         ]
     }
 
+    fn legend(&self) -> Legend {
+        let groups = self.groups().into_iter().filter(|group| !group.2.is_empty());
+        let names = groups.map(|(class, name, scores)| {
+            (format!("s{class}"), format!("{name} ({})", scores.len()))
+        });
+        let threshold = self
+            .threshold
+            .map(|threshold| ("threshold".to_owned(), format!("threshold {}", number(threshold))));
+        Legend::new(names.chain(threshold))
+    }
+
+    /// How many clips lie above the threshold, in words; empty without one.
+    pub fn above_threshold(&self) -> String {
+        let Some(threshold) = self.threshold else { return String::new() };
+        let groups = self.groups().into_iter().filter(|group| !group.2.is_empty());
+        let counts: Vec<String> = groups
+            .map(|(_, name, scores)| {
+                let above = scores.iter().filter(|score| **score > threshold).count();
+                format!("{above} of {} {name}", scores.len())
+            })
+            .collect();
+        format!("Above the threshold: {}.", counts.join(", "))
+    }
+
     /// Bins as wide as Freedman and Diaconis propose, at least 8 and at most 40 of them.
     fn binned(&self) -> Binned {
         let mut all: Vec<f64> = self.groups().iter().flat_map(|group| group.2).copied().collect();
@@ -71,15 +96,14 @@ impl Chart for Histogram {
         let high = low + width * counts[0].len() as f64;
         let edges = [low, high].into_iter().chain(self.threshold);
         let tallest = counts.iter().flatten().copied().max().unwrap_or(0).max(1);
+        let legend = self.legend();
+        let height = HEIGHT + legend.height();
         let y = Axis::around([0.0, tallest as f64].into_iter(), 4);
-        let frame = Frame::new(HEIGHT, 1, Axis::around(edges, 6), y);
-        let mut canvas = Canvas::new(HEIGHT);
+        let frame = Frame::new(height, &legend, Axis::around(edges, 6), y);
+        let mut canvas = Canvas::new(height);
         frame.draw(&mut canvas, "anomaly score", "clips");
-        let mut names = Vec::new();
-        for ((class, name, scores), counts) in self.groups().into_iter().zip(&counts) {
-            if scores.is_empty() {
-                continue;
-            }
+        let groups = self.groups().into_iter().zip(&counts);
+        for ((class, _, _), counts) in groups.filter(|((_, _, scores), _)| !scores.is_empty()) {
             let mut outline = vec![frame.place(low, 0.0)];
             for (bin, &count) in counts.iter().enumerate() {
                 let edge = low + width * bin as f64;
@@ -89,14 +113,12 @@ impl Chart for Histogram {
             outline.push(frame.place(high, 0.0));
             canvas.path(&format!("f{class} area"), &outline, true);
             canvas.path(&format!("s{class}"), &outline, false);
-            names.push((format!("s{class}"), format!("{name} ({})", scores.len())));
         }
         if let Some(threshold) = self.threshold {
             let [x, _] = frame.place(threshold, 0.0);
             canvas.line("threshold", [x, frame.top], [x, frame.bottom]);
-            names.push(("threshold".to_owned(), format!("threshold {}", number(threshold))));
         }
-        legend(&mut canvas, &names, 3.max(names.len()));
+        legend.draw(&mut canvas);
         canvas.finish(&self.description())
     }
 
@@ -104,16 +126,9 @@ impl Chart for Histogram {
         let mut words = format!("Histogram of anomaly scores, {}.", self.title);
         for (_, name, scores) in self.groups() {
             let Some(median) = median(scores) else { continue };
-            let _ = write!(words, " {} {name} clips, median {}", scores.len(), number(median));
-            match self.threshold {
-                Some(threshold) => {
-                    let above = scores.iter().filter(|score| **score > threshold).count();
-                    let _ = write!(words, ", {above} above the threshold {}.", number(threshold));
-                }
-                None => words.push('.'),
-            }
+            let _ = write!(words, " {} {name} clips, median {}.", scores.len(), number(median));
         }
-        words
+        format!("{words} {}", self.above_threshold()).trim_end().to_owned()
     }
 
     fn csv(&self) -> String {

@@ -53,10 +53,6 @@ impl ColorMap {
 pub(crate) const GROUPS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#b1568f", "#c98700", "#4a9fd4", "#7a7a7a"];
 
-/// The same on dark paper, lighter.
-pub(crate) const GROUPS_DARK: [&str; 7] =
-    ["#56a8e8", "#f0793a", "#2fbf94", "#e09ac4", "#efb42f", "#9ad2f5", "#a3a3a3"];
-
 #[cfg(test)]
 mod tests {
     use super::*;

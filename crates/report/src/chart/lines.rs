@@ -1,16 +1,19 @@
 //! Lines and dots over a number: ROC curves, training curves, scores against a covariate.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use super::{
     Axis, Canvas, Chart, Frame, csv_field, number,
-    svg::{legend, shortened},
+    svg::{Legend, shortened},
 };
 
 /// Points that a line can hold and still be told apart on a chart of this size.
 const MOST_POINTS: usize = 400;
 /// Groups that have a colour of their own; later ones repeat them dashed.
 const COLORS: usize = 6;
+
+/// Places along x at which dots are drawn side by side.
+const FEW_PLACES: usize = 12;
 
 /// A chart of lines, or of dots.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,11 +75,36 @@ impl LineChart {
         Self { dots: true, level, ..Self::lines(title, x_title, y_title, series) }
     }
 
-    fn per_row(&self) -> usize {
-        match self.series.iter().map(|series| series.name.chars().count()).max() {
-            Some(longest) if longest > 22 => 1,
-            Some(longest) if longest > 12 => 2,
-            _ => 3,
+    /// Axes over all points, with room at the sides of dots.
+    fn axes(&self) -> (Axis, Axis) {
+        if self.is_roc {
+            return (Axis::exact(0.0, 1.0, 5), Axis::exact(0.0, 1.0, 5));
+        }
+        let along = |axis: usize| self.series.iter().flat_map(|s| &s.points).map(move |p| p[axis]);
+        let x = Axis::around(along(0), 6);
+        let x = if self.dots { x.widened(0.05) } else { x };
+        (x, Axis::around(along(1).chain(self.level), 5))
+    }
+
+    /// Dots of one group. Where all groups share a few places along x, each stands beside them,
+    /// spread evenly, so that dots do not hide each other.
+    fn draw_dots(&self, frame: &Frame, canvas: &mut Canvas, group: usize) {
+        let width = frame.right - frame.left;
+        let all = self.series.iter().flat_map(|series| &series.points);
+        let places: BTreeSet<u64> = all.map(|point| point[0].to_bits()).take(10_000).collect();
+        let (aside, spread) = if places.len() <= FEW_PLACES {
+            let room = width / (FEW_PLACES.max(places.len()) * self.series.len()) as f64;
+            ((group as f64 - (self.series.len() - 1) as f64 / 2.0) * room, 0.7 * room)
+        } else {
+            (0.0, 0.0)
+        };
+        let class = format!("f{} dot", group % COLORS);
+        let points = self.series[group].points.iter().filter(|point| is_finite(point));
+        for (index, [x, y]) in points.enumerate() {
+            let [x, y] = frame.place(*x, *y);
+            // Multiples of the golden section fill an interval evenly.
+            let share = (index as f64 * 0.618_033_988_75).fract() - 0.5;
+            canvas.raw(&marker(&class, group, [x + aside + spread * share, y]));
         }
     }
 
@@ -95,42 +123,31 @@ fn stroke(index: usize) -> String {
 
 impl Chart for LineChart {
     fn svg(&self) -> String {
-        let per_row = self.per_row();
-        let rows = if self.series.len() > 1 { self.series.len().div_ceil(per_row) } else { 0 };
-        let height = if self.is_roc { 330.0 } else { 230.0 } + 18.0 * rows as f64;
-        let along = |axis: usize| self.series.iter().flat_map(|s| &s.points).map(move |p| p[axis]);
-        let (x, y) = if self.is_roc {
-            (Axis::exact(0.0, 1.0, 5), Axis::exact(0.0, 1.0, 5))
-        } else {
-            (Axis::around(along(0), 6), Axis::around(along(1).chain(self.level), 5))
-        };
-        let frame = Frame::new(height, rows, x, y);
+        let names = self.series.iter().enumerate();
+        let names = names.map(|(index, series)| (stroke(index), series.name.clone()));
+        let legend = Legend::new(names.filter(|_| self.series.len() > 1 || self.is_roc));
+        let height = if self.is_roc { 330.0 } else { 212.0 } + legend.height();
+        let (x, y) = self.axes();
+        let frame = Frame::new(height, &legend, x, y);
         let mut canvas = Canvas::new(height);
         frame.draw(&mut canvas, &self.x_title, &self.y_title);
         if self.is_roc {
             Self::draw_roc(&frame, &mut canvas);
         }
-        let mut names = Vec::new();
         for (index, series) in self.series.iter().enumerate() {
             if self.dots {
-                let class = format!("f{} dot", index % COLORS);
-                for [x, y] in series.points.iter().filter(|point| is_finite(point)) {
-                    canvas.raw(&marker(&class, index, frame.place(*x, *y)));
-                }
+                self.draw_dots(&frame, &mut canvas, index);
             } else {
                 let points = thinned(&series.points);
                 let places: Vec<_> = points.iter().map(|[x, y]| frame.place(*x, *y)).collect();
                 canvas.path(&stroke(index), &places, false);
             }
-            names.push((stroke(index), series.name.clone()));
         }
         if let Some(level) = self.level {
             let [_, y] = frame.place(0.0, level);
             canvas.line("threshold", [frame.left, y], [frame.right, y]);
         }
-        if rows > 0 {
-            legend(&mut canvas, &names, per_row);
-        }
+        legend.draw(&mut canvas);
         canvas.finish(&self.description())
     }
 

@@ -79,7 +79,9 @@ impl Chart for PointMap {
         let mut canvas = Canvas::new(height);
         for (index, places) in self.places(WIDTH, 12.0).iter().enumerate() {
             let class = format!("f{} dot", index % 6);
-            places.iter().for_each(|place| canvas.raw(&marker(&class, index, *place)));
+            for place in places {
+                canvas.raw(&marker(&class, index, *place));
+            }
         }
         for (index, group) in self.groups.iter().take(shown).enumerate() {
             let (row, column) = (index / 3, index % 3);

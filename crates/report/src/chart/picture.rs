@@ -138,7 +138,7 @@ pub fn overlaid_png(
 /// How much colour each place gets: nothing below a quarter of the maximum, then rising.
 fn opacity(importance: ArrayView2<f32>) -> Array2<f32> {
     let peak = importance.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    importance.mapv(|value| 0.8 * ((value / peak - 0.25) / 0.75).clamp(0.0, 1.0))
+    importance.mapv(|value| 0.7 * ((value / peak - 0.25) / 0.75).clamp(0.0, 1.0))
 }
 
 /// Fewer frames and bins, neighbours put together.

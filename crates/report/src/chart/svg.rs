@@ -8,6 +8,13 @@ use crate::page::escape;
 /// Width of every chart: a phone's, so that its letters stay legible there.
 pub(crate) const WIDTH: f64 = 400.0;
 
+/// Height of a row of legend.
+const LEGEND_ROW: f64 = 18.0;
+/// Length of the stroke beside a name.
+const STROKE: f64 = 18.0;
+/// Width of a letter, on average and with room to spare.
+const LETTER: f64 = 6.4;
+
 /// Style of all charts, in the colours of [`THEME`].
 pub const STYLE: &str = include_str!("style.css");
 
@@ -93,9 +100,9 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// A frame in a chart of this height, below `legend_rows` rows of legend.
-    pub(crate) fn new(height: f64, legend_rows: usize, x: Axis, y: Axis) -> Self {
-        let top = 10.0 + 18.0 * legend_rows as f64;
+    /// A frame in a chart of this height, below its legend.
+    pub(crate) fn new(height: f64, legend: &Legend, x: Axis, y: Axis) -> Self {
+        let top = 10.0 + legend.height();
         Self { left: 52.0, top, right: WIDTH - 10.0, bottom: height - 40.0, x, y }
     }
 
@@ -121,15 +128,49 @@ impl Frame {
     }
 }
 
-/// Draws names beside short strokes of their groups, in rows of `per_row`.
-pub(crate) fn legend(canvas: &mut Canvas, names: &[(String, String)], per_row: usize) {
-    let width = (WIDTH - 62.0) / per_row as f64;
-    for (index, (class, name)) in names.iter().enumerate() {
-        let (row, column) = (index / per_row, index % per_row);
-        let (x, y) = (52.0 + width * column as f64, 14.0 + 18.0 * row as f64);
-        canvas.line(class, [x, y - 4.0], [x + 18.0, y - 4.0]);
-        let room = ((width - 24.0) / 6.2) as usize;
-        canvas.text("label", [x + 24.0, y], &shortened(name, room));
+/// Names of groups, each with the class of its stroke, set in rows above a chart.
+pub(crate) struct Legend {
+    entries: Vec<LegendEntry>,
+    pub(crate) rows: usize,
+}
+
+struct LegendEntry {
+    class: String,
+    name: String,
+    left: f64,
+    row: usize,
+}
+
+impl Legend {
+    /// Entries side by side, in a new row where the line is full.
+    pub(crate) fn new(names: impl IntoIterator<Item = (String, String)>) -> Self {
+        let (first, last) = (52.0, WIDTH - 8.0);
+        let (mut left, mut row) = (first, 0);
+        let mut entries = Vec::new();
+        for (class, name) in names {
+            let name = shortened(&name, 44);
+            let width = STROKE + 6.0 + LETTER * name.chars().count() as f64;
+            if left + width > last && left > first {
+                (left, row) = (first, row + 1);
+            }
+            entries.push(LegendEntry { class, name, left, row });
+            left += width + 16.0;
+        }
+        let rows = if entries.is_empty() { 0 } else { row + 1 };
+        Self { entries, rows }
+    }
+
+    /// Height of all rows.
+    pub(crate) fn height(&self) -> f64 {
+        LEGEND_ROW * self.rows as f64
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas) {
+        for LegendEntry { class, name, left, row } in &self.entries {
+            let y = 14.0 + LEGEND_ROW * *row as f64;
+            canvas.line(class, [*left, y - 4.0], [left + STROKE, y - 4.0]);
+            canvas.text("label", [left + STROKE + 6.0, y], name);
+        }
     }
 }
 

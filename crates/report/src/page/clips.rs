@@ -24,7 +24,7 @@ pub(crate) fn clips(cards: &[ClipCard], audio_bytes: usize) -> String {
             bodies.iter().filter(|(of, _)| *of == role).map(|(_, body)| body).collect();
         if !of_role.is_empty() {
             let _ = write!(html, "<h3>{}</h3>", heading(role));
-            of_role.into_iter().for_each(|body| html.push_str(body));
+            html.extend(of_role.into_iter().map(String::as_str));
         }
     }
     html
@@ -82,11 +82,11 @@ impl Budget {
 fn article(index: usize, card: &ClipCard, budget: &mut Budget) -> String {
     let anchor = anchor(index);
     let name = escape(&card.clip.name);
-    let words: String = card.words.iter().map(|w| format!("<li>{}</li>", escape(w))).collect();
-    let words = match words.as_str() {
+    let words: Vec<String> = card.words.iter().map(|words| escape(words)).collect();
+    let words = match words.join("</li><li>").as_str() {
         "" => String::new(),
-        _ => format!(
-            "<p class=\"stands-out\">What raises the score:</p><ul class=\"words\">{words}</ul>"
+        items => format!(
+            "<p class=\"stands-out\">What raises the score:</p><ul class=\"words\"><li>{items}</li></ul>"
         ),
     };
     let toggle = match card.overlay {
@@ -169,7 +169,7 @@ fn pane(
 
 /// The picture as SVG with axes of time and frequency.
 fn spectrogram(picture: &Picture, overlay: Option<&Picture>, description: &str) -> String {
-    let (left, top, right, bottom) = (52.0, 8.0, 390.0, 190.0);
+    let (left, top, right, bottom) = (58.0, 8.0, 390.0, 190.0);
     let class = if overlay.is_some() { "chart spectrogram marked" } else { "chart spectrogram" };
     let mut svg = format!(
         "<svg class=\"{class}\" role=\"img\" viewBox=\"0 0 400 226\" aria-label=\"{}\">",

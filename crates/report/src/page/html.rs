@@ -10,6 +10,8 @@ const SCRIPT: &str = include_str!("page.js");
 pub(crate) struct Section {
     /// Anchor, unique on the page.
     pub(crate) id: &'static str,
+    /// Short name for the list of contents.
+    pub(crate) name: &'static str,
     pub(crate) heading: &'static str,
     pub(crate) body: String,
 }
@@ -31,18 +33,18 @@ fn shell_with_audio(data: &PageData, audio_bytes: usize) -> String {
 /// The sections that have something to show; `audio_bytes` may be spent on sound.
 fn sections(data: &PageData, audio_bytes: usize) -> Vec<Section> {
     let all = [
-        ("summary", "Summary", summary::summary(data)),
-        ("metrics", "Metrics", tables::tables(&data.metrics)),
-        ("scores", "Scores and thresholds", scores::scores(&data.sections)),
-        ("conditions", "Scores and conditions", scores::conditions(data)),
-        ("map", "Map of the embeddings", map::map(data)),
-        ("clips", "Clips, heard and explained", clips::clips(&data.clips, audio_bytes)),
-        ("mistakes", "False alarms and misses", mistakes::mistakes(data)),
-        ("training", "Training", training::training(&data.training)),
-        ("run", "How this was made", recipe_and_manifest(data)),
+        ("summary", "Summary", "Summary", summary::summary(data)),
+        ("metrics", "Metrics", "Metrics", tables::tables(&data.metrics)),
+        ("scores", "Scores", "Scores and thresholds", scores::scores(&data.sections)),
+        ("conditions", "Conditions", "Scores and conditions", scores::conditions(data)),
+        ("map", "Map", "Map of the embeddings", map::map(data)),
+        ("clips", "Clips", "Clips, heard and explained", clips::clips(&data.clips, audio_bytes)),
+        ("mistakes", "Mistakes", "False alarms and misses", mistakes::mistakes(data)),
+        ("training", "Training", "Training", training::training(&data.training)),
+        ("run", "Recipe", "How this was made", recipe_and_manifest(data)),
     ];
-    let with_content = all.into_iter().filter(|(_, _, body)| !body.is_empty());
-    with_content.map(|(id, heading, body)| Section { id, heading, body }).collect()
+    let with_content = all.into_iter().filter(|(_, _, _, body)| !body.is_empty());
+    with_content.map(|(id, name, heading, body)| Section { id, name, heading, body }).collect()
 }
 
 fn shell(data: &PageData, sections: &[Section]) -> String {
@@ -51,10 +53,10 @@ fn shell(data: &PageData, sections: &[Section]) -> String {
         "" => String::new(),
         text => format!("<p class=\"subtitle\">{}</p>", escape(text)),
     };
-    let link = |section: &Section| format!("<a href=\"#{}\">{}</a>", section.id, section.heading);
+    let link = |section: &Section| format!("<a href=\"#{}\">{}</a>", section.id, section.name);
     let links: String = sections.iter().map(link).collect();
     let block = |section: &Section| {
-        let Section { id, heading, body } = section;
+        let Section { id, heading, body, .. } = section;
         format!(
             "<section id=\"{id}\" aria-labelledby=\"{id}-h\"><h2 id=\"{id}-h\">{heading}</h2>{body}</section>"
         )

@@ -1,8 +1,9 @@
 //! The interactive map of embeddings, and what it shows in words.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write};
 
 use ndarray::Array2;
+use offkey_core::Condition;
 use serde::Serialize;
 
 use super::{
@@ -47,12 +48,10 @@ pub(crate) fn map(data: &PageData) -> String {
     };
     let columns = columns(map, data);
     let description = description(map, &columns);
-    let mut options: String = columns
-        .groups
-        .iter()
-        .enumerate()
-        .map(|(index, group)| format!("<option value=\"{index}\">{}</option>", group.name))
-        .collect();
+    let mut options = String::new();
+    for (index, group) in columns.groups.iter().enumerate() {
+        let _ = write!(options, "<option value=\"{index}\">{}</option>", group.name);
+    }
     if columns.scores.iter().any(Option::is_some) {
         options.push_str("<option value=\"score\">anomaly score</option>");
     }
@@ -103,23 +102,24 @@ fn columns<'a>(map: &'a EmbeddingMap, data: &PageData) -> Columns<'a> {
     }
 }
 
+/// The word that a point is grouped by.
+type Word = fn(&MapPoint) -> String;
+
 /// Groupings by machine, section, label, domain and split that tell at least two kinds apart; the
 /// machine always.
 fn groupings(map: &EmbeddingMap) -> Vec<Grouping> {
-    let or_unknown = |word: Option<String>| word.unwrap_or_else(|| "unknown".to_owned());
-    let all: [(&str, &dyn Fn(&MapPoint) -> String); 5] = [
-        ("machine", &|p| p.clip.machine.clone()),
-        ("section", &|p| format!("{} {}", p.clip.machine, p.clip.section)),
-        ("label", &|p| {
-            or_unknown(p.clip.condition.map(|condition| match condition {
-                offkey_core::Condition::Normal => "normal".to_owned(),
-                offkey_core::Condition::Anomaly => "anomalous".to_owned(),
-            }))
+    let all: [(&'static str, Word); 5] = [
+        ("machine", |p| p.clip.machine.clone()),
+        ("section", |p| format!("{} {}", p.clip.machine, p.clip.section)),
+        ("label", |p| match p.clip.condition {
+            Some(Condition::Normal) => "normal".to_owned(),
+            Some(Condition::Anomaly) => "anomalous".to_owned(),
+            None => "unknown".to_owned(),
         }),
-        ("domain", &|p| or_unknown(p.clip.domain.map(|domain| domain.to_string()))),
-        ("split", &|p| p.clip.split.to_string()),
+        ("domain", |p| p.clip.domain.map_or_else(|| "unknown".to_owned(), |d| d.to_string())),
+        ("split", |p| p.clip.split.to_string()),
     ];
-    let grouping = |(name, word): &(&'static str, &dyn Fn(&MapPoint) -> String)| {
+    let grouping = |&(name, word): &(&'static str, Word)| {
         let of_points: Vec<String> = map.points.iter().map(word).collect();
         let words: BTreeSet<&String> = of_points.iter().collect();
         let words: Vec<String> = words.into_iter().cloned().collect();
@@ -136,7 +136,7 @@ fn description(map: &EmbeddingMap, columns: &Columns) -> String {
     let count = map.points.len();
     let mut words = format!("{} of {}", map.method, plural(count, "clip"));
     if let Some(kl) = map.kl {
-        words += &format!(", Kullback-Leibler divergence {} nats", number(kl));
+        let _ = write!(words, ", Kullback-Leibler divergence {} nats", number(kl));
     }
     words.push('.');
     if count < 2 {
@@ -158,7 +158,7 @@ fn description(map: &EmbeddingMap, columns: &Columns) -> String {
         })
         .collect();
     if !shares.is_empty() {
-        words += &format!(" On it, nearest neighbours have: {}.", shares.join(", "));
+        let _ = write!(words, " On it, nearest neighbours have: {}.", shares.join(", "));
     }
     words
 }

@@ -1,11 +1,15 @@
 //! False alarms and misses, the worst first.
 
+use std::fmt::Write;
+
 use offkey_core::{Condition, ScoreRow};
 
 use super::{PageData, clips::anchor_of, data::SectionScores, embed::escape, summary::plural};
 
-/// Rows listed per kind of mistake.
-const MOST_ROWS: usize = 50;
+/// Rows shown at once per kind of mistake.
+const FIRST_ROWS: usize = 10;
+/// Rows more that can be unfolded.
+const MOST_ROWS: usize = 100;
 
 /// Both tables; empty where no clip was decided and labelled.
 pub(crate) fn mistakes(data: &PageData) -> String {
@@ -19,8 +23,8 @@ pub(crate) fn mistakes(data: &PageData) -> String {
     let misses = rows(data, |row| {
         row.decision == Some(false) && row.clip.condition == Some(Condition::Anomaly)
     });
-    table(data, "false alarm", "Normal clips above the threshold.", false_alarms)
-        + &table(data, "miss", "Anomalous clips below the threshold.", misses)
+    table(data, "false alarm", "Normal clips above the threshold.", &false_alarms)
+        + &table(data, "miss", "Anomalous clips below the threshold.", &misses)
 }
 
 type Mistake<'a> = (&'a SectionScores, &'a ScoreRow);
@@ -37,26 +41,37 @@ fn rows(data: &PageData, is_mistake: impl Fn(&ScoreRow) -> bool) -> Vec<Mistake<
     mistakes
 }
 
-fn table(data: &PageData, noun: &str, meaning: &str, mistakes: Vec<Mistake>) -> String {
+fn table(data: &PageData, noun: &str, meaning: &str, mistakes: &[Mistake]) -> String {
     let nouns = if noun == "miss" && mistakes.len() != 1 { "misse" } else { noun };
     let heading = match mistakes.len() {
-        0 => format!("No {nouns}s"),
+        0 => return format!("<h3>No {nouns}s</h3>"),
         count => plural(count, nouns),
     };
-    let mut html = format!("<h3>{heading}</h3>");
-    if mistakes.is_empty() {
-        return html;
+    let lines: Vec<String> = mistakes.iter().map(|mistake| line(data, mistake)).collect();
+    let (first, rest) = lines.split_at(lines.len().min(FIRST_ROWS));
+    let (listed, unlisted) = rest.split_at(rest.len().min(MOST_ROWS));
+    let mut html = format!(
+        "<h3>{heading}</h3><p class=\"remark\">{meaning} Farthest from it first.</p>{}",
+        rows_table(&heading, first)
+    );
+    if !listed.is_empty() {
+        let more = format!("{} more", listed.len());
+        let table = rows_table(&format!("{heading}, continued"), listed);
+        let _ = write!(html, "<details><summary>{more}</summary>{table}</details>");
     }
-    html += &format!("<p class=\"remark\">{meaning}");
-    if mistakes.len() > MOST_ROWS {
-        html += &format!(" The {MOST_ROWS} farthest from it are listed.");
+    if !unlisted.is_empty() {
+        let _ = write!(html, "<p class=\"remark\">{} are not listed here.</p>", unlisted.len());
     }
-    let body: String = mistakes.iter().take(MOST_ROWS).map(|mistake| line(data, mistake)).collect();
-    html + &format!(
-        "</p><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{heading}\">\
+    html
+}
+
+fn rows_table(name: &str, lines: &[String]) -> String {
+    format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">\
          <table class=\"clips\"><thead><tr><th scope=\"col\">clip</th><th scope=\"col\">machine</th>\
          <th scope=\"col\">domain</th><th scope=\"col\">attributes</th><th scope=\"col\">score</th>\
-         <th scope=\"col\">threshold</th></tr></thead><tbody>{body}</tbody></table></div>"
+         <th scope=\"col\">threshold</th></tr></thead><tbody>{}</tbody></table></div>",
+        lines.concat()
     )
 }
 

@@ -145,7 +145,7 @@
     redraw();
   }
 
-  function choose(point) {
+  function choose(point, withSound = true) {
     if (point < 0) return;
     chosen = point;
     panel.replaceChildren();
@@ -160,7 +160,7 @@
       link.href = `#${card.id}`;
       link.textContent = "To its place among the clips";
       panel.append(link);
-      panel.querySelector("audio")?.play().catch(() => {});
+      if (withSound) panel.querySelector("audio")?.play().catch(() => {});
     } else {
       const title = document.createElement("h4"), known = document.createElement("p"), note = document.createElement("p");
       title.textContent = data.names[point];
@@ -257,5 +257,6 @@
   $("map-color").addEventListener("change", () => { colorBy = $("map-color").value; hidden = new Set(); drawLegend(); redraw(); });
   new ResizeObserver(() => redraw()).observe(canvas);
   drawLegend();
+  choose(data.cards.reduce((best, card, point) => (card !== null && (best < 0 || card < data.cards[best]) ? point : best), -1), false);
   redraw();
 })();

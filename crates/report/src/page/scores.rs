@@ -1,6 +1,9 @@
 //! How scores are spread: histograms, ROC curves, scores against conditions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use offkey_core::{Condition, ScoreRow};
 use offkey_eval::{auc, roc};
@@ -34,9 +37,7 @@ pub(crate) fn scores(sections: &[SectionScores]) -> String {
         let figures = format!("<div class=\"figures\">{figures}</div>");
         let open = if index < MOST_OPEN { " open" } else { "" };
         let name = escape(machine);
-        html += &format!(
-            "<details class=\"machine\"{open}><summary>{name}</summary>{figures}</details>"
-        );
+        let _ = write!(html, "<details{open}><summary>{name}</summary>{figures}</details>");
     }
     html
 }
@@ -50,7 +51,7 @@ fn histogram(section: &SectionScores) -> String {
         unlabelled: of(None),
         threshold: section.threshold,
     };
-    figure(&format!("Scores of {}", chart.title), &chart.svg(), &chart.description())
+    figure(&format!("Scores of {}", chart.title), &chart.svg(), &chart.above_threshold())
 }
 
 fn scores_of(rows: &[ScoreRow], condition: Option<Condition>) -> Vec<f64> {
@@ -65,7 +66,7 @@ fn roc_figure(machine: &str, sections: &[&SectionScores]) -> Option<String> {
         let area = auc(&normal, &anomalous)?;
         let points = roc(&normal, &anomalous).into_iter();
         Some(Series {
-            name: format!("{}, AUC {area:.3}", section.section),
+            name: format!("section {}, AUC {area:.3}", section.section),
             points: points.map(|p| [p.false_positive_rate, p.true_positive_rate]).collect(),
         })
     };
@@ -73,23 +74,19 @@ fn roc_figure(machine: &str, sections: &[&SectionScores]) -> Option<String> {
     if series.is_empty() {
         return None;
     }
-    let names: Vec<String> =
-        series.iter().map(|series| format!("section {}", series.name)).collect();
     let chart = LineChart::roc(&format!("ROC of {machine}"), series);
-    let remark =
-        format!("{}. Grey: the part that the pAUC looks at; dotted: chance.", names.join("; "));
-    Some(figure(&chart.title, &chart.svg(), &remark))
+    let remark = "Grey: the part that the pAUC looks at. Dotted: chance.";
+    Some(figure(&chart.title, &chart.svg(), remark))
 }
 
 /// Scores against covariates and attributes.
 pub(crate) fn conditions(data: &PageData) -> String {
     let against: String = data.covariates.iter().filter_map(|c| covariate(c, data)).collect();
-    let attributes: String = data.sections.iter().filter_map(attribute_table).collect();
-    let mut html = String::new();
-    if !against.is_empty() {
-        html += &format!("<div class=\"figures\">{against}</div>");
+    let attributes = attribute_table(&data.sections);
+    match against.as_str() {
+        "" => attributes,
+        figures => format!("<div class=\"figures\">{figures}</div>{attributes}"),
     }
-    html + &attributes
 }
 
 fn covariate(covariate: &Covariate, data: &PageData) -> Option<String> {
@@ -129,44 +126,53 @@ fn covariate(covariate: &Covariate, data: &PageData) -> Option<String> {
         series,
         None,
     );
-    Some(figure(&chart.title, &chart.svg(), &chart.description()))
+    Some(figure(&chart.title, &chart.svg(), ""))
 }
 
-/// Clips, mean score and alarms per attribute, where a section has a handful of them.
-fn attribute_table(section: &SectionScores) -> Option<String> {
+/// Clips, mean scores and alarms per section and attribute, for sections with a handful of them.
+fn attribute_table(sections: &[SectionScores]) -> String {
+    let rows: String = sections.iter().flat_map(attribute_rows).collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    format!(
+        "<details><summary>Scores by attribute</summary>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Scores by attribute\">\
+         <table class=\"metrics attributes\"><thead><tr><th scope=\"col\">section</th>\
+         <th scope=\"col\">attributes</th><th scope=\"col\">clips</th>\
+         <th scope=\"col\">mean normal</th><th scope=\"col\">mean anomalous</th>\
+         <th scope=\"col\">alarms</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+}
+
+fn attribute_rows(section: &SectionScores) -> Vec<String> {
     let attributes: BTreeSet<&str> =
         section.rows.iter().map(|row| row.clip.attributes.as_str()).collect();
     if !(2..=MOST_VALUES).contains(&attributes.len()) {
-        return None;
+        return Vec::new();
     }
-    let row = |attribute: &&str| {
+    let row = |attribute: &str| {
         let rows: Vec<&ScoreRow> =
-            section.rows.iter().filter(|row| row.clip.attributes == **attribute).collect();
+            section.rows.iter().filter(|row| row.clip.attributes == attribute).collect();
         let mean = |condition: Condition| {
             let of = rows.iter().filter(|row| row.clip.condition == Some(condition));
             let scores: Vec<f64> = of.map(|row| row.score).collect();
             match scores.len() {
-                0 => "<td></td>".to_owned(),
-                count => format!("<td>{:.3}</td>", scores.iter().sum::<f64>() / count as f64),
+                0 => String::new(),
+                count => format!("{:.3}", scores.iter().sum::<f64>() / count as f64),
             }
         };
         let alarms = rows.iter().filter(|row| row.decision == Some(true)).count();
-        let name = if attribute.is_empty() { "none" } else { attribute };
         format!(
-            "<tr><th scope=\"row\">{}</th><td>{}</td>{}{}<td>{alarms}</td></tr>",
-            escape(name),
+            "<tr><th scope=\"row\">{} {}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{alarms}</td></tr>",
+            escape(&section.machine),
+            escape(&section.section),
+            escape(if attribute.is_empty() { "none" } else { attribute }),
             rows.len(),
             mean(Condition::Normal),
             mean(Condition::Anomaly)
         )
     };
-    let rows: String = attributes.iter().map(row).collect();
-    let name = escape(&format!("{} {}", section.machine, section.section));
-    Some(format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Scores by attribute, {name}\">\
-         <table class=\"metrics\"><caption>Scores by attribute, {name}</caption><thead><tr>\
-         <th scope=\"col\">attributes</th><th scope=\"col\">clips</th>\
-         <th scope=\"col\">mean normal</th><th scope=\"col\">mean anomalous</th>\
-         <th scope=\"col\">alarms</th></tr></thead><tbody>{rows}</tbody></table></div>"
-    ))
+    attributes.into_iter().map(row).collect()
 }

@@ -129,14 +129,15 @@ fn without_empty_columns(table: MetricTable) -> MetricTable {
 
 /// All tables, as HTML.
 pub(crate) fn tables(tables: &[MetricTable]) -> String {
-    let mut html: String = tables.iter().map(table).collect();
     let has_interval = |table: &MetricTable| {
         table.rows.iter().flat_map(|row| &row.values).flatten().any(|v| v.interval.is_some())
     };
-    if tables.iter().any(has_interval) {
-        html.push_str("<p class=\"remark\">In brackets: 95 % intervals.</p>");
-    }
-    html
+    let remark = if tables.iter().any(has_interval) {
+        "<p>Larger is better; 0.5 is chance for every AUC. In brackets: 95 % intervals.</p>"
+    } else {
+        ""
+    };
+    tables.iter().fold(remark.to_owned(), |html, of| html + &table(of))
 }
 
 fn table(table: &MetricTable) -> String {

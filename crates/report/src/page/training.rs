@@ -16,14 +16,16 @@ pub(crate) fn training(rows: &[TrainingRow]) -> String {
     ];
     let charts = [
         chart(rows, "Loss", "mean loss", &[("loss", |row| Some(row.loss))]),
-        chart(rows, "Compactness", "mean squared distance to centres", &compactness),
+        chart(
+            rows,
+            "Compactness: distance of embeddings to class centres",
+            "mean squared distance",
+            &compactness,
+        ),
         chart(rows, "Logit scale", "scale", &[("scale", |row| row.scale)]),
     ];
-    let figures: String = charts
-        .into_iter()
-        .flatten()
-        .map(|chart| figure(&chart.title, &chart.svg(), &chart.description()))
-        .collect();
+    let figures: String =
+        charts.into_iter().flatten().map(|chart| figure(&chart.title, &chart.svg(), "")).collect();
     if figures.is_empty() { figures } else { format!("<div class=\"figures\">{figures}</div>") }
 }
 
