@@ -18,9 +18,9 @@ use crate::spectrogram::tile::{ConvRow, TapGradient, conv_row, tap_gradient};
 /// Output rows that are computed from one band: a band and what it yields fit the second-level cache.
 const BAND_ROWS: usize = 16;
 
-/// The rows of an image, band by band.
-pub(crate) fn bands(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..rows).step_by(BAND_ROWS).map(move |first| first..(first + BAND_ROWS).min(rows))
+/// Rows band by band.
+pub(crate) fn bands(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    rows.clone().step_by(BAND_ROWS).map(move |first| first..(first + BAND_ROWS).min(rows.end))
 }
 
 /// Rows of one image with a border of `halo` zero columns on each side.

@@ -128,7 +128,15 @@ impl ForwardStep<'_> {
             scratch.with(|scratch| {
                 dispatch(
                     level,
-                    StemForward { stem, spectra, weights: &weights, pooled, sums, scratch },
+                    StemForward {
+                        stem,
+                        spectra,
+                        weights: &weights,
+                        rows: 0..stem.pooled.rows,
+                        pooled,
+                        sums: Some(sums),
+                        scratch,
+                    },
                 );
             });
         });
@@ -215,8 +223,9 @@ impl Pass<'_, '_> {
                     reading,
                     weights,
                     skip,
+                    rows: 0..conv.output.rows,
                     output,
-                    sums,
+                    sums: Some(sums),
                     sums_floor,
                     scratch,
                 };

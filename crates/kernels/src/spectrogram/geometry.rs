@@ -1,6 +1,6 @@
 //! Shapes, padding, and where each tap of a convolution reads.
 //!
-//! An activation of one clip is stored as `[block][row][col]` vectors of sixteen channels. A
+//! An activation of one clip is stored as `[row][block][col]` vectors of sixteen channels. A
 //! convolution reads a *band* of it: consecutive rows, copied with one zero column on each side, so
 //! that no tap ever needs a test for the edge.
 
@@ -30,7 +30,12 @@ impl Shape {
 
     /// Place of the first vector of a row.
     pub(crate) fn row(self, block: usize, row: usize) -> usize {
-        (block * self.rows + row) * self.cols
+        (row * self.blocks + block) * self.cols
+    }
+
+    /// Vectors in one row of all blocks.
+    pub(crate) fn row_lanes(self) -> usize {
+        self.blocks * self.cols
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`SpectrogramPlan`] lays the network out for one size of spectrogram. In training,
 //! [`SpectrogramPlan::forward`] keeps what [`SpectrogramPlan::backward`] needs in a [`Workspace`]
-//! that is reused step after step. Spectrograms are `[clips, frames, bins]`, magnitudes with the
+//! that is reused step after step; [`SpectrogramInference`] embeds clips with running statistics.
+//! Spectrograms are `[clips, frames, bins]`, magnitudes with the
 //! temporal mean of every bin already subtracted; the output is `[clips, channels, bins]`, the
 //! largest value over all time.
 //!
@@ -17,6 +18,7 @@ mod chunks;
 mod config;
 mod forward;
 mod geometry;
+mod inference;
 mod norm;
 mod pack;
 mod pass;
@@ -31,6 +33,7 @@ mod workspace;
 
 pub use config::{NORM_EPS, SpectrogramConfig, SpectrogramError};
 pub use forward::SpectrogramOutput;
+pub use inference::SpectrogramInference;
 pub use norm::BatchStatistics;
 pub use plan::{BatchNormSpec, ParameterSpec, SpectrogramPlan};
 pub use workspace::Workspace;

@@ -70,9 +70,12 @@ pub(crate) struct ConvForward<'a> {
     pub(crate) reading: &'a Reading,
     pub(crate) weights: &'a [Lane],
     pub(crate) skip: Skip<'a>,
+    /// The rows of the output to compute.
+    pub(crate) rows: Range<usize>,
+    /// These rows alone.
     pub(crate) output: &'a mut [Lane],
-    /// Sums of the output and of its squares per channel, added to.
-    pub(crate) sums: &'a mut [f64],
+    /// Sums of the output and of its squares per channel, added to; none in inference.
+    pub(crate) sums: Option<&'a mut [f64]>,
     /// 0 where the sums are of the output's ReLU, else minus infinity.
     pub(crate) sums_floor: f32,
     pub(crate) scratch: &'a mut Scratch,
@@ -83,7 +86,7 @@ impl Kernel for ConvForward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        for rows in bands(self.conv.output.rows) {
+        for rows in bands(self.rows.clone()) {
             self.band(simd, rows);
         }
     }
@@ -105,33 +108,31 @@ impl ConvForward<'_> {
         let band = fill_input(simd, input, conv, &rows, self.source, self.reading);
         convolve(simd, conv, &band, self.weights, computed, count, fresh);
         let cols = conv.output.cols;
+        let before = conv.output.row(0, self.rows.start);
         for (place, line) in computed.chunks_exact(cols).enumerate() {
             let block = place / count;
             let start = conv.output.row(block, rows.start + place % count);
-            let span = start..start + cols;
-            let output = &mut self.output[span.clone()];
-            let mut sums = RowSums::new(simd);
-            let floor = simd.splat(self.sums_floor);
+            let output = &mut self.output[start - before..][..cols];
             match self.skip {
                 Skip::Identity { source, reading } => {
                     let read = Read::new(simd, reading, block);
-                    for ((value, skipped), out) in line.iter().zip(&source[span]).zip(output) {
+                    let source = &source[start..start + cols];
+                    for ((value, skipped), out) in line.iter().zip(source).zip(&mut *output) {
                         let value = simd.add(simd.load(&value.0), read.at(skipped));
                         simd.store(value, &mut out.0);
-                        let seen = simd.max(value, floor);
-                        sums.add(seen, seen);
                     }
                 }
-                Skip::None | Skip::Projected(_) => {
-                    for (value, out) in line.iter().zip(output) {
-                        let value = simd.load(&value.0);
-                        simd.store(value, &mut out.0);
-                        let seen = simd.max(value, floor);
-                        sums.add(seen, seen);
-                    }
-                }
+                Skip::None | Skip::Projected(_) => output.copy_from_slice(line),
             }
-            sums.flush(block, self.sums);
+            if let Some(totals) = &mut self.sums {
+                let floor = simd.splat(self.sums_floor);
+                let mut sums = RowSums::new(simd);
+                for value in output {
+                    let value = simd.max(simd.load(&value.0), floor);
+                    sums.add(value, value);
+                }
+                sums.flush(block, totals);
+            }
         }
     }
 }
@@ -210,7 +211,7 @@ impl Kernel for ConvBackward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        for rows in bands(self.conv.output.rows) {
+        for rows in bands(0..self.conv.output.rows) {
             self.convolutions(simd, &rows);
             self.projection(simd, &rows);
             self.rows(simd, &input_rows(self.conv, &rows));

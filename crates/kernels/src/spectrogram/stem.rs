@@ -119,14 +119,14 @@ fn convolve<S: Simd>(
     }
 }
 
-/// The bands of the convolution: rows that a band completes, and rows that it computes. A band
-/// computes one row more than it completes, which the pooling of its last rows needs; the next band
-/// starts with it.
-fn bands(rows: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    (0..rows).step_by(BAND_ROWS).map(move |first| {
-        let end = (first + BAND_ROWS).min(rows);
-        let fresh = if first == 0 { 0 } else { first + 1 };
-        (first..end, fresh..(end + 1).min(rows))
+/// The bands of some rows of the convolution: rows that a band completes, and rows that it computes.
+/// A band computes one row more than it completes, which the pooling of its last rows needs; the
+/// next band starts with it.
+fn bands(rows: Range<usize>, last: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    rows.clone().step_by(BAND_ROWS).map(move |first| {
+        let end = (first + BAND_ROWS).min(rows.end);
+        let fresh = if first == rows.start { first } else { first + 1 };
+        (first..end, fresh..(end + 1).min(last))
     })
 }
 
@@ -141,10 +141,12 @@ pub(crate) struct StemForward<'a> {
     pub(crate) spectra: Spectra<'a>,
     /// `[block][row][col]` vectors of sixteen channels, signs as the norm's gammas.
     pub(crate) weights: &'a [Lane],
-    /// The largest raw value of each window.
+    /// The pooled rows to compute.
+    pub(crate) rows: Range<usize>,
+    /// The largest raw value of each window, these rows alone.
     pub(crate) pooled: &'a mut [Lane],
-    /// Sums of the convolution and of its squares per channel, added to.
-    pub(crate) sums: &'a mut [f64],
+    /// Sums of the convolution and of its squares per channel, added to; none in inference.
+    pub(crate) sums: Option<&'a mut [f64]>,
     pub(crate) scratch: &'a mut Scratch,
 }
 
@@ -152,29 +154,35 @@ impl Kernel for StemForward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         let stem = self.stem;
         let cols = stem.conv.cols;
         let plane = (BAND_ROWS + 1) * cols;
         let Scratch { spectra, output, .. } = self.scratch;
         let computed = take(output, stem.conv.blocks * plane);
-        for (rows, fresh) in bands(stem.conv.rows) {
+        let before = stem.pooled.row(0, self.rows.start);
+        // The statistics count rows that no window covers.
+        let is_last = self.rows.end == stem.pooled.rows;
+        let end = if is_last { stem.conv.rows } else { 2 * self.rows.end };
+        for (rows, fresh) in bands(2 * self.rows.start..end, stem.conv.rows) {
             if !fresh.is_empty() {
                 let padded = fill(spectra, stem, self.spectra, &fresh);
                 let to = fresh.start - rows.start..fresh.end - rows.start;
                 convolve(simd, stem, &padded, self.weights, computed, to);
             }
             for (block, computed) in computed.chunks_exact_mut(plane).enumerate() {
-                for line in computed[..rows.len() * cols].chunks_exact(cols) {
-                    let mut sums = RowSums::new(simd);
-                    for value in line {
-                        let value = simd.load(&value.0);
-                        sums.add(value, value);
+                if let Some(totals) = &mut self.sums {
+                    for line in computed[..rows.len() * cols].chunks_exact(cols) {
+                        let mut sums = RowSums::new(simd);
+                        for value in line {
+                            let value = simd.load(&value.0);
+                            sums.add(value, value);
+                        }
+                        sums.flush(block, totals);
                     }
-                    sums.flush(block, self.sums);
                 }
                 for row in pooled_rows(stem, &rows) {
-                    let start = stem.pooled.row(block, row);
+                    let start = stem.pooled.row(block, row) - before;
                     let output = &mut self.pooled[start..start + stem.pooled.cols];
                     pool_row(simd, &computed[(2 * row - rows.start) * cols..], cols, output);
                 }
@@ -267,7 +275,7 @@ impl Kernel for StemBackward<'_> {
         let computed = take(output, stem.conv.blocks * plane);
         let slopes = take(gradient, stem.conv.blocks * plane);
         slopes.fill(Lane::ZERO);
-        for (rows, fresh) in bands(stem.conv.rows) {
+        for (rows, fresh) in bands(0..stem.conv.rows, stem.conv.rows) {
             if !fresh.is_empty() {
                 let padded = fill(spectra, stem, self.spectra, &fresh);
                 let to = fresh.start - rows.start..fresh.end - rows.start;

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use crate::reference::spectrogram::branch;
 use crate::simd::Level;
-use crate::spectrogram::{SpectrogramConfig, SpectrogramError, SpectrogramPlan, Workspace};
+use crate::spectrogram::{
+    BatchStatistics, SpectrogramConfig, SpectrogramError, SpectrogramInference, SpectrogramPlan,
+    Workspace,
+};
 
 /// Fixed numbers in [-1, 1) that look like noise.
 fn noise(salt: usize, len: usize) -> Vec<f32> {
@@ -153,6 +156,52 @@ proptest! {
         // A batch of one value per channel has no variance to speak of.
         prop_assume!(frames * bins * clips > 300);
         Case::new(config(frames, bins, &[16, 16]), clips).check();
+    }
+}
+
+/// Statistics that a norm might have collected.
+fn running(plan: &SpectrogramPlan) -> Vec<BatchStatistics> {
+    let draw = |(salt, spec): (usize, &crate::spectrogram::BatchNormSpec)| BatchStatistics {
+        mean: noise(3000 + salt, spec.features).iter().map(|value| 0.2 * value).collect(),
+        variance: noise(4000 + salt, spec.features).iter().map(|value| 1.0 + 0.5 * value).collect(),
+    };
+    plan.batch_norms().iter().enumerate().map(draw).collect()
+}
+
+#[test]
+fn inference_is_the_twins_on_every_level() {
+    let shapes = [(43, 37, vec![16, 32]), (80, 33, vec![16, 16, 16]), (23, 90, vec![32])];
+    for (frames, bins, stages) in shapes {
+        let case = Case::new(config(frames, bins, &stages), 3);
+        let running = running(&case.plan);
+        let params = case.slices();
+        let tape = branch(case.plan.config(), &params, &case.spectra, 3, Some(&running));
+        for level in Level::available() {
+            let plan = case.plan.clone().on(level).expect("the level is available");
+            let inference = SpectrogramInference::new(plan, &params, &running).expect("it fits");
+            let features = inference.embed(&case.spectra, 3).expect("the shapes fit");
+            assert_close(level.name(), &features, tape.output());
+        }
+    }
+}
+
+#[test]
+fn a_clips_features_depend_on_neither_batch_nor_threads() {
+    let case = Case::new(config(75, 37, &[16, 32]), 5);
+    let inference =
+        SpectrogramInference::new(case.plan.clone(), &case.slices(), &running(&case.plan));
+    let inference = inference.expect("it fits");
+    let embed = |threads: usize, spectra: &[f32]| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let clips = spectra.len() / case.plan.input_len();
+        let features = pool.expect("a pool starts").install(|| inference.embed(spectra, clips));
+        features.expect("the shapes fit")
+    };
+    let together = embed(1, &case.spectra);
+    for threads in [1, 2, 3, 8] {
+        let alone = case.spectra.chunks(case.plan.input_len());
+        let alone: Vec<f32> = alone.flat_map(|clip| embed(threads, clip)).collect();
+        assert!(alone == together && embed(threads, &case.spectra) == together, "{threads}");
     }
 }
 
