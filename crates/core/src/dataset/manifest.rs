@@ -52,6 +52,10 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Placed>, Vec<Problem>), DataError
             source,
         })?;
         clip.path = folder.join(&clip.path);
+        if !clip.path.exists() {
+            // A manifest from a system that writes `\`.
+            clip.path = folder.join(&relative);
+        }
         let Ok(real) = fs::canonicalize(&clip.path) else {
             missing.push(clip.path);
             continue;

@@ -146,6 +146,19 @@ pub enum Problem {
         /// Test clips.
         of: usize,
     },
+    /// Nothing says whether clips are normal, nor what they are for.
+    #[error(
+        "{clips} clips of {machine} {section} lie in no folder named `train`, `test`, `normal` or \
+        `anomaly`, and no table knows them: scored, never trained on"
+    )]
+    Unlabelled {
+        /// The clips' machine.
+        machine: String,
+        /// The clips' section.
+        section: String,
+        /// Clips without label and split.
+        clips: usize,
+    },
     /// A section has clips to score and nothing to compare them with.
     #[error("{machine} {section} has {clips} test clips but no normal training clip")]
     NoTraining {
@@ -194,6 +207,7 @@ impl Problem {
             Self::TruthAgainstTruth { .. } => "truth-against-truth",
             Self::TruthWithoutClip { .. } => "truth-without-clip",
             Self::MissingTruth { .. } => "missing-truth",
+            Self::Unlabelled { .. } => "unlabelled",
             Self::NoTraining { .. } => "no-training",
             Self::NoTargetTraining { .. } => "no-target-training",
             Self::OneClass { .. } => "one-class",
@@ -218,6 +232,7 @@ impl Problem {
             }
             Self::RepeatedNames { .. }
             | Self::MissingTruth { .. }
+            | Self::Unlabelled { .. }
             | Self::NoTraining { .. }
             | Self::NoTargetTraining { .. }
             | Self::OneClass { .. } => None,

@@ -48,9 +48,20 @@ fn of_section(machine: &str, section: &str, clips: &[&Clip]) -> Vec<Problem> {
             of: test.len(),
         });
     }
-    let unassigned = clips.iter().filter(|clip| clip.split == Split::Unassigned).count();
-    if training.is_empty() && test.len() + unassigned > 0 {
-        found.push(Problem::NoTraining { machine, section, clips: test.len() + unassigned });
+    let unassigned = |label| {
+        let fits = |clip: &&&Clip| clip.split == Split::Unassigned && clip.condition == label;
+        clips.iter().filter(fits).count()
+    };
+    if unassigned(None) > 0 {
+        found.push(Problem::Unlabelled {
+            machine: machine.clone(),
+            section: section.clone(),
+            clips: unassigned(None),
+        });
+    }
+    let scored = test.len() + unassigned(Some(Condition::Anomaly));
+    if training.is_empty() && scored > 0 {
+        found.push(Problem::NoTraining { machine, section, clips: scored });
     } else if test.iter().any(|clip| is_target(clip))
         && !training.iter().any(|clip| is_target(clip))
     {
@@ -72,6 +83,7 @@ fn is_of_the_whole(problem: &Problem) -> bool {
     matches!(
         problem,
         Problem::MissingTruth { .. }
+            | Problem::Unlabelled { .. }
             | Problem::NoTraining { .. }
             | Problem::NoTargetTraining { .. }
             | Problem::OneClass { .. }

@@ -180,6 +180,7 @@ fn plain_folders_are_machines() {
 fn a_folder_of_recordings_alone_is_a_machine() {
     let tree = Tree::new(&["my pump/a.wav", "my pump/b.wav"]);
     let mut dataset = Dataset::read(&tree.path("my pump")).expect("a folder");
+    assert_eq!(kinds(&dataset), ["unlabelled"]);
     assert_eq!(shorts(&dataset), ["my pump 00 a.wav - - - -", "my pump 00 b.wav - - - -"]);
     dataset.assume_normal();
     assert!(dataset.clips.iter().all(|clip| clip.condition.is_some()));
@@ -226,6 +227,15 @@ fn manifests_are_read_and_challenge_names_fill_their_gaps() {
     let kinds = kinds(&dataset);
     assert!(kinds.contains(&"missing-file") && kinds.contains(&"unknown-columns"), "{kinds:?}");
     assert_eq!(dataset.layout, Layout::Manifest);
+}
+
+#[test]
+fn manifests_may_be_written_with_backslashes() {
+    let tree = Tree::new(&["x/y/1.wav"]);
+    tree.write("m.csv", "path,machine\nx\\y\\1.wav,saw\n");
+    let dataset = Dataset::read(&tree.path("m.csv")).expect("a manifest");
+    assert_eq!(shorts(&dataset), ["saw 00 1.wav - - - -"]);
+    assert!(dataset.fingerprint().is_ok(), "the path leads to the file");
 }
 
 #[test]
