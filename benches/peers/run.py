@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""offkey against its peers on this machine, in one interleaved run.
+
+    python3 benches/peers/run.py [--only train,infer,features,tsne,kmeans] [--json FILE]
+
+Keeps its own virtual environment beside this file and makes it from requirements.txt if needed.
+Every round gives each side one turn, in a rotating order; who has no turn is stopped (SIGSTOP), so
+that neither spinning threads nor work ahead of time weigh on another. The comparison is with the
+peer of the smallest median. `ratio` is the peer's median time divided by ours, above 1 we are
+faster; `spread` is the interquartile range of the rounds' own ratios, divided by their median.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import wave
+from pathlib import Path
+from random import Random
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+VENV = HERE / ".venv"
+PYTHON = VENV / "bin" / "python"
+THREADS = 2
+
+# Keeps what was allocated instead of giving it back to the kernel after every layer.
+TUNED_MALLOC = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "-1",
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+SYSTEM = "system malloc, no setting"
+TUNED = "system malloc, " + " ".join(f"{key}={value}" for key, value in TUNED_MALLOC.items())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", help="comma-separated kinds of rows", default=",".join(ROWS))
+    parser.add_argument("--json", type=Path, help="file that receives one object per row")
+    parser.add_argument("--markdown", type=Path, help="file that receives the table, with machine and commit")
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    kinds = arguments.only.split(",")
+    if unknown := set(kinds) - set(ROWS):
+        parser.error(f"unknown rows {sorted(unknown)}, expected some of {list(ROWS)}")
+    make_environment()
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = []
+        for kind in kinds:
+            for row in ROWS[kind](Path(scratch)):
+                rows.append(measure(row, arguments.rounds))
+                print(line(rows[-1]), flush=True)
+        ceiling = gflops()
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(report(rows, ceiling))
+
+
+def make_environment():
+    """Makes the environment, or brings it up to date with requirements.txt."""
+    wanted = (HERE / "requirements.txt").read_text()
+    made_from = VENV / "made-from.txt"
+    if PYTHON.exists() and made_from.exists() and made_from.read_text() == wanted:
+        return
+    if not PYTHON.exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "-r", HERE / "requirements.txt"]
+    subprocess.run(pip, check=True)
+    made_from.write_text(wanted)
+
+
+def example(crate, name):
+    """Builds an example in release mode and returns its path."""
+    command = ["cargo", "build", "--release", "-p", crate, "--example", name]
+    built = subprocess.run(
+        [*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    )
+    messages = (json.loads(message) for message in built.stdout.splitlines())
+    return next(
+        message["executable"]
+        for message in messages
+        if message.get("reason") == "compiler-artifact"
+        and message["target"]["name"] == name
+        and message.get("executable")
+    )
+
+
+class Worker:
+    """A process that does one unit of work for each line we send it."""
+
+    def __init__(self, name, command, allocator=SYSTEM, environment=None):
+        self.name = name
+        self.allocator = allocator
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            env={**os.environ, **single_or_all(THREADS), **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.answer("ready")
+        self.process.send_signal(signal.SIGSTOP)
+
+    def answer(self, key):
+        text = self.process.stdout.readline()
+        if not text:
+            raise RuntimeError(f"{self.name} ended without an answer")
+        return json.loads(text)[key]
+
+    def turn(self):
+        """Milliseconds of one unit of work."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        ms = self.answer("ms")
+        self.process.send_signal(signal.SIGSTOP)
+        return ms
+
+    def finish(self):
+        """Ends the process and returns its peak memory in MB."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.close()
+        peak = self.answer("peak_mb")
+        self.process.wait()
+        return peak
+
+
+class Program:
+    """A program that is run anew for every turn and prints its seconds."""
+
+    def __init__(self, name, command, key, threads=THREADS):
+        self.name = name
+        self.allocator = SYSTEM
+        self.command = [str(part) for part in command]
+        self.key = key
+        self.threads = threads
+        self.peak_mb = 0.0
+
+    def turn(self):
+        process = subprocess.Popen(
+            self.command,
+            env={**os.environ, **single_or_all(self.threads)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            raise RuntimeError(f"{self.name} failed: {' '.join(self.command)}")
+        self.peak_mb = max(self.peak_mb, usage.ru_maxrss / 1024)
+        seconds = json.loads(text)[self.key]
+        return 1e3 * (statistics.median(seconds) if isinstance(seconds, list) else seconds)
+
+    def finish(self):
+        return self.peak_mb
+
+
+def single_or_all(threads):
+    """The settings by which every library here is told its number of threads."""
+    names = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"]
+    return {name: str(threads) for name in names}
+
+
+def torch_workers(work, clips):
+    command = [PYTHON, HERE / "torch_worker.py", "--work", work, "--clips", clips, "--threads", THREADS]
+    last = [*command, "--layout", "channels-last"]
+    return [
+        Worker("PyTorch, as installed", command),
+        Worker("PyTorch, channels_last", last),
+        Worker("PyTorch, channels_last, tuned malloc", last, TUNED, TUNED_MALLOC),
+    ]
+
+
+def train_rows(_scratch):
+    ours = example("offkey-embed", "peer_step")
+    yield "train_step_64", Worker("offkey", [ours, "train", 64]), torch_workers("train", 64)
+
+
+def infer_rows(_scratch):
+    ours = example("offkey-embed", "peer_step")
+    for clips in (64, 1):
+        yield f"infer_{clips}", Worker("offkey", [ours, "infer", clips]), torch_workers("infer", clips)
+
+
+def feature_rows(scratch):
+    """Decoding, STFT and spectrum of 16 clips of 10 s, on one core."""
+    ours = example("offkey-signal", "peer_features")
+    files = noise_files(scratch, clips=16, seconds=10)
+    key = "decode_stft_spectrum_s"
+    script = HERE / "features_worker.py"
+    peers = [
+        Program(library, [PYTHON, script, "--library", library, *files], key, threads=1)
+        for library in ("scipy", "torch", "librosa")
+    ]
+    yield "features", Program("offkey", [ours, *files], key, threads=1), peers
+    # Once more against librosa alone, whose users the factor of five is promised to.
+    yield "features_librosa", Program("offkey", [ours, *files], key, threads=1), peers[2:]
+
+
+def kmeans_rows(scratch):
+    """16 means of 990 embeddings, 10 restarts."""
+    ours = example("offkey-score", "peer_kmeans")
+    points = embeddings(scratch / "section.npy", 990)
+    script = [PYTHON, HERE / "points_worker.py", "--work", "kmeans", "--repeats", 5, points]
+    yield "kmeans", Program("offkey", [ours, points], "seconds"), [Program("scikit-learn", script, "seconds")]
+
+
+def tsne_rows(scratch):
+    """750 steps on 2,000 embeddings, perplexity 30."""
+    ours = example("offkey-report", "peer_tsne")
+    points = embeddings(scratch / "map.npy", 2000)
+    script = [PYTHON, HERE / "points_worker.py", "--work", "tsne", points]
+    yield "tsne", Program("offkey", [ours, points], "seconds"), [Program("openTSNE", script, "seconds")]
+
+
+ROWS = {
+    "train": train_rows,
+    "infer": infer_rows,
+    "features": feature_rows,
+    "kmeans": kmeans_rows,
+    "tsne": tsne_rows,
+}
+
+
+def noise_files(folder, clips, seconds):
+    random = Random(7)
+    paths = []
+    for clip in range(clips):
+        path = folder / f"clip_{clip}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(random.randbytes(2 * 16_000 * seconds))
+        paths.append(path)
+    return paths
+
+
+def embeddings(path, count):
+    """Unit vectors of 256 numbers around 24 directions, as an encoder would make them."""
+    code = """if True:
+        import sys, numpy as np
+        random = np.random.default_rng(7)
+        centres = random.standard_normal((24, 256))
+        count = int(sys.argv[2])
+        points = centres[random.integers(24, size=count)] + 0.7 * random.standard_normal((count, 256))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        np.save(sys.argv[1], points.astype(np.float32))"""
+    subprocess.run([PYTHON, "-c", code, path, str(count)], check=True)
+    return path
+
+
+def measure(row, rounds):
+    name, ours, peers = row
+    sides = [ours, *peers]
+    times = {side.name: [] for side in sides}
+    for turn in range(rounds):
+        # Rotated, so that nobody always follows the same neighbour.
+        for place in range(len(sides)):
+            side = sides[(turn + place) % len(sides)]
+            times[side.name].append(side.turn())
+    peaks = {side.name: side.finish() for side in sides}
+    medians = {side: statistics.median(values) for side, values in times.items()}
+    best = min(peers, key=lambda peer: medians[peer.name])
+    ratios = [peer / our for peer, our in zip(times[best.name], times[ours.name])]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {
+        "name": name,
+        "unit": "ms",
+        "ours": round(medians[ours.name], 3),
+        "peer": round(medians[best.name], 3),
+        "peer_name": best.name,
+        "ratio": round(medians[best.name] / medians[ours.name], 3),
+        "spread": round((high - low) / middle, 3),
+        "rounds": rounds,
+        "ours_allocator": ours.allocator,
+        "peer_allocator": best.allocator,
+        "ours_peak_mb": round(peaks[ours.name]),
+        "peer_peak_mb": round(peaks[best.name]),
+        "all_peers": {peer.name: round(medians[peer.name], 3) for peer in peers},
+    }
+
+
+def line(row):
+    others = ", ".join(f"{name} {ms:.1f}" for name, ms in row["all_peers"].items())
+    return (
+        f"{row['name']:18} ours {row['ours']:9.1f} ms  best peer {row['peer']:9.1f} ms "
+        f"({row['peer_name']})  ratio {row['ratio']:.2f}  spread {row['spread']:.2f}  "
+        f"peak {row['ours_peak_mb']} against {row['peer_peak_mb']} MB  [{others}]"
+    )
+
+
+def gflops():
+    """Single-precision speed of one large matrix product: the practical ceiling just now."""
+    size = 2048
+    worker = Worker("sgemm", [PYTHON, HERE / "torch_worker.py", "--work", "sgemm", "--threads", THREADS])
+    best = min(worker.turn() for _ in range(7))
+    worker.finish()
+    return 2.0 * size**3 / best / 1e6
+
+
+def report(rows, ceiling):
+    """The table, with what it was measured on."""
+    commit = output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
+    cpu = next(
+        (entry.split(":")[1].strip() for entry in Path("/proc/cpuinfo").read_text().splitlines()
+         if entry.startswith("model name")),
+        platform.processor(),
+    )
+    flags = "AVX-512" if "avx512f" in Path("/proc/cpuinfo").read_text() else "no AVX-512"
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    table = "\n".join(
+        f"| {row['name']} | {row['ours']:.1f} | {row['peer']:.1f} | {row['peer_name']} | "
+        f"**{row['ratio']:.2f}** | {100 * row['spread']:.0f} % | "
+        f"{row['ours_peak_mb']} / {row['peer_peak_mb']} |"
+        for row in rows
+    )
+    details = "\n".join(
+        f"* {row['name']}: "
+        + ", ".join(f"{name} {ms:.1f} ms" for name, ms in row["all_peers"].items())
+        + f"; ours with {row['ours_allocator']}, peer with {row['peer_allocator']}."
+        for row in rows
+    )
+    return f"""# Against the peers
+
+Written by `run.py`; every number is a median of {rows[0]['rounds'] if rows else 0} interleaved rounds in one run.
+`ratio` is the best peer's time divided by ours; `spread` the interquartile range of the rounds' ratios.
+
+Machine: {cpu}, {os.cpu_count()} cores, {flags}, {THREADS} threads (features: 1). Commit {commit}.
+Large sgemm at the end of the run: {ceiling:.0f} GFLOP/s. Load averages then: {load}.
+
+| row | ours, ms | best peer, ms | peer | ratio | spread | peak MB, ours / peer |
+| --- | --- | --- | --- | --- | --- | --- |
+{table}
+
+{details}
+"""
+
+
+def output(*command):
+    if shutil.which(command[0]) is None:
+        return "unknown"
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
