@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     centre::CentreConfig,
-    domain_norm::DomainNormConfig,
+    domain_norm::{DomainNormConfig, FittedTo},
     fusion::FusionConfig,
     gmm::GmmConfig,
     k_means::KMeansConfig,

@@ -17,7 +17,7 @@ mod references;
 mod space;
 
 pub use backend::{
-    Backend, BackendConfig, CentreConfig, CovarianceOf, DensityNorm, DomainNormConfig,
+    Backend, BackendConfig, CentreConfig, CovarianceOf, DensityNorm, DomainNormConfig, FittedTo,
     FusionConfig, GmmConfig, KMeansConfig, KnnConfig, KnnSmoteConfig, LocalDensityConfig,
     MahalanobisConfig, Nearest, Warning,
 };

@@ -50,7 +50,8 @@ impl Normals {
         (0..self.clips()).filter(|&row| is_target(self.domains[row]) == target).collect()
     }
 
-    fn subset(&self, rows: &[usize]) -> Self {
+    /// Some rows as references of their own.
+    pub(crate) fn subset(&self, rows: &[usize]) -> Self {
         Self {
             embeddings: self.embeddings.select(Axis(0), rows),
             domains: rows.iter().map(|&row| self.domains[row]).collect(),

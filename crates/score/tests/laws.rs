@@ -5,7 +5,7 @@
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use offkey_core::{Domain, Seed};
 use offkey_score::{
-    BackendConfig, CovarianceOf, DensityNorm, Distance, DomainNormConfig, KnnConfig,
+    BackendConfig, CovarianceOf, DensityNorm, Distance, DomainNormConfig, FittedTo, KnnConfig,
     LocalDensityConfig, MahalanobisConfig, References, ScoreError, Warning,
 };
 use rand::RngExt;
@@ -28,6 +28,7 @@ fn every_backend() -> Vec<BackendConfig> {
     }));
     configs.push(BackendConfig::DomainNorm(DomainNormConfig {
         of: Box::new(BackendConfig::Mahalanobis(MahalanobisConfig::default())),
+        fitted_to: FittedTo::Source,
         ..DomainNormConfig::default()
     }));
     let in_distances =
