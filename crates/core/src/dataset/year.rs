@@ -9,7 +9,8 @@ use crate::{
 
 /// The challenge year of clips, by their names alone; `None` where several years fit.
 ///
-/// * 2020 has names of its own (`normal_id_00_00000000`), 2021 folders of its own (`source_test`).
+/// * 2020 has names of its own (`normal_id_00_00000000`), 2021 folders of its own (`source_test`), or
+///   test names that state the domain but no attributes, in several sections of a machine.
 /// * From 2023 on evaluation machines are new each year, so one of them tells; supplemental clips
 ///   of otherwise old machines tell 2025.
 /// * Several sections of machines that the challenge knows, with test clips, tell 2022.
@@ -25,10 +26,17 @@ pub fn recognise_year(clips: &[&Clip]) -> Option<Year> {
     if forms.contains(&NameForm::MachineId) {
         return None;
     }
-    if clips.iter().any(|clip| in_domain_folder(clip)) {
+    let machines: BTreeSet<&str> = clips.iter().map(|clip| clip.machine.as_str()).collect();
+    let sections: BTreeSet<(&str, &str)> =
+        clips.iter().map(|clip| (clip.machine.as_str(), clip.section.as_str())).collect();
+    let several_sections = sections.len() > machines.len();
+    let mut test = names.iter().filter(|name| name.split == Some(Split::Test)).peekable();
+    let plain_test = several_sections
+        && test.peek().is_some()
+        && test.all(|name| name.domain.is_some() && name.attributes.is_empty());
+    if plain_test || clips.iter().any(|clip| in_domain_folder(clip)) {
         return Some(Year::Y2021);
     }
-    let machines: BTreeSet<&str> = clips.iter().map(|clip| clip.machine.as_str()).collect();
     let new: BTreeSet<Year> = machines
         .iter()
         .filter(|machine| !RETURNED.contains(machine))
@@ -36,7 +44,7 @@ pub fn recognise_year(clips: &[&Clip]) -> Option<Year> {
         .filter(|year| *year >= Year::Y2023)
         .collect();
     match new.len() {
-        0 => year_without_new_machines(clips, &machines),
+        0 => year_without_new_machines(clips, &machines, several_sections),
         1 => new.first().copied(),
         _ => None,
     }
@@ -45,17 +53,20 @@ pub fn recognise_year(clips: &[&Clip]) -> Option<Year> {
 /// Machines that came back in 2026.
 const RETURNED: [&str; 2] = ["ToyDrone", "ToothBrush"];
 
-fn year_without_new_machines(clips: &[&Clip], machines: &BTreeSet<&str>) -> Option<Year> {
+fn year_without_new_machines(
+    clips: &[&Clip],
+    machines: &BTreeSet<&str>,
+    several_sections: bool,
+) -> Option<Year> {
     let tells_nothing =
         |machine: &&str| RETURNED.contains(machine) || introduced(machine).is_none();
     if machines.iter().any(tells_nothing) {
         return None;
     }
-    let sections: BTreeSet<&str> = clips.iter().map(|clip| clip.section.as_str()).collect();
     let has = |split| clips.iter().any(|clip| clip.split == split);
     if has(Split::Supplemental) {
         Some(Year::Y2025)
-    } else if sections.len() > 1 && has(Split::Test) {
+    } else if several_sections && has(Split::Test) {
         Some(Year::Y2022)
     } else {
         None

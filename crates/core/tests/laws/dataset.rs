@@ -50,6 +50,17 @@ fn y2021_folders_tell_the_domain_of_neutral_names() {
 }
 
 #[test]
+fn y2021_is_told_by_plain_test_names_too() {
+    let tree = Tree::new(&[
+        "m/test/section_00_source_test_normal_0000.wav",
+        "m/test/section_01_target_test_anomaly_0000.wav",
+    ]);
+    assert_eq!(tree.read().year, Some(Year::Y2021));
+    let one_section = Tree::new(&["m/test/section_00_source_test_normal_0000.wav"]);
+    assert_eq!(one_section.read().year, None);
+}
+
+#[test]
 fn y2022_is_told_by_its_sections() {
     check(
         &[
