@@ -12,10 +12,12 @@ mod encoder;
 mod fast;
 mod features;
 pub mod loss;
+mod masking;
 mod model;
 mod network;
 mod observer;
 mod parts;
+mod self_supervision;
 mod source;
 pub mod statistics;
 mod train;
@@ -26,8 +28,10 @@ pub use config::{BranchConfig, ConfigError, EncoderConfig, SpectrumConfig, StftC
 pub use encoder::{Encoder, normalised};
 pub use features::{BranchFeatures, ClipFeatures};
 pub use loss::LossConfig;
+pub use masking::MaskingConfig;
 pub use model::{ModelCard, ModelError};
 pub use observer::{Compactness, EpochEvent, StepEvent, TrainObserver};
+pub use self_supervision::SelfSupervision;
 pub use source::{ClipSource, Labels, SourceError};
 pub use statistics::{Statistics, StatisticsConfig};
 pub use train::{

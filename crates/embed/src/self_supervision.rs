@@ -54,6 +54,16 @@ impl SelfSupervision {
         }
     }
 
+    /// The name, as recipes write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::FeatureExchange => "feature-exchange",
+            Self::StatisticsExchange => "statistics-exchange",
+            Self::Both => "both",
+        }
+    }
+
     fn exchanges_statistics(self) -> bool {
         matches!(self, Self::StatisticsExchange | Self::Both)
     }

@@ -7,8 +7,11 @@ use std::{fs, ops::ControlFlow, path::Path};
 use offkey_core::Seed;
 use offkey_embed::{
     BatchNormStatistics, BranchConfig, BranchFeatures, ClipSource, Compute, Encoder, EncoderConfig,
-    EpochEvent, Kernels, Labels, LossConfig, ModelError, SourceError, SpectrumConfig, StepEvent,
-    StftConfig, TrainConfig, TrainError, TrainJob, TrainLength, TrainObserver, TrainReport, train,
+    EpochEvent, Kernels, Labels, LossConfig, ModelError, SelfSupervision, SourceError,
+    SpectrumConfig, StepEvent, StftConfig, TrainConfig, TrainError, TrainJob, TrainLength,
+    TrainObserver, TrainReport,
+    loss::{Centres, CompactnessConfig, ScaleRule, SubClusterAdaCosConfig},
+    train,
 };
 use rand::RngExt;
 
@@ -155,14 +158,14 @@ fn weights(folder: &Path) -> Vec<u8> {
 fn training_lowers_the_loss_and_the_embedding_tells_the_hums_apart() {
     let folder = tempfile::tempdir().unwrap();
     let mut setting = Setting::new();
-    setting.train.length = TrainLength::Steps(40);
+    setting.train.length = TrainLength::Steps(118);
     setting.train.mixup = 0.0;
     let mut recorder = Recorder::default();
     let report = setting.run(folder.path(), false, &mut recorder).unwrap();
     assert!(report.finished && report.statistics_recomputed);
-    assert_eq!((report.epochs, report.steps), (14, 42));
+    assert_eq!((report.epochs, report.steps), (30, 120));
     let losses: Vec<f64> = recorder.epochs.iter().map(|epoch| epoch.loss).collect();
-    assert!(losses[13] < 0.5 * losses[0], "{losses:?}");
+    assert!(losses[29] < 0.5 * losses[0], "{losses:?}");
 
     let encoder = Encoder::load(folder.path(), Compute::default()).unwrap();
     let waves: Vec<_> = (0..6).map(|index| hum(index, Seed::new(99))).collect();
@@ -221,6 +224,80 @@ fn a_stopped_and_resumed_run_gives_the_bytes_of_an_uninterrupted_one() {
         assert_eq!(rest.steps.last().unwrap().loss, watched.steps.last().unwrap().loss);
         assert_eq!(rest.epochs.last().unwrap().loss, watched.epochs.last().unwrap().loss);
         assert_eq!(weights(folder.path()), weights(whole.path()), "stopped after {stop}");
+    }
+}
+
+#[test]
+fn a_resumed_run_keeps_the_scales_and_the_second_loss() {
+    let setting = || {
+        let mut setting = Setting::new();
+        setting.train.self_supervision = SelfSupervision::Both;
+        setting.loss = LossConfig::SubClusterAdacos(SubClusterAdaCosConfig {
+            sub_clusters: 4,
+            scale: ScaleRule::Dynamic,
+            centres: Centres::Fixed,
+        });
+        setting
+    };
+    let whole = tempfile::tempdir().unwrap();
+    let mut watched = Recorder::default();
+    setting().run(whole.path(), false, &mut watched).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder { stop_after: Some(2), ..Recorder::default() };
+    setting().run(folder.path(), false, &mut recorder).unwrap();
+    let mut rest = Recorder::default();
+    setting().run(folder.path(), true, &mut rest).unwrap();
+    let scales = |steps: &[StepEvent]| steps.iter().map(|step| step.scale).collect::<Vec<_>>();
+    assert_eq!(scales(&rest.steps), scales(&watched.steps[2..]));
+    assert_ne!(rest.steps[0].scale, rest.steps[1].scale);
+    assert_eq!(weights(folder.path()), weights(whole.path()));
+}
+
+#[test]
+fn every_exchange_trains_and_teaches_something_else() {
+    let weights_with = |rule: SelfSupervision| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut setting = Setting::new();
+        setting.train.self_supervision = rule;
+        setting.run(folder.path(), false, &mut Recorder::default()).unwrap();
+        weights(folder.path())
+    };
+    let rules = [
+        SelfSupervision::None,
+        SelfSupervision::FeatureExchange,
+        SelfSupervision::StatisticsExchange,
+        SelfSupervision::Both,
+    ];
+    let all: Vec<_> = rules.into_iter().map(weights_with).collect();
+    for (index, weights) in all.iter().enumerate() {
+        assert!(!all[..index].contains(weights), "{:?}", rules[index]);
+    }
+}
+
+#[test]
+fn every_loss_trains() {
+    let names = [
+        "compactness",
+        "intra-class-compactness",
+        "intra-class-compactness-cross-entropy",
+        "cross-entropy",
+        "aam",
+        "noisy-arcmix",
+        "cosface",
+        "adacos",
+        "sub-cluster-adacos",
+        "adaproj",
+    ];
+    for name in names {
+        let mut setting = Setting::new();
+        setting.loss = serde_json::from_str(&format!("{{\"{name}\":{{}}}}")).unwrap();
+        setting.train.length = TrainLength::Epochs(10);
+        setting.train.mixup = 0.0;
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::default();
+        setting.run(folder.path(), false, &mut recorder).unwrap();
+        let losses: Vec<f64> = recorder.epochs.iter().map(|epoch| epoch.loss).collect();
+        assert!(losses[9] < losses[0], "{name}: {losses:?}");
     }
 }
 
@@ -309,14 +386,36 @@ fn what_cannot_be_trained_is_said() {
         change(&mut setting);
         setting.error().to_string()
     };
-    let rows: [(fn(&mut Setting), &str); 7] = [
+    let rows: [(fn(&mut Setting), &str); 11] = [
         (|s| s.source.broken = Some(3), "cannot read training clip 3"),
         (|s| s.encoder.clip_s = 0.25, "has 4000 samples, expected 2000"),
         (|s| s.labels.of_clip[4] = 9, "clip 4 has class 9, expected one below 3"),
         (|s| s.labels = labels(19), "19 labels for 20 clips"),
         (|s| s.train.mixup = 1.5, "`mixup` is 1.5, expected a probability"),
         (|s| s.train.learning_rate = 1e30, "training has diverged"),
+        (|s| s.train.masking.time_share = 2.0, "`masking.time_share` is 2, expected a share"),
         (|s| s.encoder.branches.clear(), "cannot build the encoder"),
+        (
+            |s| {
+                s.encoder.branches.pop();
+                s.train.self_supervision = SelfSupervision::FeatureExchange;
+            },
+            "expected an encoder of at least two branches",
+        ),
+        (
+            |s| {
+                s.encoder.branches.pop();
+                s.train.self_supervision = SelfSupervision::StatisticsExchange;
+            },
+            "expected an encoder with a spectrogram branch",
+        ),
+        (
+            |s| {
+                s.loss = LossConfig::Compactness(CompactnessConfig::default());
+                s.train.self_supervision = SelfSupervision::Both;
+            },
+            "the loss does not tell classes apart",
+        ),
     ];
     for (breaks, expected) in rows {
         let found = change(breaks);

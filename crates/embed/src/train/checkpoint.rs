@@ -8,7 +8,7 @@ use std::{
 use offkey_core::Seed;
 use serde::{Deserialize, Serialize};
 
-use super::{TrainConfig, TrainError, TrainJob, supply::Position};
+use super::{TrainConfig, TrainError, TrainJob, objective::Scales, supply::Position};
 use crate::{
     EncoderConfig, Labels, LossConfig, ModelError,
     weights::{NamedTensors, damaged, io_error},
@@ -37,7 +37,8 @@ pub(super) struct RunState {
     pub(super) epoch: usize,
     pub(super) batch: usize,
     pub(super) steps: usize,
-    pub(super) scale: Option<f64>,
+    /// Scales of the losses after the last step.
+    pub(super) scales: Option<Scales>,
     /// Sum over the epoch's clips so far, to report the epoch's mean loss.
     pub(super) loss_sum: f64,
     pub(super) loss_clips: usize,

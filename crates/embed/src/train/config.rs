@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{MaskingConfig, SelfSupervision};
+
 /// Training settings. The defaults are the paper's recipe: Adam at 1e-3, batches of 64 clips,
 /// ten epochs, waveform mixup of every clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,10 @@ pub struct TrainConfig {
     /// the batch, by a weight drawn from U(0, 1); labels mix alike. 1.0 in the paper, 0.5 in the
     /// author's later systems.
     pub mixup: f64,
+    /// Exchanges among the clips of a batch that a second loss learns to tell; none in the paper.
+    pub self_supervision: SelfSupervision,
+    /// Masks over the spectrograms; none in the paper.
+    pub masking: MaskingConfig,
     /// Factor of the sum of squared weights of convolutions and dense layers in the loss.
     pub l2_penalty: f64,
     /// How the statistics used at evaluation are made.
@@ -63,6 +69,8 @@ impl Default for TrainConfig {
             length: TrainLength::Epochs(10),
             learning_rate: 1e-3,
             mixup: 1.0,
+            self_supervision: SelfSupervision::None,
+            masking: MaskingConfig::default(),
             l2_penalty: 1e-5,
             batch_norm: BatchNormStatistics::Auto,
             measure_compactness: false,
@@ -111,7 +119,7 @@ impl TrainConfig {
         } else if !penalty_fits {
             Some(("l2_penalty", self.l2_penalty.to_string(), "zero or a positive number"))
         } else {
-            None
+            self.masking.invalid()
         }
     }
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod config;
 mod error;
 mod measure;
+mod objective;
 mod supply;
 mod trainer;
 
@@ -87,6 +88,7 @@ fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
         return Err(TrainError::Setting { field, found, expected });
     }
     job.loss.check(job.encoder.dims(), job.labels.classes)?;
+    check_self_supervision(job)?;
     if job.source.len() < 2 {
         return Err(TrainError::TooFewClips { found: job.source.len() });
     }
@@ -94,6 +96,20 @@ fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
     match job.held_out {
         Some((source, labels)) => check_labels(source, labels),
         None => Ok(()),
+    }
+}
+
+fn check_self_supervision(job: &TrainJob<'_>) -> Result<(), TrainError> {
+    let rule = job.train.self_supervision;
+    let for_classes = (rule.class_factor().is_some() && !job.loss.needs_classes())
+        .then_some("`none`: the loss does not tell classes apart");
+    match for_classes.or(rule.missing_in(job.encoder)) {
+        None => Ok(()),
+        Some(expected) => Err(TrainError::Setting {
+            field: "self_supervision",
+            found: rule.name().to_owned(),
+            expected,
+        }),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{TrainError, TrainJob, batches};
 use crate::{
     ClipSource, EncoderConfig, Labels,
     features::{self, BatchFeatures},
+    self_supervision::Exchange,
 };
 
 /// A batch ready to be trained on.
@@ -21,6 +22,8 @@ pub(super) struct Batch {
     pub(super) features: BatchFeatures,
     /// Soft labels, `[clips, classes]`.
     pub(super) labels: Array2<f32>,
+    /// What was exchanged among the clips, where training has self-supervised classes.
+    pub(super) exchange: Option<Exchange>,
 }
 
 /// Where in the run a batch is.
@@ -82,11 +85,15 @@ impl<'a> Supply<'a> {
         let mut soft = one_hot(labels, clips);
         batches::mix(&mut soft, &shares);
         let soft = soft.into_iter().flatten().collect();
-        Ok(Batch {
-            features: features::of_batch(encoder, &waves),
-            labels: Array2::from_shape_vec((clips.len(), labels.classes), soft)
-                .expect("one row of classes a clip"),
-        })
+        let labels = Array2::from_shape_vec((clips.len(), labels.classes), soft)
+            .expect("one row of classes a clip");
+        let mut features = features::of_batch(encoder, &waves);
+        let exchange_seed = seed.child("exchange").child(at.epoch).child(at.batch);
+        let rule = train.self_supervision;
+        let exchange = Exchange::draw(rule, encoder, &mut features, &labels, exchange_seed);
+        let mask_seed = seed.child("mask").child(at.epoch).child(at.batch);
+        train.masking.mask(encoder, &mut features, mask_seed);
+        Ok(Batch { features, labels, exchange })
     }
 }
 
@@ -103,6 +110,7 @@ pub(super) fn plain_batch(
         features: features::of_batch(encoder, &waves),
         labels: Array2::from_shape_vec((clips.len(), labels.classes), hard)
             .expect("one row of classes a clip"),
+        exchange: None,
     })
 }
 

@@ -12,13 +12,13 @@ use super::{
     TrainError, TrainJob, TrainReport, batches,
     checkpoint::{self, RunIdentity, RunState},
     measure,
+    objective::Objective,
     supply::{Batch, Supply, plain_batch},
 };
 use crate::{
     ClipSource, Compactness, EpochEvent, Labels, ModelCard, StepEvent, TrainObserver,
     adam::Adam,
     compute::device,
-    loss::LossHead,
     model,
     network::{NORM_MOMENTUM, Network, Pass},
     normalised,
@@ -53,9 +53,9 @@ pub(super) struct Trainer<'a> {
     plan: Plan,
     device: Device,
     network: Network,
-    head: LossHead,
+    objective: Objective,
     network_adam: Adam,
-    head_adam: Adam,
+    objective_adam: Adam,
     state: RunState,
 }
 
@@ -70,8 +70,7 @@ impl<'a> Trainer<'a> {
     pub(super) fn new(job: &'a TrainJob<'a>, plan: Plan) -> Result<Self, TrainError> {
         let device = device(job.compute)?.autodiff();
         let network = Network::new(job.encoder, job.seed.child("network"), &device, job.compute);
-        let (dims, classes) = (job.encoder.dims(), job.labels.classes);
-        let head = LossHead::init(job.loss, dims, classes, job.seed.child("loss"), &device)?;
+        let objective = Objective::init(job, &device)?;
         let run = RunIdentity::of(job);
         model::clear(job.folder)?;
         let saved = if job.resume { checkpoint::read(job.folder, &run)? } else { None };
@@ -80,9 +79,9 @@ impl<'a> Trainer<'a> {
             plan,
             device,
             network,
-            head,
+            objective,
             network_adam: Adam::new(job.train.learning_rate, job.train.l2_penalty),
-            head_adam: Adam::new(job.train.learning_rate, 0.0),
+            objective_adam: Adam::new(job.train.learning_rate, 0.0),
             state: RunState::start(run),
         };
         match saved {
@@ -152,10 +151,11 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, batch: Batch) -> Result<StepOutcome, TrainError> {
         let step = self.state.steps;
         let mut pass = Pass::Train(Vec::new());
-        let inputs = batch.features.into_inputs(self.job.encoder, &self.device);
+        let Batch { features, labels, exchange } = batch;
+        let inputs = features.into_inputs(self.job.encoder, &self.device);
         let embeddings = self.network.forward(inputs, &mut pass);
         let unit = normalised(to_array(embeddings.clone().inner()));
-        let loss = self.head.training_loss(embeddings, to_tensor(&batch.labels, &self.device));
+        let loss = self.objective.training_loss(embeddings, &labels, exchange.as_ref());
         let outcome = StepOutcome {
             loss: f64::from(values_of(loss.clone().inner())[0]),
             variance: measure::variance(&unit),
@@ -168,7 +168,7 @@ impl<'a> Trainer<'a> {
         }
         let mut gradients = loss.backward();
         self.network = self.network_adam.step(self.network.clone(), &mut gradients);
-        self.head = self.head_adam.step(self.head.clone(), &mut gradients);
+        self.objective = self.objective_adam.step(self.objective.clone(), &mut gradients);
         self.network.update_running(pass, NORM_MOMENTUM);
         Ok(outcome)
     }
@@ -178,7 +178,7 @@ impl<'a> Trainer<'a> {
         self.state.batch += 1;
         self.state.loss_sum += outcome.loss * clips as f64;
         self.state.loss_clips += clips;
-        self.state.scale = self.head.scale();
+        self.state.scales = Some(self.objective.scales());
     }
 
     fn step_event(&self, outcome: &StepOutcome, clips: usize, seconds: f64) -> StepEvent {
@@ -188,7 +188,7 @@ impl<'a> Trainer<'a> {
             steps: self.plan.steps(),
             clips,
             loss: outcome.loss,
-            scale: self.head.scale(),
+            scale: self.objective.plain.scale(),
             seconds,
         }
     }
@@ -210,7 +210,7 @@ impl<'a> Trainer<'a> {
             epoch,
             epochs: self.plan.epochs,
             loss,
-            scale: self.head.scale(),
+            scale: self.objective.plain.scale(),
             embedding_variance: variance,
             seconds: begin.elapsed().as_secs_f64(),
             train,
@@ -257,7 +257,8 @@ impl<'a> Trainer<'a> {
         let train_labels = &self.job.labels.of_clip;
         let (unit, loss) = self.embed_all((self.job.source, self.job.labels), "measure")?;
         let centres = self
-            .head
+            .objective
+            .plain
             .class_centres()
             .unwrap_or_else(|| measure::class_means(&unit, train_labels, classes));
         let train = measure::compactness(&unit, train_labels, &centres, classes, loss);
@@ -273,7 +274,7 @@ impl<'a> Trainer<'a> {
         data: (&dyn ClipSource, &Labels),
         purpose: &str,
     ) -> Result<(Array2<f32>, f64), TrainError> {
-        let (network, head) = (self.network.valid(), self.head.valid());
+        let (network, head) = (self.network.valid(), self.objective.plain.valid());
         let (mut values, mut loss_sum) = (Vec::new(), 0.0);
         self.each_plain_batch(data, purpose, |trainer, batch| {
             let device = trainer.device.clone().inner();
@@ -309,21 +310,21 @@ impl<'a> Trainer<'a> {
     fn save(&self) -> Result<(), TrainError> {
         let mut tensors = NamedTensors::default();
         tensors.extend("network", collect(&self.network));
-        tensors.extend("loss", collect(&self.head));
+        tensors.extend("loss", collect(&self.objective));
         tensors.extend("network-adam", self.network_adam.state());
-        tensors.extend("loss-adam", self.head_adam.state());
+        tensors.extend("loss-adam", self.objective_adam.state());
         Ok(checkpoint::write(self.job.folder, &self.state, &tensors)?)
     }
 
     fn restore(&mut self, state: RunState, mut tensors: NamedTensors) -> Result<(), TrainError> {
         let path = checkpoint::path(self.job.folder);
         self.network = restore(self.network.clone(), tensors.take("network"), &path)?;
-        self.head = restore(self.head.clone(), tensors.take("loss"), &path)?;
+        self.objective = restore(self.objective.clone(), tensors.take("loss"), &path)?;
         let device = self.device.clone().inner();
         self.network_adam.restore(state.steps, tensors.take("network-adam"), &device);
-        self.head_adam.restore(state.steps, tensors.take("loss-adam"), &device);
-        if let Some(scale) = state.scale {
-            self.head.restore_scale(scale);
+        self.objective_adam.restore(state.steps, tensors.take("loss-adam"), &device);
+        if let Some(scales) = state.scales {
+            self.objective.restore_scales(scales);
         }
         self.state = state;
         Ok(())
@@ -352,7 +353,7 @@ impl RunState {
             epoch: 0,
             batch: 0,
             steps: 0,
-            scale: None,
+            scales: None,
             loss_sum: 0.0,
             loss_clips: 0,
             last_epoch_loss: None,
