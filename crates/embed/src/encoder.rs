@@ -38,7 +38,7 @@ impl Encoder {
         let card = ModelCard::read(folder)?;
         let (path, weights) = model::read_weights(folder)?;
         let network = Network::new(&card.encoder, Seed::new(0), &device, compute);
-        let network = restore(network, weights, &path)?.valid();
+        let network = restore(network, weights, &path)?.valid().fold();
         Ok(Self { card, network, device })
     }
 

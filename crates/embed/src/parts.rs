@@ -1,16 +1,18 @@
-//! An encoder as text and bytes, to be kept inside another file.
+//! An encoder in pieces: as text and bytes, to be kept inside another file; and one branch alone, to
+//! be asked about changed features without computing what did not change.
 
 use std::path::Path;
 
 use burn::module::Module;
+use ndarray::Array2;
 use offkey_core::Seed;
 
 use crate::{
-    Compute, Encoder, ModelCard, ModelError,
+    BranchFeatures, ClipFeatures, Compute, Encoder, EncoderConfig, ModelCard, ModelError,
     compute::device,
-    model,
+    features, model,
     network::Network,
-    weights::{NamedTensors, collect, restore},
+    weights::{NamedTensors, collect, restore, values_of},
 };
 
 /// What stands for the file in errors.
@@ -38,7 +40,38 @@ impl Encoder {
         let (weights, _) = NamedTensors::from_bytes(name, weights)?;
         model::check_finite(name, &weights)?;
         let network = Network::new(&card.encoder, Seed::new(0), &device, compute);
-        let network = restore(network, weights, name)?.valid();
+        let network = restore(network, weights, name)?.valid().fold();
         Ok(Self { card, network, device })
+    }
+
+    /// One branch's part of the embeddings, `[clips, branch dims]`, not normalised.
+    ///
+    /// # Errors
+    /// [`ModelError::Shape`] when the features are not of that branch's kind and shape.
+    pub fn embed_branch(
+        &self,
+        branch: usize,
+        clips: &[BranchFeatures],
+    ) -> Result<Array2<f32>, ModelError> {
+        let config = self.config();
+        let only = EncoderConfig { branches: vec![config.branches[branch].clone()], ..config.clone() };
+        let expected = features::shape(&only.branches[0], config.clip_samples());
+        for (clip, features) in clips.iter().enumerate() {
+            if features.shape() != expected {
+                return Err(ModelError::Shape {
+                    clip,
+                    what: "features of shape",
+                    found: format!("{:?}", features.shape()),
+                    expected: format!("{expected:?}"),
+                });
+            }
+        }
+        let clips: Vec<ClipFeatures> =
+            clips.iter().map(|f| ClipFeatures { branches: vec![f.clone()] }).collect();
+        let input = features::gather(&only, &clips).into_inputs(&only, &self.device).remove(0);
+        let values = values_of(self.network.forward_branch(branch, input));
+        let dims = only.dims();
+        Ok(Array2::from_shape_vec((clips.len(), dims), values)
+            .expect("a branch gives `dims` values a clip"))
     }
 }

@@ -7,6 +7,7 @@
 //! Start reading at [`decode`](mod@decode), then [`stft`].
 
 pub mod decode;
+mod encode;
 mod error;
 mod fft;
 pub mod inspect;
@@ -22,6 +23,7 @@ pub use decode::{
     AudioFormat, AudioInfo, ChannelRule, ClipReader, DecodeConfig, decode, decode_bytes,
     decode_fit, decode_range, probe,
 };
+pub use encode::encode_wav;
 pub use error::{AudioError, FeatureError};
 pub use inspect::{Finding, InspectConfig, inspect_samples};
 pub use length::{LengthPolicy, Window};

@@ -35,6 +35,14 @@ enum Branch {
 }
 
 impl Branch {
+    fn forward(&self, input: BranchInput, pass: &mut Pass) -> Tensor<2> {
+        match (self, input) {
+            (Self::Spectrum(branch), BranchInput::Spectrum(x)) => branch.forward(x, pass),
+            (Self::Stft(branch), BranchInput::Stft(x)) => branch.forward(x, pass),
+            (branch, input) => unreachable!("features {input:?} for branch {branch:?}"),
+        }
+    }
+
     fn engine(&self) -> Option<&Engine> {
         match self {
             Self::Spectrum(branch) => branch.engine(),
@@ -78,12 +86,24 @@ impl Network {
 
     /// Embeddings, `[clips, dims]`, not normalised. One input a branch.
     pub(crate) fn forward(&self, inputs: Vec<BranchInput>, pass: &mut Pass) -> Tensor<2> {
-        let parts = self.branches.iter().zip(inputs).map(|(branch, input)| match (branch, input) {
-            (Branch::Spectrum(branch), BranchInput::Spectrum(x)) => branch.forward(x, pass),
-            (Branch::Stft(branch), BranchInput::Stft(x)) => branch.forward(x, pass),
-            (branch, input) => unreachable!("features {input:?} for branch {branch:?}"),
-        });
+        let parts = self.branches.iter().zip(inputs).map(|(branch, x)| branch.forward(x, pass));
         Tensor::cat(parts.collect(), 1)
+    }
+
+    /// One branch's part of the embeddings in evaluation, `[clips, branch dims]`.
+    pub(crate) fn forward_branch(&self, branch: usize, input: BranchInput) -> Tensor<2> {
+        self.branches[branch].forward(input, &mut Pass::Evaluate)
+    }
+
+    /// Makes the fast branches ready for evaluation. Nothing may be trained afterwards.
+    pub(crate) fn fold(mut self) -> Self {
+        for branch in &mut self.branches {
+            match branch {
+                Branch::Spectrum(branch) => branch.fold(),
+                Branch::Stft(branch) => branch.fold(),
+            }
+        }
+        self
     }
 
     /// The kernels that compute each branch.
