@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use offkey_embed::Compute;
-use offkey_synth::SynthConfig;
+use offkey_synth::{SynthConfig, SynthError};
 
 use crate::{
     DEFAULT_CACHE_BYTES, Existing, OffkeyError, Progress, Recipe, RunMetrics, RunRequest, Seeds,
@@ -69,10 +69,16 @@ pub fn synthesize(
     progress: &dyn Progress,
 ) -> Result<offkey_synth::SynthReport, OffkeyError> {
     progress.begin(Stage::Synthesize, config.total_clips() as u64, "clips");
-    let report = offkey_synth::generate(config, out, &|done| {
+    let go_on = |done: usize| {
         progress.advance(done as u64, "");
         !progress.cancelled()
-    })?;
+    };
+    let report = match offkey_synth::generate(config, out, &go_on) {
+        Err(SynthError::Cancelled { .. }) => {
+            return Err(OffkeyError::Cancelled { run: out.to_owned() });
+        }
+        other => other?,
+    };
     progress.end();
     Ok(report)
 }

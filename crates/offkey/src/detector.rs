@@ -136,7 +136,7 @@ impl Detector {
         section: Option<&str>,
     ) -> Result<&SectionScorer, OffkeyError> {
         let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let section_of_name = DcaseName::parse(file_name).and_then(|name| name.section());
+        let section_of_name = DcaseName::parse(file_name).map(|name| name.section);
         let folders: Vec<&str> =
             path.iter().filter_map(|part| part.to_str()).rev().skip(1).collect();
         let fits = |key: &SectionKey, sure: bool| {

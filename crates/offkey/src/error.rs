@@ -116,6 +116,9 @@ pub enum OffkeyError {
     /// Metrics cannot be computed.
     #[error(transparent)]
     Evaluate(#[from] offkey_eval::EvalError),
+    /// Embeddings cannot be arranged on a plane.
+    #[error(transparent)]
+    Map(offkey_report::TsneError),
     /// Synthetic data cannot be made.
     #[error(transparent)]
     Synth(#[from] offkey_synth::SynthError),
@@ -138,6 +141,40 @@ pub enum OffkeyError {
         name: String,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A model file cannot be used.
+    #[error(transparent)]
+    ModelFile(#[from] crate::monitor::ModelFileError),
+    /// A byte stream cannot be heard.
+    #[error(transparent)]
+    Stream(crate::monitor::watch::StreamError),
+    /// A byte stream of a rate the model has not learned.
+    #[error("the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings")]
+    StreamRate {
+        /// Rate of the stream.
+        found: u32,
+        /// Rates of the normal recordings.
+        expected: Vec<u32>,
+    },
+    /// Too little to learn from, or to add.
+    #[error("found {found} windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5")]
+    TooFewWindows {
+        /// Windows found.
+        found: usize,
+        /// Recordings found.
+        recordings: usize,
+    },
+    /// Learning needs a network to train.
+    #[error("recipe `{recipe}` trains no network, and a monitor needs one")]
+    NotANetwork {
+        /// The recipe.
+        recipe: String,
+    },
+    /// Recordings called normal that look like a fault.
+    #[error("{} recordings look like a fault or cannot be judged, the first `{}`: {}", refused.len(), refused[0].0.display(), refused[0].1)]
+    LooksFaulty {
+        /// The recordings, each with the reason.
+        refused: Vec<(PathBuf, String)>,
     },
     /// A clip's machine and section are not among the model's.
     #[error("`{}` is of {asked}, and the model knows {known}", path.display())]
@@ -202,6 +239,8 @@ impl OffkeyError {
             Self::BadClips { .. } => "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem",
             Self::NoTrainingClips { .. } => "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised",
             Self::NoTestClips { .. } => "give test clips as well, or use the model with `offkey score CLIP --model RUN`",
+            Self::LooksFaulty { .. } => "listen to them; if they are normal all the same, say --force",
+            Self::TooFewWindows { .. } => "record longer, or more often",
             Self::UnknownSection { .. } => "name one with --machine and --section",
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "free some space; what was written before is whole",
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => "choose a place you may write to",

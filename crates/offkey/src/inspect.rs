@@ -98,7 +98,7 @@ pub fn inspect(
         .map(|problem| Finding {
             kind: problem.kind().to_owned(),
             message: problem.to_string(),
-            path: None,
+            path: problem.path().map(Path::to_owned),
         })
         .collect();
     let mut inspection = Inspection {

@@ -9,6 +9,7 @@ mod detector;
 mod error;
 mod inspect;
 mod manifest;
+pub mod monitor;
 mod noise;
 mod outside;
 mod progress;
@@ -33,7 +34,7 @@ pub use recipe::{
     StatisticsModel,
 };
 pub use run::{
-    DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, report, run, score, train,
+    DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, map, report, run, score, train,
 };
 pub use run_folder::{Existing, RunFolder};
 pub use stage::{SectionKey, SectionThreshold};

@@ -18,9 +18,9 @@ pub fn evaluate_scores(
     truth: Option<&Path>,
     year: Option<Year>,
 ) -> Result<Metrics, OffkeyError> {
-    let files = score_files::read_score_files(scores)?;
+    let scores = score_files::read_score_files(scores)?;
     let truth = truth.map(Truth::read).transpose()?;
-    let rows = score_files::score_rows(&files, truth.as_ref());
+    let rows = score_files::score_rows(&scores, truth.as_ref());
     Ok(evaluate(&rows, year)?)
 }
 

@@ -15,6 +15,8 @@ pub enum Stage {
     Score,
     /// Turning scores and truth into metrics.
     Evaluate,
+    /// Arranging embeddings on a plane.
+    Map,
     /// Writing the page.
     Report,
 }
@@ -29,6 +31,7 @@ impl Stage {
             Self::Embed => "embedding",
             Self::Score => "scoring",
             Self::Evaluate => "evaluating",
+            Self::Map => "mapping",
             Self::Report => "reporting",
         }
     }

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, Split, Year, table};
+use offkey_core::{Clip, Seed, Split, Year, table};
 use offkey_embed::Compute;
 use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
@@ -109,8 +109,10 @@ fn run_each(
 }
 
 fn combine(trials: &[(u64, RunMetrics)]) -> Result<RunMetrics, OffkeyError> {
-    let metrics: Vec<(u64, Metrics)> =
-        trials.iter().map(|(seed, trial)| (*seed, trial.metrics.clone())).collect();
+    let metrics: Vec<(Seed, Metrics)> = trials
+        .iter()
+        .map(|(seed, trial)| (Seed::new(*seed), trial.metrics.clone()))
+        .collect();
     let mean = |of: fn(&RunMetrics) -> Option<f64>| {
         let values: Vec<f64> = trials.iter().filter_map(|(_, trial)| of(trial)).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -193,6 +195,14 @@ pub fn evaluate(
     Ok(metrics)
 }
 
+/// Arranges a run's embeddings on a plane by t-SNE; returns where the picture is.
+///
+/// # Errors
+/// [`OffkeyError`], among them when there are no embeddings.
+pub fn map(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
+    Run::open(root, progress)?.map()
+}
+
 /// Writes a run's page again.
 ///
 /// # Errors
@@ -223,7 +233,7 @@ fn seed_folders(root: &Path) -> Result<Vec<(u64, PathBuf)>, OffkeyError> {
 
 impl<'a> Run<'a> {
     /// Opens a run to redo a stage.
-    fn open(root: &Path, progress: &'a dyn Progress) -> Result<Self, OffkeyError> {
+    pub(crate) fn open(root: &Path, progress: &'a dyn Progress) -> Result<Self, OffkeyError> {
         let folder = RunFolder::open(root)?;
         Ok(Self {
             recipe: Recipe::read(&folder.recipe())?,

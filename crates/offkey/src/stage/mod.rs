@@ -1,7 +1,9 @@
 //! The stages of a run. Each reads the files of the one before and writes its own.
 
+mod cards;
 mod embed;
 mod evaluate;
+mod map;
 pub(crate) mod prepare;
 pub(crate) mod report;
 mod score;
@@ -9,5 +11,5 @@ mod train;
 
 pub(crate) use embed::Embedder;
 pub(crate) use score::{SectionScorer, read_scores, score_table, write_scores};
-pub(crate) use train::CompactnessRow;
+pub(crate) use train::{CompactnessRow, TrainProgress};
 pub use score::{SectionKey, SectionThreshold};

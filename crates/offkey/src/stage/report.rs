@@ -18,6 +18,9 @@ use crate::{
     run_folder,
 };
 
+/// Sets of this size are mapped for the page unasked: it takes seconds.
+const MAPPED_CLIPS: std::ops::RangeInclusive<usize> = 8..=4000;
+
 impl Run<'_> {
     /// Writes the page and returns where it is.
     pub(crate) fn report(&mut self) -> Result<PathBuf, OffkeyError> {
@@ -26,9 +29,15 @@ impl Run<'_> {
             if !path.is_file() {
                 return Err(OffkeyError::StageMissing { path, stage: "report", run_first: "evaluate" });
             }
-            run.progress.begin(Stage::Report, 1, "page");
             let metrics: RunMetrics = run_folder::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
+            let table = run.embedding_table("report")?;
+            if !run.folder.root().join("tsne.csv").is_file()
+                && (MAPPED_CLIPS).contains(&table.clips.len())
+            {
+                run.map()?;
+            }
+            run.progress.begin(Stage::Report, 1, "page");
             let page = PageData {
                 title: format!("{}: {}", run.recipe.name, run.manifest.data.join(", ")),
                 subtitle: format!(
@@ -42,6 +51,8 @@ impl Run<'_> {
                 metrics: metric_tables(&metrics.metrics),
                 sections: sections(&rows, &thresholds),
                 training: training(&run.folder)?,
+                map: run.page_map()?,
+                clips: run.cards(&rows, &thresholds, &table)?,
                 recipe_toml: run.recipe.to_toml(),
                 manifest_json: fs::read_to_string(run.folder.manifest()).unwrap_or_default(),
                 ..PageData::default()

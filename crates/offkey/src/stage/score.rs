@@ -174,10 +174,10 @@ pub fn write_scores(
         of_section.entry(SectionKey::of(&row.clip)).or_default().push(row.clone());
     }
     for (key, rows) in &of_section {
-        table::write_scores(&folder.join(format!("{}.csv", key.file_stem())), rows)?;
+        table::write_csv(&folder.join(format!("{}.csv", key.file_stem())), rows)?;
     }
     run_folder::write_json(&folder.join("thresholds.json"), &thresholds)?;
-    offkey_eval::write_submission(&folder.join("challenge"), rows, year)?;
+    offkey_eval::write_submission(rows, year, &folder.join("challenge"))?;
     Ok(())
 }
 
@@ -192,7 +192,7 @@ pub fn read_scores(
     let mut rows = Vec::new();
     for section in &thresholds {
         let path = folder.join(format!("{}.csv", section.key.file_stem()));
-        rows.extend(table::read_scores(&path)?);
+        rows.extend(table::read_csv::<ScoreRow>(&path)?);
     }
     Ok((rows, thresholds))
 }

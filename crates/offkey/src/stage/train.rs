@@ -106,14 +106,38 @@ fn remove(path: &Path) -> Result<(), OffkeyError> {
     }
 }
 
+/// Shows how training goes, and passes a wish to stop on.
+pub(crate) struct TrainProgress<'a> {
+    progress: &'a dyn Progress,
+    begun: bool,
+}
+
+impl<'a> TrainProgress<'a> {
+    pub(crate) fn new(progress: &'a dyn Progress) -> Self {
+        Self { progress, begun: false }
+    }
+}
+
+impl TrainObserver for TrainProgress<'_> {
+    fn step(&mut self, step: &StepEvent) -> ControlFlow<()> {
+        if !self.begun {
+            self.begun = true;
+            self.progress.begin(Stage::Train, step.steps as u64, "steps");
+        }
+        let speed = step.clips as f64 / step.seconds.max(f64::MIN_POSITIVE);
+        let note = format!("epoch {}, loss {:.3}, {speed:.1} clips/s", step.epoch + 1, step.loss);
+        self.progress.advance(step.step as u64 + 1, &note);
+        if self.progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 /// Keeps the training curve and shows progress.
 struct Recorder<'a> {
-    progress: &'a dyn Progress,
+    shown: TrainProgress<'a>,
     losses_path: std::path::PathBuf,
     compactness_path: std::path::PathBuf,
     losses: Vec<LossRow>,
     compactness: Vec<CompactnessRow>,
-    begun: bool,
     failure: Option<OffkeyError>,
 }
 
@@ -122,7 +146,7 @@ impl<'a> Recorder<'a> {
         let (losses_path, compactness_path) = (run.folder.losses(), run.folder.compactness());
         let earlier = |path: &Path| resume && path.is_file();
         Ok(Self {
-            progress: run.progress,
+            shown: TrainProgress::new(run.progress),
             losses: if earlier(&losses_path) { table::read_csv(&losses_path)? } else { Vec::new() },
             compactness: if earlier(&compactness_path) {
                 table::read_csv(&compactness_path)?
@@ -131,7 +155,6 @@ impl<'a> Recorder<'a> {
             },
             losses_path,
             compactness_path,
-            begun: false,
             failure: None,
         })
     }
@@ -154,11 +177,9 @@ impl<'a> Recorder<'a> {
 
 impl TrainObserver for Recorder<'_> {
     fn step(&mut self, step: &StepEvent) -> ControlFlow<()> {
-        if !self.begun {
-            self.begun = true;
+        if !self.shown.begun {
             self.losses.retain(|row| row.step < step.step);
             self.compactness.retain(|row| row.epoch < step.epoch);
-            self.progress.begin(Stage::Train, step.steps as u64, "steps");
         }
         self.losses.push(LossRow {
             step: step.step,
@@ -166,14 +187,8 @@ impl TrainObserver for Recorder<'_> {
             loss: step.loss,
             scale: step.scale,
         });
-        let speed = step.clips as f64 / step.seconds.max(f64::MIN_POSITIVE);
-        let note = format!("epoch {}, loss {:.3}, {speed:.1} clips/s", step.epoch + 1, step.loss);
-        self.progress.advance(step.step as u64 + 1, &note);
-        if self.progress.cancelled() || self.failure.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        let flow = self.shown.step(step);
+        if self.failure.is_some() { ControlFlow::Break(()) } else { flow }
     }
 
     fn epoch(&mut self, epoch: &EpochEvent) {

@@ -1,0 +1,208 @@
+//! The model file: one safetensors file with weights, references, calibration and, as text, what
+//! they mean. No code in it, nothing outside it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ndarray::Array2;
+use offkey_embed::{Compute, Encoder};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use sha2::{Digest, Sha256};
+
+use super::model::{Monitor, MonitorArrays, MonitorCard};
+use crate::{OffkeyError, run_folder};
+
+/// Form of the file. A reader reads its own and all earlier forms.
+pub const FORMAT: u32 = 1;
+/// Larger files are refused before they are read: no model comes near.
+const LARGEST_BYTES: u64 = 1 << 30;
+/// Prefix of the encoder's tensors.
+const ENCODER: &str = "encoder.";
+
+/// Why a model file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// Not a model file at all, or cut short.
+    #[error("`{}` is not an offkey model, or is damaged: {problem}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Content and checksum disagree.
+    #[error("`{}` is damaged: its checksum is {found}, expected {expected}", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// Of the content.
+        found: String,
+        /// As written in the file.
+        expected: String,
+    },
+    /// Written by a later version.
+    #[error("`{}` has form {found}, and this version reads forms up to {FORMAT}", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        found: u32,
+    },
+    /// Unreasonably large.
+    #[error("`{}` has {found} bytes, expected at most {LARGEST_BYTES}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: u64,
+    },
+}
+
+impl Monitor {
+    /// Writes the model file so that a reader sees the old one or the new, never half of it.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), OffkeyError> {
+        let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
+        let (encoder_card, weights) = self.encoder.to_parts().map_err(OffkeyError::embed)?;
+        let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
+        let arrays = &self.arrays;
+        let own = [
+            ("references", bytes_of(&arrays.references), shape_of(&arrays.references)),
+            ("calibration", bytes_of(&arrays.calibration), shape_of(&arrays.calibration)),
+            ("sounds", bytes_of(&arrays.sounds), shape_of(&arrays.sounds)),
+        ];
+        let mut views: BTreeMap<String, TensorView<'_>> = BTreeMap::new();
+        for (name, view) in tensors.tensors() {
+            views.insert(format!("{ENCODER}{name}"), view);
+        }
+        for (name, bytes, shape) in &own {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+                .map_err(|error| damaged(error.to_string()))?;
+            views.insert((*name).to_owned(), view);
+        }
+        let card = serde_json::to_string(&self.card).map_err(OffkeyError::json(path))?;
+        let mut metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_string()),
+            ("encoder".to_owned(), encoder_card),
+            ("card".to_owned(), card),
+        ]);
+        metadata.insert("sha256".to_owned(), checksum(&metadata, views.iter()));
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
+        run_folder::write_atomically(path, &bytes)
+    }
+
+    /// Reads and verifies a model file.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Io`] when it cannot be read, [`OffkeyError::ModelFile`] when it is damaged,
+    /// too new or too large.
+    pub fn load(path: &Path, compute: Compute) -> Result<Self, OffkeyError> {
+        let size = fs::metadata(path).map_err(OffkeyError::io(path))?.len();
+        if size > LARGEST_BYTES {
+            return Err(ModelFileError::TooLarge { path: path.to_owned(), found: size }.into());
+        }
+        let bytes = fs::read(path).map_err(OffkeyError::io(path))?;
+        let (card, arrays, encoder) = read_parts(path, &bytes, compute)?;
+        Self::new(card, arrays, encoder)
+    }
+}
+
+fn read_parts(
+    path: &Path,
+    bytes: &[u8],
+    compute: Compute,
+) -> Result<(MonitorCard, MonitorArrays, Encoder), OffkeyError> {
+    let damaged = |problem: &str| ModelFileError::Damaged {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
+    let tensors =
+        SafeTensors::deserialize(bytes).map_err(|error| damaged(&error.to_string()))?;
+    let metadata = header.metadata().clone().ok_or_else(|| damaged("it has no description"))?;
+    let text = |key: &str| {
+        metadata.get(key).map(String::as_str).ok_or_else(|| damaged(&format!("it has no `{key}`")))
+    };
+    let found: u32 = text("format")?.parse().map_err(|_| damaged("its `format` is no number"))?;
+    if found > FORMAT {
+        return Err(ModelFileError::TooNew { path: path.to_owned(), found }.into());
+    }
+    let views: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
+    let (actual, expected) = (checksum(&metadata, views.iter()), text("sha256")?.to_owned());
+    if actual != expected {
+        let path = path.to_owned();
+        return Err(ModelFileError::Checksum { path, found: actual, expected }.into());
+    }
+    let card: MonitorCard = serde_json::from_str(text("card")?).map_err(OffkeyError::json(path))?;
+    let array = |name: &str| {
+        views
+            .get(name)
+            .and_then(array_of)
+            .ok_or_else(|| damaged(&format!("it has no array `{name}`")))
+    };
+    let arrays = MonitorArrays {
+        references: array("references")?,
+        calibration: array("calibration")?,
+        sounds: array("sounds")?,
+    };
+    let rows = (arrays.references.nrows(), arrays.calibration.nrows());
+    if rows != (card.references.len(), card.calibration.len()) {
+        return Err(damaged("its arrays and their descriptions differ in length").into());
+    }
+    let weights: BTreeMap<&str, &TensorView<'_>> = views
+        .iter()
+        .filter_map(|(name, view)| Some((name.strip_prefix(ENCODER)?, view)))
+        .collect();
+    let weights =
+        safetensors::serialize(weights, None).map_err(|error| damaged(&error.to_string()))?;
+    let encoder =
+        Encoder::from_parts(text("encoder")?, &weights, compute).map_err(OffkeyError::embed)?;
+    Ok((card, arrays, encoder))
+}
+
+/// SHA-256 over the description and every array, in the order of their names.
+fn checksum<'a, 'b: 'a>(
+    metadata: &HashMap<String, String>,
+    tensors: impl Iterator<Item = (&'a String, &'a TensorView<'b>)>,
+) -> String {
+    let mut hash = Sha256::new();
+    let described: BTreeMap<&String, &String> =
+        metadata.iter().filter(|(key, _)| *key != "sha256").collect();
+    for (key, value) in described {
+        hash.update(key.as_bytes());
+        hash.update([0]);
+        hash.update(value.as_bytes());
+        hash.update([0]);
+    }
+    for (name, tensor) in tensors {
+        hash.update(name.as_bytes());
+        hash.update(format!("{:?}{:?}", tensor.dtype(), tensor.shape()).as_bytes());
+        hash.update(tensor.data());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes_of(array: &Array2<f32>) -> Vec<u8> {
+    array.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn shape_of(array: &Array2<f32>) -> Vec<usize> {
+    array.shape().to_vec()
+}
+
+fn array_of(view: &TensorView<'_>) -> Option<Array2<f32>> {
+    let &[rows, columns] = view.shape() else { return None };
+    if view.dtype() != Dtype::F32 {
+        return None;
+    }
+    let (values, _) = view.data().as_chunks::<4>();
+    let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Array2::from_shape_vec((rows, columns), values).ok()
+}

@@ -1,0 +1,302 @@
+//! A monitor: everything one model file holds, ready to judge windows.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use offkey_core::Seed;
+use offkey_embed::Encoder;
+use offkey_score::{Backend, References, conformal_p_values};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    profile::Profile,
+    promise::Promise,
+    verdict::{ClipVerdict, Verdict},
+    windows::{WindowRef, WindowRule, each_window},
+};
+use crate::{OffkeyError, Recipe};
+
+/// What a model file says besides its arrays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorCard {
+    /// What the machine is called.
+    pub name: String,
+    /// Version of offkey that wrote the file.
+    pub version: String,
+    /// Seed of the training.
+    pub seed: u64,
+    /// The recipe, resolved.
+    pub recipe: Recipe,
+    /// How recordings become windows.
+    pub windows: WindowRule,
+    /// Sampling rates of the normal recordings; others cannot be judged.
+    pub rates_hz: Vec<u32>,
+    /// How the auxiliary task was made, in words.
+    pub task: String,
+    /// What the model promises about false alarms.
+    pub promise: Promise,
+    /// What the normal recordings sound like, band by band.
+    pub profile: Profile,
+    /// Where each reference comes from, in the order of the array's rows.
+    pub references: Vec<WindowRow>,
+    /// Where each calibration window comes from, in the order of the array's rows.
+    pub calibration: Vec<WindowRow>,
+    /// What was added after learning.
+    pub journal: Vec<JournalEntry>,
+}
+
+/// Where a window of the model comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRow {
+    /// Recording and position.
+    pub window: WindowRef,
+    /// The recording session: windows of a group stay on one side of every split.
+    pub group: String,
+    /// The journal entry that added it; 0 is the learning itself.
+    pub entry: u32,
+}
+
+/// One later addition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalEntry {
+    /// Number of the entry, from 1.
+    pub entry: u32,
+    /// Seconds since 1970 when it was made.
+    pub unix_s: u64,
+    /// The recordings a person called normal.
+    pub recordings: Vec<String>,
+    /// Windows added.
+    pub windows: usize,
+    /// Whether it was forced over a warning.
+    pub forced: bool,
+}
+
+/// The arrays of a model file, one row a window, `[windows, dims]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MonitorArrays {
+    /// Embeddings of the references.
+    pub references: Array2<f32>,
+    /// Embeddings of the calibration windows.
+    pub calibration: Array2<f32>,
+    /// A few held-out normal windows as sound, `[windows, samples]`, for the self-test.
+    pub sounds: Array2<f32>,
+}
+
+/// A loaded model file, ready to judge.
+pub struct Monitor {
+    pub(super) card: MonitorCard,
+    pub(super) arrays: MonitorArrays,
+    pub(super) encoder: Encoder,
+    backend: Backend,
+    calibration_scores: Vec<f64>,
+}
+
+/// What is said of one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowVerdict {
+    /// First sample of the window in its recording, at the model's rate.
+    pub start: u64,
+    /// Anomaly score; absent where it cannot be scored.
+    pub score: Option<f64>,
+    /// Probability that a normal window looks at least this bad.
+    pub p_value: Option<f64>,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+impl Monitor {
+    /// Fits the backend and the calibration to the arrays.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Score`] when the arrays cannot serve as references.
+    pub fn new(
+        card: MonitorCard,
+        arrays: MonitorArrays,
+        encoder: Encoder,
+    ) -> Result<Self, OffkeyError> {
+        let failed = |source| OffkeyError::Score {
+            machine: card.name.clone(),
+            section: "all".to_owned(),
+            source,
+        };
+        let groups: Vec<String> = card.references.iter().map(|row| row.group.clone()).collect();
+        let domains = vec![None; groups.len()];
+        let seed = Seed::new(card.seed).child("monitor");
+        let references = References::new(arrays.references.view(), &domains, &groups, seed)
+            .map_err(failed)?;
+        let backend = card.recipe.backend.fit(&references).map_err(failed)?;
+        let mut calibration_scores =
+            backend.score(arrays.calibration.view()).map_err(failed)?;
+        if card.references.iter().any(|row| row.entry > 0) {
+            // Windows a person added are references and calibration at once: each is scored
+            // against the references of other recordings.
+            let held_out =
+                card.recipe.backend.held_out_scores(&references).map_err(failed)?;
+            let added = card.references.iter().zip(held_out).filter(|(row, _)| row.entry > 0);
+            calibration_scores.extend(added.map(|(_, score)| score));
+        }
+        Ok(Self { card, arrays, encoder, backend, calibration_scores })
+    }
+
+    /// What the model file says of itself.
+    pub fn card(&self) -> &MonitorCard {
+        &self.card
+    }
+
+    /// Scores of the normal windows the promise rests on.
+    pub fn calibration_scores(&self) -> &[f64] {
+        &self.calibration_scores
+    }
+
+    /// Judges one window of the model's length.
+    ///
+    /// # Errors
+    /// [`OffkeyError`] when the network refuses the window.
+    pub fn judge(&self, start: u64, window: &[f32]) -> Result<WindowVerdict, OffkeyError> {
+        if let Some(reason) = self.card.profile.cannot_tell(window) {
+            let verdict = Verdict::CannotTell;
+            return Ok(WindowVerdict { start, score: None, p_value: None, verdict, reason });
+        }
+        let embedding =
+            self.encoder.embed(&[window.to_vec()]).map_err(OffkeyError::embed)?;
+        let score = self.score(embedding.view())?[0];
+        let p_value = conformal_p_values(&self.calibration_scores, &[score])[0];
+        let verdict = Verdict::of(p_value, &self.card.promise);
+        let reason = self.reason(verdict, p_value, window, embedding.view());
+        Ok(WindowVerdict { start, score: Some(score), p_value: Some(p_value), verdict, reason })
+    }
+
+    /// Judges a recording by its worst window.
+    ///
+    /// A recording that cannot be judged is an answer, not an error.
+    ///
+    /// # Errors
+    /// [`OffkeyError`] when the network refuses a window.
+    pub fn check(&self, path: &std::path::Path) -> Result<ClipVerdict, OffkeyError> {
+        let cannot_tell = |reason: String| ClipVerdict {
+            path: path.to_owned(),
+            score: None,
+            p_value: None,
+            verdict: Verdict::CannotTell,
+            reason,
+            start_s: None,
+        };
+        let info = match offkey_signal::probe(path) {
+            Ok(info) => info,
+            Err(error) => return Ok(cannot_tell(error.to_string())),
+        };
+        if !self.card.rates_hz.contains(&info.rate_hz) {
+            return Ok(cannot_tell(format!(
+                "recorded at {} Hz, and the normal recordings at {:?} Hz: record alike, or learn again",
+                info.rate_hz, self.card.rates_hz
+            )));
+        }
+        let rule = self.card.windows;
+        let mut verdicts = Vec::new();
+        let heard = each_window(path, rule, |start, window| {
+            verdicts.push(self.judge(start, window)?);
+            Ok::<(), OffkeyError>(())
+        });
+        match heard {
+            Ok(()) => {}
+            Err(OffkeyError::Audio(error)) => return Ok(cannot_tell(error.to_string())),
+            Err(error) => return Err(error),
+        }
+        let worst = verdicts.into_iter().reduce(|worst, next| {
+            let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
+            if key(&next) > key(&worst) { next } else { worst }
+        });
+        let Some(worst) = worst else {
+            return Ok(cannot_tell(format!(
+                "lasts {:.1} s, and the model needs {:.1} s",
+                info.duration_s(),
+                rule.seconds(rule.samples as u64)
+            )));
+        };
+        Ok(ClipVerdict {
+            path: path.to_owned(),
+            score: worst.score,
+            p_value: worst.p_value,
+            verdict: worst.verdict,
+            reason: worst.reason,
+            start_s: Some(rule.seconds(worst.start)),
+        })
+    }
+
+    /// Anomaly scores of embeddings, `[windows, dims]`.
+    pub(super) fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, OffkeyError> {
+        self.backend.score(embeddings).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: offkey_score::ScoreError) -> OffkeyError {
+        OffkeyError::Score {
+            machine: self.card.name.clone(),
+            section: "all".to_owned(),
+            source,
+        }
+    }
+
+    fn reason(
+        &self,
+        verdict: Verdict,
+        p_value: f64,
+        window: &[f32],
+        embedding: ArrayView2<f32>,
+    ) -> String {
+        let windows = self.calibration_scores.len();
+        let alike = ((p_value * (windows + 1) as f64).round() as usize).saturating_sub(1);
+        let mut reason = match alike {
+            0 => format!("farther from normal than all {windows} calibration windows"),
+            _ => format!("{alike} of {windows} calibration windows look at least as unusual"),
+        };
+        if verdict == Verdict::Normal {
+            return reason;
+        }
+        if let Some(change) = self.card.profile.loudest_change(window) {
+            let (amount, side) = (change.change_db.abs(), change.change_db > 0.0);
+            let side = if side { "above" } else { "below" };
+            reason += &format!(
+                "; largest change at {:.0}-{:.0} Hz, {amount:.0} dB {side} normal",
+                change.low_hz, change.high_hz
+            );
+        }
+        if let Ok(nearest) = self.backend.nearest(embedding) {
+            let WindowRef { path, start } = &self.card.references[nearest[0].reference].window;
+            let seconds = self.card.windows.seconds(*start);
+            reason += &format!("; nearest normal: {} at {seconds:.0} s", path.display());
+        }
+        reason
+    }
+
+    /// The same model with further references, or with those of one journal entry taken out.
+    pub(super) fn with_references(
+        self,
+        added: Option<(Array2<f32>, Vec<WindowRow>)>,
+        removed_entry: Option<u32>,
+    ) -> Result<Self, OffkeyError> {
+        let Self { mut card, mut arrays, encoder, .. } = self;
+        let keep: Vec<usize> = (0..card.references.len())
+            .filter(|&row| Some(card.references[row].entry) != removed_entry)
+            .collect();
+        arrays.references = arrays.references.select(Axis(0), &keep);
+        card.references = keep.iter().map(|&row| card.references[row].clone()).collect();
+        if let Some((embeddings, rows)) = added {
+            arrays.references = concatenate(Axis(0), &[arrays.references.view(), embeddings.view()])
+                .expect("embeddings of one encoder have equal length");
+            card.references.extend(rows);
+        }
+        let added_rows = card.references.iter().filter(|row| row.entry > 0);
+        let mut recordings: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in card.calibration.iter().chain(added_rows) {
+            *recordings.entry(&row.group).or_default() += 1;
+        }
+        let (windows, recordings) = (recordings.values().sum(), recordings.len());
+        card.promise = Promise::new(card.promise.wished, card.promise.every_s, windows, recordings);
+        Self::new(card, arrays, encoder)
+    }
+}

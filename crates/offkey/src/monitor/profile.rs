@@ -1,0 +1,215 @@
+//! What the normal recordings sound like band by band: to tell a broken microphone from a broken
+//! machine, and to say in which band a window differs.
+
+use offkey_signal::{FeatureError, Finding, InspectConfig, LogMel, Waveform, inspect_samples};
+use serde::{Deserialize, Serialize};
+
+/// Level of every mel band over the normal windows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    rate_hz: u32,
+    /// Mean level of each band, in decibels.
+    mean_db: Vec<f32>,
+    /// Deviation of each band's level between windows, in decibels.
+    deviation_db: Vec<f32>,
+    /// Quietest and loudest normal window, root mean square in decibels relative to full scale.
+    level_db: [f32; 2],
+    /// Largest distance of a normal window from the mean, in deviations averaged over bands.
+    farthest: f32,
+}
+
+/// The band in which a window differs most from normal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BandChange {
+    /// Lower edge.
+    pub low_hz: f32,
+    /// Upper edge.
+    pub high_hz: f32,
+    /// Level above normal; negative below.
+    pub change_db: f32,
+}
+
+const MELS: usize = 64;
+/// Bands whose level hardly varies still vary by measurement: least deviation counted.
+const LEAST_DEVIATION_DB: f32 = 1.0;
+/// A window this far outside the normal range of levels was not recorded alike.
+const LEVEL_MARGIN_DB: f32 = 20.0;
+/// A window this many times farther from normal than the farthest normal window is of something else.
+const FAR_FACTOR: f32 = 6.0;
+/// ...and at least this many deviations away on average, so that very uniform sets do not refuse
+/// every fault.
+const FAR_LEAST: f32 = 12.0;
+
+impl Profile {
+    /// Measures normal windows.
+    ///
+    /// # Errors
+    /// [`FeatureError`] when a window is shorter than one frame.
+    pub fn new(
+        rate_hz: u32,
+        windows: impl Iterator<Item = Vec<f32>>,
+    ) -> Result<Self, FeatureError> {
+        let mut levels = Vec::new();
+        let mut rows = Vec::new();
+        for window in windows {
+            levels.push(level_db(&window));
+            rows.push(bands_db(rate_hz, &window)?);
+        }
+        let count = rows.len().max(1) as f32;
+        let column = |f: &dyn Fn(&[f32], usize) -> f32| -> Vec<f32> {
+            (0..MELS).map(|mel| rows.iter().map(|row| f(row, mel)).sum::<f32>() / count).collect()
+        };
+        let mean_db = column(&|row, mel| row[mel]);
+        let deviation_db: Vec<f32> = column(&|row, mel| (row[mel] - mean_db[mel]).powi(2))
+            .into_iter()
+            .map(|variance| variance.sqrt().max(LEAST_DEVIATION_DB))
+            .collect();
+        let least = levels.iter().copied().fold(f32::INFINITY, f32::min);
+        let most = levels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut profile =
+            Self { rate_hz, mean_db, deviation_db, level_db: [least, most], farthest: 0.0 };
+        profile.farthest = rows.iter().map(|row| profile.distance(row)).fold(0.0, f32::max);
+        Ok(profile)
+    }
+
+    /// Why nothing can be said of a window, where that is so.
+    pub fn cannot_tell(&self, window: &[f32]) -> Option<String> {
+        let wave = Waveform { samples: window.to_vec(), rate_hz: self.rate_hz };
+        let finding = inspect_samples(&wave, &InspectConfig::default()).into_iter().next();
+        if let Some(finding) = finding {
+            let advice = match finding {
+                Finding::Clipped { .. } => "lower the microphone's gain",
+                _ => "check the microphone and its cable",
+            };
+            return Some(format!("the recording cannot be used ({finding}): {advice}"));
+        }
+        let level = level_db(window);
+        let [least, most] = self.level_db;
+        if level < least - LEVEL_MARGIN_DB {
+            return Some(format!(
+                "{:.0} dB quieter than any normal recording: is the machine off, or the microphone another one?",
+                least - level
+            ));
+        }
+        if level > most + LEVEL_MARGIN_DB {
+            return Some(format!(
+                "{:.0} dB louder than any normal recording: was the gain changed, or the microphone moved?",
+                level - most
+            ));
+        }
+        let bands = bands_db(self.rate_hz, window).ok()?;
+        let distance = self.distance(&bands);
+        (distance > (FAR_FACTOR * self.farthest).max(FAR_LEAST)).then(|| {
+            "unlike anything known: this does not sound like the machine at all".to_owned()
+        })
+    }
+
+    /// The band in which a window differs most from normal, in deviations.
+    pub fn loudest_change(&self, window: &[f32]) -> Option<BandChange> {
+        let bands = bands_db(self.rate_hz, window).ok()?;
+        let score = |mel: usize| ((bands[mel] - self.mean_db[mel]) / self.deviation_db[mel]).abs();
+        let peak = (0..MELS).max_by(|&a, &b| score(a).total_cmp(&score(b)))?;
+        let sign = (bands[peak] - self.mean_db[peak]).signum();
+        let joins = |mel: usize| {
+            score(mel) > 0.5 * score(peak) && (bands[mel] - self.mean_db[mel]).signum() * sign > 0.0
+        };
+        let first = (0..peak).rev().take_while(|&mel| joins(mel)).last().unwrap_or(peak);
+        let last = (peak + 1..MELS).take_while(|&mel| joins(mel)).last().unwrap_or(peak);
+        let edges = mel_edges_hz(self.rate_hz);
+        let change_db = (first..=last).map(|mel| bands[mel] - self.mean_db[mel]).sum::<f32>()
+            / (last - first + 1) as f32;
+        Some(BandChange { low_hz: edges[first], high_hz: edges[last + 2], change_db })
+    }
+
+    fn distance(&self, bands_db: &[f32]) -> f32 {
+        let deviations = bands_db.iter().zip(&self.mean_db).zip(&self.deviation_db);
+        deviations.map(|((band, mean), deviation)| (band - mean).abs() / deviation).sum::<f32>()
+            / MELS as f32
+    }
+}
+
+/// Root mean square around the mean, in decibels relative to full scale.
+fn level_db(window: &[f32]) -> f32 {
+    let count = window.len().max(1) as f64;
+    let mean = window.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let power = window.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+    (10.0 * (power + 1e-20).log10()) as f32
+}
+
+/// Mean level over time of each mel band, in decibels.
+fn bands_db(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, FeatureError> {
+    let log_mel = LogMel { rate_hz, mels: MELS, ..LogMel::default() }.log_mel(window)?;
+    let frames = log_mel.nrows().max(1) as f32;
+    Ok(log_mel.columns().into_iter().map(|column| column.sum() / frames).collect())
+}
+
+/// Edges of the mel bands on Slaney's scale: band `m` lies between edges `m` and `m + 2`.
+fn mel_edges_hz(rate_hz: u32) -> Vec<f32> {
+    const LINEAR_HZ_PER_MEL: f32 = 200.0 / 3.0;
+    const BREAK_HZ: f32 = 1000.0;
+    let break_mel = BREAK_HZ / LINEAR_HZ_PER_MEL;
+    let log_step = 6.4_f32.ln() / 27.0;
+    let to_mel = |hz: f32| {
+        if hz < BREAK_HZ { hz / LINEAR_HZ_PER_MEL } else { break_mel + (hz / BREAK_HZ).ln() / log_step }
+    };
+    let to_hz = |mel: f32| {
+        if mel < break_mel {
+            mel * LINEAR_HZ_PER_MEL
+        } else {
+            BREAK_HZ * ((mel - break_mel) * log_step).exp()
+        }
+    };
+    let top = to_mel(rate_hz as f32 / 2.0);
+    (0..MELS + 2).map(|edge| to_hz(top * edge as f32 / (MELS + 1) as f32)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(hz: f32, level: f32) -> Vec<f32> {
+        let step = std::f32::consts::TAU * hz / 16_000.0;
+        (0..16_000).map(|i| level * (i as f32 * step).sin()).collect()
+    }
+
+    /// Broadband noise from a fixed recurrence, and a tone.
+    fn machine(hz: f32, tone_level: f32, salt: u32) -> Vec<f32> {
+        let mut state = salt.wrapping_mul(2_654_435_761).max(1);
+        tone(hz, tone_level)
+            .into_iter()
+            .map(|x| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                x + 0.02 * (state as f32 / u32::MAX as f32 - 0.5)
+            })
+            .collect()
+    }
+
+    fn profile() -> Profile {
+        Profile::new(16_000, (1..9).map(|salt| machine(500.0, 0.1, salt))).expect("long enough")
+    }
+
+    #[test]
+    fn a_new_tone_is_found_in_its_band() {
+        let mut window = machine(500.0, 0.1, 20);
+        for (x, t) in window.iter_mut().zip(tone(2600.0, 0.05)) {
+            *x += t;
+        }
+        let change = profile().loudest_change(&window).expect("a window");
+        assert!(change.low_hz < 2600.0 && 2600.0 < change.high_hz, "{change:?}");
+        assert!(change.change_db > 10.0, "{change:?}");
+        assert_eq!(profile().cannot_tell(&window), None);
+    }
+
+    #[test]
+    fn dead_clipped_and_quiet_recordings_cannot_be_judged() {
+        let clipped: Vec<f32> = tone(500.0, 4.0).into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
+        let quiet: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| 0.005 * x).collect();
+        for (window, word) in [(vec![0.0; 16_000], "silent"), (clipped, "clipped"), (quiet, "quieter")] {
+            let reason = profile().cannot_tell(&window).expect(word);
+            assert!(reason.contains(word), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a model can hear and what it cannot, before any real fault: known faults planted into
+//! normal recordings at falling levels.
+
+use std::path::PathBuf;
+
+use offkey_core::Seed;
+use offkey_signal::Waveform;
+use offkey_synth::plant::{PlantedFault, plant};
+use serde::Serialize;
+
+use super::{model::Monitor, verdict::Verdict, windows::each_window};
+use crate::{OffkeyError, Progress, Stage};
+
+/// Detection of each kind of fault at each level.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SelfTest {
+    /// Normal windows the faults were planted into.
+    pub windows: usize,
+    /// Share of those windows that alarm without any fault.
+    pub false_alarms: f64,
+    /// Levels tried, in decibels of the fault relative to the window.
+    pub levels_db: Vec<f64>,
+    /// One curve a kind of fault.
+    pub faults: Vec<FaultCurve>,
+}
+
+/// How well one kind of fault is found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaultCurve {
+    /// The kind.
+    pub fault: PlantedFault,
+    /// Share of windows that alarm, at each level.
+    pub detected: Vec<f64>,
+    /// Lowest level from which on at least half of the windows alarm; absent where none does.
+    pub found_from_db: Option<f64>,
+}
+
+/// Levels of the fault relative to the window: from clearly louder than the machine to far below.
+const LEVELS_DB: [f64; 7] = [10.0, 5.0, 0.0, -5.0, -10.0, -15.0, -20.0];
+/// Share of windows that must alarm for a fault to count as found.
+const FOUND: f64 = 0.5;
+
+impl Monitor {
+    /// Plants faults into normal windows and judges them. The windows are the held-out ones the
+    /// model keeps, or those of `recordings` where there are any.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Audio`] when a recording cannot be read, [`OffkeyError::TooFewWindows`] when
+    /// there is no window, [`OffkeyError::Cancelled`] when the caller asks to stop.
+    pub fn self_test(
+        &self,
+        recordings: &[PathBuf],
+        progress: &dyn Progress,
+    ) -> Result<SelfTest, OffkeyError> {
+        let windows = self.normal_windows(recordings)?;
+        if windows.is_empty() {
+            return Err(OffkeyError::TooFewWindows { found: 0, recordings: recordings.len() });
+        }
+        let alarms = |windows: &[Vec<f32>]| -> Result<f64, OffkeyError> {
+            let mut alarms = 0;
+            for window in windows {
+                alarms += usize::from(self.judge(0, window)?.verdict == Verdict::Alarm);
+            }
+            Ok(alarms as f64 / windows.len() as f64)
+        };
+        let false_alarms = alarms(&windows)?;
+        let total = PlantedFault::ALL.len() * LEVELS_DB.len();
+        progress.begin(Stage::Score, total as u64, "levels");
+        let mut faults = Vec::new();
+        for (index, fault) in PlantedFault::ALL.into_iter().enumerate() {
+            let mut detected = Vec::new();
+            for (level_index, level_db) in LEVELS_DB.into_iter().enumerate() {
+                detected.push(alarms(&self.with_fault(&windows, fault, level_db))?);
+                progress.advance((index * LEVELS_DB.len() + level_index + 1) as u64, "");
+                if progress.cancelled() {
+                    return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+                }
+            }
+            faults.push(FaultCurve { fault, found_from_db: found_from(&detected), detected });
+        }
+        progress.end();
+        Ok(SelfTest {
+            windows: windows.len(),
+            false_alarms,
+            levels_db: LEVELS_DB.to_vec(),
+            faults,
+        })
+    }
+
+    fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, OffkeyError> {
+        if recordings.is_empty() {
+            return Ok(self.arrays.sounds.rows().into_iter().map(|row| row.to_vec()).collect());
+        }
+        let mut windows = Vec::new();
+        for path in recordings {
+            each_window(path, self.card.windows, |_, window| {
+                windows.push(window.to_vec());
+                Ok::<(), OffkeyError>(())
+            })?;
+        }
+        Ok(windows)
+    }
+
+    fn with_fault(&self, windows: &[Vec<f32>], fault: PlantedFault, level_db: f64) -> Vec<Vec<f32>> {
+        let rate_hz = self.card.windows.rate_hz;
+        let seed = Seed::new(self.card.seed).child("self-test").child(fault.name());
+        windows
+            .iter()
+            .enumerate()
+            .map(|(index, window)| {
+                let mut wave = Waveform { samples: window.clone(), rate_hz };
+                plant(&mut wave, fault, level_db, seed.child(index));
+                wave.samples
+            })
+            .collect()
+    }
+}
+
+/// Lowest level of the unbroken run, from the loudest down, at which faults are found.
+fn found_from(detected: &[f64]) -> Option<f64> {
+    let found = detected.iter().take_while(|&&share| share >= FOUND).count();
+    found.checked_sub(1).map(|last| LEVELS_DB[last])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_found_from_the_end_of_the_unbroken_run() {
+        let cases: [(&[f64], Option<f64>); 3] = [
+            (&[1.0, 1.0, 0.6, 0.4, 0.6, 0.0, 0.0], Some(0.0)),
+            (&[0.2, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], None),
+            (&[1.0; 7], Some(-20.0)),
+        ];
+        for (detected, expected) in cases {
+            assert_eq!(found_from(detected), expected, "{detected:?}");
+        }
+    }
+}

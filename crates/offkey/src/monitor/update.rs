@@ -1,0 +1,88 @@
+//! Recordings that a person calls normal, taken into a model without training; and taken out again.
+
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use offkey_signal::probe;
+
+use super::{
+    learn::embed_windows,
+    model::{JournalEntry, Monitor, WindowRow},
+    verdict::Verdict,
+    windows::{WindowRef, WindowSource},
+};
+use crate::{OffkeyError, Progress};
+
+impl Monitor {
+    /// Takes recordings into references and calibration.
+    ///
+    /// A window that looks like a fault (an alarm, and more than twice as far as any calibration
+    /// window) is refused unless forced: a fault once called normal is never heard again.
+    ///
+    /// # Errors
+    /// [`OffkeyError::LooksFaulty`] naming the recordings refused, [`OffkeyError::Audio`] for ones
+    /// that cannot be read, [`OffkeyError::TooFewWindows`] when none is long enough.
+    pub fn update(
+        self,
+        recordings: &[PathBuf],
+        force: bool,
+        progress: &dyn Progress,
+    ) -> Result<Self, OffkeyError> {
+        let rule = self.card.windows;
+        let entry = self.card.journal.iter().map(|entry| entry.entry).max().unwrap_or(0) + 1;
+        let mut rows = Vec::new();
+        for path in recordings {
+            let info = probe(path)?;
+            let samples = offkey_signal::resampled_len(info.frames, info.rate_hz, rule.rate_hz);
+            rows.extend(rule.starts(samples).map(|start| WindowRow {
+                window: WindowRef { path: path.clone(), start },
+                group: format!("entry {entry}/{}", path.display()),
+                entry,
+            }));
+        }
+        if rows.is_empty() {
+            return Err(OffkeyError::TooFewWindows { found: 0, recordings: recordings.len() });
+        }
+        if !force {
+            self.refuse_faults(recordings)?;
+        }
+        let windows = rows.iter().map(|row| row.window.clone()).collect();
+        let embeddings = embed_windows(&self.encoder, &WindowSource { rule, windows }, progress)?;
+        let journal_entry = JournalEntry {
+            entry,
+            unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+            recordings: recordings.iter().map(|path| path.display().to_string()).collect(),
+            windows: rows.len(),
+            forced: force,
+        };
+        let mut updated = self.with_references(Some((embeddings, rows)), None)?;
+        updated.card.journal.push(journal_entry);
+        Ok(updated)
+    }
+
+    /// Takes the last addition out again; `None` when there is nothing to undo.
+    ///
+    /// # Errors
+    /// As [`Monitor::new`].
+    pub fn undo(self) -> Result<(Self, Option<JournalEntry>), OffkeyError> {
+        let Some(last) = self.card.journal.last().cloned() else { return Ok((self, None)) };
+        let mut undone = self.with_references(None, Some(last.entry))?;
+        undone.card.journal.pop();
+        Ok((undone, Some(last)))
+    }
+
+    fn refuse_faults(&self, recordings: &[PathBuf]) -> Result<(), OffkeyError> {
+        let farthest = self.calibration_scores().iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut refused = Vec::new();
+        for path in recordings {
+            let verdict = self.check(path)?;
+            let far = verdict.score.is_some_and(|score| score > 2.0 * farthest);
+            if verdict.verdict == Verdict::CannotTell || (verdict.verdict == Verdict::Alarm && far) {
+                refused.push((path.clone(), verdict.reason));
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(OffkeyError::LooksFaulty { refused }) }
+    }
+}

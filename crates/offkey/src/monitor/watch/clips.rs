@@ -1,0 +1,107 @@
+//! Sound kept around events: what came before them is remembered, the disk is bounded.
+
+use std::{
+    collections::VecDeque,
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use super::KeepRule;
+use crate::{OffkeyError, run_folder};
+
+/// The last seconds of a source.
+#[derive(Debug)]
+pub(super) struct PreRoll {
+    samples: VecDeque<f32>,
+    most: usize,
+}
+
+impl PreRoll {
+    pub(super) fn new(most: usize) -> Self {
+        Self { samples: VecDeque::with_capacity(most), most }
+    }
+
+    pub(super) fn push(&mut self, samples: &[f32]) {
+        let tail = &samples[samples.len().saturating_sub(self.most)..];
+        let excess = (self.samples.len() + tail.len()).saturating_sub(self.most);
+        self.samples.drain(..excess);
+        self.samples.extend(tail);
+    }
+
+    pub(super) fn to_vec(&self) -> Vec<f32> {
+        self.samples.iter().copied().collect()
+    }
+}
+
+/// Writes sound as 16-bit WAV and makes room for it first.
+pub(super) fn keep(
+    rule: &KeepRule,
+    name: &str,
+    samples: &[f32],
+    rate_hz: u32,
+) -> Result<PathBuf, OffkeyError> {
+    fs::create_dir_all(&rule.folder).map_err(OffkeyError::io(&rule.folder))?;
+    let wav = offkey_signal::encode_wav(samples, rate_hz);
+    make_room(rule, wav.len() as u64).map_err(OffkeyError::io(&rule.folder))?;
+    let path = rule.folder.join(format!("{name}.wav"));
+    run_folder::write_atomically(&path, &wav)?;
+    Ok(path)
+}
+
+/// Removes the oldest clips until `bytes` more fit.
+fn make_room(rule: &KeepRule, bytes: u64) -> io::Result<()> {
+    let mut clips: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
+    for entry in fs::read_dir(&rule.folder)? {
+        let path = entry?.path();
+        if is_wav(&path) {
+            let data = fs::metadata(&path)?;
+            clips.push((data.modified()?, path, data.len()));
+        }
+    }
+    clips.sort();
+    let mut held: u64 = clips.iter().map(|(_, _, size)| size).sum();
+    for (_, path, size) in clips {
+        if held + bytes <= rule.most_bytes {
+            break;
+        }
+        fs::remove_file(path)?;
+        held -= size;
+    }
+    Ok(())
+}
+
+fn is_wav(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wav")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pre_roll_holds_the_last_samples_only() {
+        let mut roll = PreRoll::new(4);
+        for block in [&[1.0, 2.0][..], &[3.0], &[4.0, 5.0, 6.0]] {
+            roll.push(block);
+        }
+        assert_eq!(roll.to_vec(), [3.0, 4.0, 5.0, 6.0]);
+        roll.push(&[0.0; 9]);
+        assert_eq!(roll.to_vec(), [0.0; 4]);
+    }
+
+    #[test]
+    fn the_folder_stays_within_its_bound() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rule =
+            KeepRule { folder: folder.path().join("kept"), pre_roll_s: 1.0, most_bytes: 5000 };
+        for index in 0..8 {
+            keep(&rule, &format!("event_{index}"), &[0.1; 1000], 16_000).expect("room is made");
+        }
+        let sizes = fs::read_dir(&rule.folder).expect("the folder").map(|entry| {
+            entry.and_then(|entry| entry.metadata()).expect("a kept clip").len()
+        });
+        assert!(sizes.sum::<u64>() <= rule.most_bytes);
+        assert!(rule.folder.join("event_7.wav").is_file());
+    }
+}

@@ -1,0 +1,88 @@
+//! Listening for days: sources come and go, disks fill up, processes are killed; no alarm is lost.
+
+mod clips;
+mod journal;
+mod pcm;
+mod sources;
+mod watcher;
+
+use std::{path::PathBuf, time::Duration};
+
+pub use journal::{Event, EventKind};
+pub use pcm::{PcmFormat, SampleKind, StreamError};
+
+use super::{events::EventRule, model::Monitor};
+use crate::OffkeyError;
+
+/// Where sound comes from.
+pub enum WatchSource {
+    /// A folder that recordings are written to; each is heard once, when it has stopped growing.
+    Folder(PathBuf),
+    /// A file that grows: WAV, or raw samples.
+    File(PathBuf),
+    /// Bytes that come from elsewhere, as standard input: WAV, or raw samples.
+    Stream(Box<dyn std::io::Read + Send>),
+}
+
+/// How to watch.
+pub struct WatchRequest {
+    /// Where sound comes from.
+    pub source: WatchSource,
+    /// What the source is called in events.
+    pub name: String,
+    /// Form of raw samples.
+    pub raw: PcmFormat,
+    /// When windows become an event.
+    pub rule: EventRule,
+    /// File that events are appended to.
+    pub log: Option<PathBuf>,
+    /// File that remembers where the source stands, over restarts.
+    pub state: Option<PathBuf>,
+    /// Where sound around events is kept.
+    pub keep: Option<KeepRule>,
+    /// How often a folder or a growing file is looked at.
+    pub poll: Duration,
+    /// Whether to end when a file or folder has nothing new, instead of waiting.
+    pub once: bool,
+}
+
+/// How sound around events is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeepRule {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Seconds kept before the window that opened the event.
+    pub pre_roll_s: f64,
+    /// Most bytes the folder may hold; the oldest clips go first.
+    pub most_bytes: u64,
+}
+
+/// What a watch tells while it runs.
+pub trait WatchObserver {
+    /// A window was judged.
+    fn window(&mut self, at_s: f64, verdict: &super::model::WindowVerdict);
+    /// An event began or ended.
+    fn event(&mut self, event: &Event);
+    /// Something went wrong that watching survives.
+    fn trouble(&mut self, message: &str);
+    /// Whether to stop.
+    fn cancelled(&self) -> bool;
+}
+
+/// Watches a source until it ends or the observer stops it; returns the number of events begun.
+///
+/// # Errors
+/// [`OffkeyError`] when state or log cannot be read at the start, or a stream's header cannot be
+/// understood; later trouble is told and survived.
+pub fn watch(
+    monitor: &Monitor,
+    request: WatchRequest,
+    observer: &mut dyn WatchObserver,
+) -> Result<usize, OffkeyError> {
+    let WatchRequest { source, .. } = &request;
+    match source {
+        WatchSource::Folder(_) => sources::watch_folder(monitor, &request, observer),
+        WatchSource::File(_) => sources::watch_file(monitor, &request, observer),
+        WatchSource::Stream(_) => sources::watch_stream(monitor, request, observer),
+    }
+}

@@ -1,0 +1,182 @@
+//! Recordings cut into windows of the model's length, whether they come as files or as they happen.
+
+use std::path::{Path, PathBuf};
+
+use offkey_core::Seed;
+use offkey_embed::{ClipSource, SourceError};
+use offkey_signal::{AudioError, ChannelRule, ClipReader, DecodeConfig, decode_range};
+use serde::{Deserialize, Serialize};
+
+/// How recordings become windows; stored in the model, so that later recordings are treated alike.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRule {
+    /// Which channel is heard.
+    pub channel: ChannelRule,
+    /// Rate the model works at; recordings of a higher rate are converted.
+    pub rate_hz: u32,
+    /// Samples of a window.
+    pub samples: usize,
+    /// Samples between the starts of neighbouring windows.
+    pub hop: usize,
+}
+
+/// One window of one recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRef {
+    /// The recording.
+    pub path: PathBuf,
+    /// First sample, at the model's rate.
+    pub start: u64,
+}
+
+/// Cuts a stream of samples into windows; holds no more than one window and its hop.
+#[derive(Debug, Clone)]
+pub struct Windower {
+    rule: WindowRule,
+    buffer: Vec<f32>,
+    /// Position of the buffer's first sample in the stream.
+    begin: u64,
+    /// Position of the next window's first sample.
+    next: u64,
+}
+
+impl WindowRule {
+    /// How recordings are decoded under this rule.
+    pub fn decode_config(&self) -> DecodeConfig {
+        DecodeConfig { channel: self.channel, rate_hz: Some(self.rate_hz) }
+    }
+
+    /// Position in seconds of a sample.
+    pub fn seconds(&self, sample: u64) -> f64 {
+        sample as f64 / f64::from(self.rate_hz)
+    }
+
+    /// Starts of the windows that a recording of so many samples has.
+    pub fn starts(&self, samples: u64) -> impl Iterator<Item = u64> {
+        let windows = samples.checked_sub(self.samples as u64).map(|rest| rest / self.hop as u64 + 1);
+        let hop = self.hop as u64;
+        (0..windows.unwrap_or(0)).map(move |index| index * hop)
+    }
+}
+
+impl Windower {
+    /// A cutter at position `begin` of a stream; the first window starts there.
+    pub fn new(rule: WindowRule, begin: u64) -> Self {
+        Self { rule, buffer: Vec::new(), begin, next: begin }
+    }
+
+    /// Takes the next samples and calls `on_window` with start and samples of every window they
+    /// complete.
+    ///
+    /// # Errors
+    /// The first error of `on_window`; the windower has then moved past that window.
+    pub fn push<E>(
+        &mut self,
+        samples: &[f32],
+        mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.buffer.extend_from_slice(samples);
+        loop {
+            let offset = (self.next - self.begin) as usize;
+            if offset >= self.buffer.len() {
+                self.begin += self.buffer.len() as u64;
+                self.buffer.clear();
+                return Ok(());
+            }
+            self.buffer.drain(..offset);
+            self.begin = self.next;
+            let Some(window) = self.buffer.get(..self.rule.samples) else { return Ok(()) };
+            self.next += self.rule.hop as u64;
+            on_window(self.begin, window)?;
+        }
+    }
+}
+
+/// Calls `on_window` with start and samples of every window of a recording, in bounded memory.
+///
+/// # Errors
+/// [`AudioError`] when the recording cannot be used, or the error of `on_window`.
+pub(crate) fn each_window<E: From<AudioError>>(
+    path: &Path,
+    rule: WindowRule,
+    mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = ClipReader::open(path, &rule.decode_config())?;
+    let mut windower = Windower::new(rule, 0);
+    let mut block = Vec::new();
+    while reader.read_block(&mut block)? {
+        windower.push(&block, &mut on_window)?;
+        block.clear();
+    }
+    Ok(())
+}
+
+/// Windows as training clips.
+#[derive(Debug)]
+pub(crate) struct WindowSource {
+    pub(crate) rule: WindowRule,
+    pub(crate) windows: Vec<WindowRef>,
+}
+
+impl WindowSource {
+    /// One window's samples.
+    pub(crate) fn samples(&self, index: usize) -> Result<Vec<f32>, AudioError> {
+        let WindowRef { path, start } = &self.windows[index];
+        let range = *start..*start + self.rule.samples as u64;
+        Ok(decode_range(path, &self.rule.decode_config(), range)?.samples)
+    }
+}
+
+impl ClipSource for WindowSource {
+    fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    fn wave(&self, index: usize, _seed: Seed) -> Result<Vec<f32>, SourceError> {
+        Ok(self.samples(index)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rule(samples: usize, hop: usize) -> WindowRule {
+        WindowRule { channel: ChannelRule::Mix, rate_hz: 16_000, samples, hop }
+    }
+
+    proptest! {
+        #[test]
+        fn windows_do_not_depend_on_how_the_stream_is_chunked(
+            samples in 1usize..40, hop in 1usize..60, total in 0usize..400, chunk in 1usize..50,
+        ) {
+            let stream: Vec<f32> = (0..total).map(|i| i as f32).collect();
+            let rule = rule(samples, hop);
+            let mut windower = Windower::new(rule, 0);
+            let mut found = Vec::new();
+            for part in stream.chunks(chunk) {
+                let Ok(()) = windower.push(part, |start, window| {
+                    found.push((start, window.to_vec()));
+                    Ok::<(), Infallible>(())
+                });
+            }
+            let expected: Vec<(u64, Vec<f32>)> = rule
+                .starts(total as u64)
+                .map(|start| (start, stream[start as usize..start as usize + samples].to_vec()))
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_recording_shorter_than_a_window_has_none() {
+        assert_eq!(rule(10, 5).starts(9).count(), 0);
+        assert_eq!(rule(10, 5).starts(15).collect::<Vec<_>>(), [0, 5]);
+    }
+}
