@@ -54,7 +54,8 @@ impl Encoder {
         clips: &[BranchFeatures],
     ) -> Result<Array2<f32>, ModelError> {
         let config = self.config();
-        let only = EncoderConfig { branches: vec![config.branches[branch].clone()], ..config.clone() };
+        let only =
+            EncoderConfig { branches: vec![config.branches[branch].clone()], ..config.clone() };
         let expected = features::shape(&only.branches[0], config.clip_samples());
         for (clip, features) in clips.iter().enumerate() {
             if features.shape() != expected {

@@ -11,7 +11,7 @@ use burn::{
 use offkey_core::Seed;
 use rand::RngExt;
 
-use crate::{Compute, EncoderConfig};
+use crate::{Compute, EncoderConfig, fast::FoldedNorm, weights::values_of};
 
 /// Added to variances before the square root, as in the paper's Keras layers.
 pub(crate) const NORM_EPSILON: f64 = 1e-3;
@@ -195,6 +195,25 @@ impl Dense {
 }
 
 impl BatchNorm {
+    /// The norm under its running statistics.
+    pub(crate) fn folded(&self) -> FoldedNorm {
+        let numbers = |param: &Param<Tensor<1>>| values_of(param.val());
+        let [mean, variance] = [&self.running_mean, &self.running_variance].map(numbers);
+        let gamma = self.gamma.as_ref().map_or_else(|| vec![1.0; mean.len()], numbers);
+        let beta = self.beta.as_ref().map_or_else(|| vec![0.0; mean.len()], numbers);
+        let scales = gamma.iter().zip(&variance);
+        let scale: Vec<f64> = scales
+            .map(|(&gamma, &variance)| {
+                f64::from(gamma) / (f64::from(variance) + NORM_EPSILON).sqrt()
+            })
+            .collect();
+        let shifts = beta.iter().zip(&mean).zip(&scale);
+        let shift = shifts
+            .map(|((&beta, &mean), scale)| f64::from(beta) - f64::from(mean) * scale)
+            .collect();
+        FoldedNorm { scale, shift }
+    }
+
     /// Gamma and beta, where the norm has them.
     pub(crate) fn affine(&self) -> impl Iterator<Item = Tensor<1>> {
         self.gamma.iter().chain(&self.beta).map(Param::val)

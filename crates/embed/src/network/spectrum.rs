@@ -1,12 +1,18 @@
 //! The spectrum branch: convolutions with long kernels over the spectrum of the whole clip.
 
+use std::sync::Arc;
+
 use burn::{
     module::Module,
     tensor::{Tensor, activation::relu},
 };
 
 use super::layers::{BatchNorm, Conv1d, Dense, Maker, Pass, SqueezeExcitation, flat};
-use crate::{SpectrumConfig, fast::Engine};
+use crate::{
+    SpectrumConfig,
+    fast::{Engine, Folded, FoldedDense},
+    weights::values_of,
+};
 
 /// `[clips, bins]` to `[clips, dims]`.
 #[derive(Module, Debug)]
@@ -17,6 +23,9 @@ pub(crate) struct SpectrumBranch {
     pub(crate) last: Dense,
     #[module(skip)]
     engine: Option<Engine>,
+    /// The branch ready for evaluation.
+    #[module(skip)]
+    folded: Option<Arc<Folded>>,
 }
 
 /// Dense, batch norm, `ReLU`.
@@ -49,10 +58,14 @@ impl SpectrumBranch {
         }
         let last = make.child("last").dense(inputs, config.dims);
         let engine = Engine::spectrum(config, make.config, make.compute);
-        Self { convolutions, squeezes, hidden, last, engine }
+        Self { convolutions, squeezes, hidden, last, engine, folded: None }
     }
 
     pub(crate) fn forward(&self, features: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
+        if let (Some(folded), Pass::Evaluate) = (&self.folded, &pass) {
+            let clips = features.dims()[0];
+            return folded.embed(features.flatten(0, 1), clips);
+        }
         let mut x = match (&self.engine, &pass) {
             (Some(engine), Pass::Train(_)) => self.convolve_fast(engine, features),
             _ => self.convolve(features),
@@ -78,8 +91,28 @@ impl SpectrumBranch {
     /// The same on the fast kernels.
     fn convolve_fast(&self, engine: &Engine, features: Tensor<2>) -> Tensor<2> {
         let clips = features.dims()[0];
-        let weights = self.convolutions.iter().map(|layer| flat(&layer.weight)).collect();
-        engine.train(Tensor::cat(weights, 0), features.flatten(0, 1), clips).0
+        engine.train(self.parameters(), features.flatten(0, 1), clips).0
+    }
+
+    /// Kernels of the convolutions in one row.
+    fn parameters(&self) -> Tensor<1> {
+        Tensor::cat(self.convolutions.iter().map(|layer| flat(&layer.weight)).collect(), 0)
+    }
+
+    /// Makes the branch ready for evaluation, where there is an engine.
+    pub(crate) fn fold(&mut self) {
+        let Some(engine) = &self.engine else { return };
+        let layers = self.hidden.iter();
+        let mut dense: Vec<FoldedDense> = layers
+            .map(|layer| {
+                let weight = values_of(layer.dense.weight.val());
+                FoldedDense::before_norm(&weight, &layer.norm.folded())
+            })
+            .collect();
+        let outputs = self.last.weight.dims()[0];
+        dense.push(FoldedDense::linear(values_of(self.last.weight.val()), outputs));
+        let parameters = values_of(self.parameters());
+        self.folded = Some(Arc::new(Folded::new(engine, &parameters, Vec::new(), dense)));
     }
 
     pub(crate) fn engine(&self) -> Option<&Engine> {

@@ -1,5 +1,7 @@
 //! The spectrogram branch: a small residual network over time and frequency.
 
+use std::sync::Arc;
+
 use burn::{
     module::Module,
     tensor::{Tensor, activation::relu},
@@ -9,7 +11,11 @@ use super::layers::{
     BatchNorm, BatchStatistics, Conv2d, Dense, Maker, Pass, SqueezeExcitation, flat, pool_halves,
     pool_valid,
 };
-use crate::{StftConfig, fast::Engine};
+use crate::{
+    StftConfig,
+    fast::{Engine, Folded, FoldedDense},
+    weights::values_of,
+};
 
 /// Side of the first convolution's kernel.
 const STEM_KERNEL: usize = 7;
@@ -25,6 +31,9 @@ pub(crate) struct StftBranch {
     pub(crate) head: Dense,
     #[module(skip)]
     engine: Option<Engine>,
+    /// The branch ready for evaluation.
+    #[module(skip)]
+    folded: Option<Arc<Folded>>,
 }
 
 /// One residual block: two 3x3 convolutions beside a shortcut.
@@ -66,10 +75,15 @@ impl StftBranch {
             head_norm: make.norm(channels * frequencies),
             head: make.child("head").dense(channels * frequencies, config.dims),
             engine: Engine::stft(config, shape, make.config, make.compute),
+            folded: None,
         }
     }
 
     pub(crate) fn forward(&self, features: Tensor<3>, pass: &mut Pass) -> Tensor<2> {
+        if let (Some(folded), Pass::Evaluate) = (&self.folded, &*pass) {
+            let clips = features.dims()[0];
+            return folded.embed(features.flatten(0, 2), clips);
+        }
         let x = match (&self.engine, &mut *pass) {
             (Some(engine), Pass::Train(statistics)) => {
                 let (x, batch) = self.convolve_fast(engine, features);
@@ -102,14 +116,34 @@ impl StftBranch {
         features: Tensor<3>,
     ) -> (Tensor<2>, impl Iterator<Item = BatchStatistics>) {
         let clips = features.dims()[0];
+        let (x, batch) = engine.train(self.parameters(), features.flatten(0, 2), clips);
+        (x, batch.into_iter().map(|(mean, variance)| BatchStatistics { mean, variance }))
+    }
+
+    /// Parameters up to the pooling over time, in the order of the fields, in one row.
+    fn parameters(&self) -> Tensor<1> {
         let mut parameters: Vec<Tensor<1>> = self.bin_norm.affine().collect();
         parameters.push(flat(&self.stem.weight));
         parameters.extend(self.stem_norm.affine());
         for block in &self.blocks {
             parameters.extend(block.parameters());
         }
-        let (x, batch) = engine.train(Tensor::cat(parameters, 0), features.flatten(0, 2), clips);
-        (x, batch.into_iter().map(|(mean, variance)| BatchStatistics { mean, variance }))
+        Tensor::cat(parameters, 0)
+    }
+
+    /// Makes the branch ready for evaluation, where there is an engine.
+    pub(crate) fn fold(&mut self) {
+        let Some(engine) = self.engine.clone() else { return };
+        let weight = values_of(self.head.weight.val());
+        let dense = vec![FoldedDense::after_norm(&weight, &self.head_norm.folded())];
+        let parameters = values_of(self.parameters());
+        let mut norms = self.norms_mut();
+        norms.pop();
+        let running = norms.into_iter().map(|norm| {
+            (values_of(norm.running_mean.val()), values_of(norm.running_variance.val()))
+        });
+        let running = running.collect();
+        self.folded = Some(Arc::new(Folded::new(&engine, &parameters, running, dense)));
     }
 
     pub(crate) fn engine(&self) -> Option<&Engine> {

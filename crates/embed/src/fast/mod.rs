@@ -5,6 +5,8 @@
 //! parameters of the module. Where the kernels do not cover an architecture, there is no engine
 //! and the branch takes the plain layers.
 
+mod folded;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::{
@@ -26,6 +28,8 @@ use offkey_kernels::{
 };
 
 use crate::{Compute, DeviceKind, EncoderConfig, Kernels, SpectrumConfig, StftConfig};
+
+pub(crate) use folded::{Folded, FoldedDense, FoldedNorm};
 
 /// Kernels planned for one branch, and the memory they work in.
 #[derive(Debug, Clone)]
