@@ -24,6 +24,7 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     unsafe { entry(kernel) }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 fn entry<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
@@ -70,6 +71,11 @@ impl Simd for Avx2 {
             _mm256_storeu_ps(to, value[0]);
             _mm256_storeu_ps(to.add(8), value[1]);
         }
+    }
+    #[inline(always)]
+    fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the token proves the features that `entry` enables.
+        unsafe { entry(kernel) }
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {

@@ -25,6 +25,7 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     unsafe { entry(kernel) }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn entry<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
@@ -61,6 +62,11 @@ impl Simd for Avx512 {
     unsafe fn store_at(self, value: __m512, to: *mut f32) {
         // SAFETY: AVX-512F is there; the caller promises sixteen writable floats.
         unsafe { _mm512_storeu_ps(to, value) }
+    }
+    #[inline(always)]
+    fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the token proves the features that `entry` enables.
+        unsafe { entry(kernel) }
     }
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {

@@ -130,6 +130,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `to` must be valid for writing sixteen floats; it need not be aligned to a vector.
     #[expect(unsafe_code, reason = "inner loops index through pointers checked once a row")]
     unsafe fn store_at(self, value: Self::V, to: *mut f32);
+    /// Runs a kernel as a function of its own, compiled once for this instruction set, where
+    /// inlining it at every call would only make the program larger.
+    fn outlined<K: Kernel>(self, kernel: K) -> K::Output;
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`

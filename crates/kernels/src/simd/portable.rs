@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "the trait's pointer access, each with its reason")]
 
-use super::{LANES, Simd, tree_sum};
+use super::{Kernel, LANES, Simd, tree_sum};
 
 /// The level without any processor feature.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,11 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
         out[lane] = f(a[lane], b[lane]);
     }
     out
+}
+
+#[inline(never)]
+fn entry<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Portable)
 }
 
 impl Simd for Portable {
@@ -43,6 +48,10 @@ impl Simd for Portable {
     unsafe fn store_at(self, value: Self::V, to: *mut f32) {
         // SAFETY: the caller promises sixteen writable floats; an unaligned write needs no more.
         unsafe { to.cast::<[f32; LANES]>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
+        entry(kernel)
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {

@@ -10,7 +10,7 @@ use crate::spectrogram::config::SpectrogramError;
 use crate::spectrogram::forward::zeros;
 use crate::spectrogram::geometry::ConvPlan;
 use crate::spectrogram::norm::{NO_FLOOR, Norm, NormGradient, Pullback, Reading};
-use crate::spectrogram::pack::{pack_transposed, unpack_forward};
+use crate::spectrogram::pack::{pack_transposed, unpack_gradient};
 use crate::spectrogram::pass::{ConvBackward, Gates, Projection, SkipGradient};
 use crate::spectrogram::plan::{InnerOrder, NormPlan, SpectrogramPlan, check_len};
 use crate::spectrogram::scratch::ScratchPool;
@@ -111,7 +111,7 @@ impl BackwardStep<'_> {
             conv,
             source: &memory.inner,
             reading: &self.norms[block.norm.index].reading(relu_first, !relu_first),
-            weights: &pack_transposed(conv, self.params[conv.weight]),
+            weights: &pack_transposed(level, conv, self.params[conv.weight]),
             gates: Gates {
                 main: floor(!relu_first),
                 skip: NO_FLOOR,
@@ -122,14 +122,15 @@ impl BackwardStep<'_> {
             scratch,
         };
         pass.run(inner_gradient, sums, weight_chunks);
-        self.gradients[conv.weight] = unpack_forward(conv, weight_chunks, conv.weight_lanes(), 0);
+        self.gradients[conv.weight] =
+            unpack_gradient(level, conv, weight_chunks, conv.weight_lanes(), 0);
         let inner = self.norm(&block.norm, sums, relu_first);
 
         let input_norm = block.input_norm.as_ref().unwrap_or(&plan.stem.norm);
         let skip_relu = block.input_norm.is_none();
         let skip_reading = self.norms[input_norm.index].reading(false, skip_relu);
         let skip_weights =
-            block.skip.as_ref().map(|conv| pack_transposed(conv, self.params[conv.weight]));
+            block.skip.as_ref().map(|conv| pack_transposed(level, conv, self.params[conv.weight]));
         let conv = &block.conv1;
         let alone = Pass {
             level,
@@ -137,7 +138,7 @@ impl BackwardStep<'_> {
             conv,
             source,
             reading: &self.norms[input_norm.index].reading(false, true),
-            weights: &pack_transposed(conv, self.params[conv.weight]),
+            weights: &pack_transposed(level, conv, self.params[conv.weight]),
             gates: Gates { main: 0.0, skip: floor(skip_relu), before_norm: NO_FLOOR },
             stored: StoredBatch {
                 gradient: inner_gradient,
@@ -157,13 +158,13 @@ impl BackwardStep<'_> {
             Pass { skip: skip_batch, ..alone }.run(input_gradient, sums, weight_chunks);
             let own = conv.weight_lanes();
             let each = own + skip.weight_lanes();
-            self.gradients[skip.weight] = unpack_forward(skip, weight_chunks, each, own);
+            self.gradients[skip.weight] = unpack_gradient(level, skip, weight_chunks, each, own);
         } else {
             let skip = SkipBatch::Identity { value: &memory.output, pullback };
             Pass { skip, ..alone }.run(output_gradient, sums, weight_chunks);
         }
         let each = conv.weight_lanes() + block.skip.as_ref().map_or(0, ConvPlan::weight_lanes);
-        self.gradients[conv.weight] = unpack_forward(conv, weight_chunks, each, 0);
+        self.gradients[conv.weight] = unpack_gradient(level, conv, weight_chunks, each, 0);
         self.norm(input_norm, sums, false)
     }
 

@@ -9,11 +9,12 @@
 use std::ops::Range;
 
 use crate::simd::{LANES, Lane, Simd, floats};
-use crate::spectrogram::geometry::{ConvPlan, Phase, Shape};
+use crate::spectrogram::geometry::{ConvPlan, Phase, Shape, band_cols};
 use crate::spectrogram::norm::{Pullback, Reading};
 use crate::spectrogram::rows::{Pull, Read};
 use crate::spectrogram::scratch::take;
 use crate::spectrogram::tile::{ConvRow, TapGradient, conv_row, tap_gradient};
+use crate::spectrogram::winograd::whole_tiles;
 
 /// Output rows that are computed from one band: a band and what it yields fit the second-level cache.
 const BAND_ROWS: usize = 16;
@@ -36,24 +37,32 @@ impl<'a> Band<'a> {
         Self { lanes, rows, cols }
     }
 
+    /// Place of a vector.
+    #[inline(always)]
+    pub(crate) fn at(&self, block: usize, row: usize, col: usize) -> usize {
+        (block * self.rows + row) * self.cols + col
+    }
+
     /// The band from a row and column of a block on, as floats.
     #[inline(always)]
     fn from(&self, block: usize, row: usize, col: usize) -> &[f32] {
-        floats(&self.lanes[(block * self.rows + row) * self.cols + col..])
+        floats(&self.lanes[self.at(block, row, col)..])
     }
 }
 
-/// The rows of a band, `[block][row]`, from row `first` of the image on.
+/// The rows of a band, `[block][row]`, from row `first` of the image on, up to whole tiles where the
+/// convolution goes by tiles.
 struct Lines {
     shape: Shape,
     first: isize,
     count: usize,
     halo: usize,
+    tiled: bool,
 }
 
 impl Lines {
     fn cols(&self) -> usize {
-        self.shape.cols + 2 * self.halo
+        band_cols(self.shape.cols, self.halo, self.tiled)
     }
 
     fn lanes(&self) -> usize {
@@ -73,7 +82,7 @@ impl Lines {
             line.fill(Lane::ZERO);
             return None;
         }
-        let end = line.len() - self.halo;
+        let end = self.halo + self.shape.cols;
         line[..self.halo].fill(Lane::ZERO);
         line[end..].fill(Lane::ZERO);
         Some((place / self.count, row.cast_unsigned(), &mut line[self.halo..end]))
@@ -92,8 +101,10 @@ pub(crate) fn fill_input<'a, S: Simd>(
 ) -> Band<'a> {
     let shape = conv.input;
     let first = (rows.start * conv.stride).cast_signed() - conv.pad[0].cast_signed();
-    let count = (rows.len() - 1) * conv.stride + conv.kernel;
-    let lines = Lines { shape, first, count, halo: conv.halo() };
+    let tiled = conv.is_tiled();
+    let outputs = if tiled { whole_tiles(rows.len()) } else { rows.len() };
+    let count = (outputs - 1) * conv.stride + conv.kernel;
+    let lines = Lines { shape, first, count, halo: conv.halo(), tiled };
     let lanes = take(buffer, lines.lanes());
     for (place, line) in lanes.chunks_exact_mut(lines.cols()).enumerate() {
         if let Some((block, row, inner)) = lines.border(place, line) {
@@ -117,7 +128,9 @@ pub(crate) fn fill_gradient<'a, S: Simd>(
     let shape = conv.output;
     let halo = conv.halo();
     let first = rows.start.cast_signed() - halo.cast_signed();
-    let lines = Lines { shape, first, count: rows.len() + 2 * halo, halo };
+    let tiled = conv.is_tiled();
+    let inner = if tiled { whole_tiles(rows.len()) } else { rows.len() };
+    let lines = Lines { shape, first, count: inner + 2 * halo, halo, tiled };
     let lanes = take(buffer, lines.lanes());
     for (place, line) in lanes.chunks_exact_mut(lines.cols()).enumerate() {
         if let Some((block, row, inner)) = lines.border(place, line) {

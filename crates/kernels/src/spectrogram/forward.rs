@@ -156,7 +156,7 @@ impl ForwardStep<'_> {
         let relu_in = self.norms[input_norm].reading(false, true);
         let skip_in = self.norms[input_norm].reading(false, block.input_norm.is_none());
 
-        let weights = pack_forward(&block.conv1, self.params[block.conv1.weight]);
+        let weights = pack_forward(plan.level, &block.conv1, self.params[block.conv1.weight]);
         let relu_first = block.order == InnerOrder::ReluThenNorm;
         let mut pass = Pass { step: self, source, reading: &relu_in, sums, scratch };
         pass.run(
@@ -169,9 +169,11 @@ impl ForwardStep<'_> {
         let totals = &sums[..self.clips * 2 * block.conv1.output.channels()];
         self.norm(&block.norm, block.norm.affine(self.params), totals);
 
-        let weights = pack_forward(&block.conv2, self.params[block.conv2.weight]);
-        let projection =
-            block.skip.as_ref().map(|conv| pack_forward(conv, self.params[conv.weight]));
+        let weights = pack_forward(plan.level, &block.conv2, self.params[block.conv2.weight]);
+        let projection = block
+            .skip
+            .as_ref()
+            .map(|conv| pack_forward(plan.level, conv, self.params[conv.weight]));
         let skip = match (&block.skip, &projection) {
             (Some(conv), Some(weights)) => {
                 let shape = block.conv1.input;

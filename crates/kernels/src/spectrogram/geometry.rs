@@ -5,6 +5,7 @@
 //! that no tap ever needs a test for the edge.
 
 use crate::simd::LANES;
+use crate::spectrogram::winograd::{POINTS, whole_tiles};
 
 /// One clip's activation in vectors of sixteen channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +89,17 @@ impl ConvPlan {
         let (cols, pad_left) = same_padding(input.cols, kernel, stride);
         let output = Shape { blocks, rows, cols };
         let halo = kernel / 2;
-        let band_cols = input.cols + 2 * halo;
+        let tiled = is_tiled(kernel, stride);
+        let input_cols = band_cols(input.cols, halo, tiled);
         let forward = Phase {
             offsets: (0..kernel * kernel)
-                .map(|tap| (tap / kernel * band_cols + tap % kernel + halo - pad_left) * LANES)
+                .map(|tap| (tap / kernel * input_cols + tap % kernel + halo - pad_left) * LANES)
                 .collect(),
             taps: (0..kernel * kernel).collect(),
             first: 0,
             reach: [0, 0],
         };
-        let transposed = transposed_phases(kernel, stride, cols + 2 * halo);
+        let transposed = transposed_phases(kernel, stride, band_cols(cols, halo, tiled));
         Self {
             weight,
             input,
@@ -115,16 +117,30 @@ impl ConvPlan {
         self.kernel / 2
     }
 
+    /// Whether the convolution goes by Winograd's tiles.
+    pub(crate) fn is_tiled(&self) -> bool {
+        is_tiled(self.kernel, self.stride)
+    }
+
     /// Number of taps.
     pub(crate) fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
 
-    /// Vectors of the packed weights: `[output block][input block][tap][input channel]` of sixteen
-    /// output channels, or the transpose of both channels.
+    /// Vectors of the packed weights, in either direction, and of their gradient.
     pub(crate) fn weight_lanes(&self) -> usize {
-        self.input.blocks * self.output.blocks * self.taps() * LANES
+        let each = if self.is_tiled() { POINTS } else { self.taps() };
+        self.input.blocks * self.output.blocks * each * LANES
     }
+}
+
+fn is_tiled(kernel: usize, stride: usize) -> bool {
+    kernel == 3 && stride == 1
+}
+
+/// Columns of a band: a border of `halo`, and whole tiles where the convolution goes by tiles.
+pub(crate) fn band_cols(cols: usize, halo: usize, tiled: bool) -> usize {
+    2 * halo + if tiled { whole_tiles(cols) } else { cols }
 }
 
 /// For input row `h` and class `c = (h + pad) % stride`, tap `k` of that class reads gradient row

@@ -20,6 +20,7 @@ use crate::spectrogram::pass::{ConvForward, Projection, Skip};
 use crate::spectrogram::plan::{InnerOrder, NormPlan, SpectrogramPlan, check_len};
 use crate::spectrogram::scratch::{ScratchPool, take};
 use crate::spectrogram::stem::{Spectra, StemForward, pack_stem, stem_signs};
+use crate::spectrogram::winograd::whole_tiles;
 
 /// The branch ready to embed clips: weights packed, norms reduced to a factor and an addend.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl SpectrogramInference {
             let norm_of = |plan: &NormPlan| norm(plan, plan.affine(params), running, None);
             let input_norm = input.map_or_else(|| stem_norm.clone(), norm_of);
             let relu_first = block.order == InnerOrder::ReluThenNorm;
-            let pack = |conv: &ConvPlan| pack_forward(conv, params[conv.weight]);
+            let pack = |conv: &ConvPlan| pack_forward(plan.level, conv, params[conv.weight]);
             Block {
                 input: input_norm.reading(false, true),
                 inner: norm_of(&block.norm).reading(relu_first, !relu_first),
@@ -231,7 +232,8 @@ fn each_part(
         compute(0..shape.rows, output);
         return;
     }
-    let rows = shape.rows.div_ceil(parts);
+    // Whole tiles, so that the cut changes no tile.
+    let rows = whole_tiles(shape.rows.div_ceil(parts));
     for_each(output.par_chunks_mut(rows * shape.row_lanes()).enumerate(), |(part, output)| {
         let first = part * rows;
         compute(first..(first + rows).min(shape.rows), output);

@@ -29,6 +29,7 @@ mod stem;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod winograd;
 mod workspace;
 
 pub use config::{NORM_EPS, SpectrogramConfig, SpectrogramError};

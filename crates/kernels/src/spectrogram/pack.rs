@@ -1,10 +1,15 @@
 //! Weights between the caller's `[output, input, row, col]` order and the order the kernels read.
 
-use crate::simd::{LANES, Lane, floats, floats_mut};
+use crate::simd::{LANES, Lane, Level, dispatch, floats, floats_mut};
 use crate::spectrogram::geometry::{ConvPlan, Phase};
+use crate::spectrogram::winograd::{Direction, PackWeights, UnpackGradient};
 
-/// `[output block][input block][tap][input channel]` vectors of sixteen output channels.
-pub(crate) fn pack_forward(conv: &ConvPlan, weights: &[f32]) -> Vec<Lane> {
+/// Weights for the convolution itself: `[output block][input block][tap][input channel]` vectors of
+/// sixteen output channels, or transformed ones where it goes by tiles.
+pub(crate) fn pack_forward(level: Level, conv: &ConvPlan, weights: &[f32]) -> Vec<Lane> {
+    if conv.is_tiled() {
+        return pack_tiled(level, conv, weights, Direction::Forward);
+    }
     let mut packed = vec![Lane::ZERO; conv.weight_lanes()];
     let values = floats_mut(&mut packed);
     for_each_weight(conv, |output, input, tap, source| {
@@ -13,8 +18,12 @@ pub(crate) fn pack_forward(conv: &ConvPlan, weights: &[f32]) -> Vec<Lane> {
     packed
 }
 
-/// `[input block][output block][tap by phase][output channel]` vectors of sixteen input channels.
-pub(crate) fn pack_transposed(conv: &ConvPlan, weights: &[f32]) -> Vec<Lane> {
+/// Weights for the input's gradient: `[input block][output block][tap by phase][output channel]`
+/// vectors of sixteen input channels, or transformed ones where it goes by tiles.
+pub(crate) fn pack_transposed(level: Level, conv: &ConvPlan, weights: &[f32]) -> Vec<Lane> {
+    if conv.is_tiled() {
+        return pack_tiled(level, conv, weights, Direction::Transposed);
+    }
     let mut packed = vec![Lane::ZERO; conv.weight_lanes()];
     let values = floats_mut(&mut packed);
     let mut places = vec![0; conv.taps()];
@@ -31,15 +40,20 @@ pub(crate) fn pack_transposed(conv: &ConvPlan, weights: &[f32]) -> Vec<Lane> {
     packed
 }
 
-/// A convolution's part of each chunk of weight gradients, in the order of [`pack_forward`] from
-/// vector `first` on: their sum in the caller's order. `each` vectors make a chunk.
-pub(crate) fn unpack_forward(
+fn pack_tiled(level: Level, conv: &ConvPlan, weights: &[f32], direction: Direction) -> Vec<Lane> {
+    let (outputs, inputs) = (conv.output.blocks, conv.input.blocks);
+    dispatch(level, PackWeights { weights, outputs, inputs, direction })
+}
+
+/// A convolution's part of each chunk of weight gradients, from vector `first` on: their sum in the
+/// caller's order. `each` vectors make a chunk.
+pub(crate) fn unpack_gradient(
+    level: Level,
     conv: &ConvPlan,
     chunks: &[Lane],
     each: usize,
     first: usize,
 ) -> Vec<f32> {
-    let mut weights = vec![0.0; conv.weight_lanes() * LANES];
     let mut sums = vec![Lane::ZERO; conv.weight_lanes()];
     for chunk in chunks.chunks_exact(each) {
         let part = &chunk[first..][..conv.weight_lanes()];
@@ -47,6 +61,11 @@ pub(crate) fn unpack_forward(
             *sum += part;
         }
     }
+    if conv.is_tiled() {
+        let (outputs, inputs) = (conv.output.blocks, conv.input.blocks);
+        return dispatch(level, UnpackGradient { sums: &sums, outputs, inputs });
+    }
+    let mut weights = vec![0.0; conv.weight_lanes() * LANES];
     let sums = floats(&sums);
     for_each_weight(conv, |output, input, tap, source| {
         weights[source] = sums[forward_place(conv, output, input, tap)];

@@ -18,6 +18,7 @@ use crate::spectrogram::geometry::{ConvPlan, Shape};
 use crate::spectrogram::norm::{Pullback, Reading};
 use crate::spectrogram::rows::{Pull, Read, RowSums, Windows};
 use crate::spectrogram::scratch::{Scratch, take};
+use crate::spectrogram::winograd::{self, Target};
 
 /// What a convolution's output is added to.
 #[derive(Clone, Copy)]
@@ -106,7 +107,13 @@ impl ConvForward<'_> {
         let fresh = !matches!(self.skip, Skip::Projected(_));
         let input = &mut self.scratch.input;
         let band = fill_input(simd, input, conv, &rows, self.source, self.reading);
-        convolve(simd, conv, &band, self.weights, computed, count, fresh);
+        if conv.is_tiled() {
+            let target = Target { output: computed, rows: count, cols: conv.output.cols, fresh };
+            let blocks = [conv.input.blocks, conv.output.blocks];
+            winograd::convolve(simd, &band, blocks, self.weights, target, &mut self.scratch.points);
+        } else {
+            convolve(simd, conv, &band, self.weights, computed, count, fresh);
+        }
         let cols = conv.output.cols;
         let before = conv.output.row(0, self.rows.start);
         for (place, line) in computed.chunks_exact(cols).enumerate() {
@@ -227,11 +234,20 @@ impl ConvBackward<'_> {
         let gradient = fill_gradient(simd, &mut self.scratch.gradient, conv, rows, self.stored);
         let input =
             fill_input(simd, &mut self.scratch.input, conv, rows, self.source, self.reading);
-        weight_gradient(simd, conv, &input, &gradient, rows.len(), self.weight_gradient);
         let targets = input_rows(conv, rows).len();
-        let computed =
-            take(&mut self.scratch.output, conv.input.blocks * targets * conv.input.cols);
-        convolve_transposed(simd, conv, &gradient, self.weights, computed, rows);
+        let cols = conv.input.cols;
+        let computed = take(&mut self.scratch.output, conv.input.blocks * targets * cols);
+        if conv.is_tiled() {
+            let points = &mut self.scratch.points;
+            let bands = [&input, &gradient];
+            winograd::weight_gradient(simd, conv, bands, rows.len(), self.weight_gradient, points);
+            let target = Target { output: computed, rows: targets, cols, fresh: true };
+            let blocks = [conv.output.blocks, conv.input.blocks];
+            winograd::convolve(simd, &gradient, blocks, self.weights, target, points);
+        } else {
+            weight_gradient(simd, conv, &input, &gradient, rows.len(), self.weight_gradient);
+            convolve_transposed(simd, conv, &gradient, self.weights, computed, rows);
+        }
     }
 
     /// The gradient through pooling and 1x1 convolution into the scratch skip rows.

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::simd::Lane;
+use crate::spectrogram::winograd::PointScratch;
 
 /// Buffers of one worker; they grow to the largest band and are then reused.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Scratch {
     pub(crate) pooled_gradient: Vec<Lane>,
     /// The gradient that reaches a block's input through its skip connection.
     pub(crate) skip: Vec<Lane>,
+    /// Tiles of a convolution.
+    pub(crate) points: PointScratch,
     /// A band of the spectrogram behind its norm.
     pub(crate) spectra: Vec<f32>,
     /// The same band at zero mean and unit variance.

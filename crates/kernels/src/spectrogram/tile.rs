@@ -10,7 +10,7 @@
     reason = "a generic helper gets an instruction set only by being inlined into its entry point"
 )]
 
-use crate::simd::{LANES, Lane, Simd, floats, floats_mut};
+use crate::simd::{Kernel, LANES, Lane, Simd, floats, floats_mut};
 
 /// One row of a convolution from one block of inputs to one block of outputs.
 pub(crate) struct ConvRow<'a> {
@@ -33,49 +33,61 @@ pub(crate) struct ConvRow<'a> {
 /// Computes a row; `INPUTS` channels lie side by side, pixels are `STEP` floats apart.
 #[inline(always)]
 pub(crate) fn conv_row<S: Simd, const INPUTS: usize, const STEP: usize>(simd: S, row: ConvRow<'_>) {
-    if row.pixels == 0 {
-        return;
-    }
-    let farthest = row.offsets.iter().copied().max().unwrap_or(0);
-    assert!(
-        farthest + (row.pixels - 1) * STEP + INPUTS <= row.input.len(),
-        "a tap leaves the band"
-    );
-    assert!(row.offsets.len() * INPUTS <= row.weights.len(), "weights are missing");
-    assert!((row.pixels - 1) * row.output_step < row.output.len(), "the row leaves the output");
-    let tile = Tile {
-        input: row.input.as_ptr(),
-        offsets: row.offsets,
-        weights: floats(row.weights).as_ptr(),
-        output: floats_mut(row.output).as_mut_ptr(),
-        output_step: row.output_step * LANES,
-        fresh: row.fresh,
-    };
-    let mut done = 0;
-    // SAFETY: pixels `done..done + P` lie below `row.pixels`, for which the asserts above hold.
-    unsafe {
-        if S::REGISTERS >= 32 {
-            while done + 16 <= row.pixels {
-                tile.compute::<S, 16, INPUTS, STEP>(simd, done);
-                done += 16;
-            }
-            while done + 8 <= row.pixels {
-                tile.compute::<S, 8, INPUTS, STEP>(simd, done);
-                done += 8;
-            }
-        } else if S::REGISTERS >= 8 {
-            while done + 6 <= row.pixels {
-                tile.compute::<S, 6, INPUTS, STEP>(simd, done);
-                done += 6;
-            }
+    simd.outlined(RowKernel::<INPUTS, STEP>(row));
+}
+
+struct RowKernel<'a, const INPUTS: usize, const STEP: usize>(ConvRow<'a>);
+
+impl<const INPUTS: usize, const STEP: usize> Kernel for RowKernel<'_, INPUTS, STEP> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let row = self.0;
+        if row.pixels == 0 {
+            return;
         }
-        while done + 4 <= row.pixels {
-            tile.compute::<S, 4, INPUTS, STEP>(simd, done);
-            done += 4;
-        }
-        while done < row.pixels {
-            tile.compute::<S, 1, INPUTS, STEP>(simd, done);
-            done += 1;
+        let farthest = row.offsets.iter().copied().max().unwrap_or(0);
+        assert!(
+            farthest + (row.pixels - 1) * STEP + INPUTS <= row.input.len(),
+            "a tap leaves the band"
+        );
+        assert!(row.offsets.len() * INPUTS <= row.weights.len(), "weights are missing");
+        assert!((row.pixels - 1) * row.output_step < row.output.len(), "the row leaves the output");
+        let tile = Tile {
+            input: row.input.as_ptr(),
+            offsets: row.offsets,
+            weights: floats(row.weights).as_ptr(),
+            output: floats_mut(row.output).as_mut_ptr(),
+            output_step: row.output_step * LANES,
+            fresh: row.fresh,
+        };
+        let mut done = 0;
+        // SAFETY: pixels `done..done + P` lie below `row.pixels`, for which the asserts above hold.
+        unsafe {
+            if S::REGISTERS >= 32 {
+                while done + 16 <= row.pixels {
+                    tile.compute::<S, 16, INPUTS, STEP>(simd, done);
+                    done += 16;
+                }
+                while done + 8 <= row.pixels {
+                    tile.compute::<S, 8, INPUTS, STEP>(simd, done);
+                    done += 8;
+                }
+            } else if S::REGISTERS >= 8 {
+                while done + 6 <= row.pixels {
+                    tile.compute::<S, 6, INPUTS, STEP>(simd, done);
+                    done += 6;
+                }
+            }
+            while done + 4 <= row.pixels {
+                tile.compute::<S, 4, INPUTS, STEP>(simd, done);
+                done += 4;
+            }
+            while done < row.pixels {
+                tile.compute::<S, 1, INPUTS, STEP>(simd, done);
+                done += 1;
+            }
         }
     }
 }
@@ -153,70 +165,88 @@ pub(crate) struct TapGradient<'a> {
 #[inline(always)]
 pub(crate) fn tap_gradient<S: Simd, const INPUTS: usize, const STEP: usize>(
     simd: S,
-    mut tap: TapGradient<'_>,
+    tap: TapGradient<'_>,
 ) {
-    if tap.rows == 0 || tap.pixels == 0 {
-        return;
-    }
-    let last = tap.rows - 1;
-    let end = last * tap.input_row + (tap.pixels - 1) * STEP + INPUTS;
-    assert!(end <= tap.input.len(), "a tap leaves the band");
-    assert!(last * tap.gradient_row + tap.pixels <= tap.gradient.len(), "gradients are missing");
-    assert!(tap.sums.len() >= INPUTS, "sums are missing");
-    let mut first = 0;
-    // SAFETY: channels `first..first + C` lie below `INPUTS`, for which the asserts above hold.
-    unsafe {
-        if S::REGISTERS >= 32 {
-            while first + 16 <= INPUTS {
-                channels::<S, 16, STEP>(simd, &mut tap, first);
-                first += 16;
-            }
-            while first + 7 <= INPUTS {
-                channels::<S, 7, STEP>(simd, &mut tap, first);
-                first += 7;
-            }
+    simd.outlined(TapKernel::<INPUTS, STEP>(tap));
+}
+
+struct TapKernel<'a, const INPUTS: usize, const STEP: usize>(TapGradient<'a>);
+
+impl<const INPUTS: usize, const STEP: usize> Kernel for TapKernel<'_, INPUTS, STEP> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut tap = self.0;
+        if tap.rows == 0 || tap.pixels == 0 {
+            return;
         }
-        while first + 4 <= INPUTS {
-            channels::<S, 4, STEP>(simd, &mut tap, first);
-            first += 4;
-        }
-        while first < INPUTS {
-            channels::<S, 1, STEP>(simd, &mut tap, first);
-            first += 1;
+        let last = tap.rows - 1;
+        let end = last * tap.input_row + (tap.pixels - 1) * STEP + INPUTS;
+        assert!(end <= tap.input.len(), "a tap leaves the band");
+        assert!(
+            last * tap.gradient_row + tap.pixels <= tap.gradient.len(),
+            "gradients are missing"
+        );
+        assert!(tap.sums.len() >= INPUTS, "sums are missing");
+        let mut first = 0;
+        // SAFETY: channels `first..first + C` lie below `INPUTS`, for which the asserts above hold.
+        unsafe {
+            if S::REGISTERS >= 32 {
+                while first + 16 <= INPUTS {
+                    tap.channels::<S, 16, STEP>(simd, first);
+                    first += 16;
+                }
+                while first + 7 <= INPUTS {
+                    tap.channels::<S, 7, STEP>(simd, first);
+                    first += 7;
+                }
+            }
+            while first + 4 <= INPUTS {
+                tap.channels::<S, 4, STEP>(simd, first);
+                first += 4;
+            }
+            while first < INPUTS {
+                tap.channels::<S, 1, STEP>(simd, first);
+                first += 1;
+            }
         }
     }
 }
 
-/// Sums `C` input channels from channel `first` on.
-///
-/// # Safety
-/// For every pixel, channels `first..first + C` must be readable in the input and sixteen floats in
-/// the gradient; `sums` must hold these channels.
-#[inline(always)]
-unsafe fn channels<S: Simd, const C: usize, const STEP: usize>(
-    simd: S,
-    tap: &mut TapGradient<'_>,
-    first: usize,
-) {
-    let input = tap.input.as_ptr();
-    let gradient = floats(tap.gradient).as_ptr();
-    let mut sums = [simd.zero(); C];
-    for row in 0..tap.rows {
-        // SAFETY: rows and pixels lie below the counts, channels where the caller vouches for them.
-        unsafe {
-            let input = input.add(row * tap.input_row + first);
-            let gradient = gradient.add(row * tap.gradient_row * LANES);
-            for pixel in 0..tap.pixels {
-                let slope = simd.load_at(gradient.add(pixel * LANES));
-                for (channel, sum) in sums.iter_mut().enumerate() {
-                    let value = simd.splat(*input.add(pixel * STEP + channel));
-                    *sum = simd.mul_add(value, slope, *sum);
+impl TapGradient<'_> {
+    /// Sums `C` input channels from channel `first` on.
+    ///
+    /// # Safety
+    /// For every pixel, channels `first..first + C` must be readable in the input and sixteen floats in
+    /// the gradient; `sums` must hold these channels.
+    #[inline(always)]
+    unsafe fn channels<S: Simd, const C: usize, const STEP: usize>(
+        &mut self,
+        simd: S,
+        first: usize,
+    ) {
+        let tap = self;
+        let input = tap.input.as_ptr();
+        let gradient = floats(tap.gradient).as_ptr();
+        let mut sums = [simd.zero(); C];
+        for row in 0..tap.rows {
+            // SAFETY: rows and pixels lie below the counts, channels where the caller vouches for them.
+            unsafe {
+                let input = input.add(row * tap.input_row + first);
+                let gradient = gradient.add(row * tap.gradient_row * LANES);
+                for pixel in 0..tap.pixels {
+                    let slope = simd.load_at(gradient.add(pixel * LANES));
+                    for (channel, sum) in sums.iter_mut().enumerate() {
+                        let value = simd.splat(*input.add(pixel * STEP + channel));
+                        *sum = simd.mul_add(value, slope, *sum);
+                    }
                 }
             }
         }
-    }
-    for (sum, lane) in sums.into_iter().zip(&mut tap.sums[first..first + C]) {
-        let total = simd.add(simd.load(&lane.0), sum);
-        simd.store(total, &mut lane.0);
+        for (sum, lane) in sums.into_iter().zip(&mut tap.sums[first..first + C]) {
+            let total = simd.add(simd.load(&lane.0), sum);
+            simd.store(total, &mut lane.0);
+        }
     }
 }
