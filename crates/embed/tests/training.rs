@@ -160,6 +160,7 @@ fn training_lowers_the_loss_and_the_embedding_tells_the_hums_apart() {
     let mut setting = Setting::new();
     setting.train.length = TrainLength::Steps(118);
     setting.train.mixup = 0.0;
+    setting.train.learning_rate = 5e-3;
     let mut recorder = Recorder::default();
     let report = setting.run(folder.path(), false, &mut recorder).unwrap();
     assert!(report.finished && report.statistics_recomputed);
