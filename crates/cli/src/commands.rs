@@ -9,14 +9,16 @@ use clap::CommandFactory;
 use offkey::{
     BUILT_IN, Compute, Detector, Existing, Metrics, OffkeyError, Recipe, RunMetrics, RunRequest,
     Seeds, SynthConfig,
+    study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
 use serde::Serialize;
 
 use crate::{
     args::{
         Cli, Command, DataCommand, DemoArgs, EvaluateArgs, InspectArgs, RecipesArgs, RunArgs,
-        ScoreArgs, StageArgs, SynthArgs,
+        ScoreArgs, StageArgs, StudyArgs, SynthArgs,
     },
+    monitor,
     progress::Bars,
     table,
 };
@@ -33,6 +35,14 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
         Command::Score(args) => score(&args, &bars)?,
         Command::Evaluate(args) => evaluate(&args, &bars)?,
         Command::Report(args) => report(&args, &bars)?,
+        Command::Tsne(args) => print(&format!("{}\n", offkey::map(&args.run, &bars)?.display())),
+        Command::Study(args) => study(&args, &bars)?,
+        Command::Learn(args) => monitor::learn(&args, &bars)?,
+        Command::Check(args) => return monitor::check(&args),
+        Command::Watch(args) => monitor::watch(&args)?,
+        Command::Info(args) => monitor::info(&args)?,
+        Command::Selftest(args) => monitor::selftest(&args, &bars)?,
+        Command::Update(args) => monitor::update(&args, &bars)?,
         Command::Recipes(args) => recipes(&args)?,
         Command::Data(DataCommand::Inspect(args)) => inspect(&args, &bars)?,
         Command::Data(DataCommand::Synth(args)) => synth(&args, &bars)?,
@@ -141,6 +151,46 @@ fn report(args: &StageArgs, bars: &Bars) -> Result<(), OffkeyError> {
     Ok(())
 }
 
+fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let Some(name) = args.study.as_ref().filter(|_| !args.list) else {
+        let mut rows = Vec::new();
+        for study in BUILT_IN_STUDIES {
+            let question = StudyFile::load(study.name)?.question;
+            rows.push(vec![format!("{:<16}{question}", study.name)]);
+        }
+        print(&table::render(&["study           what it asks"], &rows));
+        return Ok(());
+    };
+    let mut study = StudyFile::load(name)?;
+    if let Some(trials) = args.trials {
+        study.set_trials(trials);
+    }
+    let plan = offkey::study::plan(&study, &args.data)?;
+    if args.dry_run {
+        for job in &plan.jobs {
+            print(&format!("{}, trial {}: {}\n", job.data, job.trial, job.cell.name));
+        }
+        print(&format!(
+            "\n{} jobs, {} trainings, about {:.0} minutes on two cores\n",
+            plan.jobs.len(),
+            plan.trainings,
+            (plan.expected_s / 60.0).ceil()
+        ));
+        return Ok(());
+    }
+    let Some(out) = &args.out else { return Err(OffkeyError::NoOutput { what: "study" }) };
+    let request = StudyRequest {
+        study,
+        data: args.data.clone(),
+        out: out.clone(),
+        compute: Compute::default(),
+        cache_bytes: args.cache_mb << 20,
+    };
+    offkey::study::run_study(&request, bars)?;
+    print(&std::fs::read_to_string(out.join("tables.md")).unwrap_or_default());
+    Ok(())
+}
+
 fn recipes(args: &RecipesArgs) -> Result<(), OffkeyError> {
     if let Some(name) = &args.name {
         print(&Recipe::load(name, &[])?.to_toml());
@@ -235,13 +285,13 @@ fn print_metrics(metrics: &Metrics, json: bool) {
     if json { print_json(metrics) } else { print(&table::metrics(metrics)) }
 }
 
-fn print_json<T: Serialize>(value: &T) {
+pub(crate) fn print_json<T: Serialize>(value: &T) {
     let text = serde_json::to_string_pretty(value).expect("results have string keys and finite numbers");
     print(&(text + "\n"));
 }
 
 /// Writes to standard output; a closed pipe ends the process quietly, as it does other tools.
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     if io::stdout().write_all(text.as_bytes()).is_err() {
         std::process::exit(0);
     }

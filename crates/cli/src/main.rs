@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod monitor;
 mod progress;
 mod table;
 

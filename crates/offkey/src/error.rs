@@ -142,6 +142,21 @@ pub enum OffkeyError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// No recording where one was looked for.
+    #[error("no WAV or FLAC file in {searched}")]
+    NoRecordings {
+        /// Where.
+        searched: String,
+    },
+    /// Nowhere to write to.
+    #[error("the {what} has nowhere to write to")]
+    NoOutput {
+        /// What would be written.
+        what: &'static str,
+    },
+    /// A false-alarm rate cannot be understood.
+    #[error(transparent)]
+    Rate(#[from] crate::monitor::RateError),
     /// A model file cannot be used.
     #[error(transparent)]
     ModelFile(#[from] crate::monitor::ModelFileError),
@@ -218,6 +233,8 @@ impl OffkeyError {
             self,
             Self::Recipe(_)
                 | Self::Study(_)
+                | Self::NoOutput { .. }
+                | Self::Rate(_)
                 | Self::Backend { .. }
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
@@ -239,6 +256,7 @@ impl OffkeyError {
             Self::BadClips { .. } => "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem",
             Self::NoTrainingClips { .. } => "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised",
             Self::NoTestClips { .. } => "give test clips as well, or use the model with `offkey score CLIP --model RUN`",
+            Self::NoOutput { .. } => "name a folder with --out",
             Self::LooksFaulty { .. } => "listen to them; if they are normal all the same, say --force",
             Self::TooFewWindows { .. } => "record longer, or more often",
             Self::UnknownSection { .. } => "name one with --machine and --section",

@@ -14,6 +14,7 @@ mod noise;
 mod outside;
 mod progress;
 mod recipe;
+mod recordings;
 mod run;
 mod run_folder;
 mod stage;
@@ -33,6 +34,7 @@ pub use recipe::{
     AudioConfig, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe, RecipeError,
     StatisticsModel,
 };
+pub use recordings::{recordings, to_csv};
 pub use run::{
     DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, map, report, run, score, train,
 };

@@ -44,6 +44,13 @@ pub enum TrainLength {
     /// At least so many optimiser steps, rounded up to whole epochs: for small sets, where a
     /// number of epochs says little.
     Steps(usize),
+    /// Whichever is longer: enough passes for a large set, enough steps for a small one.
+    AtLeast {
+        /// Passes over the clips.
+        epochs: usize,
+        /// Optimiser steps.
+        steps: usize,
+    },
 }
 
 /// How batch normalisation gets the statistics it uses at evaluation.
@@ -89,6 +96,7 @@ impl TrainConfig {
         match self.length {
             TrainLength::Epochs(epochs) => epochs,
             TrainLength::Steps(steps) => steps.div_ceil(batches.max(1)),
+            TrainLength::AtLeast { epochs, steps } => epochs.max(steps.div_ceil(batches.max(1))),
         }
     }
 
@@ -105,6 +113,7 @@ impl TrainConfig {
     pub(crate) fn invalid(&self) -> Option<(&'static str, String, &'static str)> {
         let zero = match self.length {
             TrainLength::Epochs(count) | TrainLength::Steps(count) => count == 0,
+            TrainLength::AtLeast { epochs, steps } => epochs.max(steps) == 0,
         };
         let rate_fits = self.learning_rate.is_finite() && self.learning_rate > 0.0;
         let penalty_fits = self.l2_penalty.is_finite() && self.l2_penalty >= 0.0;

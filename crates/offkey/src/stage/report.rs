@@ -115,7 +115,7 @@ fn summary(run: &RunMetrics, rows: &[ScoreRow]) -> Vec<String> {
 /// The official family and the own-domain family, each in a table of its own.
 fn metric_tables(metrics: &Metrics) -> Vec<MetricTable> {
     let value = |value: Option<f64>, interval: Option<Interval>| {
-        value.map(|value| Measured { value, interval: interval.map(|i| (i.lower, i.upper)) })
+        value.map(|value| Measured { value, interval: interval.map(|i| (i.low, i.high)) })
     };
     let mut rows: Vec<MetricRow> = metrics
         .per_section

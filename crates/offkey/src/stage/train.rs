@@ -198,9 +198,9 @@ impl TrainObserver for Recorder<'_> {
             scale: epoch.scale,
             embedding_variance: epoch.embedding_variance,
             train_intra: epoch.train.map(|c| c.intra),
-            train_inter: epoch.train.map(|c| c.inter),
+            train_inter: epoch.train.and_then(|c| c.inter),
             held_out_intra: epoch.held_out.map(|c| c.intra),
-            held_out_inter: epoch.held_out.map(|c| c.inter),
+            held_out_inter: epoch.held_out.and_then(|c| c.inter),
         });
         self.save();
     }

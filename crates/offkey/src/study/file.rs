@@ -212,6 +212,14 @@ impl StudyFile {
         Ok(study)
     }
 
+    /// Runs every cell so many times, confirmations included.
+    pub fn set_trials(&mut self, trials: u64) {
+        self.trials = trials;
+        for confirmation in &mut self.confirm {
+            confirmation.trials = confirmation.trials.map(|own| own.min(trials));
+        }
+    }
+
     /// Every cell: the grid in the order of the file, then the confirmations.
     ///
     /// # Errors

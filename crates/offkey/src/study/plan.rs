@@ -140,6 +140,7 @@ fn expected_training_s(recipe: &Recipe) -> f64 {
             let steps = match network.training.length {
                 TrainLength::Epochs(epochs) => epochs * STEPS_PER_EPOCH,
                 TrainLength::Steps(steps) => steps,
+                TrainLength::AtLeast { epochs, steps } => steps.max(epochs * STEPS_PER_EPOCH),
             };
             let clips = (steps * network.training.batch_clips) as f64;
             3.0 * clips * network.encoder.multiply_adds() as f64 / TRAINING_MACS_PER_S
