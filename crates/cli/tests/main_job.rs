@@ -1,0 +1,137 @@
+//! From recordings to a scored test set, through the real binary, on synthetic machines.
+
+mod common;
+
+use common::{Bench, QUICK, files, stderr};
+
+const SYNTH: &str = "data synth --quiet --out data --machines 2 --clips 32 --clip-s 2 --snr 10 --seed 3";
+
+#[test]
+fn a_data_set_becomes_scores_metrics_and_a_page() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let printed = bench.json(&format!("run --data data --out run --seed 1 --json {QUICK}"));
+    let auc = printed["auc"].as_f64().expect("labels are known");
+    assert!(auc > 0.6, "AUC {auc}: worse than a system that works has ever been here");
+    for name in [
+        "recipe.toml",
+        "manifest.json",
+        "clips.csv",
+        "losses.csv",
+        "metrics.json",
+        "report.html",
+        "tsne.svg",
+        "embeddings/embeddings.npy",
+        "model/weights.safetensors",
+    ] {
+        assert!(!bench.read(&format!("run/{name}")).is_empty(), "{name}");
+    }
+    assert_eq!(printed["per_section"].as_array().map(Vec::len), Some(2));
+    let page = String::from_utf8(bench.read("run/report.html")).expect("text");
+    assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "nothing from outside");
+
+    let again = bench.json("evaluate run --json");
+    assert_eq!(again["auc"], printed["auc"], "evaluation redone from the score files");
+    bench.ok("embed run --quiet");
+    bench.ok("score run --quiet");
+    assert_eq!(bench.json("evaluate run --json --quiet")["auc"], printed["auc"], "and from the model");
+    assert_eq!(
+        bench.json("evaluate --scores run/scores/challenge --json")["auc"], printed["auc"],
+        "and from the challenge's own files"
+    );
+
+    let clip = &files(&bench.path("data"), "wav")[0];
+    let clip = clip.to_str().expect("text");
+    let scored = bench.run_words(&["score", clip, "--model", "run", "--json", "--quiet"]);
+    assert!(scored.status.success(), "{}", stderr(&scored));
+    assert!(bench.fails(2, "run --data data --out run --quiet").contains("is not empty"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    bench.ok(&format!("run --data data --out a --seed 5 --threads 2 {QUICK}"));
+    bench.ok(&format!("run --data data --out b --seed 5 --threads 1 {QUICK}"));
+    bench.ok(&format!("run --data data --out c --seed 6 --threads 2 {QUICK}"));
+    for name in ["model/weights.safetensors", "embeddings/embeddings.npy", "losses.csv"] {
+        let a = bench.read(&format!("a/{name}"));
+        assert!(a == bench.read(&format!("b/{name}")), "{name} depends on the threads");
+        assert!(a != bench.read(&format!("c/{name}")), "{name} does not depend on the seed");
+    }
+    let scores = files(&bench.path("a/scores"), "csv");
+    assert!(!scores.is_empty());
+    for path in scores {
+        let name = path.strip_prefix(bench.path("a")).expect("below a").to_str().expect("text");
+        assert!(bench.read(&format!("a/{name}")) == bench.read(&format!("b/{name}")), "{name}");
+    }
+}
+
+#[test]
+fn several_seeds_give_mean_and_deviation() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let metrics = bench
+        .json("run --data data --out runs --seeds 0..1 --json --recipe log-mel-statistics --quiet");
+    assert_eq!(metrics["seeds"].as_array().map(Vec::len), Some(2));
+    assert!(metrics["mean"]["auc"].is_number() && metrics["std"]["auc"].is_number());
+    assert!(bench.path("runs/seed_1/metrics.json").is_file());
+    assert!(bench.path("runs/report.html").is_file());
+}
+
+#[test]
+fn a_broken_recording_is_named_and_can_be_left_out() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let first = files(&bench.path("data"), "wav")[0].clone();
+    let beside = first.with_file_name("section_00_source_train_normal_9999.wav");
+    std::fs::write(&beside, b"RIFF not really").expect("a broken file");
+    let run = "run --data data --out run --recipe log-mel-statistics --quiet";
+    let error = bench.fails(1, run);
+    assert!(error.contains("section_00_source_train_normal_9999.wav"), "{error}");
+    assert!(error.contains("--skip-bad"), "{error}");
+    bench.ok(&format!("{run} --skip-bad"));
+    let skipped = String::from_utf8(bench.read("run/skipped.csv")).expect("text");
+    assert!(skipped.contains("normal_9999"), "{skipped}");
+    let inspected = bench.json("data inspect data --json --quiet");
+    let problems = inspected["problems"].to_string();
+    assert!(problems.contains("normal_9999"), "{problems}");
+}
+
+#[test]
+fn wrong_input_gets_an_answer_and_the_right_exit_code() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("empty")).expect("a folder");
+    bench.write("typo.toml", b"name = \"x\"\nbackend = \"knn\"\nepocs = 3\n");
+    let cases = [
+        (1, "run --data absent --out run --quiet", "absent"),
+        (1, "run --data empty --out run --quiet", "empty"),
+        (2, "run --data empty --out run --recipe absent.toml", "built-in ones are"),
+        (2, "run --data empty --out run --recipe typo.toml", "typo.toml"),
+        (2, "run --data empty --out run --set nonsense", "key=value"),
+        (2, "evaluate empty", "not a run folder"),
+        (2, "study absent", "built-in ones are"),
+        (2, "run", "--data"),
+        (2, "score --embeddings x.npy --table y.csv --backend nonsense", "nonsense"),
+        (1, "check x.wav --model absent.offkey", "absent.offkey"),
+    ];
+    for (code, line, word) in cases {
+        let error = bench.fails(code, line);
+        assert!(error.contains(word), "`{line}` does not mention `{word}`:\n{error}");
+        assert!(!error.contains("panicked"), "{error}");
+    }
+    assert!(!bench.path("run").join("recipe.toml").exists(), "nothing is left of runs that never began");
+}
+
+#[test]
+fn every_built_in_recipe_and_study_is_valid() {
+    let bench = Bench::new();
+    for name in ["default", "paper", "small", "tiny", "log-mel-statistics", "spectrogram-statistics"] {
+        let printed = bench.ok(&format!("recipes {name}"));
+        bench.write("again.toml", printed.as_bytes());
+        assert_eq!(bench.ok("recipes again.toml"), printed, "{name} is printed with every default");
+    }
+    for name in ["losses", "auxiliary-task", "compactness", "noise", "ablation", "backends"] {
+        assert!(bench.ok(&format!("study {name} --dry-run")).contains("trainings"), "{name}");
+    }
+}
