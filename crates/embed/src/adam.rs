@@ -92,7 +92,7 @@ impl Adam {
             },
             None => Moments { first, second },
         };
-        let steps = self.steps as i32;
+        let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let correction_1 = 1.0 - DECAY_1.powi(steps);
         let correction_2 = (1.0 - DECAY_2.powi(steps)).sqrt();
         let rate = self.learning_rate * correction_2 / correction_1;

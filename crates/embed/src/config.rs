@@ -228,7 +228,7 @@ impl StftConfig {
         positive(branch, "stem_stride", &[self.stem_stride])?;
         positive(branch, "stage_channels", &self.stage_channels)?;
         positive(branch, "dims", &[self.dims])?;
-        if self.window % 2 != 0 {
+        if !self.window.is_multiple_of(2) {
             return Err(ConfigError::Branch {
                 branch,
                 field: "window",

@@ -23,7 +23,7 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use offkey_kernels::{
-    spectrogram::{self, SpectrogramConfig, SpectrogramPlan},
+    spectrogram::{self, ParameterSpec, SpectrogramConfig, SpectrogramPlan},
     spectrum::{self, SpectrumPlan, SpectrumWorkspace},
 };
 
@@ -197,7 +197,7 @@ impl Plan {
             Self::Spectrum(plan) => {
                 plan.parameters().iter().map(|shape| shape.iter().product()).collect()
             }
-            Self::Stft(plan) => plan.parameters().iter().map(|spec| spec.count()).collect(),
+            Self::Stft(plan) => plan.parameters().iter().map(ParameterSpec::count).collect(),
         };
         let slices = counts.into_iter().map(|count| {
             let (slice, rest) = flat.split_at(count);

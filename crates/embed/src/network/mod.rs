@@ -29,6 +29,7 @@ pub(crate) struct Network {
 
 /// One branch.
 #[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has a handful of branches")]
 enum Branch {
     Spectrum(SpectrumBranch),
     Stft(StftBranch),
@@ -40,6 +41,13 @@ impl Branch {
             (Self::Spectrum(branch), BranchInput::Spectrum(x)) => branch.forward(x, pass),
             (Self::Stft(branch), BranchInput::Stft(x)) => branch.forward(x, pass),
             (branch, input) => unreachable!("features {input:?} for branch {branch:?}"),
+        }
+    }
+
+    fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {
+        match self {
+            Self::Spectrum(branch) => branch.norms_mut(),
+            Self::Stft(branch) => branch.norms_mut(),
         }
     }
 
@@ -122,11 +130,7 @@ impl Network {
 
     /// All norms, in the order a pass visits them.
     fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {
-        let of_branch = |branch| match branch {
-            &mut Branch::Spectrum(ref mut branch) => branch.norms_mut(),
-            &mut Branch::Stft(ref mut branch) => branch.norms_mut(),
-        };
-        self.branches.iter_mut().flat_map(of_branch).collect()
+        self.branches.iter_mut().flat_map(Branch::norms_mut).collect()
     }
 }
 
