@@ -208,7 +208,7 @@ fn card(heard: &Heard, role: Role) -> Result<ClipCard, Box<dyn Error>> {
     let range = Levels::around(&[levels.view(), nearest_levels.view()]);
     let picture = |png: Vec<u8>| Picture { png, duration_s: CLIP_S, low_hz: 0.0, high_hz: 8000.0 };
     let above = &levels - &nearest_levels;
-    let config = RiseConfig { masks: 600, ..RiseConfig::default() };
+    let config = RiseConfig { masks: 300, ..RiseConfig::default() };
     let excess = above.mapv(|level| (level - 6.0).max(0.0));
     let total = excess.sum().max(1.0);
     let importance = explain((FRAMES, BINS), &config, Seed::new(1), |masks| {

@@ -144,7 +144,7 @@ struct LegendEntry {
 impl Legend {
     /// Entries side by side, in a new row where the line is full.
     pub(crate) fn new(names: impl IntoIterator<Item = (String, String)>) -> Self {
-        let (first, last) = (52.0, WIDTH - 8.0);
+        let (first, last) = (12.0, WIDTH - 4.0);
         let (mut left, mut row) = (first, 0);
         let mut entries = Vec::new();
         for (class, name) in names {

@@ -38,7 +38,7 @@ mod tests {
         let file = wav(&[0.0, 0.25, -0.5, 0.1], 2, 1.5);
         assert_eq!(file.len(), 44 + 6);
         assert_eq!(u32::from_le_bytes(file[40..44].try_into().expect("four bytes")), 6);
-        assert_eq!(i16::from_le_bytes(file[46..48].try_into().expect("two bytes")), 29490);
+        assert_eq!(i16::from_le_bytes(file[48..50].try_into().expect("two bytes")), -29490);
         assert_eq!(wav(&[], 16_000, 10.0).len(), 44);
     }
 }

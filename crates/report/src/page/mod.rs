@@ -7,6 +7,7 @@ mod embed;
 mod html;
 mod map;
 mod mistakes;
+mod picks;
 mod scores;
 mod summary;
 mod tables;
@@ -19,4 +20,5 @@ pub use data::{
 };
 pub(crate) use embed::escape;
 pub use html::render;
+pub use picks::{Pick, picks};
 pub use tables::metric_tables;

@@ -143,8 +143,9 @@ pub(crate) fn tables(tables: &[MetricTable]) -> String {
 fn table(table: &MetricTable) -> String {
     let caption = escape(&table.caption);
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\
-         <table class=\"metrics\"><caption>{caption}</caption><thead><tr><td></td>"
+        "<h3>{caption}</h3>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\
+         <table class=\"metrics\" aria-label=\"{caption}\"><thead><tr><td></td>"
     );
     for column in &table.columns {
         let _ = write!(html, "<th scope=\"col\">{}</th>", escape(column));

@@ -42,7 +42,7 @@ pub struct TsneConfig {
     pub exaggeration: f64,
     /// Steps with exaggeration. Default 250 (van der Maaten 2014).
     pub early_steps: usize,
-    /// Steps after them. Default 500, enough at these step sizes (openTSNE).
+    /// Steps after them. Default 750: 1000 in all (van der Maaten 2014).
     pub steps: usize,
 }
 
@@ -54,7 +54,7 @@ impl Default for TsneConfig {
             method: Method::default(),
             exaggeration: 12.0,
             early_steps: 250,
-            steps: 500,
+            steps: 750,
         }
     }
 }

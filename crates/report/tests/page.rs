@@ -1,0 +1,125 @@
+//! Laws of the page: self-contained, safe, complete, small, the same for the same data.
+
+use std::sync::LazyLock;
+
+use offkey_report::{PageData, render};
+
+#[path = "../examples/example_page/data.rs"]
+mod data;
+
+fn example() -> PageData {
+    static EXAMPLE: LazyLock<PageData> =
+        LazyLock::new(|| data::example_page(4).expect("the example's own numbers are valid"));
+    EXAMPLE.clone()
+}
+
+/// Values of all attributes of this name.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let opening = format!(" {name}=\"");
+    let ends = |rest: &'a str| rest.split('"').next().unwrap_or(rest);
+    html.split(&opening).skip(1).map(ends).collect()
+}
+
+#[test]
+fn the_page_needs_no_other_file() {
+    let html = render(&example());
+    let outside = |value: &&&str| !value.starts_with("data:") && !value.starts_with('#');
+    for name in ["src", "href", "action", "srcset", "poster"] {
+        let values = attributes(&html, name);
+        assert_eq!(values.iter().filter(outside).count(), 0, "{name}");
+    }
+    // Base64 has no colon, so that sound and pictures hold no address by accident.
+    let addresses = html.matches("http:").count() + html.matches("https:").count();
+    assert_eq!(addresses, html.matches("http://www.w3.org/2000/svg").count());
+    assert!(!html.contains("@import") && !html.contains("url("));
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'";
+    let mut page = example();
+    page.title = evil.to_owned();
+    page.subtitle = evil.to_owned();
+    page.summary = vec![evil.to_owned()];
+    page.recipe_toml = evil.to_owned();
+    page.manifest_json = evil.to_owned();
+    page.metrics[0].caption = evil.to_owned();
+    page.metrics[0].columns[0] = evil.to_owned();
+    page.metrics[0].rows[0].label = evil.to_owned();
+    page.covariates[0].name = evil.to_owned();
+    page.covariates[0].unit = evil.to_owned();
+    for section in &mut page.sections {
+        section.machine = evil.to_owned();
+        section.section = evil.to_owned();
+        for row in &mut section.rows {
+            row.clip.name = evil.to_owned();
+            row.clip.attributes = evil.to_owned();
+        }
+    }
+    for point in &mut page.map.as_mut().expect("the example has a map").points {
+        point.clip.machine = evil.to_owned();
+        point.clip.name = evil.to_owned();
+    }
+    for card in &mut page.clips {
+        card.clip.name = evil.to_owned();
+        card.clip.attributes = evil.to_owned();
+        card.words = vec![evil.to_owned()];
+        card.nearest.as_mut().expect("the example's clips have one").clip.name = evil.to_owned();
+    }
+    let html = render(&page);
+    assert_eq!(html.matches("<script").count(), render(&example()).matches("<script").count());
+    assert!(!html.contains("<img") && !html.contains("alert(1)</script><img"));
+}
+
+#[test]
+fn sections_without_data_are_left_out() {
+    let html = render(&PageData { title: "Nothing".to_owned(), ..PageData::default() });
+    assert!(html.contains("<h1>Nothing</h1>") && !html.contains("<section"));
+    let full = example();
+    for (id, without) in [
+        ("metrics", PageData { metrics: vec![], ..full.clone() }),
+        ("scores", PageData { sections: vec![], ..full.clone() }),
+        ("map", PageData { map: None, ..full.clone() }),
+        ("clips", PageData { clips: vec![], ..full.clone() }),
+        ("training", PageData { training: vec![], ..full.clone() }),
+    ] {
+        let section = format!("<section id=\"{id}\"");
+        assert!(render(&full).contains(&section), "{id}");
+        assert!(!render(&without).contains(&section), "{id}");
+    }
+}
+
+#[test]
+fn every_drawing_has_words() {
+    let html = render(&example());
+    let drawings: Vec<&str> =
+        html.split("<svg ").skip(1).chain(html.split("<canvas ").skip(1)).collect();
+    assert!(drawings.len() > 20);
+    for drawing in drawings.iter().filter(|drawing| !drawing.contains("aria-hidden")) {
+        let tag = drawing.split('>').next().unwrap_or_default();
+        assert!(attributes(&format!(" {tag}"), "aria-label").iter().any(|l| l.len() > 10), "{tag}");
+    }
+}
+
+#[test]
+fn sound_gives_way_to_the_size_limit() {
+    let mut page = example();
+    let full = render(&page);
+    let players = |html: &str| html.matches("<audio ").count();
+    assert_eq!(players(&full), 2 * page.clips.len());
+    assert!(full.len() < PageData::DEFAULT_LIMIT_BYTES);
+    let limit = full.len() - 200_000;
+    page.limit_bytes = Some(limit);
+    let small = render(&page);
+    assert!(small.len() <= limit && players(&small) < players(&full) && players(&small) > 0);
+    assert!(small.contains("Sound left out"));
+}
+
+#[test]
+fn the_same_data_give_the_same_page_also_through_json() {
+    let page = example();
+    let json = serde_json::to_string(&page).expect("plain data");
+    let read: PageData = serde_json::from_str(&json).expect("what was just written");
+    assert_eq!(read, page);
+    assert_eq!(render(&read), render(&page));
+}
