@@ -86,7 +86,10 @@ fn run(args: RunArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let metrics = offkey::run(&request, bars)?;
     print_run_metrics(&metrics, args.json);
     if !args.json {
-        print(&format!("\neverything about the run: {}\n", request.out.join("report.html").display()));
+        print(&format!(
+            "\neverything about the run: {}\n",
+            request.out.join("report.html").display()
+        ));
     }
     Ok(())
 }
@@ -198,7 +201,11 @@ fn recipes(args: &RecipesArgs) -> Result<(), OffkeyError> {
     }
     let mut rows = Vec::new();
     for built_in in BUILT_IN {
-        rows.push(vec![format!("{:<24}{}", built_in.name, Recipe::load(built_in.name, &[])?.description)]);
+        rows.push(vec![format!(
+            "{:<24}{}",
+            built_in.name,
+            Recipe::load(built_in.name, &[])?.description
+        )]);
     }
     print(&table::render(&["recipe                  what it is for"], &rows));
     Ok(())
@@ -286,7 +293,8 @@ fn print_metrics(metrics: &Metrics, json: bool) {
 }
 
 pub(crate) fn print_json<T: Serialize>(value: &T) {
-    let text = serde_json::to_string_pretty(value).expect("results have string keys and finite numbers");
+    let text =
+        serde_json::to_string_pretty(value).expect("results have string keys and finite numbers");
     print(&(text + "\n"));
 }
 

@@ -88,7 +88,12 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
     } else {
         for clip in &clips {
             let p_value = clip.p_value.map(|p| format!(" (p = {p:.4})")).unwrap_or_default();
-            print(&format!("{}: {}{p_value}: {}\n", clip.path.display(), clip.verdict, clip.reason));
+            print(&format!(
+                "{}: {}{p_value}: {}\n",
+                clip.path.display(),
+                clip.verdict,
+                clip.reason
+            ));
         }
     }
     let alarm = clips.iter().any(|clip| clip.verdict == Verdict::Alarm);
@@ -110,11 +115,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<(), OffkeyError> {
             channels: args.raw_channels,
             sample: SampleKind::I16,
         },
-        rule: EventRule {
-            alarms: args.alarms.0,
-            windows: args.alarms.1,
-            calm_windows: args.calm,
-        },
+        rule: EventRule { alarms: args.alarms.0, windows: args.alarms.1, calm_windows: args.calm },
         log: args.log.clone(),
         state: args.state.clone(),
         keep: args.keep.clone().map(|folder| KeepRule {
@@ -147,7 +148,8 @@ impl WatchObserver for StatusLine {
     }
 
     fn event(&mut self, event: &Event) {
-        let text = serde_json::to_string(event).expect("events have string keys and finite numbers");
+        let text =
+            serde_json::to_string(event).expect("events have string keys and finite numbers");
         print(&(text + "\n"));
     }
 
@@ -199,7 +201,8 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), OffkeyError> {
 
 pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let monitor = Monitor::load(&args.model, Compute::default())?;
-    let recordings = if args.data.is_empty() { Vec::new() } else { offkey::recordings(&args.data)? };
+    let recordings =
+        if args.data.is_empty() { Vec::new() } else { offkey::recordings(&args.data)? };
     let test = monitor.self_test(&recordings, bars)?;
     if args.json {
         print_json(&test);
@@ -234,7 +237,11 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<(), OffkeyError> 
         let (monitor, undone) = monitor.undo()?;
         match undone {
             Some(entry) => {
-                print(&format!("took out {} windows of {}\n", entry.windows, entry.recordings.join(", ")));
+                print(&format!(
+                    "took out {} windows of {}\n",
+                    entry.windows,
+                    entry.recordings.join(", ")
+                ));
             }
             None => print("nothing to undo\n"),
         }

@@ -29,8 +29,11 @@ impl Bars {
 
 impl Progress for Bars {
     fn begin(&self, stage: Stage, total: u64, unit: &str) {
-        let target =
-            if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(8) };
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(8)
+        };
         let template = format!(
             "{:>12} {{bar:28}} {{pos}}/{{len}} {unit}  {{eta}} left  {{msg}}",
             stage.label()

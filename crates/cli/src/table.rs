@@ -13,7 +13,8 @@ pub(crate) fn render(header: &[&str], rows: &[Vec<String>]) -> String {
         let mut text = String::new();
         for (column, cell) in cells.enumerate() {
             let width = widths[column];
-            text += &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
+            text +=
+                &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
         }
         text.trim_end().to_owned() + "\n"
     };
@@ -58,8 +59,16 @@ pub(crate) fn metrics(metrics: &Metrics) -> String {
         percent(metrics.auc_target),
     ]);
     let header = [
-        "machine, section", "AUC", "pAUC", "AUC source", "AUC target", "precision", "recall", "F1",
-        "normal", "anomalous",
+        "machine, section",
+        "AUC",
+        "pAUC",
+        "AUC source",
+        "AUC target",
+        "precision",
+        "recall",
+        "F1",
+        "normal",
+        "anomalous",
     ];
     let mut text = render(&header, &rows);
     let year = metrics.year.map(|year| format!(", rules of {year}")).unwrap_or_default();

@@ -4,7 +4,8 @@ mod common;
 
 use common::{Bench, QUICK, files, stderr};
 
-const SYNTH: &str = "data synth --quiet --out data --machines 2 --clips 32 --clip-s 2 --snr 10 --seed 3";
+const SYNTH: &str =
+    "data synth --quiet --out data --machines 2 --clips 32 --clip-s 2 --snr 10 --seed 3";
 
 #[test]
 fn a_data_set_becomes_scores_metrics_and_a_page() {
@@ -34,9 +35,14 @@ fn a_data_set_becomes_scores_metrics_and_a_page() {
     assert_eq!(again["auc"], printed["auc"], "evaluation redone from the score files");
     bench.ok("embed run --quiet");
     bench.ok("score run --quiet");
-    assert_eq!(bench.json("evaluate run --json --quiet")["auc"], printed["auc"], "and from the model");
     assert_eq!(
-        bench.json("evaluate --scores run/scores/challenge --json")["auc"], printed["auc"],
+        bench.json("evaluate run --json --quiet")["auc"],
+        printed["auc"],
+        "and from the model"
+    );
+    assert_eq!(
+        bench.json("evaluate --scores run/scores/challenge --json")["auc"],
+        printed["auc"],
         "and from the challenge's own files"
     );
 
@@ -120,13 +126,18 @@ fn wrong_input_gets_an_answer_and_the_right_exit_code() {
         assert!(error.contains(word), "`{line}` does not mention `{word}`:\n{error}");
         assert!(!error.contains("panicked"), "{error}");
     }
-    assert!(!bench.path("run").join("recipe.toml").exists(), "nothing is left of runs that never began");
+    assert!(
+        !bench.path("run").join("recipe.toml").exists(),
+        "nothing is left of runs that never began"
+    );
 }
 
 #[test]
 fn every_built_in_recipe_and_study_is_valid() {
     let bench = Bench::new();
-    for name in ["default", "paper", "small", "tiny", "log-mel-statistics", "spectrogram-statistics"] {
+    for name in
+        ["default", "paper", "small", "tiny", "log-mel-statistics", "spectrogram-statistics"]
+    {
         let printed = bench.ok(&format!("recipes {name}"));
         bench.write("again.toml", printed.as_bytes());
         assert_eq!(bench.ok("recipes again.toml"), printed, "{name} is printed with every default");

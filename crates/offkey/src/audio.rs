@@ -140,7 +140,9 @@ impl ClipAudio {
             return self.fit(path, &wave, random);
         }
         if probe(path)?.duration_s() > WHOLE_CLIP_S {
-            return Ok(decode_fit(path, &self.decode, self.config.length, self.samples, random)?.samples);
+            return Ok(
+                decode_fit(path, &self.decode, self.config.length, self.samples, random)?.samples
+            );
         }
         let wave = Arc::new(decode(path, &self.decode)?.samples);
         self.cache.put(path, &wave);

@@ -1,7 +1,7 @@
 //! A finished run as a detector: single clips in, scores and decisions out.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -65,16 +65,15 @@ impl Detector {
         let table = EmbeddingTable::read(&embeddings)?;
         let mut scorers = BTreeMap::new();
         for clip in table.clips.iter().filter(|clip| clip.split == Split::Train) {
-            let key = SectionKey::of(clip);
-            if !scorers.contains_key(&key) {
+            if let Entry::Vacant(entry) = scorers.entry(SectionKey::of(clip)) {
                 let scorer = SectionScorer::fit(
-                    &key,
+                    entry.key(),
                     &table,
                     &recipe.backend,
                     &recipe.threshold,
                     Seed::new(manifest.seed),
                 )?;
-                scorers.insert(key, scorer);
+                entry.insert(scorer);
             }
         }
         Ok(Self { recipe, embedder, table, scorers })

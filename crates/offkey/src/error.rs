@@ -172,7 +172,9 @@ pub enum OffkeyError {
         expected: Vec<u32>,
     },
     /// Too little to learn from, or to add.
-    #[error("found {found} windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5")]
+    #[error(
+        "found {found} windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5"
+    )]
     TooFewWindows {
         /// Windows found.
         found: usize,
@@ -247,21 +249,40 @@ impl OffkeyError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::RunExists { .. } => "choose another --out, or say --resume or --force",
-            Self::NotARun { .. } => "name a folder that `offkey run --out` wrote, or an empty one to write to",
-            Self::RunLocked { .. } => "wait for it, or end it",
-            Self::StageMissing { run_first, .. } => return Some(format!("run `offkey {run_first}` first")),
-            Self::Cancelled { run } => {
-                return Some(format!("go on with the same command and --resume; what is done is kept in {}", run.display()));
+            Self::NotARun { .. } => {
+                "name a folder that `offkey run --out` wrote, or an empty one to write to"
             }
-            Self::BadClips { .. } => "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem",
-            Self::NoTrainingClips { .. } => "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised",
-            Self::NoTestClips { .. } => "give test clips as well, or use the model with `offkey score CLIP --model RUN`",
+            Self::RunLocked { .. } => "wait for it, or end it",
+            Self::StageMissing { run_first, .. } => {
+                return Some(format!("run `offkey {run_first}` first"));
+            }
+            Self::Cancelled { run } => {
+                return Some(format!(
+                    "go on with the same command and --resume; what is done is kept in {}",
+                    run.display()
+                ));
+            }
+            Self::BadClips { .. } => {
+                "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem"
+            }
+            Self::NoTrainingClips { .. } => {
+                "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised"
+            }
+            Self::NoTestClips { .. } => {
+                "give test clips as well, or use the model with `offkey score CLIP --model RUN`"
+            }
             Self::NoOutput { .. } => "name a folder with --out",
-            Self::LooksFaulty { .. } => "listen to them; if they are normal all the same, say --force",
+            Self::LooksFaulty { .. } => {
+                "listen to them; if they are normal all the same, say --force"
+            }
             Self::TooFewWindows { .. } => "record longer, or more often",
             Self::UnknownSection { .. } => "name one with --machine and --section",
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "free some space; what was written before is whole",
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => "choose a place you may write to",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space; what was written before is whole"
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "choose a place you may write to"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

@@ -163,8 +163,8 @@ fn hear(path: &Path) -> Result<Heard, Finding> {
     let broken = |error: offkey_signal::AudioError| finding("unreadable", path, &error.to_string());
     let info = probe(path).map_err(broken)?;
     let frames = (HEARD_S * f64::from(info.rate_hz)) as u64;
-    let wave = decode_range(path, &DecodeConfig::default(), 0..frames.min(info.frames))
-        .map_err(broken)?;
+    let wave =
+        decode_range(path, &DecodeConfig::default(), 0..frames.min(info.frames)).map_err(broken)?;
     let findings = inspect_samples(&wave, &InspectConfig::default())
         .into_iter()
         .map(|found| finding("sound", path, &found.to_string()))
@@ -173,7 +173,8 @@ fn hear(path: &Path) -> Result<Heard, Finding> {
         rate_hz: info.rate_hz,
         channels: info.channels,
         seconds: info.duration_s(),
-        content: content_hash(path).map_err(|error| finding("unreadable", path, &error.to_string()))?,
+        content: content_hash(path)
+            .map_err(|error| finding("unreadable", path, &error.to_string()))?,
         findings,
     })
 }
@@ -193,8 +194,11 @@ fn content_hash(path: &Path) -> io::Result<[u8; 32]> {
 
 fn finding(kind: &str, path: &Path, message: &str) -> Finding {
     let path_text = path.display().to_string();
-    let message =
-        if message.contains(&path_text) { message.to_owned() } else { format!("`{path_text}`: {message}") };
+    let message = if message.contains(&path_text) {
+        message.to_owned()
+    } else {
+        format!("`{path_text}`: {message}")
+    };
     Finding { kind: kind.to_owned(), message, path: Some(path.to_owned()) }
 }
 

@@ -27,8 +27,8 @@ pub use detector::{ClipScore, Detector};
 pub use error::OffkeyError;
 pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
-pub use outside::{evaluate_scores, load_backend, score_embeddings};
 pub use noise::{NoiseConfig, NoiseKind, NoisyClips};
+pub use outside::{evaluate_scores, load_backend, score_embeddings};
 pub use progress::{Progress, Silent, Stage};
 pub use recipe::{
     AudioConfig, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe, RecipeError,
@@ -36,7 +36,8 @@ pub use recipe::{
 };
 pub use recordings::{recordings, to_csv};
 pub use run::{
-    DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, map, report, run, score, train,
+    DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, map, report, run, score,
+    train,
 };
 pub use run_folder::{Existing, RunFolder};
 pub use stage::{SectionKey, SectionThreshold};

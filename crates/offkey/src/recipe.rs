@@ -51,7 +51,12 @@ pub struct AudioConfig {
 
 impl Default for AudioConfig {
     fn default() -> Self {
-        Self { channel: ChannelRule::Mix, length: LengthPolicy::Loop, holdout: DEFAULT_HOLDOUT, noise: None }
+        Self {
+            channel: ChannelRule::Mix,
+            length: LengthPolicy::Loop,
+            holdout: DEFAULT_HOLDOUT,
+            noise: None,
+        }
     }
 }
 
@@ -119,8 +124,14 @@ pub const BUILT_IN: [BuiltIn; 6] = [
     BuiltIn { name: "paper", toml: include_str!("../../../recipes/paper.toml") },
     BuiltIn { name: "small", toml: include_str!("../../../recipes/small.toml") },
     BuiltIn { name: "tiny", toml: include_str!("../../../recipes/tiny.toml") },
-    BuiltIn { name: "log-mel-statistics", toml: include_str!("../../../recipes/log-mel-statistics.toml") },
-    BuiltIn { name: "spectrogram-statistics", toml: include_str!("../../../recipes/spectrogram-statistics.toml") },
+    BuiltIn {
+        name: "log-mel-statistics",
+        toml: include_str!("../../../recipes/log-mel-statistics.toml"),
+    },
+    BuiltIn {
+        name: "spectrogram-statistics",
+        toml: include_str!("../../../recipes/spectrogram-statistics.toml"),
+    },
 ];
 
 /// Why a recipe cannot be used.
@@ -256,10 +267,9 @@ fn apply(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
     let mut path = String::new();
     for part in parents {
         step_into(here, &path, part);
-        here = here
-            .get_mut(*part)
-            .and_then(toml::Value::as_table_mut)
-            .ok_or_else(|| RecipeError::OverridePath { key: key.to_owned(), part: (*part).to_owned() })?;
+        here = here.get_mut(*part).and_then(toml::Value::as_table_mut).ok_or_else(|| {
+            RecipeError::OverridePath { key: key.to_owned(), part: (*part).to_owned() }
+        })?;
         path = if path.is_empty() { (*part).to_owned() } else { format!("{path}.{part}") };
     }
     step_into(here, &path, last);

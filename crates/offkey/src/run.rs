@@ -109,10 +109,8 @@ fn run_each(
 }
 
 fn combine(trials: &[(u64, RunMetrics)]) -> Result<RunMetrics, OffkeyError> {
-    let metrics: Vec<(Seed, Metrics)> = trials
-        .iter()
-        .map(|(seed, trial)| (Seed::new(*seed), trial.metrics.clone()))
-        .collect();
+    let metrics: Vec<(Seed, Metrics)> =
+        trials.iter().map(|(seed, trial)| (Seed::new(*seed), trial.metrics.clone())).collect();
     let mean = |of: fn(&RunMetrics) -> Option<f64>| {
         let values: Vec<f64> = trials.iter().filter_map(|(_, trial)| of(trial)).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

@@ -154,7 +154,8 @@ impl RunFolder {
     fn clear(&self) -> Result<(), OffkeyError> {
         for name in OURS {
             let path = self.root.join(name);
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match removed {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(OffkeyError::io(&path)(error));
@@ -181,7 +182,7 @@ fn lock(root: &Path) -> Result<File, OffkeyError> {
 ///
 /// # Errors
 /// [`OffkeyError::Io`] when the file system refuses.
-pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), OffkeyError> {
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), OffkeyError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(OffkeyError::io(folder))?;
@@ -195,7 +196,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), OffkeyError> 
 ///
 /// # Errors
 /// [`OffkeyError::Io`] when the file system refuses, [`OffkeyError::Json`] when the value cannot be JSON.
-pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), OffkeyError> {
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), OffkeyError> {
     let mut text = serde_json::to_vec_pretty(value).map_err(OffkeyError::json(path))?;
     text.push(b'\n');
     write_atomically(path, &text)
@@ -205,7 +206,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), OffkeyErro
 ///
 /// # Errors
 /// [`OffkeyError::Io`] when it cannot be read, [`OffkeyError::Json`] when it is something else.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, OffkeyError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, OffkeyError> {
     let text = fs::read(path).map_err(OffkeyError::io(path))?;
     serde_json::from_slice(&text).map_err(OffkeyError::json(path))
 }

@@ -104,7 +104,18 @@ fn files_stay_short_and_finished() {
     let mut files = Vec::new();
     source_files(&root().join("crates"), &mut files);
     assert!(files.len() > 50, "found only {} files", files.len());
-    let unfinished = ["TO", "FIX", "XX"].map(|head| format!("{head}{}", if head == "TO" { "DO" } else if head == "FIX" { "ME" } else { "X" }));
+    let unfinished = ["TO", "FIX", "XX"].map(|head| {
+        format!(
+            "{head}{}",
+            if head == "TO" {
+                "DO"
+            } else if head == "FIX" {
+                "ME"
+            } else {
+                "X"
+            }
+        )
+    });
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let lines = text.lines().count();

@@ -1,7 +1,5 @@
 //! Runs the real binary in a folder of its own.
 
-#![expect(dead_code, reason = "each test file uses its own part")]
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,25 +9,25 @@ use std::{
 use serde_json::Value;
 
 /// A temporary folder and the binary to run in it.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs the binary with words separated by spaces.
-    pub fn run(&self, line: &str) -> Output {
+    pub(crate) fn run(&self, line: &str) -> Output {
         self.run_words(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    pub fn run_words(&self, words: &[&str]) -> Output {
+    pub(crate) fn run_words(&self, words: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_offkey"))
             .args(words)
             .current_dir(self.folder.path())
@@ -38,44 +36,44 @@ impl Bench {
     }
 
     /// Runs the binary, which must succeed, and returns its standard output.
-    pub fn ok(&self, line: &str) -> String {
+    pub(crate) fn ok(&self, line: &str) -> String {
         let output = self.run(line);
         assert!(output.status.success(), "`{line}` failed:\n{}", stderr(&output));
         String::from_utf8(output.stdout).expect("text")
     }
 
-    pub fn json(&self, line: &str) -> Value {
+    pub(crate) fn json(&self, line: &str) -> Value {
         serde_json::from_str(&self.ok(line)).expect("JSON on standard output")
     }
 
     /// Runs the binary, which must fail with this code, and returns its standard error.
-    pub fn fails(&self, code: i32, line: &str) -> String {
+    pub(crate) fn fails(&self, code: i32, line: &str) -> String {
         let output = self.run(line);
         assert_eq!(output.status.code(), Some(code), "`{line}`:\n{}", stderr(&output));
         stderr(&output)
     }
 
-    pub fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub fn write(&self, name: &str, content: &[u8]) {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
         fs::write(path, content).expect("a file can be written");
     }
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Settings that bring the tiny recipe down to seconds.
-pub const QUICK: &str = "--recipe tiny --quiet --set model.network.encoder.clip_s=2.0 \
+pub(crate) const QUICK: &str = "--recipe tiny --quiet --set model.network.encoder.clip_s=2.0 \
     --set model.network.training.length={steps=30} --set model.network.training.batch_clips=16";
 
 /// Every file below a folder with the given extension, sorted.
-pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn a_lasting_change_is_one_event() {
-        assert_eq!(changes("..AAAAAAAA....."), [
-            (4, Change::Opened { windows_back: 2 }),
-            (14, Change::Closed)
-        ]);
+        assert_eq!(
+            changes("..AAAAAAAA....."),
+            [(4, Change::Opened { windows_back: 2 }), (14, Change::Closed)]
+        );
     }
 
     #[test]

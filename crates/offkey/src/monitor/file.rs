@@ -93,7 +93,8 @@ impl Monitor {
             ("card".to_owned(), card),
         ]);
         metadata.insert("sha256".to_owned(), checksum(&metadata, views.iter()));
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
+        let bytes =
+            safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
         run_folder::write_atomically(path, &bytes)
     }
 
@@ -124,8 +125,7 @@ fn read_parts(
     };
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
-    let tensors =
-        SafeTensors::deserialize(bytes).map_err(|error| damaged(&error.to_string()))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error.to_string()))?;
     let metadata = header.metadata().clone().ok_or_else(|| damaged("it has no description"))?;
     let text = |key: &str| {
         metadata.get(key).map(String::as_str).ok_or_else(|| damaged(&format!("it has no `{key}`")))
@@ -156,10 +156,8 @@ fn read_parts(
     if rows != (card.references.len(), card.calibration.len()) {
         return Err(damaged("its arrays and their descriptions differ in length").into());
     }
-    let weights: BTreeMap<&str, &TensorView<'_>> = views
-        .iter()
-        .filter_map(|(name, view)| Some((name.strip_prefix(ENCODER)?, view)))
-        .collect();
+    let weights: BTreeMap<&str, &TensorView<'_>> =
+        views.iter().filter_map(|(name, view)| Some((name.strip_prefix(ENCODER)?, view))).collect();
     let weights =
         safetensors::serialize(weights, None).map_err(|error| damaged(&error.to_string()))?;
     let encoder =

@@ -111,8 +111,8 @@ pub fn learn(
         folder: &folder,
         resume: false,
     };
-    let report = offkey_embed::train(&job, &mut TrainProgress::new(progress))
-        .map_err(OffkeyError::embed)?;
+    let report =
+        offkey_embed::train(&job, &mut TrainProgress::new(progress)).map_err(OffkeyError::embed)?;
     progress.end();
     if !report.finished {
         return Err(OffkeyError::Cancelled { run: PathBuf::new() });
@@ -312,8 +312,7 @@ pub(super) fn embed_windows(
     }
     progress.end();
     let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
-    Ok(ndarray::concatenate(Axis(0), &views)
-        .expect("embeddings of one encoder have equal length"))
+    Ok(ndarray::concatenate(Axis(0), &views).expect("embeddings of one encoder have equal length"))
 }
 
 /// A few held-out windows, spread over the recordings.

@@ -17,9 +17,7 @@ mod windows;
 pub use events::{Change, EventRule, EventState};
 pub use file::{FORMAT, ModelFileError};
 pub use learn::{LearnReport, LearnRequest, learn};
-pub use model::{
-    JournalEntry, Monitor, MonitorArrays, MonitorCard, WindowRow, WindowVerdict,
-};
+pub use model::{JournalEntry, Monitor, MonitorArrays, MonitorCard, WindowRow, WindowVerdict};
 pub use profile::{BandChange, Profile};
 pub use promise::{FalseAlarmRate, Promise, RateError};
 pub use selftest::{FaultCurve, SelfTest};

@@ -127,16 +127,14 @@ impl Monitor {
         let groups: Vec<String> = card.references.iter().map(|row| row.group.clone()).collect();
         let domains = vec![None; groups.len()];
         let seed = Seed::new(card.seed).child("monitor");
-        let references = References::new(arrays.references.view(), &domains, &groups, seed)
-            .map_err(failed)?;
+        let references =
+            References::new(arrays.references.view(), &domains, &groups, seed).map_err(failed)?;
         let backend = card.recipe.backend.fit(&references).map_err(failed)?;
-        let mut calibration_scores =
-            backend.score(arrays.calibration.view()).map_err(failed)?;
+        let mut calibration_scores = backend.score(arrays.calibration.view()).map_err(failed)?;
         if card.references.iter().any(|row| row.entry > 0) {
             // Windows a person added are references and calibration at once: each is scored
             // against the references of other recordings.
-            let held_out =
-                card.recipe.backend.held_out_scores(&references).map_err(failed)?;
+            let held_out = card.recipe.backend.held_out_scores(&references).map_err(failed)?;
             let added = card.references.iter().zip(held_out).filter(|(row, _)| row.entry > 0);
             calibration_scores.extend(added.map(|(_, score)| score));
         }
@@ -162,8 +160,7 @@ impl Monitor {
             let verdict = Verdict::CannotTell;
             return Ok(WindowVerdict { start, score: None, p_value: None, verdict, reason });
         }
-        let embedding =
-            self.encoder.embed(&[window.to_vec()]).map_err(OffkeyError::embed)?;
+        let embedding = self.encoder.embed(&[window.to_vec()]).map_err(OffkeyError::embed)?;
         let score = self.score(embedding.view())?[0];
         let p_value = conformal_p_values(&self.calibration_scores, &[score])[0];
         let verdict = Verdict::of(p_value, &self.card.promise);
@@ -234,11 +231,7 @@ impl Monitor {
     }
 
     fn failed(&self, source: offkey_score::ScoreError) -> OffkeyError {
-        OffkeyError::Score {
-            machine: self.card.name.clone(),
-            section: "all".to_owned(),
-            source,
-        }
+        OffkeyError::Score { machine: self.card.name.clone(), section: "all".to_owned(), source }
     }
 
     fn reason(
@@ -286,8 +279,9 @@ impl Monitor {
         arrays.references = arrays.references.select(Axis(0), &keep);
         card.references = keep.iter().map(|&row| card.references[row].clone()).collect();
         if let Some((embeddings, rows)) = added {
-            arrays.references = concatenate(Axis(0), &[arrays.references.view(), embeddings.view()])
-                .expect("embeddings of one encoder have equal length");
+            arrays.references =
+                concatenate(Axis(0), &[arrays.references.view(), embeddings.view()])
+                    .expect("embeddings of one encoder have equal length");
             card.references.extend(rows);
         }
         let added_rows = card.references.iter().filter(|row| row.entry > 0);

@@ -151,7 +151,11 @@ fn mel_edges_hz(rate_hz: u32) -> Vec<f32> {
     let break_mel = BREAK_HZ / LINEAR_HZ_PER_MEL;
     let log_step = 6.4_f32.ln() / 27.0;
     let to_mel = |hz: f32| {
-        if hz < BREAK_HZ { hz / LINEAR_HZ_PER_MEL } else { break_mel + (hz / BREAK_HZ).ln() / log_step }
+        if hz < BREAK_HZ {
+            hz / LINEAR_HZ_PER_MEL
+        } else {
+            break_mel + (hz / BREAK_HZ).ln() / log_step
+        }
     };
     let to_hz = |mel: f32| {
         if mel < break_mel {
@@ -207,7 +211,9 @@ mod tests {
     fn dead_clipped_and_quiet_recordings_cannot_be_judged() {
         let clipped: Vec<f32> = tone(500.0, 4.0).into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
         let quiet: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| 0.005 * x).collect();
-        for (window, word) in [(vec![0.0; 16_000], "silent"), (clipped, "clipped"), (quiet, "quieter")] {
+        for (window, word) in
+            [(vec![0.0; 16_000], "silent"), (clipped, "clipped"), (quiet, "quieter")]
+        {
             let reason = profile().cannot_tell(&window).expect(word);
             assert!(reason.contains(word), "{reason}");
         }

@@ -29,7 +29,9 @@ enum Period {
 
 /// A wish that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read false-alarm rate `{found}`, expected a number per window, hour, day, week, month or year, as in `1 per week`")]
+#[error(
+    "cannot read false-alarm rate `{found}`, expected a number per window, hour, day, week, month or year, as in `1 per week`"
+)]
 pub struct RateError {
     /// As written.
     pub found: String,

@@ -79,12 +79,7 @@ impl Monitor {
             faults.push(FaultCurve { fault, found_from_db: found_from(&detected), detected });
         }
         progress.end();
-        Ok(SelfTest {
-            windows: windows.len(),
-            false_alarms,
-            levels_db: LEVELS_DB.to_vec(),
-            faults,
-        })
+        Ok(SelfTest { windows: windows.len(), false_alarms, levels_db: LEVELS_DB.to_vec(), faults })
     }
 
     fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, OffkeyError> {
@@ -101,7 +96,12 @@ impl Monitor {
         Ok(windows)
     }
 
-    fn with_fault(&self, windows: &[Vec<f32>], fault: PlantedFault, level_db: f64) -> Vec<Vec<f32>> {
+    fn with_fault(
+        &self,
+        windows: &[Vec<f32>],
+        fault: PlantedFault,
+        level_db: f64,
+    ) -> Vec<Vec<f32>> {
         let rate_hz = self.card.windows.rate_hz;
         let seed = Seed::new(self.card.seed).child("self-test").child(fault.name());
         windows

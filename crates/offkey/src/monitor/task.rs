@@ -52,8 +52,7 @@ pub(super) fn choose(
         training.iter().map(|(_, clip)| Clip { split: Split::Train, ..clip.clone() }).collect();
     let clips: Vec<&Clip> = clips.iter().collect();
     let windows: Vec<WindowRef> = training.iter().map(|(row, _)| row.window.clone()).collect();
-    let classes =
-        named.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
+    let classes = named.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
     let found = classes.classes.len();
     if found >= ENOUGH_CLASSES {
         let labels = Labels { classes: found, of_clip: classes.of_clip };
@@ -65,9 +64,8 @@ pub(super) fn choose(
     }
     let clusters = conditions(rule, &windows, seed)?;
     let pseudo: Vec<String> = clusters.iter().map(|c| format!("condition {c}")).collect();
-    let classes = named
-        .labels(&clips, Some(&pseudo), seed.child("labels"))
-        .map_err(OffkeyError::embed)?;
+    let classes =
+        named.labels(&clips, Some(&pseudo), seed.child("labels")).map_err(OffkeyError::embed)?;
     let own = classes.classes.len();
     let background = background(rule, seed, scratch, progress)?;
     let machines: BTreeSet<&str> = background.iter().map(|(machine, _)| machine.as_str()).collect();

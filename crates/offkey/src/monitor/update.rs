@@ -79,7 +79,8 @@ impl Monitor {
         for path in recordings {
             let verdict = self.check(path)?;
             let far = verdict.score.is_some_and(|score| score > 2.0 * farthest);
-            if verdict.verdict == Verdict::CannotTell || (verdict.verdict == Verdict::Alarm && far) {
+            if verdict.verdict == Verdict::CannotTell || (verdict.verdict == Verdict::Alarm && far)
+            {
                 refused.push((path.clone(), verdict.reason));
             }
         }

@@ -75,8 +75,12 @@ mod tests {
     #[test]
     fn verdicts_follow_the_p_value() {
         let promise = Promise::new(None, 10.0, 99, 4);
-        let cases =
-            [(0.01, Verdict::Alarm), (0.02, Verdict::Suspicious), (0.05, Verdict::Suspicious), (0.06, Verdict::Normal)];
+        let cases = [
+            (0.01, Verdict::Alarm),
+            (0.02, Verdict::Suspicious),
+            (0.05, Verdict::Suspicious),
+            (0.06, Verdict::Normal),
+        ];
         for (p_value, expected) in cases {
             assert_eq!(Verdict::of(p_value, &promise), expected, "p = {p_value}");
         }

@@ -55,7 +55,8 @@ impl WindowRule {
 
     /// Starts of the windows that a recording of so many samples has.
     pub fn starts(&self, samples: u64) -> impl Iterator<Item = u64> {
-        let windows = samples.checked_sub(self.samples as u64).map(|rest| rest / self.hop as u64 + 1);
+        let windows =
+            samples.checked_sub(self.samples as u64).map(|rest| rest / self.hop as u64 + 1);
         let hop = self.hop as u64;
         (0..windows.unwrap_or(0)).map(move |index| index * hop)
     }

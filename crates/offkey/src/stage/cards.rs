@@ -99,7 +99,8 @@ impl Run<'_> {
 
     /// Magnitude spectrogram in decibels, `[frames, bins]`.
     pub(crate) fn levels_db(&self, wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
-        let magnitude = Stft { window: 1024, hop: 512 }.magnitude(wave).map_err(OffkeyError::embed)?;
+        let magnitude =
+            Stft { window: 1024, hop: 512 }.magnitude(wave).map_err(OffkeyError::embed)?;
         Ok(magnitude.mapv(|value| 20.0 * value.max(1e-6).log10()))
     }
 
@@ -125,8 +126,11 @@ fn chosen(rows: &[ScoreRow]) -> Vec<(Role, &ScoreRow)> {
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
     let pick = |role: Role, fits: &dyn Fn(&ScoreRow) -> bool, from_top: bool| {
         let fitting = ranked.iter().copied().filter(|row| fits(row));
-        let picked: Vec<&ScoreRow> =
-            if from_top { fitting.take(SHOWN).collect() } else { fitting.rev().take(SHOWN).collect() };
+        let picked: Vec<&ScoreRow> = if from_top {
+            fitting.take(SHOWN).collect()
+        } else {
+            fitting.rev().take(SHOWN).collect()
+        };
         picked.into_iter().map(move |row| (role, row)).collect::<Vec<_>>()
     };
     let false_alarm = |row: &ScoreRow| {

@@ -84,7 +84,8 @@ impl Run<'_> {
             let embeddings = embedder
                 .embed_all(&run.clip_audio(&clips)?, run.progress)
                 .map_err(|error| error.in_run(run.folder.root()))?;
-            EmbeddingTable { clips: run.clips.clone(), embeddings }.write(&run.folder.embeddings())?;
+            EmbeddingTable { clips: run.clips.clone(), embeddings }
+                .write(&run.folder.embeddings())?;
             Ok(())
         })
     }

@@ -2,7 +2,11 @@
 
 use offkey_eval::evaluate;
 
-use crate::{OffkeyError, Stage, run::{Run, RunMetrics}, run_folder};
+use crate::{
+    OffkeyError, Stage,
+    run::{Run, RunMetrics},
+    run_folder,
+};
 
 impl Run<'_> {
     /// Writes the metrics of the run's scores, and what they cost.
@@ -10,7 +14,11 @@ impl Run<'_> {
         self.timed("evaluate", |run| {
             let folder = run.folder.scores();
             if !folder.is_dir() {
-                return Err(OffkeyError::StageMissing { path: folder, stage: "evaluate", run_first: "score" });
+                return Err(OffkeyError::StageMissing {
+                    path: folder,
+                    stage: "evaluate",
+                    run_first: "score",
+                });
             }
             let (rows, _) = super::score::read_scores(&folder)?;
             run.progress.begin(Stage::Evaluate, 1, "set");

@@ -37,14 +37,19 @@ impl Run<'_> {
         self.timed("map", |run| {
             let table = run.embedding_table("tsne")?;
             let rows = table.clips.len();
-            let perplexity = TsneConfig::default().perplexity.min(TsneConfig::largest_perplexity(rows));
+            let perplexity =
+                TsneConfig::default().perplexity.min(TsneConfig::largest_perplexity(rows));
             let config = TsneConfig { perplexity: perplexity.max(1.0), ..TsneConfig::default() };
             run.progress.begin(Stage::Map, (config.early_steps + config.steps) as u64, "steps");
             let seed = Seed::new(run.manifest.seed).child("t-sne");
             let map = config
                 .fit(table.embeddings.view(), seed, |step, _| {
                     run.progress.advance(step as u64, "");
-                    if run.progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    if run.progress.cancelled() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
                 })
                 .map_err(|error| match error {
                     TsneError::Stopped { .. } => {
@@ -67,13 +72,13 @@ impl Run<'_> {
                 .map(|(clip, place)| row(clip, *place, scores.get(&key(clip)).copied()))
                 .collect();
             table::write_csv(&run.folder.root().join("tsne.csv"), &map_rows)?;
-            let by_machine = grouped("t-SNE by machine and section", &table.clips, &places, |clip| {
-                Some(format!("{} {}", clip.machine, clip.section))
-            });
+            let by_machine =
+                grouped("t-SNE by machine and section", &table.clips, &places, |clip| {
+                    Some(format!("{} {}", clip.machine, clip.section))
+                });
             let by_label = grouped("t-SNE of test clips by label", &table.clips, &places, |clip| {
-                (clip.split == Split::Test).then(|| {
-                    clip.condition.map_or_else(|| "unknown".to_owned(), |c| c.to_string())
-                })
+                (clip.split == Split::Test)
+                    .then(|| clip.condition.map_or_else(|| "unknown".to_owned(), |c| c.to_string()))
             });
             run.write_map("tsne", &by_machine)?;
             run.write_map("tsne_label", &by_label)?;
@@ -98,7 +103,8 @@ impl Run<'_> {
             return Ok(None);
         }
         let rows: Vec<MapRow> = table::read_csv(&path)?;
-        let clips: BTreeMap<ClipKey, &Clip> = self.clips.iter().map(|clip| (key(clip), clip)).collect();
+        let clips: BTreeMap<ClipKey, &Clip> =
+            self.clips.iter().map(|clip| (key(clip), clip)).collect();
         let points = rows
             .into_iter()
             .filter_map(|row| {

@@ -10,6 +10,6 @@ mod score;
 mod train;
 
 pub(crate) use embed::Embedder;
-pub(crate) use score::{SectionScorer, read_scores, score_table, write_scores};
-pub(crate) use train::{CompactnessRow, TrainProgress};
 pub use score::{SectionKey, SectionThreshold};
+pub(crate) use score::{SectionScorer, score_table, write_scores};
+pub(crate) use train::{CompactnessRow, TrainProgress};

@@ -84,8 +84,7 @@ fn check(
 ) -> Result<Vec<(Clip, String)>, OffkeyError> {
     let all: Vec<&Clip> = clips.iter().collect();
     let (rate_hz, samples) = request.recipe.clip_shape();
-    let audio =
-        ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
+    let audio = ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
     let bad = audio.check(progress)?;
     if bad.is_empty() {
         return Ok(Vec::new());
@@ -97,7 +96,11 @@ fn check(
             bad: bad.into_iter().map(|(i, e)| (clips[i].path.clone(), e.to_string())).collect(),
         });
     }
-    progress.warn(&format!("left out {} of {} recordings, see skipped.csv", bad.len(), clips.len()));
+    progress.warn(&format!(
+        "left out {} of {} recordings, see skipped.csv",
+        bad.len(),
+        clips.len()
+    ));
     let mut skipped = Vec::new();
     for (index, error) in bad.into_iter().rev() {
         skipped.push((clips.remove(index), error.to_string()));

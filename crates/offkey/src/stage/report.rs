@@ -27,7 +27,11 @@ impl Run<'_> {
         self.timed("report", |run| {
             let path = run.folder.metrics();
             if !path.is_file() {
-                return Err(OffkeyError::StageMissing { path, stage: "report", run_first: "evaluate" });
+                return Err(OffkeyError::StageMissing {
+                    path,
+                    stage: "report",
+                    run_first: "evaluate",
+                });
             }
             let metrics: RunMetrics = run_folder::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
@@ -147,7 +151,13 @@ fn metric_tables(metrics: &Metrics) -> Vec<MetricTable> {
     rows.push(MetricRow {
         label: "official score".to_owned(),
         total: true,
-        values: vec![value(metrics.official_score, intervals.official_score), None, None, None, None],
+        values: vec![
+            value(metrics.official_score, intervals.official_score),
+            None,
+            None,
+            None,
+            None,
+        ],
     });
     let rules = metrics.year.map_or_else(String::new, |year| format!(", rules of {year}"));
     let mut tables = vec![MetricTable {
@@ -180,7 +190,9 @@ fn own_domain_table(metrics: &Metrics) -> Option<MetricTable> {
     let mut rows: Vec<MetricRow> = metrics
         .per_section
         .iter()
-        .filter_map(|r| Some(row(row_label(&r.machine, &r.section, r.domain), false, r.own_domain?)))
+        .filter_map(|r| {
+            Some(row(row_label(&r.machine, &r.section, r.domain), false, r.own_domain?))
+        })
         .collect();
     rows.push(row("mean".to_owned(), true, own));
     let columns =

@@ -52,11 +52,7 @@ impl SectionKey {
     }
 
     fn failed(&self, source: ScoreError) -> OffkeyError {
-        OffkeyError::Score {
-            machine: self.machine.clone(),
-            section: self.section.clone(),
-            source,
-        }
+        OffkeyError::Score { machine: self.machine.clone(), section: self.section.clone(), source }
     }
 
     /// As part of a file name: characters that a file system might not take become `_`.
@@ -78,8 +74,7 @@ impl SectionScorer {
         threshold: &ThresholdConfig,
         seed: Seed,
     ) -> Result<Self, OffkeyError> {
-        let is_reference =
-            |clip: &Clip| clip.split == Split::Train && SectionKey::of(clip) == *key;
+        let is_reference = |clip: &Clip| clip.split == Split::Train && SectionKey::of(clip) == *key;
         let reference_rows: Vec<usize> =
             (0..table.clips.len()).filter(|&row| is_reference(&table.clips[row])).collect();
         let embeddings = table.embeddings.select(Axis(0), &reference_rows);
@@ -88,9 +83,13 @@ impl SectionScorer {
         let groups: Vec<String> = of_rows().map(|clip| clip.group.clone()).collect();
         let name = format!("{} {}", key.machine, key.section);
         let failed = |source| key.failed(source);
-        let references =
-            References::new(embeddings.view(), &domains, &groups, seed.child("backend").child(name))
-                .map_err(failed)?;
+        let references = References::new(
+            embeddings.view(),
+            &domains,
+            &groups,
+            seed.child("backend").child(name),
+        )
+        .map_err(failed)?;
         let fitted = backend.fit(&references).map_err(failed)?;
         let held_out_scores = backend.held_out_scores(&references).map_err(failed)?;
         let threshold = threshold.fit(&held_out_scores).map_err(failed)?;
@@ -115,7 +114,7 @@ impl SectionScorer {
 /// # Errors
 /// [`OffkeyError::Score`] naming the section that cannot be scored, for lack of references among
 /// other reasons.
-pub fn score_table(
+pub(crate) fn score_table(
     table: &EmbeddingTable,
     backend: &BackendConfig,
     threshold: &ThresholdConfig,
@@ -159,7 +158,7 @@ pub fn score_table(
 ///
 /// # Errors
 /// [`OffkeyError`] when the folder cannot be written.
-pub fn write_scores(
+pub(crate) fn write_scores(
     folder: &std::path::Path,
     rows: &[ScoreRow],
     thresholds: &[SectionThreshold],
@@ -185,7 +184,7 @@ pub fn write_scores(
 ///
 /// # Errors
 /// [`OffkeyError`] when the folder is absent or a file is malformed.
-pub fn read_scores(
+pub(crate) fn read_scores(
     folder: &std::path::Path,
 ) -> Result<(Vec<ScoreRow>, Vec<SectionThreshold>), OffkeyError> {
     let thresholds: Vec<SectionThreshold> = run_folder::read_json(&folder.join("thresholds.json"))?;
@@ -199,7 +198,10 @@ pub fn read_scores(
 
 impl Run<'_> {
     /// The embeddings of this run, or the error that says which stage writes them.
-    pub(crate) fn embedding_table(&self, stage: &'static str) -> Result<EmbeddingTable, OffkeyError> {
+    pub(crate) fn embedding_table(
+        &self,
+        stage: &'static str,
+    ) -> Result<EmbeddingTable, OffkeyError> {
         let folder = self.folder.embeddings();
         if !folder.is_dir() {
             return Err(OffkeyError::StageMissing { path: folder, stage, run_first: "embed" });

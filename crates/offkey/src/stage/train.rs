@@ -7,10 +7,7 @@ use offkey_embed::{EpochEvent, StepEvent, TrainJob, TrainObserver};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ModelConfig, OffkeyError, Progress, Stage,
-    audio::ClipAudio,
-    recipe::NetworkConfig,
-    run::Run,
+    ModelConfig, OffkeyError, Progress, Stage, audio::ClipAudio, recipe::NetworkConfig, run::Run,
 };
 
 /// One row of `losses.csv`.
@@ -53,10 +50,8 @@ impl Run<'_> {
     fn train_network(&mut self, config: &NetworkConfig, resume: bool) -> Result<(), OffkeyError> {
         let clips = self.clips_of(Split::Train);
         let seed = Seed::new(self.manifest.seed);
-        let classes = config
-            .task
-            .labels(&clips, None, seed.child("labels"))
-            .map_err(OffkeyError::embed)?;
+        let classes =
+            config.task.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
         let labels = offkey_embed::Labels {
             classes: classes.classes.len(),
             of_clip: classes.of_clip.clone(),

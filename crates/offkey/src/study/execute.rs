@@ -195,11 +195,7 @@ fn open_model<'a>(
 }
 
 /// The synthetic set of a trial, made once.
-fn synthetic_set(
-    out: &Path,
-    trial: u64,
-    progress: &dyn Progress,
-) -> Result<PathBuf, OffkeyError> {
+fn synthetic_set(out: &Path, trial: u64, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
     let path = out.join("data").join(format!("synthetic_{trial}"));
     let done = path.with_extension("done");
     if !done.is_file() {

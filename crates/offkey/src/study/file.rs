@@ -247,7 +247,8 @@ impl StudyFile {
     }
 
     fn named_levels(&self, names: &BTreeMap<String, String>) -> Result<Vec<&Level>, StudyError> {
-        if let Some(name) = names.keys().find(|name| self.factors.iter().all(|f| f.name != **name)) {
+        if let Some(name) = names.keys().find(|name| self.factors.iter().all(|f| f.name != **name))
+        {
             let expected = self.factors.iter().map(|f| f.name.as_str());
             return Err(self.no_such("factor", name, expected));
         }

@@ -99,7 +99,7 @@ impl Job {
     }
 
     fn key(&self, recipe: &Recipe) -> String {
-        let path = self.path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+        let path = self.path.as_deref().map(std::path::Path::to_string_lossy).unwrap_or_default();
         let mut hash = Sha256::new();
         for part in [self.data.as_str(), &path, &self.trial.to_string(), &recipe.to_toml()] {
             hash.update(part.as_bytes());

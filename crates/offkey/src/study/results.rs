@@ -72,9 +72,15 @@ fn tidy(results: &[JobResult]) -> Vec<TidyRow<'_>> {
     for result in results {
         let mut push = |machine, section, metric, value: Option<f64>| {
             let (data, trial, cell) = (result.data.as_str(), result.trial, result.cell.as_str());
-            rows.extend(
-                value.map(|value| TidyRow { data, trial, cell, machine, section, metric, value }),
-            );
+            rows.extend(value.map(|value| TidyRow {
+                data,
+                trial,
+                cell,
+                machine,
+                section,
+                metric,
+                value,
+            }));
         };
         let metrics = &result.metrics;
         push("", "", "official_score", metrics.official_score);
@@ -132,8 +138,9 @@ fn markdown(study: &StudyFile, results: &[JobResult]) -> String {
     let mut text = format!("# {}\n\n{}\n", study.name, study.question);
     for data in ordered(results.iter().map(|result| result.data.as_str())) {
         let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
-        let machines =
-            ordered(of_data.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())));
+        let machines = ordered(
+            of_data.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())),
+        );
         let _ = write!(
             text,
             "\n## {data}\n\nPercent; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
@@ -168,9 +175,9 @@ fn table_row(study: &StudyFile, results: &[&JobResult], cell: &str, machines: &[
     let pairs: Vec<f64> = of_cell
         .iter()
         .filter_map(|result| {
-            let other = results
-                .iter()
-                .find(|r| r.trial == result.trial && r.levels == reference && r.cell != result.cell)?;
+            let other = results.iter().find(|r| {
+                r.trial == result.trial && r.levels == reference && r.cell != result.cell
+            })?;
             Some(result.metrics.auc? - other.metrics.auc?)
         })
         .collect();

@@ -98,9 +98,9 @@ mod tests {
         for index in 0..8 {
             keep(&rule, &format!("event_{index}"), &[0.1; 1000], 16_000).expect("room is made");
         }
-        let sizes = fs::read_dir(&rule.folder).expect("the folder").map(|entry| {
-            entry.and_then(|entry| entry.metadata()).expect("a kept clip").len()
-        });
+        let sizes = fs::read_dir(&rule.folder)
+            .expect("the folder")
+            .map(|entry| entry.and_then(|entry| entry.metadata()).expect("a kept clip").len());
         assert!(sizes.sum::<u64>() <= rule.most_bytes);
         assert!(rule.folder.join("event_7.wav").is_file());
     }

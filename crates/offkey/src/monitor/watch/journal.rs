@@ -52,18 +52,18 @@ pub enum EventKind {
 /// Where a source stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Position {
+pub(crate) struct Position {
     /// First sample of the next window, at the model's rate.
-    pub next_sample: u64,
+    pub(crate) next_sample: u64,
     /// The event rule's memory.
-    pub events: EventState,
+    pub(crate) events: EventState,
     /// Files of a folder that were heard, with their sizes.
-    pub heard: BTreeSet<(String, u64)>,
+    pub(crate) heard: BTreeSet<(String, u64)>,
 }
 
 /// Appends events to a file; keeps those that could not be written and tries again.
 #[derive(Debug)]
-pub struct EventLog {
+pub(crate) struct EventLog {
     path: Option<PathBuf>,
     told: BTreeSet<String>,
     pending: VecDeque<Event>,
@@ -79,7 +79,7 @@ impl EventLog {
     ///
     /// # Errors
     /// [`OffkeyError::Io`] when an existing log cannot be read.
-    pub fn open(path: Option<&Path>) -> Result<Self, OffkeyError> {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, OffkeyError> {
         let mut told = BTreeSet::new();
         if let Some(path) = path.filter(|path| path.exists()) {
             let mut file = File::open(path).map_err(OffkeyError::io(path))?;
@@ -98,7 +98,7 @@ impl EventLog {
 
     /// Takes an event; false when it was told before. What cannot be written now is kept, and the
     /// cause returned.
-    pub fn tell(&mut self, event: &Event) -> (bool, Result<(), OffkeyError>) {
+    pub(crate) fn tell(&mut self, event: &Event) -> (bool, Result<(), OffkeyError>) {
         if !self.told.insert(event.id.clone()) {
             return (false, Ok(()));
         }
@@ -113,7 +113,7 @@ impl EventLog {
     ///
     /// # Errors
     /// [`OffkeyError::Io`]; the events stay pending.
-    pub fn flush(&mut self) -> Result<(), OffkeyError> {
+    pub(crate) fn flush(&mut self) -> Result<(), OffkeyError> {
         let Some(path) = &self.path else {
             self.pending.clear();
             return Ok(());
@@ -137,7 +137,7 @@ impl EventLog {
     }
 
     /// Whether every event is on disk.
-    pub fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.pending.is_empty()
     }
 }
@@ -147,7 +147,7 @@ impl Position {
     ///
     /// # Errors
     /// [`OffkeyError`] when the record cannot be read.
-    pub fn read(path: &Path) -> Result<Option<Self>, OffkeyError> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, OffkeyError> {
         if path.is_file() { run_folder::read_json(path).map(Some) } else { Ok(None) }
     }
 
@@ -155,7 +155,7 @@ impl Position {
     ///
     /// # Errors
     /// [`OffkeyError`] when it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), OffkeyError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), OffkeyError> {
         run_folder::write_json(path, self)
     }
 }

@@ -65,7 +65,7 @@ pub enum StreamError {
 const LONGEST_HEADER: usize = 1 << 16;
 
 /// Turns bytes into mono samples of one rate. Any chunking gives the same samples.
-pub struct PcmStream {
+pub(crate) struct PcmStream {
     raw: PcmFormat,
     channel: ChannelRule,
     rate_hz: u32,
@@ -104,12 +104,12 @@ impl SampleKind {
 
 impl PcmStream {
     /// A stream that is raw `raw` samples unless it begins with a WAV header.
-    pub fn new(raw: PcmFormat, channel: ChannelRule, rate_hz: u32) -> Self {
+    pub(crate) fn new(raw: PcmFormat, channel: ChannelRule, rate_hz: u32) -> Self {
         Self { raw, channel, rate_hz, pending: Vec::new(), decoder: None }
     }
 
     /// The form of the samples, once it is known.
-    pub fn format(&self) -> Option<PcmFormat> {
+    pub(crate) fn format(&self) -> Option<PcmFormat> {
         self.decoder.as_ref().map(|decoder| decoder.format)
     }
 
@@ -117,7 +117,7 @@ impl PcmStream {
     ///
     /// # Errors
     /// [`StreamError`] when the header cannot be understood.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), StreamError> {
+    pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), StreamError> {
         self.pending.extend_from_slice(bytes);
         if self.decoder.is_none() && !self.begin()? {
             return Ok(());
@@ -217,7 +217,11 @@ fn wav_header(bytes: &[u8]) -> Result<Option<(PcmFormat, usize)>, StreamError> {
 }
 
 fn positive(what: &'static str, found: u32) -> Result<u32, StreamError> {
-    if found > 0 { Ok(found) } else { Err(StreamError::Header { what, found, expected: "at least 1" }) }
+    if found > 0 {
+        Ok(found)
+    } else {
+        Err(StreamError::Header { what, found, expected: "at least 1" })
+    }
 }
 
 fn sample_kind(tag: u16, bits: u16) -> Result<SampleKind, StreamError> {

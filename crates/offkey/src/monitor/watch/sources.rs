@@ -42,7 +42,8 @@ pub(super) fn watch_folder(
                 if std::mem::take(&mut lost) {
                     watcher.tell_source(EventKind::Back, "the folder is back", observer);
                 }
-                let settled = |name: &String, size: u64| request.once || seen.get(name) == Some(&size);
+                let settled =
+                    |name: &String, size: u64| request.once || seen.get(name) == Some(&size);
                 let due: Vec<(String, u64)> = now
                     .iter()
                     .filter(|(name, size)| settled(name, **size))

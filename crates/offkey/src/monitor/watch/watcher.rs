@@ -127,9 +127,15 @@ impl<'a> Watcher<'a> {
     }
 
     /// Tells that the source was lost, or is back.
-    pub(super) fn tell_source(&mut self, kind: EventKind, reason: &str, observer: &mut dyn WatchObserver) {
+    pub(super) fn tell_source(
+        &mut self,
+        kind: EventKind,
+        reason: &str,
+        observer: &mut dyn WatchObserver,
+    ) {
         let at_s = self.monitor.card().windows.seconds(self.position.next_sample);
-        let id = format!("{}@{}:{kind:?}:{}", self.request.name, self.position.next_sample, unix_s());
+        let id =
+            format!("{}@{}:{kind:?}:{}", self.request.name, self.position.next_sample, unix_s());
         self.tell(id, kind, at_s, reason, None, observer);
     }
 
@@ -162,7 +168,11 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    fn keep_clip(&self, name: &str, observer: &mut dyn WatchObserver) -> Option<std::path::PathBuf> {
+    fn keep_clip(
+        &self,
+        name: &str,
+        observer: &mut dyn WatchObserver,
+    ) -> Option<std::path::PathBuf> {
         let rule = self.request.keep.as_ref()?;
         let safe: String =
             name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect();
