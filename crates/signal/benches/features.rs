@@ -1,5 +1,4 @@
 //! Features of one clip, on one core: 2, 10 and 18 seconds at 16 kHz.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use std::{hint::black_box, path::Path};
 

@@ -1,4 +1,4 @@
-//! Spectra against SciPy and librosa, against a slow obvious transform, and against themselves.
+//! Spectra against scipy and librosa, against a slow obvious transform, and against themselves.
 #![expect(clippy::unwrap_used, reason = "a failing step of a test is a failed test")]
 
 use std::f64::consts::TAU;
@@ -201,7 +201,7 @@ fn the_papers_shapes_come_out() {
     let stft = Stft::default();
     assert_eq!((stft.frames(160_000), stft.bins()), (311, 513));
     assert_eq!((stft.frames(288_000), stft.frames(1023), stft.frames(1024)), (561, 0, 1));
-    assert_eq!(spectrum(&[0.0; 160_000]).len(), 80_000);
+    assert_eq!(spectrum(&vec![0.0; 160_000]).len(), 80_000);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every dialect of the two containers is heard, and every broken file refused in words.
 #![expect(clippy::unwrap_used, reason = "a failing step of a test is a failed test")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 use std::{
     f64::consts::TAU,
@@ -23,7 +24,7 @@ fn sample_names() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(sample_path(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.ends_with(".py"))
+        .filter(|name| name != "make.py")
         .collect();
     names.sort();
     names

@@ -162,8 +162,13 @@ fn open(path: &Path) -> Result<Source, AudioError> {
     Source::open(path, input)
 }
 
+/// Room made before decoding: most clips fit, and a header that lies costs 4 MiB.
+const RESERVED_SAMPLES: u64 = 1 << 20;
+
 fn read_all(mut reader: ClipReader) -> Result<Waveform, AudioError> {
-    let mut samples = Vec::new();
+    let info = reader.info();
+    let whole = resampled_len(info.frames, info.rate_hz, reader.rate_hz());
+    let mut samples = Vec::with_capacity(whole.min(RESERVED_SAMPLES) as usize);
     while reader.read_block(&mut samples)? {}
     if samples.is_empty() {
         return Err(AudioError::Empty { path: reader.path().to_owned() });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{AudioInfo, ChannelRule, DecodeConfig, open, source::Source};
+use super::{AudioFormat, AudioInfo, ChannelRule, DecodeConfig, open, source::Source};
 use crate::{AudioError, Resampler, resampled_len};
 
 /// Reads a file of any length in blocks, in bounded memory.
@@ -93,7 +93,10 @@ impl ClipReader {
             return Ok(true);
         }
         let channels = usize::from(self.source.info().channels);
-        if let Some(sample) = self.frames.iter().position(|sample| !sample.is_finite()) {
+        let may_be_undefined = matches!(self.source.info().format, AudioFormat::WavFloat(_));
+        if may_be_undefined
+            && let Some(sample) = self.frames.iter().position(|sample| !sample.is_finite())
+        {
             let frame = self.frame + (sample / channels) as u64;
             return Err(AudioError::NonFinite { path: self.path().to_owned(), frame });
         }
