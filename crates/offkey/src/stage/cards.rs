@@ -43,12 +43,12 @@ impl Run<'_> {
     ) -> Result<ClipCard, OffkeyError> {
         let nearest = self.nearest_normal(&row.clip, table)?;
         let wave = self.clip_audio(&[&row.clip])?.wave_at(0, 0)?;
-        let levels = self.levels_db(&wave)?;
+        let levels = levels_db(&wave)?;
         let mut compared = vec![levels.view()];
         let near = match &nearest {
             Some((clip, distance)) => {
                 let wave = self.clip_audio(&[clip])?.wave_at(0, 0)?;
-                Some((clip, *distance, self.levels_db(&wave)?, wave))
+                Some((clip, *distance, levels_db(&wave)?, wave))
             }
             None => None,
         };
@@ -97,13 +97,6 @@ impl Run<'_> {
         Ok(Some((table.clips[nearest.reference].clone(), nearest.distance)))
     }
 
-    /// Magnitude spectrogram in decibels, `[frames, bins]`.
-    pub(crate) fn levels_db(&self, wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
-        let magnitude =
-            Stft { window: 1024, hop: 512 }.magnitude(wave).map_err(OffkeyError::embed)?;
-        Ok(magnitude.mapv(|value| 20.0 * value.max(1e-6).log10()))
-    }
-
     fn picture(
         &self,
         levels_db: ArrayView2<f32>,
@@ -118,6 +111,12 @@ impl Run<'_> {
             high_hz: f64::from(rate_hz) / 2.0,
         })
     }
+}
+
+/// Magnitude spectrogram in decibels, `[frames, bins]`.
+pub(crate) fn levels_db(wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
+    let magnitude = Stft { window: 1024, hop: 512 }.magnitude(wave).map_err(OffkeyError::embed)?;
+    Ok(magnitude.mapv(|value| 20.0 * value.max(1e-6).log10()))
 }
 
 /// The clips worth showing: both ends of the ranking, and mistakes where labels are known.

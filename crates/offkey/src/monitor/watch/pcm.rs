@@ -61,6 +61,8 @@ pub enum StreamError {
     Rate(#[from] FeatureError),
 }
 
+/// The format tag of `WAVE_FORMAT_EXTENSIBLE`, which names the real one further down.
+const EXTENSIBLE: u16 = 0xFFFE;
 /// Header bytes that are searched for the sound data.
 const LONGEST_HEADER: usize = 1 << 16;
 
@@ -198,7 +200,6 @@ fn wav_header(bytes: &[u8]) -> Result<Option<(PcmFormat, usize)>, StreamError> {
                 return Ok(None);
             }
             let body = at + 8;
-            const EXTENSIBLE: u16 = 0xFFFE;
             let tag = match u16_at(body) {
                 EXTENSIBLE if size >= 40 => u16_at(body + 24),
                 tag => tag,

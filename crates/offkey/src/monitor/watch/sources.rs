@@ -149,13 +149,12 @@ pub(super) fn watch_file(
                 ears = Ears::new(monitor, request, 0);
                 continue;
             }
-            Ok(Grown::Nothing) => {}
             Err(error) if !lost => {
                 lost = true;
                 let reason = format!("the file cannot be read: {error}");
                 watcher.tell_source(EventKind::Lost, &reason, observer);
             }
-            Err(_) => {}
+            Ok(Grown::Nothing) | Err(_) => {}
         }
         watcher.record(observer);
         if request.once || !wait(request.poll, observer) {
