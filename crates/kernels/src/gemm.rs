@@ -334,3 +334,131 @@ impl Run<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows, panels, segments and depth of a product with room between everything it reads.
+    #[derive(Clone, Copy, Debug)]
+    struct Case {
+        rows: usize,
+        panels: usize,
+        segments: usize,
+        depth: usize,
+        row_stride: usize,
+        accumulate: bool,
+    }
+
+    fn values(salt: usize, count: usize) -> Vec<f32> {
+        (0..count).map(|index| ((index * 7 + salt * 13) as f32 * 0.37).sin()).collect()
+    }
+
+    /// Left and right side with strides of their own, and the offsets of rows in reverse order.
+    fn operands(case: Case) -> (Vec<f32>, Vec<f32>, Vec<usize>) {
+        let left = values(1, 11 + case.rows * case.row_stride + case.segments * 9 + case.depth * 3);
+        let right =
+            values(2, 5 + case.panels * 1000 + case.segments * 500 + case.depth * 40 + PANEL);
+        let rows = (0..case.rows).rev().map(|row| row * case.panels * PANEL + 3).collect();
+        (left, right, rows)
+    }
+
+    fn check(level: Level, case: Case, gated: bool) {
+        let Case { rows, panels, segments, depth, row_stride, accumulate } = case;
+        let (left, right, offsets) = operands(case);
+        let before = values(3, rows * panels * PANEL + 3);
+        let gate = values(4, before.len());
+        let product = Product {
+            left: Left { values: &left, start: 2, row_stride, segment_stride: 9, step_stride: 3 },
+            right: Right {
+                values: &right,
+                start: 5,
+                panel_stride: 1000,
+                segment_stride: 500,
+                step_stride: 40,
+            },
+            segments,
+            depth,
+            accumulate,
+            finish: if gated { Finish::Gate(&gate, &offsets) } else { Finish::Relu },
+        };
+        let mut out = before.clone();
+        product.run(level, 0..panels, Rows { offsets: &offsets, panel_stride: PANEL }, &mut out);
+        for (row, offset) in offsets.iter().enumerate() {
+            for column in 0..panels * PANEL {
+                let at = offset + column;
+                let mut sum = if accumulate { f64::from(before[at]) } else { 0.0 };
+                for segment in 0..segments {
+                    for step in 0..depth {
+                        let a = left[2 + row * row_stride + segment * 9 + step * 3];
+                        let from = 5 + column / PANEL * 1000 + column % PANEL;
+                        let b = right[from + segment * 500 + step * 40];
+                        sum += f64::from(a) * f64::from(b);
+                    }
+                }
+                let keep = if gated { gate[at] > 0.0 } else { sum > 0.0 };
+                let expected = if keep { sum } else { 0.0 };
+                // Some sixty single-precision products of numbers below one.
+                let difference = (f64::from(out[at]) - expected).abs();
+                assert!(difference < 1e-5, "{} {case:?} row {row} column {column}", level.name());
+            }
+        }
+        assert_eq!(out[..3], before[..3], "what lies before the first row stays");
+    }
+
+    #[test]
+    fn equals_the_sum_of_products_for_every_height_of_tile() {
+        for level in Level::available() {
+            for rows in 1..=27 {
+                for row_stride in [1, 4] {
+                    let case = Case {
+                        rows,
+                        panels: 1 + rows % 3,
+                        segments: 1 + rows % 2,
+                        depth: 5 + rows,
+                        row_stride,
+                        accumulate: rows % 2 == 0,
+                    };
+                    check(level, case, false);
+                    check(level, case, true);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_sum_is_zero_or_what_was_there() {
+        for accumulate in [false, true] {
+            let case =
+                Case { rows: 4, panels: 1, segments: 0, depth: 3, row_stride: 2, accumulate };
+            check(Level::Portable, case, false);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "left side reaches")]
+    fn reading_beyond_the_left_side_is_refused() {
+        let (left, right, out) = ([0.0; 10], [0.0; 2 * PANEL], &mut [0.0; PANEL]);
+        let product = Product {
+            left: Left {
+                values: &left,
+                start: 9,
+                row_stride: 1,
+                segment_stride: 0,
+                step_stride: 1,
+            },
+            right: Right {
+                values: &right,
+                start: 0,
+                panel_stride: 0,
+                segment_stride: 0,
+                step_stride: PANEL,
+            },
+            segments: 1,
+            depth: 2,
+            accumulate: false,
+            finish: Finish::Keep,
+        };
+        product.run(Level::Portable, 0..1, Rows { offsets: &[0], panel_stride: PANEL }, out);
+    }
+}
