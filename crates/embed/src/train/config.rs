@@ -31,6 +31,9 @@ pub struct TrainConfig {
     /// Whether to measure [`crate::Compactness`] over all clips after every epoch. Costs one
     /// evaluation of the set an epoch.
     pub measure_compactness: bool,
+    /// Whether training stops with an explanation when all embeddings of a batch point the same
+    /// way. Studies of collapse go on and record it.
+    pub stop_on_collapse: bool,
     /// Batches whose features may be prepared ahead of the step that uses them.
     pub prefetch_batches: usize,
 }
@@ -81,6 +84,7 @@ impl Default for TrainConfig {
             l2_penalty: 1e-5,
             batch_norm: BatchNormStatistics::Auto,
             measure_compactness: false,
+            stop_on_collapse: true,
             prefetch_batches: 1,
         }
     }

@@ -163,7 +163,7 @@ impl<'a> Trainer<'a> {
         if !outcome.loss.is_finite() {
             return Err(TrainError::Diverged { step, loss: outcome.loss });
         }
-        if outcome.variance < COLLAPSED_VARIANCE {
+        if self.job.train.stop_on_collapse && outcome.variance < COLLAPSED_VARIANCE {
             return Err(TrainError::Collapsed { step, variance: outcome.variance });
         }
         let mut gradients = loss.backward();
