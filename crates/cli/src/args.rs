@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Write a run's page again
     Report(StageArgs),
+    /// Say which part of a clip's spectrogram raises its score
+    Explain(ExplainArgs),
     /// Draw a map of a run's embeddings by t-SNE
     Tsne(StageArgs),
     /// Ask a question with many trials: recipes times factors times data sets, one table
@@ -192,6 +194,31 @@ pub(crate) struct EvaluateArgs {
     /// Challenge year, which decides the official score [default: as the names say]
     #[arg(long)]
     pub(crate) year: Option<Year>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Recordings, or folders of them
+    #[arg(required = true)]
+    pub(crate) clips: Vec<PathBuf>,
+    /// The run whose model scored them
+    #[arg(long, value_name = "RUN")]
+    pub(crate) model: PathBuf,
+    /// The clips' machine, where the run knows several and the names do not say
+    #[arg(long)]
+    pub(crate) machine: Option<String>,
+    /// The clips' section, likewise
+    #[arg(long)]
+    pub(crate) section: Option<String>,
+    /// Most masks scored; fewer where the estimate settles earlier
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    pub(crate) masks: usize,
+    /// Where pictures and numbers go [default: RUN/explain]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use crate::{
     args::{
-        Cli, Command, DataCommand, DemoArgs, EvaluateArgs, InspectArgs, RecipesArgs, RunArgs,
-        ScoreArgs, StageArgs, StudyArgs, SynthArgs,
+        Cli, Command, DataCommand, DemoArgs, EvaluateArgs, ExplainArgs, InspectArgs, RecipesArgs,
+        RunArgs, ScoreArgs, StageArgs, StudyArgs, SynthArgs,
     },
     monitor,
     progress::Bars,
@@ -35,6 +35,7 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
         Command::Score(args) => score(&args, &bars)?,
         Command::Evaluate(args) => evaluate(&args, &bars)?,
         Command::Report(args) => report(&args, &bars)?,
+        Command::Explain(args) => explain(&args)?,
         Command::Tsne(args) => print(&format!("{}\n", offkey::map(&args.run, &bars)?.display())),
         Command::Study(args) => study(&args, &bars)?,
         Command::Learn(args) => monitor::learn(&args, &bars)?,
@@ -151,6 +152,35 @@ fn evaluate(args: &EvaluateArgs, bars: &Bars) -> Result<(), OffkeyError> {
 fn report(args: &StageArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let path = offkey::report(&args.run, bars)?;
     print(&format!("{}\n", path.display()));
+    Ok(())
+}
+
+fn explain(args: &ExplainArgs) -> Result<(), OffkeyError> {
+    let detector = Detector::load(&args.model)?;
+    let folder = args.out.clone().unwrap_or_else(|| args.model.join("explain"));
+    let mut explanations = Vec::new();
+    for path in offkey::recordings(&args.clips)? {
+        let explanation = offkey::explain_clip(
+            &detector,
+            &path,
+            args.machine.as_deref(),
+            args.section.as_deref(),
+            args.masks,
+            &folder,
+        )?;
+        if !args.json {
+            print(&format!("{}\n", path.display()));
+            for words in &explanation.words {
+                print(&format!("  {words}\n"));
+            }
+        }
+        explanations.push(explanation);
+    }
+    if args.json {
+        print_json(&explanations);
+    } else {
+        print(&format!("pictures and numbers: {}\n", folder.display()));
+    }
     Ok(())
 }
 

@@ -44,6 +44,16 @@ pub struct ClipScore {
     pub nearest: PathBuf,
 }
 
+/// A recording, decoded and scored.
+#[derive(Debug)]
+pub(crate) struct Heard<'a> {
+    pub(crate) wave: Vec<f32>,
+    pub(crate) scorer: &'a SectionScorer,
+    pub(crate) score: f64,
+    pub(crate) threshold: f64,
+    pub(crate) nearest: PathBuf,
+}
+
 impl Detector {
     /// Loads the model and the references of a run.
     ///
@@ -98,34 +108,68 @@ impl Detector {
         machine: Option<&str>,
         section: Option<&str>,
     ) -> Result<Vec<ClipScore>, OffkeyError> {
-        let cache = Arc::new(WaveCache::new(0));
-        let (rate_hz, samples) = self.recipe.clip_shape();
         paths
             .iter()
             .map(|path| {
-                let scorer = self.scorer_for(path, machine, section)?;
-                let clip = bare_clip(path, &scorer.key);
-                let audio = ClipAudio::new(
-                    &[&clip],
-                    &self.recipe.audio,
-                    rate_hz,
-                    samples,
-                    Arc::clone(&cache),
-                )?;
-                let embedding = self.embedder.embed(&audio.waves(0..1)?)?;
-                let score = scorer.score(embedding.view())?[0];
-                let nearest = scorer.nearest(embedding.view())?[0];
+                let heard = self.hear(path, machine, section)?;
                 Ok(ClipScore {
                     path: path.clone(),
-                    machine: scorer.key.machine.clone(),
-                    section: scorer.key.section.clone(),
-                    score,
-                    threshold: scorer.threshold,
-                    decision: score > scorer.threshold,
-                    nearest: self.table.clips[nearest.reference].path.clone(),
+                    machine: heard.scorer.key.machine.clone(),
+                    section: heard.scorer.key.section.clone(),
+                    score: heard.score,
+                    threshold: heard.threshold,
+                    decision: heard.score > heard.threshold,
+                    nearest: heard.nearest,
                 })
             })
             .collect()
+    }
+
+    /// Decodes and scores one recording.
+    pub(crate) fn hear(
+        &self,
+        path: &Path,
+        machine: Option<&str>,
+        section: Option<&str>,
+    ) -> Result<Heard<'_>, OffkeyError> {
+        let scorer = self.scorer_for(path, machine, section)?;
+        let wave = self.audio(&[&bare_clip(path, &scorer.key)])?.wave_at(0, 0)?;
+        let embedding = self.embedder.embed(std::slice::from_ref(&wave))?;
+        let score = scorer.score(embedding.view())?[0];
+        let nearest = scorer.nearest(embedding.view())?[0];
+        Ok(Heard {
+            wave,
+            scorer,
+            score,
+            threshold: scorer.threshold,
+            nearest: self.table.clips[nearest.reference].path.clone(),
+        })
+    }
+
+    /// Waveforms of the first references of a section.
+    pub(crate) fn reference_waves(
+        &self,
+        scorer: &SectionScorer,
+        most: usize,
+    ) -> Result<Vec<Vec<f32>>, OffkeyError> {
+        let rows = scorer.reference_rows.iter().take(most);
+        let clips: Vec<&Clip> = rows.map(|&row| &self.table.clips[row]).collect();
+        Ok(self.audio(&clips)?.waves(0..clips.len())?)
+    }
+
+    /// Rate in hertz and length in samples of the waveforms the model takes.
+    pub(crate) fn clip_shape(&self) -> (u32, usize) {
+        self.recipe.clip_shape()
+    }
+
+    pub(crate) fn embedder(&self) -> &Embedder {
+        &self.embedder
+    }
+
+    fn audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
+        let (rate_hz, samples) = self.recipe.clip_shape();
+        let cache = Arc::new(WaveCache::new(0));
+        ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, cache)
     }
 
     fn scorer_for(

@@ -142,6 +142,9 @@ pub enum OffkeyError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is no spectrogram to mask.
+    #[error("the model has no spectrogram branch, and an explanation masks the spectrogram")]
+    NothingToMask,
     /// No recording where one was looked for.
     #[error("no WAV or FLAC file in {searched}")]
     NoRecordings {
