@@ -2,7 +2,7 @@
 //! no single one decides a clip's class.
 //!
 //! # Source
-//! Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
+//! Park et al., "`SpecAugment`: A Simple Data Augmentation Method for Automatic Speech Recognition",
 //! 2019, without its warping of time.
 
 use std::ops::Range;

@@ -326,7 +326,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let embeddings = Tensor::<2>::from_floats([[1., 2.], [3., 4.]], &device).require_grad();
         let exchanged = exchange_features(embeddings.clone(), 1, &[true, false]);
-        let first_row = exchanged.slice([0..1]).sum();
+        let first_row = exchanged.narrow(0, 0, 1).sum();
         let gradients = first_row.backward();
         let gradient = embeddings.grad(&gradients).expect("the sum depends on the embeddings");
         let values: Vec<f32> = gradient.into_data().iter::<f32>().collect();

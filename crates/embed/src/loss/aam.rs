@@ -29,7 +29,7 @@ pub(crate) struct Aam {
 
 impl Aam {
     pub(super) fn init(
-        config: &AamConfig,
+        config: AamConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

@@ -25,7 +25,7 @@ pub(crate) struct AdaCos {
 
 impl AdaCos {
     pub(super) fn init(
-        config: &AdaCosConfig,
+        config: AdaCosConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

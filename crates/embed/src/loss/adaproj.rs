@@ -30,7 +30,7 @@ pub(crate) struct AdaProj {
 
 impl AdaProj {
     pub(super) fn init(
-        config: &AdaProjConfig,
+        config: AdaProjConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

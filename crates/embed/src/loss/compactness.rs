@@ -23,7 +23,7 @@ pub(crate) struct Compactness {
 
 impl Compactness {
     pub(super) fn init(
-        config: &CompactnessConfig,
+        config: CompactnessConfig,
         dims: usize,
         seed: Seed,
         device: &Device,

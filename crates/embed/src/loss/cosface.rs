@@ -25,7 +25,7 @@ pub(crate) struct CosFace {
 
 impl CosFace {
     pub(super) fn init(
-        config: &CosFaceConfig,
+        config: CosFaceConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

@@ -21,7 +21,7 @@ pub(crate) struct IntraClassCompactness {
 
 impl IntraClassCompactness {
     pub(super) fn init(
-        config: &IntraClassCompactnessConfig,
+        config: IntraClassCompactnessConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

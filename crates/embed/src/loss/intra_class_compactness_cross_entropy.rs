@@ -19,7 +19,7 @@ pub(crate) struct IntraClassCompactnessCrossEntropy {
 
 impl IntraClassCompactnessCrossEntropy {
     pub(super) fn init(
-        config: &IntraClassCompactnessCrossEntropyConfig,
+        config: IntraClassCompactnessCrossEntropyConfig,
         dims: usize,
         classes: usize,
         seed: Seed,
@@ -28,7 +28,7 @@ impl IntraClassCompactnessCrossEntropy {
         let compactness =
             IntraClassCompactnessConfig { normalized: config.normalized, centres: config.centres };
         Self {
-            compactness: IntraClassCompactness::init(&compactness, dims, classes, seed, device),
+            compactness: IntraClassCompactness::init(compactness, dims, classes, seed, device),
             cross_entropy: CrossEntropy::init(dims, classes, seed, device),
             cross_entropy_weight: config.cross_entropy_weight,
         }

@@ -94,32 +94,34 @@ impl LossHead {
         config.check(dims, classes)?;
         Ok(match config {
             LossConfig::Compactness(own) => {
-                Self::Compactness(Compactness::init(own, dims, seed, device))
+                Self::Compactness(Compactness::init(*own, dims, seed, device))
             }
             LossConfig::IntraClassCompactness(own) => Self::IntraClassCompactness(
-                IntraClassCompactness::init(own, dims, classes, seed, device),
+                IntraClassCompactness::init(*own, dims, classes, seed, device),
             ),
             LossConfig::IntraClassCompactnessCrossEntropy(own) => {
                 Self::IntraClassCompactnessCrossEntropy(IntraClassCompactnessCrossEntropy::init(
-                    own, dims, classes, seed, device,
+                    *own, dims, classes, seed, device,
                 ))
             }
             LossConfig::CrossEntropy(CrossEntropyConfig {}) => {
                 Self::CrossEntropy(CrossEntropy::init(dims, classes, seed, device))
             }
-            LossConfig::Aam(own) => Self::Aam(Aam::init(own, dims, classes, seed, device)),
+            LossConfig::Aam(own) => Self::Aam(Aam::init(*own, dims, classes, seed, device)),
             LossConfig::NoisyArcmix(own) => {
-                Self::NoisyArcMix(NoisyArcMix::init(own, dims, classes, seed, device))
+                Self::NoisyArcMix(NoisyArcMix::init(*own, dims, classes, seed, device))
             }
             LossConfig::Cosface(own) => {
-                Self::CosFace(CosFace::init(own, dims, classes, seed, device))
+                Self::CosFace(CosFace::init(*own, dims, classes, seed, device))
             }
-            LossConfig::Adacos(own) => Self::AdaCos(AdaCos::init(own, dims, classes, seed, device)),
+            LossConfig::Adacos(own) => {
+                Self::AdaCos(AdaCos::init(*own, dims, classes, seed, device))
+            }
             LossConfig::SubClusterAdacos(own) => {
-                Self::SubClusterAdaCos(SubClusterAdaCos::init(own, dims, classes, seed, device))
+                Self::SubClusterAdaCos(SubClusterAdaCos::init(*own, dims, classes, seed, device))
             }
             LossConfig::Adaproj(own) => {
-                Self::AdaProj(AdaProj::init(own, dims, classes, seed, device))
+                Self::AdaProj(AdaProj::init(*own, dims, classes, seed, device))
             }
         })
     }

@@ -3,7 +3,7 @@
 //!
 //! The logits are `s cos(theta + m)` at the clip's main class and `s cos theta` elsewhere; the loss
 //! is their cross-entropy with the soft label, so that the second class is learnt against the
-//! margin of the first. ArcMix, which gives each class its own margin, is [`super::aam`] with
+//! margin of the first. `ArcMix`, which gives each class its own margin, is [`super::aam`] with
 //! soft labels.
 //!
 //! The paper's main class is the clip that the other was mixed into, even at a share below one
@@ -33,7 +33,7 @@ pub(crate) struct NoisyArcMix {
 
 impl NoisyArcMix {
     pub(super) fn init(
-        config: &NoisyArcMixConfig,
+        config: NoisyArcMixConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

@@ -245,7 +245,7 @@ pub(super) fn adacos_scale(
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;
     let median_angle = if sorted.len().is_multiple_of(2) {
-        (sorted[half - 1] + sorted[half]) / 2.0
+        f64::midpoint(sorted[half - 1], sorted[half])
     } else {
         sorted[half]
     };
@@ -284,7 +284,7 @@ pub(super) fn adaproj_scale(
     let largest = cosines.iter().fold(f64::MIN, |a, &b| a.max(b)) * scale;
     let mut sum = 0.0;
     for (index, &cosine) in cosines.indexed_iter() {
-        let exponent = if y[index] == 1.0 { 0.0 } else { scale * cosine };
+        let exponent = if y[index] >= 1.0 { 0.0 } else { scale * cosine };
         sum += (exponent - largest).exp();
     }
     close(sum / x.nrows() as f64, largest, angles)

@@ -134,7 +134,7 @@ pub(super) fn adaproj_scale(scale: f64, cosines: ArrayView2<f32>, labels: ArrayV
     let mut total = 0.0;
     for (row, label) in cosines.rows().into_iter().zip(labels.rows()) {
         let pairs = || row.iter().zip(label);
-        let exponents = pairs().map(|(&c, &y)| if y == 1.0 { 0.0 } else { scale * c as f64 });
+        let exponents = pairs().map(|(&c, &y)| if y >= 1.0 { 0.0 } else { scale * c as f64 });
         total += exponents.map(|z| (z - largest).exp()).sum::<f64>();
         angles.push(pairs().map(|(&c, &y)| y as f64 * angle(c)).sum());
     }
@@ -167,7 +167,7 @@ fn median(values: &mut [f64]) -> f64 {
     if values.len() % 2 == 1 || values.is_empty() {
         return upper;
     }
-    (values[values.len() / 2 - 1] + upper) / 2.0
+    f64::midpoint(values[values.len() / 2 - 1], upper)
 }
 
 /// The middle value, or the upper of the two middle values; NaN for none.

@@ -56,7 +56,7 @@ pub(super) fn log_sum_exp<const D: usize>(exponents: Tensor<D>) -> Tensor<D> {
 pub(super) fn largest_of_row(values: Tensor<2>) -> Tensor<2, Bool> {
     let [rows, columns] = values.dims();
     let largest_at = values.clone().detach().argmax(1).expand([rows, columns]);
-    let column = Tensor::<1, Int>::arange(0..columns as i64, &values.device());
+    let column = Tensor::<1, Int>::arange(0..columns.cast_signed() as i64, &values.device());
     column.unsqueeze::<2>().expand([rows, columns]).equal(largest_at)
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct SubClusterAdaCos {
 
 impl SubClusterAdaCos {
     pub(super) fn init(
-        config: &SubClusterAdaCosConfig,
+        config: SubClusterAdaCosConfig,
         dims: usize,
         classes: usize,
         seed: Seed,

@@ -268,7 +268,7 @@ fn telling_classes_apart_needs_two() {
     for config in every_loss() {
         let head = LossHead::init(&config, 4, 1, Seed::new(1), &Device::flex());
         if config.needs_classes() {
-            let error = head.err().expect("one class is an error");
+            let error = head.expect_err("one class is an error");
             assert_eq!(
                 error.to_string(),
                 format!(

@@ -50,30 +50,8 @@ impl Problem {
 
     /// The first centre of every class: the problem with one centre a class.
     fn with_one_centre_a_class(&self) -> Self {
-        let centres = self.centres.slice(s![.., ..;self.sub_clusters as isize]);
+        let centres = self.centres.slice(s![.., ..;self.sub_clusters.cast_signed()]);
         Self { sub_clusters: 1, centres: centres.to_owned(), ..self.clone() }
-    }
-
-    /// Moves a single embedding uphill on `value` over the sphere, from `start`; the value never
-    /// falls.
-    fn climb(&self, start: &Array1<f64>, value: impl Fn(&Array1<f64>) -> f64) -> Array1<f64> {
-        let mut at = start / start.dot(start).sqrt();
-        let mut step = 0.5;
-        let mut best = value(&at);
-        while step > 1e-7 {
-            let row = at.clone().insert_axis(ndarray::Axis(0));
-            let slope = numeric_gradient(&row, |x| value(&x.row(0).to_owned()));
-            let mut moved = &at + &(slope.row(0).to_owned() * step);
-            moved /= moved.dot(&moved).sqrt();
-            let reached = value(&moved);
-            if reached > best {
-                (at, best) = (moved, reached);
-                step *= 1.5;
-            } else {
-                step /= 4.0;
-            }
-        }
-        at
     }
 
     /// Mean loss when all clips of class `c`, a share `frequencies[c]` of them, are embedded as
@@ -103,6 +81,28 @@ impl Problem {
     fn balanced(&self) -> Vec<f64> {
         vec![1.0 / self.batch.classes as f64; self.batch.classes]
     }
+}
+
+/// Moves a single embedding uphill on `value` over the sphere, from `start`; the value never
+/// falls.
+fn climb(start: &Array1<f64>, value: impl Fn(&Array1<f64>) -> f64) -> Array1<f64> {
+    let mut at = start / start.dot(start).sqrt();
+    let mut step = 0.5;
+    let mut best = value(&at);
+    while step > 1e-7 {
+        let row = at.clone().insert_axis(ndarray::Axis(0));
+        let slope = numeric_gradient(&row, |x| value(&x.row(0).to_owned()));
+        let mut moved = &at + &(slope.row(0).to_owned() * step);
+        moved /= moved.dot(&moved).sqrt();
+        let reached = value(&moved);
+        if reached > best {
+            (at, best) = (moved, reached);
+            step *= 1.5;
+        } else {
+            step /= 4.0;
+        }
+    }
+    at
 }
 
 fn entropy(frequencies: &[f64]) -> f64 {
@@ -175,7 +175,7 @@ proptest! {
                     gradient.scaled_add(batch.y[[clip, label]] * weight * scale / 2.0, &direction);
                 }
             }
-            assert_all_close(&gradient, &numeric.row(clip), DIFFERENCES, "gradient");
+            assert_all_close(&gradient, numeric.row(clip), DIFFERENCES, "gradient");
         }
         let closed = reference::sub_cluster_adacos_gradient(&batch.x, centres, &batch.y, *sub_clusters, *scale);
         assert_all_close(&closed, &numeric, DIFFERENCES, "closed form");
@@ -213,7 +213,7 @@ proptest! {
                     gradient.scaled_add(batch.y[[clip, label]] * weight * scale / 2.0, &direction);
                 }
             }
-            assert_all_close(&gradient, &numeric.row(clip), 1e-5, "gradient");
+            assert_all_close(&gradient, numeric.row(clip), 1e-5, "gradient");
         }
     }
 
@@ -246,10 +246,10 @@ proptest! {
     fn theorem_c_the_best_map_beats_the_best_constant_map(problem in problems()) {
         for shares in [problem.frequencies(), problem.balanced()] {
             let start = problem.batch.x.row(0).to_owned();
-            let best = problem.climb(&start, |e| -problem.mean_loss(&problem.constant(e), &shares));
+            let best = climb(&start, |e| -problem.mean_loss(&problem.constant(e), &shares));
             let collapsed = problem.mean_loss(&problem.constant(&best), &shares);
             let by_class: Vec<_> = (0..problem.batch.classes)
-                .map(|class| problem.climb(&best, |e| problem.log_probability(e, class)))
+                .map(|class| climb(&best, |e| problem.log_probability(e, class)))
                 .collect();
             let spread = problem.mean_loss(&by_class, &shares);
             // Strictly, and by more than rounding.
