@@ -83,7 +83,7 @@ fn train_steps(
             labels: &labels,
             held_out: None,
             encoder: &encoder,
-            loss: &LossConfig::SubClusterAdaCos(SubClusterAdaCosConfig::default())
+            loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default())
                 .with_trainable_centres(),
             train: &TrainConfig {
                 batch_clips: clips,
@@ -159,7 +159,7 @@ fn untrained(folder: &Path) -> Result<Encoder, Box<dyn Error>> {
         labels: &Labels { classes: 2, of_clip: vec![0, 1] },
         held_out: None,
         encoder: &config,
-        loss: &LossConfig::SubClusterAdaCos(SubClusterAdaCosConfig::default()),
+        loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default()),
         train: &TrainConfig { length: TrainLength::Epochs(1), ..TrainConfig::default() },
         seed: Seed::new(7),
         compute: Compute::default(),

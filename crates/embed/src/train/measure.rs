@@ -76,7 +76,7 @@ mod tests {
         let unit = array![[1.0, 0.0], [0.0, 1.0]];
         let centres = array![[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]];
         let measured = compactness(&unit, &[0, 1], &centres, 2, 0.5);
-        // The first clip lies on its centre, the second at a right angle to both of its own.
+        // The first clip lies on its centre, the second at a right angle to the nearer of its own.
         assert_abs_diff_eq!(measured.intra, 1.0, epsilon = 1e-12);
         let inter = measured.inter.expect("there are two classes");
         assert_abs_diff_eq!(inter, 2.0, epsilon = 1e-12);
