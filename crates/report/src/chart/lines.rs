@@ -155,7 +155,8 @@ impl Chart for LineChart {
         let mut words = format!("{}: {} over {}.", self.title, self.y_title, self.x_title);
         for series in &self.series {
             let name = shortened(&series.name, 60);
-            match (series.points.first(), series.points.last()) {
+            let finite = || series.points.iter().filter(|point| is_finite(point));
+            match (finite().next(), finite().next_back()) {
                 (Some(first), Some(last)) if !self.is_roc && !self.dots => {
                     let (from, to) = (number(first[1]), number(last[1]));
                     let _ = write!(words, " {name}: from {from} to {to}.");

@@ -124,7 +124,7 @@ mod tests {
             // At theta 0.2 a cell's error is at most a few per mille of the largest force.
             assert!((a - b).abs() < 5e-3 * scale, "{a} {b}");
         }
-        let divergence = fast.kl(&at, tree.repulsion(0.5).1);
+        let divergence = fast.kl(&at, tree.repulsion(0.2).1);
         assert!((divergence / exact.kl(&at) - 1.0).abs() < 2e-3);
     }
 }
