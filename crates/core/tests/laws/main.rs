@@ -4,6 +4,7 @@
 
 mod common;
 mod dataset;
+mod fingerprint;
 mod labels;
 mod names;
 mod real_data;

@@ -1,0 +1,14 @@
+//! What a data set's fingerprint follows.
+
+use crate::common::Tree;
+
+#[test]
+fn the_fingerprint_follows_content_not_place() {
+    let files = ["fan/normal/a.wav", "fan/normal/b.wav"];
+    let (one, two) = (Tree::new(&files), Tree::new(&files));
+    let print = |tree: &Tree| tree.read().fingerprint().expect("sizes of files that exist");
+    assert_eq!(print(&one), print(&two));
+    assert_eq!(print(&one).len(), 64);
+    two.write("fan/normal/a.wav", "longer");
+    assert_ne!(print(&one), print(&two));
+}
