@@ -41,7 +41,6 @@ fn small() -> AutoencoderConfig {
         epochs: 30,
         batch_windows: 32,
         learning_rate: 2e-2,
-        ..AutoencoderConfig::default()
     }
 }
 

@@ -290,7 +290,7 @@ impl LossConfig {
     }
 
     /// The same loss with trainable centres, as the additional head of the exchanges of
-    /// [`self_supervision`](crate::self_supervision) wants it.
+    /// [`SelfSupervision`](crate::SelfSupervision) wants it.
     #[must_use]
     pub fn with_trainable_centres(&self) -> Self {
         let mut config = self.clone();
