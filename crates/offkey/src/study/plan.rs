@@ -6,7 +6,7 @@ use offkey_embed::TrainLength;
 use sha2::{Digest, Sha256};
 
 use super::file::{Cell, StudyError, StudyFile};
-use crate::{ModelConfig, Recipe, recipe::AudioConfig};
+use crate::{ModelConfig, NoiseConfig, Recipe, recipe::AudioConfig};
 
 /// One trial of one cell on one data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +114,7 @@ impl Recipe {
     fn as_trained(&self) -> Self {
         let mut recipe = self.as_embedded();
         recipe.audio = AudioConfig {
-            noise: recipe.audio.noise.filter(|noise| noise.reaches_training()),
+            noise: recipe.audio.noise.filter(NoiseConfig::reaches_training),
             ..recipe.audio
         };
         recipe
