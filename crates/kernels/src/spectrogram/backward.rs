@@ -83,7 +83,60 @@ impl BackwardStep<'_> {
     /// Through one block. `pullback` leads from the stored gradient to that of the block's output;
     /// the result does the same for the block's input.
     fn block(&mut self, index: usize, pullback: &Pullback, workspace: &mut Workspace) -> Pullback {
-        let plan = self.plan;
+        let inner = self.second_conv(index, pullback, workspace);
+        self.first_conv(index, pullback, &inner, workspace)
+    }
+
+    /// Through a block's second convolution and the norm before it.
+    fn second_conv(
+        &mut self,
+        index: usize,
+        pullback: &Pullback,
+        workspace: &mut Workspace,
+    ) -> Pullback {
+        let level = self.plan.level;
+        let block = &self.plan.blocks[index];
+        let Workspace { blocks, gradients, inner_gradient, weight_chunks, sums, scratch, .. } =
+            workspace;
+        let memory = &blocks[index];
+        let relu_first = block.order == InnerOrder::ReluThenNorm;
+        let conv = &block.conv2;
+        let pass = Pass {
+            level,
+            clips: self.clips,
+            conv,
+            source: &memory.inner,
+            reading: &self.norms[block.norm.index].reading(relu_first, !relu_first),
+            weights: &pack_transposed(level, conv, self.params[conv.weight]),
+            gates: Gates {
+                main: floor(!relu_first),
+                skip: NO_FLOOR,
+                before_norm: floor(relu_first),
+            },
+            stored: StoredBatch {
+                gradient: &gradients[index / 2],
+                value: &memory.output,
+                pullback,
+            },
+            skip: SkipBatch::None,
+            scratch,
+        };
+        pass.run(inner_gradient, sums, weight_chunks);
+        self.gradients[conv.weight] =
+            unpack_gradient(level, conv, weight_chunks, conv.weight_lanes(), 0);
+        self.norm(&block.norm, sums, relu_first)
+    }
+
+    /// Through a block's first convolution, its skip connection and the norm of its input; `inner`
+    /// leads to the gradient between the convolutions.
+    fn first_conv(
+        &mut self,
+        index: usize,
+        pullback: &Pullback,
+        inner: &Pullback,
+        workspace: &mut Workspace,
+    ) -> Pullback {
+        let (plan, level) = (self.plan, self.plan.level);
         let block = &plan.blocks[index];
         let Workspace {
             pooled,
@@ -97,73 +150,38 @@ impl BackwardStep<'_> {
         } = workspace;
         let source = if index == 0 { &pooled[..] } else { &blocks[index - 1].output[..] };
         let memory = &blocks[index];
-        let (shallow, deep) = gradients.split_at_mut(index / 2);
-        let output_gradient = &mut deep[0];
-
-        let relu_first = block.order == InnerOrder::ReluThenNorm;
-        let floor = |relu: bool| if relu { 0.0 } else { NO_FLOOR };
-        let (level, clips) = (plan.level, self.clips);
-        let outer = StoredBatch { gradient: output_gradient, value: &memory.output, pullback };
-        let conv = &block.conv2;
-        let pass = Pass {
-            level,
-            clips,
-            conv,
-            source: &memory.inner,
-            reading: &self.norms[block.norm.index].reading(relu_first, !relu_first),
-            weights: &pack_transposed(level, conv, self.params[conv.weight]),
-            gates: Gates {
-                main: floor(!relu_first),
-                skip: NO_FLOOR,
-                before_norm: floor(relu_first),
-            },
-            stored: outer,
-            skip: SkipBatch::None,
-            scratch,
-        };
-        pass.run(inner_gradient, sums, weight_chunks);
-        self.gradients[conv.weight] =
-            unpack_gradient(level, conv, weight_chunks, conv.weight_lanes(), 0);
-        let inner = self.norm(&block.norm, sums, relu_first);
-
         let input_norm = block.input_norm.as_ref().unwrap_or(&plan.stem.norm);
+        let norm = &self.norms[input_norm.index];
         let skip_relu = block.input_norm.is_none();
-        let skip_reading = self.norms[input_norm.index].reading(false, skip_relu);
-        let skip_weights =
-            block.skip.as_ref().map(|conv| pack_transposed(level, conv, self.params[conv.weight]));
         let conv = &block.conv1;
         let alone = Pass {
             level,
-            clips,
+            clips: self.clips,
             conv,
             source,
-            reading: &self.norms[input_norm.index].reading(false, true),
+            reading: &norm.reading(false, true),
             weights: &pack_transposed(level, conv, self.params[conv.weight]),
             gates: Gates { main: 0.0, skip: floor(skip_relu), before_norm: NO_FLOOR },
-            stored: StoredBatch {
-                gradient: inner_gradient,
-                value: &memory.inner,
-                pullback: &inner,
-            },
+            stored: StoredBatch { gradient: inner_gradient, value: &memory.inner, pullback: inner },
             skip: SkipBatch::None,
             scratch,
         };
-        if let (Some(skip), Some(weights)) = (&block.skip, &skip_weights) {
-            let reading = &skip_reading;
+        let own = conv.weight_lanes();
+        let mut each = own;
+        let (shallow, deep) = gradients.split_at_mut(index / 2);
+        if let (Some(skip), Some(input_gradient)) = (&block.skip, shallow.last_mut()) {
+            let reading = &norm.reading(false, skip_relu);
+            let weights = &pack_transposed(level, skip, self.params[skip.weight]);
             let projection = Projection { conv: skip, shape: conv.input, source, reading, weights };
-            let skip_batch = SkipBatch::Projected { projection, stored: outer };
-            let Some(input_gradient) = shallow.last_mut() else {
-                unreachable!("a block that halves stands behind another stage")
-            };
-            Pass { skip: skip_batch, ..alone }.run(input_gradient, sums, weight_chunks);
-            let own = conv.weight_lanes();
-            let each = own + skip.weight_lanes();
+            let stored = StoredBatch { gradient: &deep[0], value: &memory.output, pullback };
+            let batch = SkipBatch::Projected { projection, stored };
+            Pass { skip: batch, ..alone }.run(input_gradient, sums, weight_chunks);
+            each += skip.weight_lanes();
             self.gradients[skip.weight] = unpack_gradient(level, skip, weight_chunks, each, own);
         } else {
             let skip = SkipBatch::Identity { value: &memory.output, pullback };
-            Pass { skip, ..alone }.run(output_gradient, sums, weight_chunks);
+            Pass { skip, ..alone }.run(&mut deep[0], sums, weight_chunks);
         }
-        let each = conv.weight_lanes() + block.skip.as_ref().map_or(0, ConvPlan::weight_lanes);
         self.gradients[conv.weight] = unpack_gradient(level, conv, weight_chunks, each, 0);
         self.norm(input_norm, sums, false)
     }
@@ -239,6 +257,11 @@ impl BackwardStep<'_> {
             }
         }
     }
+}
+
+/// 0 for a ReLU, minus infinity for none.
+fn floor(relu: bool) -> f32 {
+    if relu { 0.0 } else { NO_FLOOR }
 }
 
 /// A [`Stored`] gradient of all clips.

@@ -11,10 +11,10 @@ use std::ops::Range;
 use crate::simd::{LANES, Lane, Simd, floats};
 use crate::spectrogram::geometry::{ConvPlan, Phase, Shape, band_cols};
 use crate::spectrogram::norm::{Pullback, Reading};
+use crate::spectrogram::points::whole_tiles;
 use crate::spectrogram::rows::{Pull, Read};
 use crate::spectrogram::scratch::take;
 use crate::spectrogram::tile::{ConvRow, TapGradient, conv_row, tap_gradient};
-use crate::spectrogram::winograd::whole_tiles;
 
 /// Output rows that are computed from one band: a band and what it yields fit the second-level cache.
 const BAND_ROWS: usize = 16;

@@ -5,7 +5,7 @@
 //! that no tap ever needs a test for the edge.
 
 use crate::simd::LANES;
-use crate::spectrogram::winograd::{POINTS, whole_tiles};
+use crate::spectrogram::points::{POINTS, whole_tiles};
 
 /// One clip's activation in vectors of sixteen channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

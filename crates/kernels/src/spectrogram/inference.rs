@@ -18,9 +18,9 @@ use crate::spectrogram::norm::{BatchStatistics, NO_FLOOR, Norm, Reading};
 use crate::spectrogram::pack::pack_forward;
 use crate::spectrogram::pass::{ConvForward, Projection, Skip};
 use crate::spectrogram::plan::{InnerOrder, NormPlan, SpectrogramPlan, check_len};
+use crate::spectrogram::points::whole_tiles;
 use crate::spectrogram::scratch::{ScratchPool, take};
 use crate::spectrogram::stem::{Spectra, StemForward, pack_stem, stem_signs};
-use crate::spectrogram::winograd::whole_tiles;
 
 /// The branch ready to embed clips: weights packed, norms reduced to a factor and an addend.
 #[derive(Debug)]

@@ -23,12 +23,14 @@ mod norm;
 mod pack;
 mod pass;
 mod plan;
+mod points;
 mod rows;
 mod scratch;
 mod stem;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod tile_weights;
 mod winograd;
 mod workspace;
 

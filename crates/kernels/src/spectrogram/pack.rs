@@ -2,7 +2,7 @@
 
 use crate::simd::{LANES, Lane, Level, dispatch, floats, floats_mut};
 use crate::spectrogram::geometry::{ConvPlan, Phase};
-use crate::spectrogram::winograd::{Direction, PackWeights, UnpackGradient};
+use crate::spectrogram::tile_weights::{Direction, PackWeights, UnpackGradient};
 
 /// Weights for the convolution itself: `[output block][input block][tap][input channel]` vectors of
 /// sixteen output channels, or transformed ones where it goes by tiles.

@@ -120,24 +120,29 @@ impl ConvForward<'_> {
             let block = place / count;
             let start = conv.output.row(block, rows.start + place % count);
             let output = &mut self.output[start - before..][..cols];
+            let floor = simd.splat(self.sums_floor);
+            let mut sums = RowSums::new(simd);
             match self.skip {
                 Skip::Identity { source, reading } => {
                     let read = Read::new(simd, reading, block);
                     let source = &source[start..start + cols];
-                    for ((value, skipped), out) in line.iter().zip(source).zip(&mut *output) {
+                    for ((value, skipped), out) in line.iter().zip(source).zip(output) {
                         let value = simd.add(simd.load(&value.0), read.at(skipped));
                         simd.store(value, &mut out.0);
+                        let seen = simd.max(value, floor);
+                        sums.add(seen, seen);
                     }
                 }
-                Skip::None | Skip::Projected(_) => output.copy_from_slice(line),
+                Skip::None | Skip::Projected(_) => {
+                    for (value, out) in line.iter().zip(output) {
+                        let value = simd.load(&value.0);
+                        simd.store(value, &mut out.0);
+                        let seen = simd.max(value, floor);
+                        sums.add(seen, seen);
+                    }
+                }
             }
             if let Some(totals) = &mut self.sums {
-                let floor = simd.splat(self.sums_floor);
-                let mut sums = RowSums::new(simd);
-                for value in output {
-                    let value = simd.max(simd.load(&value.0), floor);
-                    sums.add(value, value);
-                }
                 sums.flush(block, totals);
             }
         }
