@@ -170,7 +170,8 @@ mod tests {
         for length in [0, 1, 15, 16, 17, 40] {
             let a: Vec<f32> = (0..length).map(|x| x as f32).collect();
             let expected: f32 = a.iter().map(|x| x * x).sum();
-            assert_eq!(dot(&a, &a).to_bits(), expected.to_bits(), "length {length}");
+            // Whole numbers of this size add up exactly, in any order.
+            assert!((dot(&a, &a) - expected).abs() < 0.5, "length {length}");
         }
     }
 }
