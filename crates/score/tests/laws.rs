@@ -94,9 +94,7 @@ fn what_lies_far_away_scores_above_every_reference() {
     let normals = Owned::new(60, 10);
     // A domain that the inner backend has not seen is standardised by its own distances, which may
     // be as large as any: the law is not one of that variant.
-    let blind = |config: &BackendConfig| {
-        matches!(config, BackendConfig::DomainNorm(norm) if norm.fitted_to == FittedTo::Source)
-    };
+    let blind = |config: &BackendConfig| matches!(config, BackendConfig::DomainNorm(norm) if norm.fitted_to == FittedTo::Source);
     for config in every_backend().into_iter().filter(|config| !blind(config)) {
         let references = normals.scores(&config, normals.embeddings.view());
         let highest = references.iter().copied().fold(f64::NEG_INFINITY, f64::max);
