@@ -1,7 +1,7 @@
 //! Sound to features: decoding, resampling, spectra.
 //!
 //! This crate turns files into mono [`Waveform`]s and waveforms into [`Stft`] magnitudes, whole-clip
-//! [`spectrum`]s and [`LogMel`] spectrograms, in one piece or as they arrive. It never knows years,
+//! [`spectrum()`]s and [`LogMel`] spectrograms, in one piece or as they arrive. It never knows years,
 //! machines or labels.
 //!
 //! Start reading at [`decode`](mod@decode), then [`stft`].

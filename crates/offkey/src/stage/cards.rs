@@ -2,14 +2,14 @@
 //! were compared with.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use offkey_core::{Clip, Condition, EmbeddingTable, ScoreRow};
+use offkey_core::{Clip, EmbeddingTable, ScoreRow};
 use offkey_report::{
     chart::{Levels, spectrogram_png},
-    page::{AudioClip, ClipCard, NearestNormal, Picture, Role},
+    page::{AudioClip, ClipCard, NearestNormal, Picture, Role, SectionScores, picks},
 };
 use offkey_signal::{Stft, encode_wav};
 
-use super::score::{SectionKey, SectionScorer, SectionThreshold};
+use super::score::{SectionKey, SectionScorer};
 use crate::{OffkeyError, run::Run};
 
 /// Clips shown in each role.
@@ -19,19 +19,13 @@ impl Run<'_> {
     /// Cards for the most telling clips.
     pub(super) fn cards(
         &self,
-        rows: &[ScoreRow],
-        thresholds: &[SectionThreshold],
+        sections: &[SectionScores],
         table: &EmbeddingTable,
     ) -> Result<Vec<ClipCard>, OffkeyError> {
-        let threshold_of = |row: &ScoreRow| {
-            let key = SectionKey::of(&row.clip);
-            thresholds.iter().find(|section| section.key == key).map(|section| section.threshold)
-        };
-        let mut cards = Vec::new();
-        for (role, row) in chosen(rows) {
-            cards.push(self.card(role, row, threshold_of(row), table)?);
-        }
-        Ok(cards)
+        picks(sections, SHOWN)
+            .into_iter()
+            .map(|pick| self.card(pick.role, pick.row, pick.threshold, table))
+            .collect()
     }
 
     fn card(
@@ -117,30 +111,4 @@ impl Run<'_> {
 pub(crate) fn levels_db(wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
     let magnitude = Stft { window: 1024, hop: 512 }.magnitude(wave).map_err(OffkeyError::embed)?;
     Ok(magnitude.mapv(|value| 20.0 * value.max(1e-6).log10()))
-}
-
-/// The clips worth showing: both ends of the ranking, and mistakes where labels are known.
-fn chosen(rows: &[ScoreRow]) -> Vec<(Role, &ScoreRow)> {
-    let mut ranked: Vec<&ScoreRow> = rows.iter().collect();
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let pick = |role: Role, fits: &dyn Fn(&ScoreRow) -> bool, from_top: bool| {
-        let fitting = ranked.iter().copied().filter(|row| fits(row));
-        let picked: Vec<&ScoreRow> = if from_top {
-            fitting.take(SHOWN).collect()
-        } else {
-            fitting.rev().take(SHOWN).collect()
-        };
-        picked.into_iter().map(move |row| (role, row)).collect::<Vec<_>>()
-    };
-    let false_alarm = |row: &ScoreRow| {
-        row.clip.condition == Some(Condition::Normal) && row.decision == Some(true)
-    };
-    let miss = |row: &ScoreRow| {
-        row.clip.condition == Some(Condition::Anomaly) && row.decision == Some(false)
-    };
-    let mut cards = pick(Role::MostAnomalous, &|_| true, true);
-    cards.extend(pick(Role::MostNormal, &|_| true, false));
-    cards.extend(pick(Role::FalseAlarm, &false_alarm, true));
-    cards.extend(pick(Role::Miss, &miss, false));
-    cards
 }

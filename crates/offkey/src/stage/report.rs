@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use offkey_core::{ScoreRow, table};
-use offkey_eval::{Interval, Metrics};
-use offkey_report::page::{
-    Measured, MetricRow, MetricTable, PageData, SectionScores, TrainingRow, render,
-};
+use offkey_report::page::{PageData, SectionScores, TrainingRow, metric_tables, render};
 
 use super::{
     score::{SectionKey, SectionThreshold, read_scores},
@@ -42,6 +39,7 @@ impl Run<'_> {
                 run.map()?;
             }
             run.progress.begin(Stage::Report, 1, "page");
+            let sections = sections(&rows, &thresholds);
             let page = PageData {
                 title: format!("{}: {}", run.recipe.name, run.manifest.data.join(", ")),
                 subtitle: format!(
@@ -53,10 +51,10 @@ impl Run<'_> {
                 ),
                 summary: summary(&metrics, &rows),
                 metrics: metric_tables(&metrics.metrics),
-                sections: sections(&rows, &thresholds),
+                sections: sections.clone(),
                 training: training(&run.folder)?,
                 map: run.page_map()?,
-                clips: run.cards(&rows, &thresholds, &table)?,
+                clips: run.cards(&sections, &table)?,
                 recipe_toml: run.recipe.to_toml(),
                 manifest_json: fs::read_to_string(run.folder.manifest()).unwrap_or_default(),
                 ..PageData::default()
@@ -114,101 +112,6 @@ fn summary(run: &RunMetrics, rows: &[ScoreRow]) -> Vec<String> {
         ));
     }
     paragraphs
-}
-
-/// The official family and the own-domain family, each in a table of its own.
-fn metric_tables(metrics: &Metrics) -> Vec<MetricTable> {
-    let value = |value: Option<f64>, interval: Option<Interval>| {
-        value.map(|value| Measured { value, interval: interval.map(|i| (i.low, i.high)) })
-    };
-    let mut rows: Vec<MetricRow> = metrics
-        .per_section
-        .iter()
-        .map(|row| MetricRow {
-            label: row_label(&row.machine, &row.section, row.domain),
-            total: false,
-            values: vec![
-                value(row.auc, row.auc_interval),
-                value(row.pauc, row.pauc_interval),
-                value(row.auc_source, row.auc_source_interval),
-                value(row.auc_target, row.auc_target_interval),
-                value(row.f1, None),
-            ],
-        })
-        .collect();
-    let intervals = metrics.intervals.unwrap_or_default();
-    rows.push(MetricRow {
-        label: "mean".to_owned(),
-        total: true,
-        values: vec![
-            value(metrics.auc, intervals.auc),
-            value(metrics.pauc, intervals.pauc),
-            value(metrics.auc_source, intervals.auc_source),
-            value(metrics.auc_target, intervals.auc_target),
-            None,
-        ],
-    });
-    rows.push(MetricRow {
-        label: "official score".to_owned(),
-        total: true,
-        values: vec![
-            value(metrics.official_score, intervals.official_score),
-            None,
-            None,
-            None,
-            None,
-        ],
-    });
-    let rules = metrics.year.map_or_else(String::new, |year| format!(", rules of {year}"));
-    let mut tables = vec![MetricTable {
-        caption: format!("Official metrics{rules}"),
-        columns: ["AUC", "pAUC", "AUC source", "AUC target", "F1"].map(str::to_owned).to_vec(),
-        rows,
-    }];
-    tables.extend(own_domain_table(metrics));
-    tables
-}
-
-fn own_domain_table(metrics: &Metrics) -> Option<MetricTable> {
-    let value = |value: Option<f64>| value.map(|value| Measured { value, interval: None });
-    let row = |label: String, total, own: offkey_eval::OwnDomain| MetricRow {
-        label,
-        total,
-        values: [
-            own.auc_source,
-            own.auc_target,
-            own.auc_mixed,
-            own.pauc_source,
-            own.pauc_target,
-            own.pauc_mixed,
-        ]
-        .map(value)
-        .to_vec(),
-    };
-    let own = metrics.own_domain?;
-    own.auc_target?;
-    let mut rows: Vec<MetricRow> = metrics
-        .per_section
-        .iter()
-        .filter_map(|r| {
-            Some(row(row_label(&r.machine, &r.section, r.domain), false, r.own_domain?))
-        })
-        .collect();
-    rows.push(row("mean".to_owned(), true, own));
-    let columns =
-        ["AUC source", "AUC target", "AUC both", "pAUC source", "pAUC target", "pAUC both"];
-    Some(MetricTable {
-        caption: "Own-domain metrics: normals and anomalies of the same domain".to_owned(),
-        columns: columns.map(str::to_owned).to_vec(),
-        rows,
-    })
-}
-
-fn row_label(machine: &str, section: &str, domain: Option<offkey_core::Domain>) -> String {
-    domain.map_or_else(
-        || format!("{machine} {section}"),
-        |domain| format!("{machine} {section} {domain}"),
-    )
 }
 
 fn sections(rows: &[ScoreRow], thresholds: &[SectionThreshold]) -> Vec<SectionScores> {

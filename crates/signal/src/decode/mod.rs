@@ -1,6 +1,6 @@
 //! Files to mono waveforms: WAV and FLAC, any channels, any rate, in bounded memory.
 //!
-//! A file passes through three stages: a [`source`] that yields interleaved frames, the
+//! A file passes through three stages: a `source` that yields interleaved frames, the
 //! [`ChannelRule`] that makes them mono, and the [`crate::Resampler`]. [`ClipReader`] joins them;
 //! every other function here is a loop around it. No length or count from a header is ever used
 //! to reserve memory.
