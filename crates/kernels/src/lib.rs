@@ -1,7 +1,7 @@
 //! Fast CPU kernels for training and inference: plain slices in, plain slices out.
 //!
 //! Nothing here knows a tensor framework. Each kernel comes with a slow, obvious twin in
-//! [`reference`] that the tests hold it against, and picks its instruction set once through
+//! [`mod@reference`] that the tests hold it against, and picks its instruction set once through
 //! [`simd::Level`].
 
 mod gemm;
