@@ -1,9 +1,9 @@
 //! Measures every backend on averaged log-mel vectors of real machines with a real domain shift.
 //!
-//! `cargo run --release -p offkey-score --example mimii_vectors [ROTATIONS]` prints one table. The
-//! data lie in `$OFFKEY_TEST_DATA/mimii_vectors` (`../shared/data` without the variable): per
+//! `cargo run --release -p offkey-score --example mimii_vectors [ROTATIONS [NAME [TARGETS]]]`
+//! prints one table, of those backends whose name contains NAME. The data lie in `$OFFKEY_TEST_DATA/mimii_vectors` (`../shared/data` without the variable): per
 //! machine id, signal-to-noise ratio and condition one array `[recordings, 128]`. Two thirds of
-//! the normals train: source at +6 dB, ten target recordings at -6 dB. The rest and all anomalies
+//! the normals train: source at +6 dB, TARGETS (ten) recordings at -6 dB. The rest and all anomalies
 //! test, at both. Rotation `r` of five starts the split at row `r/5`. Labels are used for the
 //! numbers alone.
 
@@ -44,16 +44,22 @@ type Aucs = [f64; 3];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let rotations = std::env::args().nth(1).map_or(Ok(ROTATIONS), |text| text.parse())?;
+    let targets = std::env::args().nth(3).map_or(Ok(TARGETS), |text| text.parse())?;
     let mut splits: Vec<Vec<Split>> = Vec::new();
     for (machine, id) in MACHINES {
-        splits.push((0..rotations).map(|r| Split::read(machine, id, r)).collect::<Result<_, _>>()?);
+        let split = |rotation| Split::read(machine, id, rotation, targets);
+        splits.push((0..rotations).map(split).collect::<Result<_, _>>()?);
     }
     println!(
         "| backend | distance | source | target | both | target: {} | seconds |",
         MACHINES.map(|(machine, id)| format!("{machine} {id}")).join(", ")
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let wanted = std::env::args().nth(2).unwrap_or_default();
     for (name, config, distance) in configs() {
+        if !name.contains(&wanted) {
+            continue;
+        }
         let start = Instant::now();
         let mut by_machine: Vec<Vec<Aucs>> = Vec::new();
         for machine in &splits {
@@ -155,7 +161,12 @@ fn variants() -> Vec<(&'static str, BackendConfig)> {
 }
 
 impl Split {
-    fn read(machine: &str, id: &str, rotation: usize) -> Result<Self, Box<dyn Error>> {
+    fn read(
+        machine: &str,
+        id: &str,
+        rotation: usize,
+        targets: usize,
+    ) -> Result<Self, Box<dyn Error>> {
         let array = |snr: &str, condition: &str| {
             read_npy(&folder().join(format!("{machine}_id_{id}_snr_{snr}_{condition}.npy")))
         };
@@ -164,10 +175,10 @@ impl Split {
         let first = rotation * recordings / ROTATIONS;
         let rows: Vec<usize> = (0..recordings).map(|row| (row + first) % recordings).collect();
         let (train, test) = rows.split_at(2 * recordings / 3);
-        let (targets, sources) = train.split_at(TARGETS);
+        let (targets, sources) = train.split_at(targets.min(train.len()));
         let references = [clean.select(Axis(0), sources), noisy.select(Axis(0), targets)];
         let domains =
-            [vec![Some(Domain::Source); sources.len()], vec![Some(Domain::Target); TARGETS]];
+            [vec![Some(Domain::Source); sources.len()], vec![Some(Domain::Target); targets.len()]];
         Ok(Self {
             references: concatenate(Axis(0), &[references[0].view(), references[1].view()])?,
             domains: domains.concat(),

@@ -133,9 +133,28 @@ fn squared_norms(points: ArrayView2<f32>) -> Vec<f32> {
     points.rows().into_iter().map(|point| norm(point) as f32).collect()
 }
 
-/// Squared Euclidean distance in double precision.
+/// Sums kept side by side, so that the processor adds several at once.
+const LANES: usize = 8;
+
+/// Squared Euclidean distance in double precision. Contiguous points are faster, to the same bits.
 pub(crate) fn squared_distance(a: ArrayView1<f32>, b: ArrayView1<f32>) -> f64 {
-    a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum()
+    let mut sums = [0.0; LANES];
+    let mut add = |lane: usize, a: f32, b: f32| {
+        let difference = f64::from(a) - f64::from(b);
+        sums[lane] += difference * difference;
+    };
+    if let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) {
+        let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+        let rest = a_chunks.remainder().iter().zip(b_chunks.remainder());
+        for (a, b) in a_chunks.zip(b_chunks) {
+            (0..LANES).for_each(|lane| add(lane, a[lane], b[lane]));
+        }
+        rest.enumerate().for_each(|(lane, (&a, &b))| add(lane, a, b));
+    } else {
+        let pairs = a.iter().zip(b).enumerate();
+        pairs.for_each(|(index, (&a, &b))| add(index % LANES, a, b));
+    }
+    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -167,6 +186,17 @@ mod tests {
                 assert_eq!(found, all);
             }
         }
+    }
+
+    #[test]
+    fn strided_points_are_as_far_apart_as_contiguous_ones() {
+        let points = cloud(2, 21, 6);
+        let strided = points.t().as_standard_layout().into_owned();
+        let contiguous = squared_distance(points.row(0), points.row(1));
+        let of_columns = squared_distance(strided.column(0), strided.column(1));
+        assert_eq!(contiguous.to_bits(), of_columns.to_bits());
+        let plain = (&points.row(0) - &points.row(1)).mapv(|d| f64::from(d).powi(2)).sum();
+        assert!((contiguous - plain).abs() < 1e-5, "{contiguous} {plain}");
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub enum FittedTo {
     #[default]
     Both,
     /// Those of the source alone, where there are any: the few target references then only say
-    /// how a normal target clip scores. For vectors in which the target is the source with noise.
+    /// how a normal target clip scores. For vectors in which the target is the source with noise;
+    /// where it is something else, a clip unlike both may pass by the target's wide standard.
     Source,
 }
 
