@@ -43,7 +43,8 @@ pub fn demo(
     if existing == Existing::Refuse && run_folder.exists() {
         return Err(OffkeyError::RunExists { path: run_folder });
     }
-    let config = SynthConfig { clips: DEMO_CLIPS, snr_db: DEMO_SNR_DB, seed, ..SynthConfig::default() };
+    let config =
+        SynthConfig { clips: DEMO_CLIPS, snr_db: DEMO_SNR_DB, seed, ..SynthConfig::default() };
     synthesize(&config, &data, progress)?;
     let request = RunRequest {
         data: vec![data.clone()],
