@@ -25,6 +25,8 @@ pub struct AuxiliaryTask {
     pub section: bool,
     /// Tell attribute texts apart.
     pub attributes: bool,
+    /// Of attribute texts `name_value_name_value…` only these names; none given: the whole text.
+    pub attribute_names: Vec<String>,
     /// Tell source from target.
     pub domain: bool,
     /// The control: the same classes with the same numbers of clips, dealt to the clips at random.
@@ -33,7 +35,14 @@ pub struct AuxiliaryTask {
 
 impl Default for AuxiliaryTask {
     fn default() -> Self {
-        Self { machine: true, section: true, attributes: true, domain: true, shuffled: false }
+        Self {
+            machine: true,
+            section: true,
+            attributes: true,
+            attribute_names: Vec::new(),
+            domain: true,
+            shuffled: false,
+        }
     }
 }
 
@@ -125,14 +134,27 @@ impl AuxiliaryTask {
 
     fn tuple(&self, clip: &Clip, pseudo_attribute: Option<&str>) -> Vec<String> {
         let domain = clip.domain.map(|domain| domain.to_string()).unwrap_or_default();
+        let attributes = self.chosen(&clip.attributes);
         let levels = [
             (self.machine, clip.machine.as_str()),
             (self.section, clip.section.as_str()),
-            (self.attributes, clip.attributes.as_str()),
+            (self.attributes, attributes.as_str()),
             (self.domain, domain.as_str()),
             (pseudo_attribute.is_some(), pseudo_attribute.unwrap_or_default()),
         ];
         levels.iter().filter(|(enabled, _)| *enabled).map(|(_, word)| (*word).to_owned()).collect()
+    }
+
+    /// The part of an attribute text that tells classes apart.
+    fn chosen(&self, text: &str) -> String {
+        if self.attribute_names.is_empty() {
+            return text.to_owned();
+        }
+        let words: Vec<&str> = text.split('_').collect();
+        let is_chosen = |pair: &&[&str]| self.attribute_names.iter().any(|name| name == pair[0]);
+        let pairs: Vec<String> =
+            words.chunks(2).filter(is_chosen).map(|pair| pair.join("_")).collect();
+        pairs.join("_")
     }
 }
 

@@ -38,10 +38,24 @@ pub enum BranchConfig {
     Stft(StftConfig),
 }
 
+/// How a branch takes magnitudes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Magnitude {
+    /// As they are, as in the paper.
+    #[default]
+    Linear,
+    /// Natural logarithm of the magnitude, at least 1e-4: quiet bins count as much as
+    /// loud ones.
+    Log,
+}
+
 /// The spectrum branch; defaults are the paper's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpectrumConfig {
+    /// How magnitudes enter.
+    pub magnitude: Magnitude,
     /// Channels of every convolution.
     pub filters: usize,
     /// Length of each convolution's kernel, in bins of its input.
@@ -62,6 +76,10 @@ pub struct StftConfig {
     pub window: usize,
     /// Distance of neighbouring frames, in samples.
     pub hop: usize,
+    /// How magnitudes enter.
+    pub magnitude: Magnitude,
+    /// Whether each bin's mean over time is subtracted, as in the paper: only what changes is left.
+    pub subtract_mean: bool,
     /// Step of the first convolution (7x7), in frames and bins. It has the first stage's channels.
     pub stem_stride: usize,
     /// Channels of each residual stage. A stage has two blocks; all but the first halve the
@@ -129,6 +147,7 @@ impl Default for EncoderConfig {
 impl Default for SpectrumConfig {
     fn default() -> Self {
         Self {
+            magnitude: Magnitude::Linear,
             filters: 128,
             kernels: vec![256, 64, 16],
             strides: vec![64, 32, 4],
@@ -143,6 +162,8 @@ impl Default for StftConfig {
         Self {
             window: 1024,
             hop: 512,
+            magnitude: Magnitude::Linear,
+            subtract_mean: true,
             stem_stride: 2,
             stage_channels: vec![16, 32, 64, 128],
             dims: 128,

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayViewMut2};
 use offkey_signal::{Stft, spectrum_into, subtract_temporal_mean};
 use rayon::prelude::*;
 
-use crate::{BranchConfig, EncoderConfig, network::BranchInput};
+use crate::{BranchConfig, EncoderConfig, Magnitude, network::BranchInput};
 
 /// Features of one clip, one entry a branch.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct ClipFeatures {
 pub enum BranchFeatures {
     /// Magnitude spectrum of the whole clip, `[bins]`.
     Spectrum(Array1<f32>),
-    /// Magnitude spectrogram, `[frames, bins]`, before the temporal mean is subtracted.
+    /// Magnitude spectrogram, `[frames, bins]`, before logarithm and subtraction of the mean.
     Stft(Array2<f32>),
 }
 
@@ -34,12 +34,15 @@ impl BranchFeatures {
 }
 
 /// Features of a batch as the network takes them: row-major `[clips, ..]`, one entry a branch,
-/// temporal means of spectrograms subtracted.
+/// conditioned as each branch asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BatchFeatures {
     pub(crate) clips: usize,
     pub(crate) branches: Vec<Vec<f32>>,
 }
+
+/// Magnitude below which the logarithm does not tell bins apart: digital silence has one.
+const QUIETEST: f32 = 1e-4;
 
 /// Rows and columns of one branch's features; a spectrum has one row.
 pub(crate) fn shape(branch: &BranchConfig, clip_samples: usize) -> (usize, usize) {
@@ -75,7 +78,7 @@ pub(crate) fn of_batch(config: &EncoderConfig, waves: &[Vec<f32>]) -> BatchFeatu
         let mut values = vec![0.0; waves.len() * rows * columns];
         values.par_chunks_exact_mut(rows * columns).zip(waves).for_each(|(out, wave)| {
             magnitudes(branch, wave, out);
-            centre(branch, out, (rows, columns));
+            condition(branch, out, (rows, columns));
         });
         values
     });
@@ -93,7 +96,7 @@ pub(crate) fn gather(config: &EncoderConfig, clips: &[ClipFeatures]) -> BatchFea
                 BranchFeatures::Spectrum(bins) => values.extend(bins.iter()),
                 BranchFeatures::Stft(frames) => values.extend(frames.iter()),
             }
-            centre(branch, &mut values[start..], shape);
+            condition(branch, &mut values[start..], shape);
         }
         values
     });
@@ -110,8 +113,18 @@ fn magnitudes(branch: &BranchConfig, wave: &[f32], out: &mut [f32]) {
     done.expect("the configuration is valid and the buffer has the features' shape");
 }
 
-fn centre(branch: &BranchConfig, values: &mut [f32], shape: (usize, usize)) {
-    if let BranchConfig::Stft(_) = branch {
+/// Brings magnitudes to the form in which the branch's layers take them.
+fn condition(branch: &BranchConfig, values: &mut [f32], shape: (usize, usize)) {
+    let (magnitude, subtracts_mean) = match branch {
+        BranchConfig::Spectrum(config) => (config.magnitude, false),
+        BranchConfig::Stft(config) => (config.magnitude, config.subtract_mean),
+    };
+    if magnitude == Magnitude::Log {
+        for value in values.iter_mut() {
+            *value = value.max(QUIETEST).ln();
+        }
+    }
+    if subtracts_mean {
         let view = ArrayViewMut2::from_shape(shape, values).expect("rows x columns values");
         subtract_temporal_mean(view);
     }

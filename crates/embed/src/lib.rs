@@ -24,7 +24,7 @@ mod train;
 mod weights;
 
 pub use compute::{Compute, DeviceKind, Kernels};
-pub use config::{BranchConfig, ConfigError, EncoderConfig, SpectrumConfig, StftConfig};
+pub use config::{BranchConfig, ConfigError, EncoderConfig, Magnitude, SpectrumConfig, StftConfig};
 pub use encoder::{Encoder, normalised};
 pub use features::{BranchFeatures, ClipFeatures};
 pub use loss::LossConfig;

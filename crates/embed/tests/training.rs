@@ -60,6 +60,7 @@ fn tiny() -> EncoderConfig {
                 strides: vec![16, 8],
                 dense_layers: 2,
                 dims: 8,
+                ..SpectrumConfig::default()
             }),
             BranchConfig::Stft(StftConfig {
                 window: 128,
@@ -67,6 +68,7 @@ fn tiny() -> EncoderConfig {
                 stem_stride: 2,
                 stage_channels: vec![16, 16],
                 dims: 8,
+                ..StftConfig::default()
             }),
         ],
         ..EncoderConfig::default()

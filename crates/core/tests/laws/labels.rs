@@ -17,7 +17,7 @@ fn clips() -> Vec<Clip> {
 
 /// Levels: machine, section, attributes, domain.
 fn task([machine, section, attributes, domain]: [bool; 4]) -> AuxiliaryTask {
-    AuxiliaryTask { machine, section, attributes, domain, shuffled: false }
+    AuxiliaryTask { machine, section, attributes, domain, ..AuxiliaryTask::default() }
 }
 
 fn labels(task: &AuxiliaryTask, clips: &[Clip]) -> Labels {
@@ -51,6 +51,24 @@ fn there_is_one_class_per_distinct_tuple_of_enabled_levels() {
             (&classes.iter().map(ToString::to_string).collect::<Vec<_>>()[..], &of_clip[..])
         );
     }
+}
+
+#[test]
+fn attributes_can_be_chosen_by_name() {
+    let clips: Vec<Clip> =
+        ["vel_5_noise_rain", "vel_5_noise_wind", "vel_7_noise_rain", "noAttribute"]
+            .map(|text| clip("fan", "00", text, Domain::Source, text))
+            .to_vec();
+    let found = |names: &[&str]| {
+        let attribute_names = names.iter().map(ToString::to_string).collect();
+        let only = AuxiliaryTask { attribute_names, ..task([false, false, true, false]) };
+        labels(&only, &clips)
+    };
+    assert_eq!(found(&[]).of_clip, [1, 2, 3, 0], "the whole text");
+    assert_eq!(found(&["vel"]).classes, ["all", "vel_5", "vel_7"]);
+    assert_eq!(found(&["vel"]).of_clip, [1, 1, 2, 0]);
+    assert_eq!(found(&["noise"]).of_clip, [1, 2, 1, 0]);
+    assert_eq!(found(&["noise", "vel"]).of_clip, found(&[]).of_clip, "in the text's own order");
 }
 
 #[test]
