@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use offkey_core::{ScoreRow, Split, Year};
+use offkey_core::{Clip, ScoreRow, Split, Year, recognise_year};
 
 use crate::{
     BootstrapConfig, EvalError, MachineMetrics, MetricMeans, Metrics, OwnDomain, SectionMetrics,
     arithmetic_mean, bootstrap, harmonic_mean,
-    official::{Formula, recognise_year},
+    official::Formula,
     result_rows::{Areas, ResultRow, result_rows},
 };
 
@@ -33,7 +33,10 @@ pub fn evaluate_with(
     bootstrap: Option<BootstrapConfig>,
 ) -> Result<Metrics, EvalError> {
     let clips = test_clips(rows)?;
-    let year = year.or_else(|| recognise_year(rows));
+    let year = year.or_else(|| {
+        let all: Vec<&Clip> = rows.iter().map(|row| &row.clip).collect();
+        recognise_year(&all)
+    });
     let formula = Formula::of(year);
     let rows_of_year = result_rows(&clips, formula.scores_domains_apart());
     let mut per_section: Vec<SectionMetrics> =

@@ -28,6 +28,5 @@ pub use metrics::{
     ByDomain, Headline, HeadlineIntervals, MachineMetrics, MetricMeans, Metrics, OfficialTerm,
     OwnDomain, SectionMetrics, TermName, TrialMetrics,
 };
-pub use official::recognise_year;
 pub use submission::write_submission;
 pub use trials::aggregate;

@@ -1,8 +1,8 @@
 //! The official score of each year.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use offkey_core::{DcaseName, ScoreRow, Year, names::NameForm};
+use offkey_core::Year;
 
 use crate::{
     OfficialTerm, TermName, arithmetic_mean, harmonic_mean,
@@ -89,25 +89,4 @@ fn mean_over_machines(rows: &[(&ResultRow, Areas)]) -> Option<f64> {
     }
     let means = machines.values().flat_map(|(aucs, paucs)| [aucs, paucs]);
     arithmetic_mean(&means.filter_map(|values| arithmetic_mean(values)).collect::<Vec<_>>())
-}
-
-/// The year whose file names these are, where they tell: 2020 by its machine ids, 2021 by test
-/// names that state domain and condition but no attributes, over several sections of a machine.
-pub fn recognise_year(rows: &[ScoreRow]) -> Option<Year> {
-    let file_name = |row: &ScoreRow| row.clip.name.rsplit(['/', '\\']).next().map(str::to_owned);
-    let names: Vec<DcaseName> = rows
-        .iter()
-        .map(|row| DcaseName::parse(&file_name(row)?))
-        .collect::<Option<_>>()
-        .filter(|names: &Vec<_>| !names.is_empty())?;
-    if names.iter().all(|name| name.form == NameForm::MachineId) {
-        return Some(Year::Y2020);
-    }
-    let plain = |name: &DcaseName| {
-        name.form == NameForm::Section && name.domain.is_some() && name.attributes.is_empty()
-    };
-    let sections: BTreeSet<(&str, &str)> =
-        rows.iter().map(|row| (row.clip.machine.as_str(), row.clip.section.as_str())).collect();
-    let machines: BTreeSet<&str> = sections.iter().map(|(machine, _)| *machine).collect();
-    (names.iter().all(plain) && sections.len() > machines.len()).then_some(Year::Y2021)
 }
