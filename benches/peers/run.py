@@ -11,6 +11,7 @@ faster; `spread` is the interquartile range of the rounds' own ratios, divided b
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -77,20 +78,21 @@ def make_environment():
     made_from.write_text(wanted)
 
 
-def example(crate, name):
-    """Builds an example in release mode and returns its path."""
-    command = ["cargo", "build", "--release", "-p", crate, "--example", name]
-    built = subprocess.run(
-        [*command, "--message-format=json"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    messages = (json.loads(message) for message in built.stdout.splitlines())
-    return next(
-        message["executable"]
+@functools.cache
+def built_examples():
+    """Builds the project's examples in release mode, all in one selection, and tells where each is."""
+    command = ["cargo", "build", "--release", "--workspace", "--examples", "--message-format=json"]
+    built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    messages = map(json.loads, built.stdout.splitlines())
+    return {
+        message["target"]["name"]: message["executable"]
         for message in messages
-        if message.get("reason") == "compiler-artifact"
-        and message["target"]["name"] == name
-        and message.get("executable")
-    )
+        if message.get("reason") == "compiler-artifact" and message.get("executable")
+    }
+
+
+def example(name):
+    return built_examples()[name]
 
 
 class Worker:
@@ -180,19 +182,19 @@ def torch_workers(work, clips):
 
 
 def train_rows(_scratch):
-    ours = example("offkey-embed", "peer_step")
+    ours = example("peer_step")
     yield "train_step_64", Worker("offkey", [ours, "train", 64]), torch_workers("train", 64)
 
 
 def infer_rows(_scratch):
-    ours = example("offkey-embed", "peer_step")
+    ours = example("peer_step")
     for clips in (64, 1):
         yield f"infer_{clips}", Worker("offkey", [ours, "infer", clips]), torch_workers("infer", clips)
 
 
 def feature_rows(scratch):
     """Decoding, STFT and spectrum of 16 clips of 10 s, on one core."""
-    ours = example("offkey-signal", "peer_features")
+    ours = example("peer_features")
     files = noise_files(scratch, clips=16, seconds=10)
     key = "decode_stft_spectrum_s"
     script = HERE / "features_worker.py"
@@ -207,7 +209,7 @@ def feature_rows(scratch):
 
 def kmeans_rows(scratch):
     """16 means of 990 embeddings, 10 restarts."""
-    ours = example("offkey-score", "peer_kmeans")
+    ours = example("peer_kmeans")
     points = embeddings(scratch / "section.npy", 990)
     script = [PYTHON, HERE / "points_worker.py", "--work", "kmeans", "--repeats", 5, points]
     yield "kmeans", Program("offkey", [ours, points], "seconds"), [Program("scikit-learn", script, "seconds")]
@@ -215,7 +217,7 @@ def kmeans_rows(scratch):
 
 def tsne_rows(scratch):
     """750 steps on 2,000 embeddings, perplexity 30."""
-    ours = example("offkey-report", "peer_tsne")
+    ours = example("peer_tsne")
     points = embeddings(scratch / "map.npy", 2000)
     script = [PYTHON, HERE / "points_worker.py", "--work", "tsne", points]
     yield "tsne", Program("offkey", [ours, points], "seconds"), [Program("openTSNE", script, "seconds")]

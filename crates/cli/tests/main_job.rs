@@ -77,6 +77,72 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
 }
 
 #[test]
+fn a_run_stopped_anywhere_goes_on_to_the_same_bytes() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let steps = "--set model.network.training.length={steps=60}";
+    bench.ok(&format!("run --data data --out whole --seed 4 {QUICK} {steps}"));
+    let results = ["model/weights.safetensors", "losses.csv", "embeddings/embeddings.npy"];
+
+    let mut stopped = bench.start(&format!("run --data data --out parts --seed 4 {QUICK} {steps}"));
+    bench.wait_for("parts/model/checkpoint.safetensors");
+    Bench::interrupt(&stopped);
+    let code = stopped.wait().expect("it ends").code();
+    let resume = format!("run --data data --out parts --seed 4 --resume {QUICK} {steps}");
+    assert!(matches!(code, Some(0 | 130)), "ended cleanly, not by {code:?}");
+    assert!(code == Some(0) || !bench.path("parts/metrics.json").exists());
+    bench.ok(&resume);
+    for name in results {
+        assert!(
+            bench.read(&format!("parts/{name}")) == bench.read(&format!("whole/{name}")),
+            "{name}"
+        );
+    }
+
+    let weights = bench.modified("parts/model/weights.safetensors");
+    let metrics = bench.read("parts/metrics.json");
+    let manifest = String::from_utf8(bench.read("parts/manifest.json")).expect("text");
+    let mut manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    manifest["done"] = serde_json::json!(["prepare", "train"]);
+    bench.write("parts/manifest.json", manifest.to_string().as_bytes());
+    std::fs::remove_dir_all(bench.path("parts/embeddings")).expect("removed");
+    std::fs::remove_dir_all(bench.path("parts/scores")).expect("removed");
+    bench.ok(&resume);
+    assert_eq!(bench.modified("parts/model/weights.safetensors"), weights, "not trained again");
+    let [before, after] = [&metrics, &bench.read("parts/metrics.json")]
+        .map(|text| serde_json::from_slice::<serde_json::Value>(text).expect("JSON"));
+    assert_eq!(before["per_section"], after["per_section"]);
+
+    let other = bench.fails(2, &resume.replace("--seed 4", "--seed 5"));
+    assert!(other.contains("another seed"), "{other}");
+    let other = bench.fails(2, &format!("{resume} --set model.network.training.mixup=0.25"));
+    assert!(other.contains("another model"), "{other}");
+    let scored = bench.modified("parts/scores/thresholds.json");
+    bench.ok(&format!("{resume} --set threshold.percentile.q=0.5"));
+    assert_ne!(
+        bench.modified("parts/scores/thresholds.json"),
+        scored,
+        "scored by the new threshold"
+    );
+    assert_eq!(bench.modified("parts/model/weights.safetensors"), weights, "and not trained again");
+}
+
+#[test]
+fn beginning_anew_spares_the_old_run_until_the_new_one_can_begin() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    bench.ok("run --data data --out run --recipe log-mel-statistics --quiet");
+    let metrics = bench.read("run/metrics.json");
+    bench.fails(1, "run --data absent --out run --recipe log-mel-statistics --quiet --force");
+    std::fs::write(bench.path("data/m.wav"), b"no recording").expect("a broken file");
+    bench.fails(1, "run --data data --out run --recipe log-mel-statistics --quiet --force");
+    assert_eq!(bench.read("run/metrics.json"), metrics);
+    std::fs::remove_file(bench.path("data/m.wav")).expect("removed");
+    bench.ok("run --data data --out run --recipe spectrogram-statistics --quiet --force");
+    assert_ne!(bench.read("run/metrics.json"), metrics);
+}
+
+#[test]
 fn several_seeds_give_mean_and_deviation() {
     let bench = Bench::new();
     bench.ok(SYNTH);

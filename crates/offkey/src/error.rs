@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_embed::{TrainError, loss::LossError};
+
 /// An error of the facade: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,14 @@ pub enum OffkeyError {
     RunLocked {
         /// The folder.
         path: PathBuf,
+    },
+    /// A run cannot go on as another one.
+    #[error("`{}` was begun with another {what}, and cannot go on as this one", path.display())]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
     },
     /// A stage needs what an earlier stage writes.
     #[error("`{}` is absent, and `{stage}` needs it", path.display())]
@@ -244,6 +254,7 @@ impl OffkeyError {
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
                 | Self::NotARun { .. }
+                | Self::OtherRun { .. }
                 | Self::UnknownSection { .. }
         )
     }
@@ -252,6 +263,9 @@ impl OffkeyError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::RunExists { .. } => "choose another --out, or say --resume or --force",
+            Self::OtherRun { .. } => {
+                "say --resume with what it was begun with, choose another --out, or say --force"
+            }
             Self::NotARun { .. } => {
                 "name a folder that `offkey run --out` wrote, or an empty one to write to"
             }
@@ -275,6 +289,9 @@ impl OffkeyError {
                 "give test clips as well, or use the model with `offkey score CLIP --model RUN`"
             }
             Self::NoOutput { .. } => "name a folder with --out",
+            Self::Embed(error) if is_one_class(error.as_ref()) => {
+                "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
+            }
             Self::LooksFaulty { .. } => {
                 "listen to them; if they are normal all the same, say --force"
             }
@@ -290,4 +307,9 @@ impl OffkeyError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Whether training failed for want of a second class.
+fn is_one_class(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(TrainError::Loss(LossError::OneClass { .. })))
 }

@@ -1,6 +1,9 @@
-//! What made a run, and what it cost.
+//! What made a run, how far it got, and what it cost.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +40,10 @@ pub struct Manifest {
     pub test_clips: usize,
     /// Clips left out as unreadable.
     pub skipped_clips: usize,
-    /// Seconds of each stage.
+    /// Stages whose files are whole and made from those of the stages before.
+    #[serde(default)]
+    pub done: BTreeSet<String>,
+    /// Seconds of each stage, interrupted parts included.
     pub seconds: BTreeMap<String, f64>,
     /// Processor seconds of each stage, all threads together; absent where the system does not tell.
     pub cpu_seconds: BTreeMap<String, f64>,
@@ -45,6 +51,28 @@ pub struct Manifest {
     pub clips_per_second: Option<f64>,
     /// Largest resident memory of the process so far; absent where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
+}
+
+/// The stages in the order in which one reads what another wrote.
+const CHAIN: [&str; 7] = ["prepare", "train", "embed", "score", "evaluate", "map", "report"];
+
+impl Manifest {
+    /// Whether a stage need not be run again.
+    pub(crate) fn is_done(&self, stage: &str) -> bool {
+        self.done.contains(stage)
+    }
+
+    /// Forgets that a stage and those after it are done: their files are about to be out of date.
+    pub(crate) fn undo_from(&mut self, stage: &str) {
+        let from = CHAIN.iter().position(|&known| known == stage).unwrap_or(CHAIN.len());
+        self.done.retain(|done| !CHAIN[from..].contains(&done.as_str()));
+    }
+
+    /// Forgets what a stage has cost so far.
+    pub(crate) fn forget_cost(&mut self, stage: &str) {
+        self.seconds.remove(stage);
+        self.cpu_seconds.remove(stage);
+    }
 }
 
 /// Measures one stage.

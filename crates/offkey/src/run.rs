@@ -6,14 +6,17 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, Seed, Split, Year, table};
+use offkey_core::{Clip, Dataset, Seed, Split, Year, table};
 use offkey_embed::Compute;
 use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, audio::WaveCache,
-    manifest::Stopwatch, run_folder, stage,
+    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder,
+    audio::WaveCache,
+    manifest::Stopwatch,
+    run_folder::{self, seed_folders},
+    stage,
 };
 
 /// Everything asked of a run.
@@ -82,25 +85,30 @@ pub const DEFAULT_CACHE_BYTES: u64 = 512 << 20;
 /// # Errors
 /// [`OffkeyError`]; whatever was finished before stays in the folder and can be resumed.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunMetrics, OffkeyError> {
+    let dataset = Dataset::read_all(&request.data, &request.truth)?;
     let cache = Arc::new(WaveCache::new(request.cache_bytes));
     match &request.seeds {
-        Seeds::One(seed) => run_one(request, &request.out, *seed, &cache, progress),
-        Seeds::Each(seeds) => run_each(request, seeds.clone(), &cache, progress),
+        Seeds::One(seed) => run_one(request, dataset, &request.out, *seed, &cache, progress),
+        Seeds::Each(seeds) => run_each(request, &dataset, seeds.clone(), &cache, progress),
     }
 }
 
 fn run_each(
     request: &RunRequest,
+    dataset: &Dataset,
     seeds: RangeInclusive<u64>,
     cache: &Arc<WaveCache>,
     progress: &dyn Progress,
 ) -> Result<RunMetrics, OffkeyError> {
     let folder = RunFolder::create(&request.out, request.existing)?;
+    if request.existing == Existing::Replace {
+        folder.clear()?;
+    }
     run_folder::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
     let mut trials = Vec::new();
     for seed in seeds {
         let out = request.out.join(format!("seed_{seed}"));
-        trials.push((seed, run_one(request, &out, seed, cache, progress)?));
+        trials.push((seed, run_one(request, dataset.clone(), &out, seed, cache, progress)?));
     }
     let metrics = combine(&trials)?;
     run_folder::write_json(&folder.metrics(), &metrics)?;
@@ -125,31 +133,45 @@ fn combine(trials: &[(u64, RunMetrics)]) -> Result<RunMetrics, OffkeyError> {
 
 fn run_one(
     request: &RunRequest,
+    dataset: Dataset,
     out: &Path,
     seed: u64,
     cache: &Arc<WaveCache>,
     progress: &dyn Progress,
 ) -> Result<RunMetrics, OffkeyError> {
     let folder = RunFolder::create(out, request.existing)?;
-    let resume = request.existing == Existing::Resume;
-    if resume && folder.metrics().is_file() {
-        return run_folder::read_json(&folder.metrics());
+    let mut run =
+        stage::prepare::prepare(request, dataset, folder, seed, Arc::clone(cache), progress)?;
+    if !run.manifest.is_done("train") {
+        run.train(request.existing == Existing::Resume)?;
     }
-    let mut run = stage::prepare::prepare(request, folder, seed, Arc::clone(cache), progress)?;
-    run.train(resume)?;
-    run.embed()?;
-    run.score()?;
-    let metrics = run.evaluate()?;
-    run.report()?;
+    if !run.manifest.is_done("embed") {
+        run.embed()?;
+    }
+    if !run.manifest.is_done("score") {
+        run.score()?;
+    }
+    let metrics = if run.manifest.is_done("evaluate") {
+        run_folder::read_json(&run.folder.metrics())?
+    } else {
+        run.evaluate()?
+    };
+    if !run.manifest.is_done("report") {
+        run.report()?;
+    }
     Ok(metrics)
 }
 
-/// Trains the model of a run again, from the clips it knows.
+/// Trains the model of a run again, from the clips it knows; with `resume` only what is missing.
 ///
 /// # Errors
 /// [`OffkeyError`], among them when the run is absent or in use.
 pub fn train(root: &Path, resume: bool, progress: &dyn Progress) -> Result<(), OffkeyError> {
-    Run::open(root, progress)?.train(resume)
+    let mut run = Run::open(root, progress)?;
+    if resume && run.manifest.is_done("train") {
+        return Ok(());
+    }
+    run.train(resume)
 }
 
 /// Redoes a run's embeddings from its model.
@@ -177,6 +199,7 @@ pub fn evaluate(
     year: Option<Year>,
     progress: &dyn Progress,
 ) -> Result<RunMetrics, OffkeyError> {
+    RunFolder::open_to_read(root)?;
     let seeds = seed_folders(root)?;
     if seeds.is_empty() {
         let mut run = Run::open(root, progress)?;
@@ -206,27 +229,13 @@ pub fn map(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError>
 /// # Errors
 /// [`OffkeyError`], among them when there are no metrics.
 pub fn report(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
+    RunFolder::open_to_read(root)?;
     if seed_folders(root)?.is_empty() {
         return Run::open(root, progress)?.report();
     }
     let folder = RunFolder::open(root)?;
     let recipe = Recipe::read(&folder.recipe())?;
     stage::report::write_trials(&folder, &recipe, &run_folder::read_json(&folder.metrics())?)
-}
-
-/// The subfolders of a run of several seeds, in the order of seeds.
-fn seed_folders(root: &Path) -> Result<Vec<(u64, PathBuf)>, OffkeyError> {
-    RunFolder::open_to_read(root)?;
-    let mut seeds = Vec::new();
-    for entry in std::fs::read_dir(root).map_err(OffkeyError::io(root))? {
-        let path = entry.map_err(OffkeyError::io(root))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some(seed) = name.strip_prefix("seed_").and_then(|n| n.parse().ok()) {
-            seeds.push((seed, path));
-        }
-    }
-    seeds.sort_unstable();
-    Ok(seeds)
 }
 
 impl<'a> Run<'a> {
@@ -248,19 +257,37 @@ impl<'a> Run<'a> {
         self.clips.iter().filter(|clip| clip.split == split).collect()
     }
 
-    /// Runs a stage's work and books its cost.
+    /// Runs a stage's work from its beginning, and books what it cost and that it is done.
     pub(crate) fn timed<T>(
         &mut self,
         stage: &str,
         work: impl FnOnce(&mut Self) -> Result<T, OffkeyError>,
     ) -> Result<T, OffkeyError> {
+        self.manifest.forget_cost(stage);
+        self.timed_on(stage, work)
+    }
+
+    /// As [`Self::timed`], adding to what an interrupted part of the stage has cost.
+    pub(crate) fn timed_on<T>(
+        &mut self,
+        stage: &str,
+        work: impl FnOnce(&mut Self) -> Result<T, OffkeyError>,
+    ) -> Result<T, OffkeyError> {
         let watch = Stopwatch::start();
-        self.manifest.seconds.remove(stage);
-        self.manifest.cpu_seconds.remove(stage);
-        let result = work(self)?;
+        self.manifest.undo_from(stage);
+        self.write_manifest()?;
+        let result = work(self);
         watch.stop(&mut self.manifest, stage);
-        run_folder::write_json(&self.folder.manifest(), &self.manifest)?;
-        tracing::info!(stage, seconds = self.manifest.seconds[stage], "stage done");
-        Ok(result)
+        if result.is_ok() {
+            self.manifest.done.insert(stage.to_owned());
+            tracing::info!(stage, seconds = self.manifest.seconds[stage], "stage done");
+        }
+        let written = self.write_manifest();
+        let result = result?;
+        written.map(|()| result)
+    }
+
+    fn write_manifest(&self) -> Result<(), OffkeyError> {
+        run_folder::write_json(&self.folder.manifest(), &self.manifest)
     }
 }

@@ -24,12 +24,12 @@ pub enum Existing {
     Refuse,
     /// Go on where the interrupted run stopped.
     Resume,
-    /// Remove the old run and begin anew.
+    /// Begin anew; the old run goes when the new one has something to put in its place.
     Replace,
 }
 
-/// The files a run may hold; [`Existing::Replace`] removes these and nothing else.
-const OURS: [&str; 11] = [
+/// The files a run may hold; beginning anew removes these, seeds' folders, and nothing else.
+const OURS: [&str; 15] = [
     "recipe.toml",
     "manifest.json",
     "clips.csv",
@@ -41,6 +41,10 @@ const OURS: [&str; 11] = [
     "scores",
     "metrics.json",
     "report.html",
+    "tsne.csv",
+    "tsne.svg",
+    "tsne.png",
+    "explain",
 ];
 
 impl RunFolder {
@@ -64,11 +68,7 @@ impl RunFolder {
             return Err(OffkeyError::NotARun { path: root.to_owned() });
         }
         fs::create_dir_all(root).map_err(OffkeyError::io(root))?;
-        let folder = Self { root: root.to_owned(), _lock: Some(lock(root)?) };
-        if occupied && existing == Existing::Replace {
-            folder.clear()?;
-        }
-        Ok(folder)
+        Ok(Self { root: root.to_owned(), _lock: Some(lock(root)?) })
     }
 
     /// Opens a finished or interrupted run to redo a stage, and locks it.
@@ -151,9 +151,11 @@ impl RunFolder {
         self.root.join("report.html")
     }
 
-    fn clear(&self) -> Result<(), OffkeyError> {
-        for name in OURS {
-            let path = self.root.join(name);
+    /// Removes the run that the folder holds, and nothing else.
+    pub(crate) fn clear(&self) -> Result<(), OffkeyError> {
+        let old = OURS.map(|name| self.root.join(name)).into_iter();
+        let seeds = seed_folders(&self.root)?.into_iter().map(|(_, folder)| folder);
+        for path in old.chain(seeds) {
             let removed =
                 if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match removed {
@@ -165,6 +167,21 @@ impl RunFolder {
         }
         Ok(())
     }
+}
+
+/// The runs in subfolders of a run of several seeds, in the order of seeds.
+pub(crate) fn seed_folders(root: &Path) -> Result<Vec<(u64, PathBuf)>, OffkeyError> {
+    let mut seeds = Vec::new();
+    for entry in fs::read_dir(root).map_err(OffkeyError::io(root))? {
+        let path = entry.map_err(OffkeyError::io(root))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let seed = name.strip_prefix("seed_").and_then(|n| n.parse().ok());
+        if let Some(seed) = seed.filter(|_| path.join("recipe.toml").is_file()) {
+            seeds.push((seed, path));
+        }
+    }
+    seeds.sort_unstable();
+    Ok(seeds)
 }
 
 /// Locks a folder for this process until the returned file is dropped.

@@ -1,9 +1,11 @@
 //! Runs the real binary in a folder of its own.
+#![allow(dead_code, reason = "every test program uses a part of this")]
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
@@ -54,6 +56,40 @@ impl Bench {
         let output = self.run(line);
         assert_eq!(output.status.code(), Some(code), "`{line}`:\n{}", stderr(&output));
         stderr(&output)
+    }
+
+    /// Starts the binary and does not wait for it.
+    pub(crate) fn start(&self, line: &str) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_offkey"))
+            .args(line.split_whitespace())
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts")
+    }
+
+    /// Presses Ctrl-C for a started binary.
+    pub(crate) fn interrupt(started: &Child) {
+        let id = started.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().expect("kill is there");
+        assert!(sent.success(), "process {id} takes no signal");
+    }
+
+    /// Waits, at most a minute, until a file is there.
+    pub(crate) fn wait_for(&self, name: &str) {
+        for _ in 0..6000 {
+            if self.path(name).exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{name} does not appear");
+    }
+
+    pub(crate) fn modified(&self, name: &str) -> SystemTime {
+        let metadata = fs::metadata(self.path(name));
+        metadata.and_then(|m| m.modified()).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {

@@ -98,10 +98,10 @@ impl Run<'_> {
 
     /// The map as the page shows it, where one was made.
     pub(super) fn page_map(&self) -> Result<Option<EmbeddingMap>, OffkeyError> {
-        let path = self.folder.root().join("tsne.csv");
-        if !path.is_file() {
+        if !self.manifest.is_done("map") {
             return Ok(None);
         }
+        let path = self.folder.root().join("tsne.csv");
         let rows: Vec<MapRow> = table::read_csv(&path)?;
         let clips: BTreeMap<ClipKey, &Clip> =
             self.clips.iter().map(|clip| (key(clip), clip)).collect();

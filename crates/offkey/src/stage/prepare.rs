@@ -1,12 +1,15 @@
 //! From folders to a list of usable clips: what a run works on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use offkey_core::{Clip, Dataset, Seed, Split, table};
 use serde::Serialize;
 
 use crate::{
-    Manifest, OffkeyError, Progress, RunFolder, RunRequest,
+    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest,
     audio::{ClipAudio, WaveCache},
     manifest::Stopwatch,
     run::Run,
@@ -20,25 +23,40 @@ struct Skipped<'a> {
     reason: String,
 }
 
-/// Reads the data set, checks every recording, and writes what the run works on.
+/// Checks every recording of a data set, and writes what the run works on; a run that goes on keeps
+/// what it wrote when it began.
+///
+/// # Errors
+/// [`OffkeyError`]; what the folder held before is then still there.
 pub(crate) fn prepare<'a>(
     request: &RunRequest,
+    mut dataset: Dataset,
     folder: RunFolder,
     seed: u64,
     cache: Arc<WaveCache>,
     progress: &'a dyn Progress,
 ) -> Result<Run<'a>, OffkeyError> {
     let watch = Stopwatch::start();
-    let mut dataset = Dataset::read_all(&request.data, &request.truth)?;
     dataset.assign_splits(Seed::new(seed), request.recipe.audio.holdout);
     for problem in &dataset.problems {
         tracing::info!(%problem, "data set");
     }
     let data_fingerprint = dataset.fingerprint()?;
+    let year = request.year.or(dataset.year);
+    if request.existing == Existing::Resume && folder.manifest().is_file() {
+        let begun: Manifest = run_folder::read_json(&folder.manifest())?;
+        let same =
+            [("data", begun.data_fingerprint == data_fingerprint), ("seed", begun.seed == seed)];
+        if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
+            return Err(OffkeyError::OtherRun { path: folder.root().to_owned(), what });
+        }
+        return go_on(request, folder, Manifest { year, ..begun }, cache, progress);
+    }
     let mut clips = dataset.clips;
     clips.retain(|clip| matches!(clip.split, Split::Train | Split::Test));
     let skipped = check(request, &mut clips, &cache, progress)?;
     require(request, &clips)?;
+    folder.clear()?;
 
     let mut manifest = Manifest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -46,7 +64,7 @@ pub(crate) fn prepare<'a>(
         recipe: request.recipe.name.clone(),
         data: request.data.iter().map(|path| path.display().to_string()).collect(),
         data_fingerprint,
-        year: request.year.or(dataset.year),
+        year,
         seed,
         compute: request.compute,
         kernels: Vec::new(),
@@ -56,12 +74,14 @@ pub(crate) fn prepare<'a>(
         parameters: 0,
         test_clips: clips.iter().filter(|clip| clip.split == Split::Test).count(),
         skipped_clips: skipped.len(),
+        done: BTreeSet::new(),
         seconds: BTreeMap::new(),
         cpu_seconds: BTreeMap::new(),
         clips_per_second: None,
         peak_memory_bytes: None,
     };
     watch.stop(&mut manifest, "prepare");
+    manifest.done.insert("prepare".to_owned());
     run_folder::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
     table::write_csv(&folder.clips(), &clips)?;
     let rows: Vec<Skipped> = skipped
@@ -73,6 +93,31 @@ pub(crate) fn prepare<'a>(
     }
     run_folder::write_json(&folder.manifest(), &manifest)?;
     Ok(Run { folder, recipe: request.recipe.clone(), clips, manifest, cache, progress })
+}
+
+/// Takes over a run that was begun before, and forgets the stages whose settings have changed since.
+fn go_on<'a>(
+    request: &RunRequest,
+    folder: RunFolder,
+    mut manifest: Manifest,
+    cache: Arc<WaveCache>,
+    progress: &'a dyn Progress,
+) -> Result<Run<'a>, OffkeyError> {
+    let (before, now) = (Recipe::read(&folder.recipe())?, &request.recipe);
+    if before.model != now.model || before.audio != now.audio {
+        return Err(OffkeyError::OtherRun {
+            path: folder.root().to_owned(),
+            what: "model or audio setting",
+        });
+    }
+    if before.backend != now.backend || before.threshold != now.threshold {
+        manifest.undo_from("score");
+    }
+    manifest.recipe.clone_from(&now.name);
+    run_folder::write_atomically(&folder.recipe(), now.to_toml().as_bytes())?;
+    run_folder::write_json(&folder.manifest(), &manifest)?;
+    let clips = table::read_csv(&folder.clips())?;
+    Ok(Run { folder, recipe: now.clone(), clips, manifest, cache, progress })
 }
 
 /// Decodes every clip once; removes the unusable ones from `clips` and returns them, or fails.

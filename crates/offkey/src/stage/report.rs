@@ -33,9 +33,7 @@ impl Run<'_> {
             let metrics: RunMetrics = run_folder::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
             let table = run.embedding_table("report")?;
-            if !run.folder.root().join("tsne.csv").is_file()
-                && (MAPPED_CLIPS).contains(&table.clips.len())
-            {
+            if !run.manifest.is_done("map") && (MAPPED_CLIPS).contains(&table.clips.len()) {
                 run.map()?;
             }
             run.progress.begin(Stage::Report, 1, "page");

@@ -33,18 +33,25 @@ pub(crate) struct CompactnessRow {
 }
 
 impl Run<'_> {
-    /// Trains the model, or fits it where nothing is trained. With `resume` a finished model stays
-    /// and an interrupted training goes on.
+    /// Trains the model, or fits it where nothing is trained. With `resume` an interrupted training
+    /// goes on where it stopped.
     pub(crate) fn train(&mut self, resume: bool) -> Result<(), OffkeyError> {
-        if !resume {
-            remove(&self.folder.model())?;
-            remove(&self.folder.losses())?;
-            remove(&self.folder.compactness())?;
+        if resume {
+            return self.timed_on("train", |run| run.fit_model(true));
         }
-        self.timed("train", |run| match run.recipe.model.clone() {
-            ModelConfig::Network(config) => run.train_network(&config, resume),
-            ModelConfig::Statistics(config) => run.fit_statistics(&config.features),
+        self.timed("train", |run| {
+            remove(&run.folder.model())?;
+            remove(&run.folder.losses())?;
+            remove(&run.folder.compactness())?;
+            run.fit_model(false)
         })
+    }
+
+    fn fit_model(&mut self, resume: bool) -> Result<(), OffkeyError> {
+        match self.recipe.model.clone() {
+            ModelConfig::Network(config) => self.train_network(&config, resume),
+            ModelConfig::Statistics(config) => self.fit_statistics(&config.features),
+        }
     }
 
     fn train_network(&mut self, config: &NetworkConfig, resume: bool) -> Result<(), OffkeyError> {

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use offkey_core::{EmbeddingTable, Seed};
+use offkey_core::{Dataset, EmbeddingTable, Seed};
 use offkey_embed::Compute;
 use offkey_eval::{Metrics, evaluate};
 use offkey_synth::SynthConfig;
@@ -170,10 +170,6 @@ fn open_model<'a>(
     cache: &Arc<WaveCache>,
     progress: &'a dyn Progress,
 ) -> Result<Run<'a>, OffkeyError> {
-    let trained = root.join("trained");
-    if trained.is_file() {
-        return Run::open(root, progress);
-    }
     let request = RunRequest {
         data: vec![data.to_owned()],
         truth: Vec::new(),
@@ -186,11 +182,13 @@ fn open_model<'a>(
         skip_bad: false,
         cache_bytes: request.cache_bytes,
     };
+    let dataset = Dataset::read_all(&request.data, &request.truth)?;
     let folder = RunFolder::create(root, Existing::Resume)?;
     let mut run =
-        stage::prepare::prepare(&request, folder, job.trial, Arc::clone(cache), progress)?;
-    run.train(true)?;
-    run_folder::write_atomically(&trained, b"")?;
+        stage::prepare::prepare(&request, dataset, folder, job.trial, Arc::clone(cache), progress)?;
+    if !run.manifest.is_done("train") {
+        run.train(true)?;
+    }
     Ok(run)
 }
 
