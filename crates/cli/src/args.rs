@@ -264,6 +264,27 @@ pub(crate) enum DataCommand {
     Inspect(InspectArgs),
     /// Make synthetic machine sounds with known faults
     Synth(SynthArgs),
+    /// Make a test set of planted faults from training recordings alone, to compare recipes by
+    Plant(PlantArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlantArgs {
+    /// Folders, or manifest CSVs; their test clips are not looked at
+    #[arg(required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Where to write the manifest and the recordings with faults
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Power of a fault while it lasts, relative to its recording, in decibels
+    #[arg(long, value_name = "DB", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) level: f64,
+    /// Share of each section's training recordings that is held out
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
+    pub(crate) holdout: f64,
+    /// Seed of every choice
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

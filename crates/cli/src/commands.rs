@@ -7,16 +7,16 @@ use std::{
 
 use clap::CommandFactory;
 use offkey::{
-    BUILT_IN, Compute, Detector, Existing, Metrics, OffkeyError, Recipe, RunMetrics, RunRequest,
-    Seeds, SynthConfig,
+    BUILT_IN, Compute, Detector, Existing, Metrics, OffkeyError, PlantRequest, Recipe, RunMetrics,
+    RunRequest, Seeds, SynthConfig,
     study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
 use serde::Serialize;
 
 use crate::{
     args::{
-        Cli, Command, DataCommand, DemoArgs, EvaluateArgs, ExplainArgs, InspectArgs, RecipesArgs,
-        RunArgs, ScoreArgs, StageArgs, StudyArgs, SynthArgs,
+        Cli, Command, DataCommand, DemoArgs, EvaluateArgs, ExplainArgs, InspectArgs, PlantArgs,
+        RecipesArgs, RunArgs, ScoreArgs, StageArgs, StudyArgs, SynthArgs,
     },
     monitor,
     progress::Bars,
@@ -47,6 +47,7 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
         Command::Recipes(args) => recipes(&args)?,
         Command::Data(DataCommand::Inspect(args)) => inspect(&args, &bars)?,
         Command::Data(DataCommand::Synth(args)) => synth(&args, &bars)?,
+        Command::Data(DataCommand::Plant(args)) => plant(args, &bars)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "offkey", &mut io::stdout());
         }
@@ -310,6 +311,19 @@ fn synth(args: &SynthArgs, bars: &Bars) -> Result<(), OffkeyError> {
         report.train_clips,
         report.test_clips,
         args.out.display()
+    ));
+    Ok(())
+}
+
+fn plant(args: PlantArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let PlantArgs { data, out, level, holdout, seed } = args;
+    let request = PlantRequest { data, out, level_db: level, holdout, seed };
+    let report = offkey::plant_faults(&request, bars)?;
+    print(&format!(
+        "{} clips to train on, {} held out, each with and without a fault; now: offkey run --data {} --recipe NAME --out RUN\n",
+        report.training,
+        report.held_out,
+        report.manifest.display()
     ));
     Ok(())
 }

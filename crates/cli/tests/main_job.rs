@@ -143,6 +143,27 @@ fn beginning_anew_spares_the_old_run_until_the_new_one_can_begin() {
 }
 
 #[test]
+fn recipes_can_be_compared_by_planted_faults_without_a_look_at_test_clips() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    for clip in files(&bench.path("data"), "wav") {
+        if clip.to_string_lossy().contains("_test_") {
+            std::fs::write(&clip, b"nobody may read this").expect("overwritten");
+        }
+    }
+    bench.ok("data plant data --out planted --level 10 --holdout 0.4 --seed 1 --quiet");
+    let manifest = String::from_utf8(bench.read("planted/manifest.csv")).expect("text");
+    assert!(!manifest.contains("_test_"));
+    let run = "run --data planted/manifest.csv --recipe log-mel-statistics --quiet --json --out";
+    let metrics = bench.json(&format!("{run} run"));
+    assert!(metrics["auc"].as_f64().is_some_and(|auc| auc > 0.9), "{metrics}");
+    bench.fails(2, "data plant data --out planted --quiet");
+    bench.ok("data plant data --out quieter --level -40 --holdout 0.4 --seed 1 --quiet");
+    let quieter = bench.json(&format!("{} quiet_run", run.replace("planted", "quieter")));
+    assert!(quieter["auc"].as_f64() < metrics["auc"].as_f64(), "{quieter}");
+}
+
+#[test]
 fn several_seeds_give_mean_and_deviation() {
     let bench = Bench::new();
     bench.ok(SYNTH);

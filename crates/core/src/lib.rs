@@ -12,7 +12,7 @@ pub mod table;
 pub mod truth;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
-pub use dataset::{DataError, Dataset, Layout, Problem, recognise_year};
+pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use names::DcaseName;
 pub use score_files::{ScoreFileError, read_score_files, score_rows};

@@ -13,6 +13,7 @@ mod manifest;
 pub mod monitor;
 mod noise;
 mod outside;
+mod planted;
 mod progress;
 mod recipe;
 mod recordings;
@@ -31,6 +32,7 @@ pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
 pub use noise::{NoiseConfig, NoiseKind, NoisyClips};
 pub use outside::{evaluate_scores, load_backend, score_embeddings};
+pub use planted::{PlantReport, PlantRequest, plant_faults};
 pub use progress::{Progress, Silent, Stage};
 pub use recipe::{
     AudioConfig, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe, RecipeError,
