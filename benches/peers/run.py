@@ -174,11 +174,16 @@ def single_or_all(threads):
 def torch_workers(work, clips):
     command = [PYTHON, HERE / "torch_worker.py", "--work", work, "--clips", clips, "--threads", THREADS]
     last = [*command, "--layout", "channels-last"]
-    return [
+    peers = [
         Worker("PyTorch, as installed", command),
         Worker("PyTorch, channels_last", last),
         Worker("PyTorch, channels_last, tuned malloc", last, TUNED, TUNED_MALLOC),
     ]
+    if shutil.which("c++") is None:
+        print("no C++ compiler, so torch.compile is left out", file=sys.stderr)
+        return peers
+    compiled = [*last, "--compile"]
+    return [*peers, Worker("PyTorch, torch.compile, tuned malloc", compiled, TUNED, TUNED_MALLOC)]
 
 
 def train_rows(_scratch):

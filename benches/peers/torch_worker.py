@@ -108,9 +108,12 @@ def main():
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--layout", choices=["nchw", "channels-last"], default="nchw")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="encoder through torch.compile")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     work = WORK[arguments.work](arguments.clips, arguments.layout)
+    if arguments.compile:
+        work.encoder = torch.compile(work.encoder)
     for _ in range(2):
         work.step()
     print(json.dumps({"ready": f"PyTorch {torch.__version__}"}), flush=True)
