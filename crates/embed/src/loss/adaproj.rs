@@ -7,79 +7,53 @@
 //! Wilkinghoff, "AdaProj: Adaptively Scaled Angular Margin Subspace Projections for Anomalous
 //! Sound Detection with Auxiliary Classification Tasks", 2024.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use offkey_core::Seed;
+use burn::tensor::Tensor;
 
-use super::centres::CentreColumns;
-use super::config::AdaProjConfig;
-use super::scale::{Scale, adaproj_scale};
+use super::scale::adaproj_scale;
 use super::sphere::{cosines, soft_cross_entropy, to_array};
+use super::sub_clusters::SubClusterHead;
 
 /// An embedding orthogonal to a whole subspace projects to zero: its cosine counts as zero.
 const LEAST_SQUARED_PROJECTION: f64 = 1e-24;
 
-/// The vectors of each class's subspace, and the scale.
-#[derive(Module, Debug)]
-pub(crate) struct AdaProj {
-    pub(super) centres: CentreColumns,
-    pub(super) sub_clusters: usize,
-    #[module(skip)]
-    pub(super) scale: Scale,
+/// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
+pub(super) fn loss(head: &SubClusterHead, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
+    soft_cross_entropy(class_cosines(head, embeddings) * head.scale.value(), labels)
 }
 
-impl AdaProj {
-    pub(super) fn init(
-        config: AdaProjConfig,
-        dims: usize,
-        classes: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let count = classes * config.sub_clusters;
-        let seed = seed.child("centres");
-        Self {
-            centres: CentreColumns::draw(config.centres, dims, count, seed, device),
-            sub_clusters: config.sub_clusters,
-            scale: Scale::new(config.scale, count),
-        }
+/// As [`loss`], a dynamic scale adapted first.
+pub(super) fn training_loss(
+    head: &mut SubClusterHead,
+    embeddings: Tensor<2>,
+    labels: Tensor<2>,
+) -> Tensor<1> {
+    let cosines = class_cosines(head, embeddings);
+    if head.scale.is_dynamic() {
+        let (seen, wanted) = (to_array(cosines.clone()), to_array(labels.clone()));
+        let proposed = adaproj_scale(head.scale.value(), seen.view(), wanted.view());
+        head.scale.follow(proposed);
     }
+    soft_cross_entropy(cosines * head.scale.value(), labels)
+}
 
-    /// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
-    pub(super) fn loss(&self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        soft_cross_entropy(self.class_cosines(embeddings) * self.scale.value(), labels)
-    }
+/// `<e, n_c>` for every clip and class: with `a_m = <e, w_cm>` and the class's Gram matrix
+/// `G`, `<e, t_c> = |a|^2` and `||t_c||^2 = a G a`, so that no projection is ever written out.
+///
+/// # Shapes
+/// `embeddings`: `[clips, dims]`; result: `[clips, classes]`.
+fn class_cosines(head: &SubClusterHead, embeddings: Tensor<2>) -> Tensor<2> {
+    let vectors = head.centres.unit();
+    let [dims, count] = vectors.dims();
+    let (clips, classes) = (embeddings.dims()[0], count / head.sub_clusters);
 
-    /// As [`loss`](Self::loss), a dynamic scale adapted first.
-    pub(super) fn training_loss(&mut self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        let cosines = self.class_cosines(embeddings);
-        if self.scale.is_dynamic() {
-            let (seen, wanted) = (to_array(cosines.clone()), to_array(labels.clone()));
-            let proposed = adaproj_scale(self.scale.value(), seen.view(), wanted.view());
-            self.scale.follow(proposed);
-        }
-        soft_cross_entropy(cosines * self.scale.value(), labels)
-    }
+    let products = cosines(embeddings, vectors.clone())
+        .reshape([clips, classes, head.sub_clusters])
+        .swap_dims(0, 1);
+    let by_class = vectors.reshape([dims, classes, head.sub_clusters]).permute([1, 0, 2]);
+    let gram = by_class.clone().swap_dims(1, 2).matmul(by_class);
 
-    /// `<e, n_c>` for every clip and class: with `a_m = <e, w_cm>` and the class's Gram matrix
-    /// `G`, `<e, t_c> = |a|^2` and `||t_c||^2 = a G a`, so that no projection is ever written out.
-    ///
-    /// # Shapes
-    /// `embeddings`: `[clips, dims]`; result: `[clips, classes]`.
-    fn class_cosines(&self, embeddings: Tensor<2>) -> Tensor<2> {
-        let vectors = self.centres.unit();
-        let [dims, count] = vectors.dims();
-        let (clips, classes) = (embeddings.dims()[0], count / self.sub_clusters);
-
-        let products = cosines(embeddings, vectors.clone())
-            .reshape([clips, classes, self.sub_clusters])
-            .swap_dims(0, 1);
-        let by_class = vectors.reshape([dims, classes, self.sub_clusters]).permute([1, 0, 2]);
-        let gram = by_class.clone().swap_dims(1, 2).matmul(by_class);
-
-        let along = products.clone().square().sum_dim(2);
-        let squared_lengths = (products.clone().matmul(gram) * products).sum_dim(2);
-        let lengths = squared_lengths.clamp_min(LEAST_SQUARED_PROJECTION).sqrt();
-        (along / lengths).squeeze_dim::<2>(2).transpose()
-    }
+    let along = products.clone().square().sum_dim(2);
+    let squared_lengths = (products.clone().matmul(gram) * products).sum_dim(2);
+    let lengths = squared_lengths.clamp_min(LEAST_SQUARED_PROJECTION).sqrt();
+    (along / lengths).squeeze_dim::<2>(2).transpose()
 }

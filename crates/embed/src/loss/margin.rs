@@ -1,8 +1,36 @@
-//! What the additive margin losses share: a cross-entropy whose true class alone carries a margin.
+//! What the additive margin losses share: their parts, and a cross-entropy whose true class alone
+//! carries a margin.
 
-use burn::tensor::{Tensor, activation};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, activation};
+use offkey_core::Seed;
 
+use super::centres::CentreColumns;
+use super::config::Centres;
 use super::sphere::{largest_of_row, log_sum_exp, mean_of_labelled};
+
+/// One centre a class, scale and margin.
+#[derive(Module, Debug)]
+pub(crate) struct MarginHead {
+    pub(super) centres: CentreColumns,
+    pub(super) scale: f64,
+    pub(super) margin: f64,
+}
+
+impl MarginHead {
+    pub(super) fn init(
+        centres: Centres,
+        (scale, margin): (f64, f64),
+        dims: usize,
+        classes: usize,
+        seed: Seed,
+        device: &Device,
+    ) -> Self {
+        let seed = seed.child("centres");
+        let centres = CentreColumns::draw(centres, dims, classes, seed, device);
+        Self { centres, scale, margin }
+    }
+}
 
 /// Mean over the clips of `sum_c y_c L(c)`, where
 /// `L(c) = -ln( exp(m_c) / (exp(m_c) + sum_{j != c} exp(z_j)) ) = softplus(ln sum_{j != c} exp(z_j) - m_c)`:

@@ -20,6 +20,7 @@ mod noisy_arcmix;
 mod scale;
 mod sphere;
 mod sub_cluster_adacos;
+mod sub_clusters;
 
 #[cfg(test)]
 mod reference;
@@ -39,16 +40,13 @@ pub use config::{
 pub use error::LossError;
 pub use scale::{MAXIMUM_SCALE, MINIMUM_SCALE};
 
-use aam::Aam;
 use adacos::AdaCos;
-use adaproj::AdaProj;
 use compactness::Compactness;
-use cosface::CosFace;
 use cross_entropy::CrossEntropy;
 use intra_class_compactness::IntraClassCompactness;
 use intra_class_compactness_cross_entropy::IntraClassCompactnessCrossEntropy;
-use noisy_arcmix::NoisyArcMix;
-use sub_cluster_adacos::SubClusterAdaCos;
+use margin::MarginHead;
+use sub_clusters::SubClusterHead;
 
 /// A loss ready for training: its centres or layers, and its scale where it has one.
 ///
@@ -65,17 +63,17 @@ pub(crate) enum LossHead {
     /// See [`CrossEntropyConfig`].
     CrossEntropy(CrossEntropy),
     /// See [`AamConfig`].
-    Aam(Aam),
+    Aam(MarginHead),
     /// See [`NoisyArcMixConfig`].
-    NoisyArcMix(NoisyArcMix),
+    NoisyArcMix(MarginHead),
     /// See [`CosFaceConfig`].
-    CosFace(CosFace),
+    CosFace(MarginHead),
     /// See [`AdaCosConfig`].
     AdaCos(AdaCos),
     /// See [`SubClusterAdaCosConfig`].
-    SubClusterAdaCos(SubClusterAdaCos),
+    SubClusterAdaCos(SubClusterHead),
     /// See [`AdaProjConfig`].
-    AdaProj(AdaProj),
+    AdaProj(SubClusterHead),
 }
 
 impl LossHead {
@@ -92,6 +90,9 @@ impl LossHead {
         device: &Device,
     ) -> Result<Self, LossError> {
         config.check(dims, classes)?;
+        let margin = |centres, parts| MarginHead::init(centres, parts, dims, classes, seed, device);
+        let sub_clusters =
+            |parts, count| SubClusterHead::init(parts, count, dims, classes, seed, device);
         Ok(match config {
             LossConfig::Compactness(own) => {
                 Self::Compactness(Compactness::init(*own, dims, seed, device))
@@ -107,21 +108,19 @@ impl LossHead {
             LossConfig::CrossEntropy(CrossEntropyConfig {}) => {
                 Self::CrossEntropy(CrossEntropy::init(dims, classes, seed, device))
             }
-            LossConfig::Aam(own) => Self::Aam(Aam::init(*own, dims, classes, seed, device)),
+            LossConfig::Aam(own) => Self::Aam(margin(own.centres, (own.scale, own.margin))),
             LossConfig::NoisyArcmix(own) => {
-                Self::NoisyArcMix(NoisyArcMix::init(*own, dims, classes, seed, device))
+                Self::NoisyArcMix(margin(own.centres, (own.scale, own.margin)))
             }
-            LossConfig::Cosface(own) => {
-                Self::CosFace(CosFace::init(*own, dims, classes, seed, device))
-            }
+            LossConfig::Cosface(own) => Self::CosFace(margin(own.centres, (own.scale, own.margin))),
             LossConfig::Adacos(own) => {
                 Self::AdaCos(AdaCos::init(*own, dims, classes, seed, device))
             }
             LossConfig::SubClusterAdacos(own) => {
-                Self::SubClusterAdaCos(SubClusterAdaCos::init(*own, dims, classes, seed, device))
+                Self::SubClusterAdaCos(sub_clusters((own.centres, own.scale), own.sub_clusters))
             }
             LossConfig::Adaproj(own) => {
-                Self::AdaProj(AdaProj::init(*own, dims, classes, seed, device))
+                Self::AdaProj(sub_clusters((own.centres, own.scale), own.sub_clusters))
             }
         })
     }
@@ -134,8 +133,10 @@ impl LossHead {
     pub(crate) fn training_loss(&mut self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
         match self {
             Self::AdaCos(own) => own.training_loss(embeddings, labels),
-            Self::SubClusterAdaCos(own) => own.training_loss(embeddings, labels),
-            Self::AdaProj(own) => own.training_loss(embeddings, labels),
+            Self::SubClusterAdaCos(own) => {
+                sub_cluster_adacos::training_loss(own, embeddings, labels)
+            }
+            Self::AdaProj(own) => adaproj::training_loss(own, embeddings, labels),
             Self::Compactness(_)
             | Self::IntraClassCompactness(_)
             | Self::IntraClassCompactnessCrossEntropy(_)
@@ -154,12 +155,12 @@ impl LossHead {
             Self::IntraClassCompactness(own) => own.loss(embeddings, labels),
             Self::IntraClassCompactnessCrossEntropy(own) => own.loss(embeddings, labels),
             Self::CrossEntropy(own) => own.loss(embeddings, labels),
-            Self::Aam(own) => own.loss(embeddings, labels),
-            Self::NoisyArcMix(own) => own.loss(embeddings, labels),
-            Self::CosFace(own) => own.loss(embeddings, labels),
+            Self::Aam(own) => aam::loss(own, embeddings, labels),
+            Self::NoisyArcMix(own) => noisy_arcmix::loss(own, embeddings, labels),
+            Self::CosFace(own) => cosface::loss(own, embeddings, labels),
             Self::AdaCos(own) => own.loss(embeddings, labels),
-            Self::SubClusterAdaCos(own) => own.loss(embeddings, labels),
-            Self::AdaProj(own) => own.loss(embeddings, labels),
+            Self::SubClusterAdaCos(own) => sub_cluster_adacos::loss(own, embeddings, labels),
+            Self::AdaProj(own) => adaproj::loss(own, embeddings, labels),
         }
     }
 
@@ -170,12 +171,9 @@ impl LossHead {
             | Self::IntraClassCompactness(_)
             | Self::IntraClassCompactnessCrossEntropy(_)
             | Self::CrossEntropy(_) => None,
-            Self::Aam(own) => Some(own.scale()),
-            Self::NoisyArcMix(own) => Some(own.scale()),
-            Self::CosFace(own) => Some(own.scale()),
+            Self::Aam(own) | Self::NoisyArcMix(own) | Self::CosFace(own) => Some(own.scale),
             Self::AdaCos(own) => Some(own.scale.value()),
-            Self::SubClusterAdaCos(own) => Some(own.scale.value()),
-            Self::AdaProj(own) => Some(own.scale.value()),
+            Self::SubClusterAdaCos(own) | Self::AdaProj(own) => Some(own.scale.value()),
         }
     }
 
@@ -191,8 +189,7 @@ impl LossHead {
             | Self::NoisyArcMix(_)
             | Self::CosFace(_) => {}
             Self::AdaCos(own) => own.scale.restore(value),
-            Self::SubClusterAdaCos(own) => own.scale.restore(value),
-            Self::AdaProj(own) => own.scale.restore(value),
+            Self::SubClusterAdaCos(own) | Self::AdaProj(own) => own.scale.restore(value),
         }
     }
 
@@ -204,9 +201,7 @@ impl LossHead {
             Self::Compactness(_) | Self::CrossEntropy(_) | Self::AdaProj(_) => return None,
             Self::IntraClassCompactness(own) => own.centres.columns(),
             Self::IntraClassCompactnessCrossEntropy(own) => own.compactness.centres.columns(),
-            Self::Aam(own) => own.centres.unit(),
-            Self::NoisyArcMix(own) => own.centres.unit(),
-            Self::CosFace(own) => own.centres.unit(),
+            Self::Aam(own) | Self::NoisyArcMix(own) | Self::CosFace(own) => own.centres.unit(),
             Self::AdaCos(own) => own.centres.unit(),
             Self::SubClusterAdaCos(own) => own.centres.unit(),
         };

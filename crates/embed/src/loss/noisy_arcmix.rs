@@ -14,48 +14,16 @@
 //! Choi and Choi, "Noisy-ArcMix: Additive Noisy Angular Margin Loss Combined With Mixup Anomalous
 //! Sound Detection", 2024.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use offkey_core::Seed;
+use burn::tensor::Tensor;
 
 use super::aam::with_angular_margin;
-use super::centres::CentreColumns;
-use super::config::NoisyArcMixConfig;
+use super::margin::MarginHead;
 use super::sphere::{cosines, largest_of_row, soft_cross_entropy};
 
-/// One centre a class, scale and margin.
-#[derive(Module, Debug)]
-pub(crate) struct NoisyArcMix {
-    pub(super) centres: CentreColumns,
-    scale: f64,
-    margin: f64,
-}
-
-impl NoisyArcMix {
-    pub(super) fn init(
-        config: NoisyArcMixConfig,
-        dims: usize,
-        classes: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let seed = seed.child("centres");
-        Self {
-            centres: CentreColumns::draw(config.centres, dims, classes, seed, device),
-            scale: config.scale,
-            margin: config.margin,
-        }
-    }
-
-    pub(super) fn scale(&self) -> f64 {
-        self.scale
-    }
-
-    /// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
-    pub(super) fn loss(&self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        let cosines = cosines(embeddings, self.centres.unit());
-        let margined = with_angular_margin(cosines.clone(), self.margin);
-        let is_main = largest_of_row(labels.clone());
-        soft_cross_entropy(cosines.mask_where(is_main, margined) * self.scale, labels)
-    }
+/// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
+pub(super) fn loss(head: &MarginHead, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
+    let cosines = cosines(embeddings, head.centres.unit());
+    let margined = with_angular_margin(cosines.clone(), head.margin);
+    let is_main = largest_of_row(labels.clone());
+    soft_cross_entropy(cosines.mask_where(is_main, margined) * head.scale, labels)
 }

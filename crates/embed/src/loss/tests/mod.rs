@@ -137,12 +137,13 @@ fn matrices(head: &mut LossHead) -> Vec<&mut Param<Tensor<2>>> {
             vec![&mut own.compactness.centres.matrix, &mut own.cross_entropy.weight]
         }
         LossHead::CrossEntropy(own) => vec![&mut own.weight],
-        LossHead::Aam(own) => vec![&mut own.centres.matrix],
-        LossHead::NoisyArcMix(own) => vec![&mut own.centres.matrix],
-        LossHead::CosFace(own) => vec![&mut own.centres.matrix],
+        LossHead::Aam(own) | LossHead::NoisyArcMix(own) | LossHead::CosFace(own) => {
+            vec![&mut own.centres.matrix]
+        }
         LossHead::AdaCos(own) => vec![&mut own.centres.matrix],
-        LossHead::SubClusterAdaCos(own) => vec![&mut own.centres.matrix],
-        LossHead::AdaProj(own) => vec![&mut own.centres.matrix],
+        LossHead::SubClusterAdaCos(own) | LossHead::AdaProj(own) => {
+            vec![&mut own.centres.matrix]
+        }
     }
 }
 
