@@ -4,8 +4,8 @@
     page_check.py PAGE.html [SCREENSHOTS]
 
 Checks: no console error, no request beyond the file itself, every figure drawn and named, pictures
-decode, identifiers are unique, the map answers to mouse and keyboard, a clip plays, nothing is wider
-than a phone. Writes screenshots at 1280 and 390 pixels, light and dark, into the folder SCREENSHOTS.
+decode, identifiers are unique, the map answers to mouse and keyboard, a clip plays, marks lie on the
+clips that have them and can be switched off, nothing is wider than a phone. Writes screenshots at 1280 and 390 pixels, light and dark, into the folder SCREENSHOTS.
 Needs Python alone: Chromium is spoken to through its debugging pipe, and installed with apt-get where
 it is absent and that is possible.
 """
@@ -233,6 +233,25 @@ def check_sound(browser, report):
     report.check("a clip plays", plays)
 
 
+def check_marks(browser, report):
+    """What raises the score: drawn over the spectrogram, said in words, and switched off by its box."""
+    if not browser.run("document.querySelector('article .marked') !== null"):
+        print("skipped: no clip of the page is explained")
+        return
+    silent = """[...document.querySelectorAll('article.clip')].filter(clip =>
+      clip.querySelector('.marked') && !/\\d+-\\d+ Hz/.test(clip.querySelector('.words')?.textContent ?? '')).length"""
+    marked = browser.run("document.querySelectorAll('article .marked').length")
+    report.check(f"words name a band in Hz for most of the {marked} marked clips",
+                 browser.run(silent) <= marked / 2, browser.run(silent))
+    shown = "getComputedStyle(document.querySelector('article .importance')).display"
+    before = browser.run(shown)
+    browser.run("document.querySelector('article:has(.importance) .toggle input').click()")
+    after = browser.run(shown)
+    browser.run("document.querySelector('article:has(.importance) .toggle input').click()")
+    report.check("marks can be switched off and on", (before, after, browser.run(shown)) ==
+                 ("inline", "none", "inline"), (before, after))
+
+
 def troubles(browser, url):
     """Console errors and requests that went anywhere but to the file."""
     errors, requests = [], []
@@ -264,6 +283,7 @@ def main():
             check_content(browser, report)
             check_map(browser, report)
             check_sound(browser, report)
+            check_marks(browser, report)
             for width in (1280, 390):
                 for dark in (False, True):
                     browser.open(url, width, dark)

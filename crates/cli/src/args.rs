@@ -2,11 +2,11 @@
 
 mod monitor;
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use monitor::{CheckArgs, InfoArgs, LearnArgs, SelftestArgs, UpdateArgs, WatchArgs};
-use offkey::{DeviceKind, Kernels, Year};
+use offkey::{AgainstColumn, DeviceKind, Kernels, Year};
 
 /// Anomalous sound detection for machines, learned from normal recordings only.
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Evaluate a run's scores, or anybody's score files
     Evaluate(EvaluateArgs),
     /// Write a run's page again
-    Report(StageArgs),
+    Report(ReportArgs),
     /// Say which part of a clip's spectrogram raises its score
     Explain(ExplainArgs),
     /// Draw a map of a run's embeddings by t-SNE
@@ -150,6 +150,18 @@ pub(crate) struct StageArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The run's folder
+    pub(crate) run: PathBuf,
+    /// Masks that explain each clip shown; 0 for a quick page without explanations
+    #[arg(long, default_value_t = offkey::PAGE_MASKS, value_name = "N")]
+    pub(crate) masks: usize,
+    /// Draw scores against a column of a table that names clips by `path`, `file` or `name`
+    #[arg(long, value_name = "COLUMN=CSV", value_parser = against)]
+    pub(crate) against: Vec<AgainstColumn>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
     /// A run's folder, or clips to score with --model
     #[arg(value_name = "RUN|CLIP", required_unless_present = "embeddings")]
@@ -202,6 +214,9 @@ pub(crate) struct EvaluateArgs {
     pub(crate) json: bool,
 }
 
+/// Masks of an explanation where the person does not say.
+const MASKS: NonZeroUsize = NonZeroUsize::new(offkey::DEFAULT_MASKS).expect("not zero");
+
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// Recordings, or folders of them
@@ -217,8 +232,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) section: Option<String>,
     /// Most masks scored; fewer where the estimate settles earlier
-    #[arg(long, default_value_t = 2000, value_name = "N")]
-    pub(crate) masks: usize,
+    #[arg(long, default_value_t = MASKS, value_name = "N")]
+    pub(crate) masks: NonZeroUsize,
     /// Where pictures and numbers go [default: RUN/explain]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -355,6 +370,16 @@ impl From<KernelChoice> for Kernels {
             KernelChoice::Auto => Self::Auto,
             KernelChoice::Reference => Self::Reference,
         }
+    }
+}
+
+/// Parses `COLUMN=CSV`.
+fn against(text: &str) -> Result<AgainstColumn, String> {
+    match text.split_once('=') {
+        Some((column, table)) if !column.is_empty() && !table.is_empty() => {
+            Ok(AgainstColumn { column: column.to_owned(), table: table.into() })
+        }
+        _ => Err(format!("expected COLUMN=CSV as in snr_db=truth.csv, found `{text}`")),
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use clap::CommandFactory;
 use offkey::{
-    BUILT_IN, Compute, Detector, Existing, Metrics, OffkeyError, PlantRequest, Recipe, RunMetrics,
-    RunRequest, Seeds, SynthConfig,
+    BUILT_IN, Compute, Detector, Existing, ExplainRequest, Metrics, OffkeyError, PlantRequest,
+    Progress, Recipe, RunMetrics, RunRequest, Seeds, SynthConfig,
     study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
 use serde::Serialize;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     args::{
         Cli, Command, DataCommand, DemoArgs, EvaluateArgs, ExplainArgs, InspectArgs, PlantArgs,
-        RecipesArgs, RunArgs, ScoreArgs, StageArgs, StudyArgs, SynthArgs,
+        RecipesArgs, ReportArgs, RunArgs, ScoreArgs, StudyArgs, SynthArgs,
     },
     monitor,
     progress::Bars,
@@ -35,7 +35,7 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
         Command::Score(args) => score(&args, &bars)?,
         Command::Evaluate(args) => evaluate(&args, &bars)?,
         Command::Report(args) => report(&args, &bars)?,
-        Command::Explain(args) => explain(&args)?,
+        Command::Explain(args) => explain(&args, &bars)?,
         Command::Tsne(args) => print(&format!("{}\n", offkey::map(&args.run, &bars)?.display())),
         Command::Study(args) => study(&args, &bars)?,
         Command::Learn(args) => monitor::learn(&args, &bars)?,
@@ -150,37 +150,47 @@ fn evaluate(args: &EvaluateArgs, bars: &Bars) -> Result<(), OffkeyError> {
     Ok(())
 }
 
-fn report(args: &StageArgs, bars: &Bars) -> Result<(), OffkeyError> {
-    let path = offkey::report(&args.run, bars)?;
+fn report(args: &ReportArgs, bars: &Bars) -> Result<(), OffkeyError> {
+    let path = offkey::report(&args.run, args.masks, &args.against, bars)?;
     print(&format!("{}\n", path.display()));
     Ok(())
 }
 
-fn explain(args: &ExplainArgs) -> Result<(), OffkeyError> {
+fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let detector = Detector::load(&args.model)?;
-    let folder = args.out.clone().unwrap_or_else(|| args.model.join("explain"));
+    let paths = offkey::recordings(&args.clips)?;
+    let request = ExplainRequest {
+        machine: args.machine.clone(),
+        section: args.section.clone(),
+        masks: args.masks.get(),
+        folder: args.out.clone().unwrap_or_else(|| args.model.join("explain")),
+    };
     let mut explanations = Vec::new();
-    for path in offkey::recordings(&args.clips)? {
-        let explanation = offkey::explain_clip(
-            &detector,
-            &path,
-            args.machine.as_deref(),
-            args.section.as_deref(),
-            args.masks,
-            &folder,
-        )?;
+    for path in &paths {
+        let explanation = match offkey::explain_clip(&detector, path, &request, bars) {
+            // One clip that cannot be used keeps no other from its explanation.
+            Err(error @ OffkeyError::Audio(_)) if paths.len() > 1 => {
+                bars.warn(&error.to_string());
+                continue;
+            }
+            other => other?,
+        };
         if !args.json {
             print(&format!("{}\n", path.display()));
             for words in &explanation.words {
                 print(&format!("  {words}\n"));
             }
+            let sheet = explanation.folder.join("explanation.svg");
+            print(&format!("  to look at: {}\n", sheet.display()));
         }
         explanations.push(explanation);
     }
     if args.json {
         print_json(&explanations);
-    } else {
-        print(&format!("pictures and numbers: {}\n", folder.display()));
+    }
+    let failed = paths.len() - explanations.len();
+    if failed > 0 {
+        return Err(OffkeyError::Unexplained { failed, total: paths.len() });
     }
     Ok(())
 }

@@ -52,6 +52,9 @@ pub(crate) struct Heard<'a> {
     pub(crate) score: f64,
     pub(crate) threshold: f64,
     pub(crate) nearest: PathBuf,
+    pub(crate) nearest_distance: f64,
+    /// Row of the nearest normal recording among those the detector knows.
+    pub(crate) nearest_row: usize,
 }
 
 impl Detector {
@@ -143,23 +146,25 @@ impl Detector {
             score,
             threshold: scorer.threshold,
             nearest: self.table.clips[nearest.reference].path.clone(),
+            nearest_distance: nearest.distance,
+            nearest_row: nearest.reference,
         })
     }
 
-    /// Waveforms of the first references of a section.
+    /// Waveform of one of the recordings the detector knows.
+    pub(crate) fn wave_of(&self, row: usize) -> Result<Vec<f32>, OffkeyError> {
+        Ok(self.audio(&[&self.table.clips[row]])?.wave_at(0, 0)?)
+    }
+
+    /// Waveforms of references of a section, spread evenly over them.
     pub(crate) fn reference_waves(
         &self,
         scorer: &SectionScorer,
         most: usize,
     ) -> Result<Vec<Vec<f32>>, OffkeyError> {
-        let rows = scorer.reference_rows.iter().take(most);
-        let clips: Vec<&Clip> = rows.map(|&row| &self.table.clips[row]).collect();
+        let clips: Vec<&Clip> =
+            scorer.spread_references(most).map(|row| &self.table.clips[row]).collect();
         Ok(self.audio(&clips)?.waves(0..clips.len())?)
-    }
-
-    /// Rate in hertz and length in samples of the waveforms the model takes.
-    pub(crate) fn clip_shape(&self) -> (u32, usize) {
-        self.recipe.clip_shape()
     }
 
     pub(crate) fn embedder(&self) -> &Embedder {

@@ -153,8 +153,26 @@ pub enum OffkeyError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// There is no spectrogram to mask.
-    #[error("the model has no spectrogram branch, and an explanation masks the spectrogram")]
+    #[error("the model has no network that looks at a spectrogram, and an explanation masks one")]
     NothingToMask,
+    /// A table has nothing to draw scores against.
+    #[error("cannot draw scores against `{column}` of `{}`: {problem}", path.display())]
+    NoCovariate {
+        /// The column asked for.
+        column: String,
+        /// The table.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Some of several recordings could not be explained.
+    #[error("{failed} of {total} recordings could not be explained")]
+    Unexplained {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// No recording where one was looked for.
     #[error("no WAV or FLAC file in {searched}")]
     NoRecordings {
@@ -256,6 +274,7 @@ impl OffkeyError {
                 | Self::NotARun { .. }
                 | Self::OtherRun { .. }
                 | Self::UnknownSection { .. }
+                | Self::NothingToMask
         )
     }
 
@@ -273,6 +292,7 @@ impl OffkeyError {
             Self::StageMissing { run_first, .. } => {
                 return Some(format!("run `offkey {run_first}` first"));
             }
+            Self::Cancelled { run } if run.as_os_str().is_empty() => return None,
             Self::Cancelled { run } => {
                 return Some(format!(
                     "go on with the same command and --resume; what is done is kept in {}",
@@ -291,6 +311,9 @@ impl OffkeyError {
             Self::NoOutput { .. } => "name a folder with --out",
             Self::Embed(error) if is_one_class(error.as_ref()) => {
                 "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
+            }
+            Self::NothingToMask => {
+                "explain clips with a run of a recipe that trains a network with an `stft` branch, as `default`"
             }
             Self::LooksFaulty { .. } => {
                 "listen to them; if they are normal all the same, say --force"

@@ -27,7 +27,7 @@ pub use audio::{ClipAudio, WaveCache};
 pub use demo::{DemoReport, demo, synthesize};
 pub use detector::{ClipScore, Detector};
 pub use error::OffkeyError;
-pub use explain::{Explanation, explain_clip};
+pub use explain::{DEFAULT_MASKS, ExplainRequest, Explanation, PAGE_MASKS, explain_clip};
 pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
 pub use noise::{NoiseConfig, NoiseKind, NoisyClips};
@@ -44,7 +44,7 @@ pub use run::{
     train,
 };
 pub use run_folder::{Existing, RunFolder};
-pub use stage::{SectionKey, SectionThreshold};
+pub use stage::{AgainstColumn, SectionKey, SectionThreshold};
 pub use threads::set_threads;
 
 pub use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split, Year};

@@ -17,6 +17,8 @@ pub enum Stage {
     Evaluate,
     /// Arranging embeddings on a plane.
     Map,
+    /// Finding what raises a clip's score.
+    Explain,
     /// Writing the page.
     Report,
 }
@@ -32,6 +34,7 @@ impl Stage {
             Self::Score => "scoring",
             Self::Evaluate => "evaluating",
             Self::Map => "mapping",
+            Self::Explain => "explaining",
             Self::Report => "reporting",
         }
     }

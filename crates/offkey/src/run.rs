@@ -12,11 +12,11 @@ use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder,
+    Existing, Manifest, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder,
     audio::WaveCache,
     manifest::Stopwatch,
     run_folder::{self, seed_folders},
-    stage,
+    stage::{self, AgainstColumn},
 };
 
 /// Everything asked of a run.
@@ -157,7 +157,7 @@ fn run_one(
         run.evaluate()?
     };
     if !run.manifest.is_done("report") {
-        run.report()?;
+        run.report(PAGE_MASKS)?;
     }
     Ok(metrics)
 }
@@ -224,14 +224,27 @@ pub fn map(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError>
     Run::open(root, progress)?.map()
 }
 
-/// Writes a run's page again.
+/// Writes a run's page again, the clips it shows explained with up to `masks` masks each: see
+/// [`PAGE_MASKS`]; 0 leaves explanations out. Scores are drawn against the columns given, on this
+/// page and on later ones.
 ///
 /// # Errors
 /// [`OffkeyError`], among them when there are no metrics.
-pub fn report(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
+pub fn report(
+    root: &Path,
+    masks: usize,
+    against: &[AgainstColumn],
+    progress: &dyn Progress,
+) -> Result<PathBuf, OffkeyError> {
     RunFolder::open_to_read(root)?;
-    if seed_folders(root)?.is_empty() {
-        return Run::open(root, progress)?.report();
+    let seeds = seed_folders(root)?;
+    if seeds.is_empty() {
+        let mut run = Run::open(root, progress)?;
+        run.add_covariates(against)?;
+        return run.report(masks);
+    }
+    for (_, seed) in seeds {
+        report(&seed, masks, against, progress)?;
     }
     let folder = RunFolder::open(root)?;
     let recipe = Recipe::read(&folder.recipe())?;

@@ -29,7 +29,7 @@ pub enum Existing {
 }
 
 /// The files a run may hold; beginning anew removes these, seeds' folders, and nothing else.
-const OURS: [&str; 15] = [
+const OURS: [&str; 21] = [
     "recipe.toml",
     "manifest.json",
     "clips.csv",
@@ -40,10 +40,16 @@ const OURS: [&str; 15] = [
     "embeddings",
     "scores",
     "metrics.json",
+    "covariates.csv",
+    "figures",
+    "shown_clips.json",
     "report.html",
     "tsne.csv",
     "tsne.svg",
     "tsne.png",
+    "tsne_label.csv",
+    "tsne_label.svg",
+    "tsne_label.png",
     "explain",
 ];
 
@@ -144,6 +150,21 @@ impl RunFolder {
     /// The metrics.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.json")
+    }
+
+    /// Quantities the page draws scores against, beside those among the attributes.
+    pub fn covariates(&self) -> PathBuf {
+        self.root.join("covariates.csv")
+    }
+
+    /// The numbers behind the page's charts, one table each.
+    pub fn figures(&self) -> PathBuf {
+        self.root.join("figures")
+    }
+
+    /// What the page says of the clips it shows.
+    pub fn shown_clips(&self) -> PathBuf {
+        self.root.join("shown_clips.json")
     }
 
     /// The page.

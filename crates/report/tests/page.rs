@@ -1,8 +1,8 @@
 //! Laws of the page: self-contained, safe, complete, small, the same for the same data.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use offkey_report::{PageData, render};
+use offkey_report::{PageData, page::figure_tables, render};
 
 #[path = "../examples/example_page/data.rs"]
 mod data;
@@ -48,6 +48,8 @@ fn hostile_text_stays_text() {
     page.metrics[0].rows[0].label = evil.to_owned();
     page.covariates[0].name = evil.to_owned();
     page.covariates[0].unit = evil.to_owned();
+    page.comparisons[0].title = evil.to_owned();
+    page.comparisons[0].rows[0].name = evil.to_owned();
     for section in &mut page.sections {
         section.machine = evil.to_owned();
         section.section = evil.to_owned();
@@ -86,6 +88,25 @@ fn sections_without_data_are_left_out() {
         let section = format!("<section id=\"{id}\"");
         assert!(render(&full).contains(&section), "{id}");
         assert!(!render(&without).contains(&section), "{id}");
+    }
+}
+
+#[test]
+fn every_chart_has_its_numbers_in_a_table_of_its_own() {
+    let mut page = example();
+    page.sections[0].machine = "../<script>,\"x\"".to_owned();
+    page.comparisons.push(page.comparisons[0].clone());
+    let tables = figure_tables(&page);
+    let html = render(&page);
+    let in_clips = html.matches("<svg class=\"chart spectrogram").count();
+    let charts = html.matches("class=\"chart").count() - in_clips;
+    assert_eq!(tables.len(), charts);
+    let names: BTreeSet<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(names.len(), tables.len(), "no table overwrites another");
+    for table in &tables {
+        let is_safe = |c: char| c.is_alphanumeric() || "-_".contains(c);
+        assert!(table.name.chars().all(is_safe), "{}", table.name);
+        assert!(table.csv.lines().count() > 1, "{} holds numbers", table.name);
     }
 }
 

@@ -131,6 +131,26 @@ fn words_name_time_band_and_level() {
 }
 
 #[test]
+fn words_name_the_frequency_that_stands_out() {
+    let mut values = Array2::zeros((100, 80));
+    values.slice_mut(s![32..41, 24..31]).fill(1.0);
+    let importance = Importance { values, masks: 1, reliability: 1.0, mean_score: 0.0 };
+    let extent = Extent { duration_s: 10.0, low_hz: 0.0, high_hz: 8000.0 };
+    let mut levels = Array2::from_elem((100, 80), 0.0);
+    // Louder elsewhere, and quieter there at other times: neither counts.
+    levels.slice_mut(s![.., 26]).fill(-40.0);
+    levels.slice_mut(s![32..41, 26]).fill(21.0);
+    levels.slice_mut(s![0..20, 50]).fill(60.0);
+    let found = findings(&importance, extent, Some(levels.view()), 3);
+    assert_eq!(
+        found[0].to_string(),
+        "3.2-4.1 s, 2400-3100 Hz: 3 dB above normal, most at 2650 Hz (21 dB)"
+    );
+    let unknown = findings(&importance, extent, None, 3);
+    assert_eq!(unknown[0].to_string(), "3.2-4.1 s, 2400-3100 Hz");
+}
+
+#[test]
 fn wrong_use_is_an_error_that_says_what_was_expected() {
     let with = |change: fn(&mut RiseConfig)| {
         let mut config = RiseConfig { masks: 8, ..RiseConfig::default() };

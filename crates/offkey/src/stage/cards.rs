@@ -1,31 +1,104 @@
-//! The clips a page shows one by one: how they look, how they sound, and the normal clip they
-//! were compared with.
+//! The clips a page shows one by one: how they look, how they sound, what raises their scores, and
+//! the normal clip they were compared with.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+};
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Clip, EmbeddingTable, ScoreRow};
+use offkey_embed::Encoder;
 use offkey_report::{
-    chart::{Levels, spectrogram_png},
+    chart::{Levels, importance_png, spectrogram_png},
     page::{AudioClip, ClipCard, NearestNormal, Picture, Role, SectionScores, picks},
+    rise::Finding,
 };
 use offkey_signal::{Stft, encode_wav};
+use serde::Serialize;
 
-use super::score::{SectionKey, SectionScorer};
-use crate::{OffkeyError, run::Run};
+use super::{
+    Embedder,
+    score::{SectionKey, SectionScorer},
+};
+use crate::{
+    ModelConfig, OffkeyError, Progress, Silent, Stage,
+    explain::{
+        Cause, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
+    },
+    run::Run,
+};
 
 /// Clips shown in each role.
 const SHOWN: usize = 4;
 
+/// What the page says of a clip, as `shown_clips.json` holds it.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownClip {
+    role: Role,
+    clip: Clip,
+    score: f64,
+    threshold: Option<f64>,
+    nearest: Option<PathBuf>,
+    nearest_distance: Option<f64>,
+    /// Places and bands that raise the score; none where the page was written without masks.
+    findings: Vec<Finding>,
+    spectrum_findings: Vec<Finding>,
+    masks: Option<usize>,
+    reliability: Option<f64>,
+    words: Vec<String>,
+}
+
+/// The sections that shown clips belong to, fitted once each.
+struct Sections<'a> {
+    run: &'a Run<'a>,
+    table: &'a EmbeddingTable,
+    /// The network, where clips are to be explained and can be.
+    encoder: Option<Box<Encoder>>,
+    masks: usize,
+    fitted: BTreeMap<SectionKey, (SectionScorer, Option<NormalLevels>)>,
+}
+
 impl Run<'_> {
-    /// Cards for the most telling clips.
+    /// Cards for the most telling clips, explained with up to `masks` masks each; 0 for none.
     pub(super) fn cards(
         &self,
         sections: &[SectionScores],
         table: &EmbeddingTable,
-    ) -> Result<Vec<ClipCard>, OffkeyError> {
-        picks(sections, SHOWN)
-            .into_iter()
-            .map(|pick| self.card(pick.role, pick.row, pick.threshold, table))
-            .collect()
+        masks: usize,
+    ) -> Result<(Vec<ClipCard>, Vec<ShownClip>), OffkeyError> {
+        let mut fitted = Sections {
+            run: self,
+            table,
+            encoder: self.explainable(masks)?,
+            masks,
+            fitted: BTreeMap::new(),
+        };
+        let picked = picks(sections, SHOWN);
+        let mut cards = Vec::new();
+        let mut shown = Vec::new();
+        self.progress.begin(Stage::Report, picked.len() as u64, "clips");
+        for pick in &picked {
+            let (card, words) = self.card(pick.role, pick.row, pick.threshold, &mut fitted)?;
+            cards.push(card);
+            shown.push(words);
+            self.progress.advance(cards.len() as u64, "");
+            if self.progress.cancelled() {
+                return Err(OffkeyError::Cancelled { run: self.folder.root().to_owned() });
+            }
+        }
+        self.progress.end();
+        Ok((cards, shown))
+    }
+
+    fn explainable(&self, masks: usize) -> Result<Option<Box<Encoder>>, OffkeyError> {
+        if masks == 0 || !matches!(self.recipe.model, ModelConfig::Network(_)) {
+            return Ok(None);
+        }
+        match Embedder::load(&self.folder.model(), &self.recipe, self.manifest.compute)? {
+            Embedder::Network(encoder) if can_be_explained(&encoder) => Ok(Some(encoder)),
+            Embedder::Network(_) | Embedder::Statistics(_) => Ok(None),
+        }
     }
 
     fn card(
@@ -33,78 +106,159 @@ impl Run<'_> {
         role: Role,
         row: &ScoreRow,
         threshold: Option<f64>,
-        table: &EmbeddingTable,
-    ) -> Result<ClipCard, OffkeyError> {
-        let nearest = self.nearest_normal(&row.clip, table)?;
+        sections: &mut Sections<'_>,
+    ) -> Result<(ClipCard, ShownClip), OffkeyError> {
+        let nearest = sections.nearest_normal(&row.clip)?;
         let wave = self.clip_audio(&[&row.clip])?.wave_at(0, 0)?;
         let levels = levels_db(&wave)?;
-        let mut compared = vec![levels.view()];
-        let near = match &nearest {
+        let near = match nearest {
             Some((clip, distance)) => {
-                let wave = self.clip_audio(&[clip])?.wave_at(0, 0)?;
-                Some((clip, *distance, levels_db(&wave)?, wave))
+                let wave = self.clip_audio(&[&clip])?.wave_at(0, 0)?;
+                Some((clip, distance, levels_db(&wave)?, wave))
             }
             None => None,
         };
-        if let Some((_, _, levels, _)) = &near {
-            compared.push(levels.view());
-        }
+        let mut compared = vec![levels.view()];
+        compared.extend(near.iter().map(|(_, _, levels, _)| levels.view()));
         let range = Levels::around(&compared);
+        let cause = sections.cause(&row.clip, &wave)?;
+        let words = cause.as_ref().map_or_else(Vec::new, words);
         let (rate_hz, _) = self.recipe.clip_shape();
         let audio = |wave: &[f32]| Some(AudioClip { wav: encode_wav(wave, rate_hz) });
-        let nearest = match &near {
-            Some((clip, distance, levels, wave)) => Some(NearestNormal {
-                clip: (*clip).clone(),
-                distance: *distance,
-                spectrogram: Some(self.picture(levels.view(), range, wave.len())?),
-                audio: audio(wave),
-            }),
-            None => None,
+        let picture = |levels: ArrayView2<f32>| {
+            let png = spectrogram_png(levels, range).map_err(OffkeyError::embed)?;
+            Ok::<_, OffkeyError>(self.picture(png, wave.len()))
         };
-        Ok(ClipCard {
+        let overlay = cause
+            .as_ref()
+            .map(|cause| importance_png(cause.importance.values.view()))
+            .transpose()
+            .map_err(OffkeyError::embed)?
+            .map(|png| self.picture(png, wave.len()));
+        let shown = ShownClip {
+            role,
+            clip: row.clip.clone(),
+            score: row.score,
+            threshold,
+            nearest: near.as_ref().map(|(clip, ..)| clip.path.clone()),
+            nearest_distance: near.as_ref().map(|(_, distance, ..)| *distance),
+            findings: cause.as_ref().map_or_else(Vec::new, |cause| cause.findings.clone()),
+            spectrum_findings: cause
+                .as_ref()
+                .and_then(|cause| cause.spectrum.as_ref())
+                .map_or_else(Vec::new, |spectrum| spectrum.findings.clone()),
+            masks: cause.as_ref().map(|cause| cause.importance.masks),
+            reliability: cause.as_ref().map(|cause| cause.importance.reliability),
+            words: words.clone(),
+        };
+        let nearest = near
+            .map(|(clip, distance, levels, wave)| {
+                Ok::<_, OffkeyError>(NearestNormal {
+                    clip,
+                    distance,
+                    spectrogram: Some(picture(levels.view())?),
+                    audio: audio(&wave),
+                })
+            })
+            .transpose()?;
+        let card = ClipCard {
             clip: row.clip.clone(),
             role,
             score: row.score,
             threshold,
-            spectrogram: Some(self.picture(levels.view(), range, wave.len())?),
-            overlay: None,
+            spectrogram: Some(picture(levels.view())?),
+            overlay,
             audio: audio(&wave),
             nearest,
-            words: Vec::new(),
-        })
+            words,
+        };
+        Ok((card, shown))
     }
 
-    fn nearest_normal(
-        &self,
+    fn picture(&self, png: Vec<u8>, samples: usize) -> Picture {
+        let (rate_hz, _) = self.recipe.clip_shape();
+        let rate_hz = f64::from(rate_hz);
+        Picture { png, duration_s: samples as f64 / rate_hz, low_hz: 0.0, high_hz: rate_hz / 2.0 }
+    }
+}
+
+impl Sections<'_> {
+    fn section_of(
+        &mut self,
         clip: &Clip,
-        table: &EmbeddingTable,
-    ) -> Result<Option<(Clip, f64)>, OffkeyError> {
+    ) -> Result<&(SectionScorer, Option<NormalLevels>), OffkeyError> {
+        match self.fitted.entry(SectionKey::of(clip)) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let run = self.run;
+                let scorer = SectionScorer::fit(
+                    entry.key(),
+                    self.table,
+                    &run.recipe.backend,
+                    &run.recipe.threshold,
+                    offkey_core::Seed::new(run.manifest.seed),
+                )?;
+                let normal = match &self.encoder {
+                    Some(encoder) => {
+                        let rows = scorer.spread_references(NORMAL_CLIPS);
+                        let clips: Vec<&Clip> = rows.map(|row| &self.table.clips[row]).collect();
+                        let waves = run.clip_audio(&clips)?.waves(0..clips.len())?;
+                        NormalLevels::of(encoder, &waves)?
+                    }
+                    None => None,
+                };
+                Ok(entry.insert((scorer, normal)))
+            }
+        }
+    }
+
+    fn nearest_normal(&mut self, clip: &Clip) -> Result<Option<(Clip, f64)>, OffkeyError> {
+        let table = self.table;
         let Some(row) = table.clips.iter().position(|other| other == clip) else { return Ok(None) };
-        let scorer = SectionScorer::fit(
-            &SectionKey::of(clip),
-            table,
-            &self.recipe.backend,
-            &self.recipe.threshold,
-            offkey_core::Seed::new(self.manifest.seed),
-        )?;
+        let (scorer, _) = self.section_of(clip)?;
         let nearest = scorer.nearest(table.embeddings.select(Axis(0), &[row]).view())?[0];
         Ok(Some((table.clips[nearest.reference].clone(), nearest.distance)))
     }
 
-    fn picture(
-        &self,
-        levels_db: ArrayView2<f32>,
-        range: Levels,
-        samples: usize,
-    ) -> Result<Picture, OffkeyError> {
-        let (rate_hz, _) = self.recipe.clip_shape();
-        Ok(Picture {
-            png: spectrogram_png(levels_db, range).map_err(OffkeyError::embed)?,
-            duration_s: samples as f64 / f64::from(rate_hz),
-            low_hz: 0.0,
-            high_hz: f64::from(rate_hz) / 2.0,
-        })
+    fn cause(&mut self, clip: &Clip, wave: &[f32]) -> Result<Option<Cause>, OffkeyError> {
+        let (masks, progress) = (self.masks, Quietly(self.run.progress));
+        self.section_of(clip)?;
+        let Some(encoder) = &self.encoder else { return Ok(None) };
+        let (scorer, normal) = &self.fitted[&SectionKey::of(clip)];
+        let question =
+            Question { encoder, scorer, wave, normal: normal.as_ref(), masks, tested: false };
+        let cause = cause(&question, &progress);
+        cause.map(Some).map_err(|error| error.in_run(self.run.folder.root()))
     }
+}
+
+/// Passes on the wish to stop, and nothing else.
+struct Quietly<'a>(&'a dyn Progress);
+
+impl Progress for Quietly<'_> {
+    fn begin(&self, stage: Stage, total: u64, unit: &str) {
+        Silent.begin(stage, total, unit);
+    }
+    fn advance(&self, done: u64, note: &str) {
+        Silent.advance(done, note);
+    }
+    fn end(&self) {
+        Silent.end();
+    }
+    fn note(&self, message: &str) {
+        Silent.note(message);
+    }
+    fn warn(&self, message: &str) {
+        self.0.warn(message);
+    }
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
+fn words(cause: &Cause) -> Vec<String> {
+    let spectrum = cause.spectrum.iter().flat_map(|spectrum| bands(&spectrum.findings));
+    places(&cause.findings).into_iter().chain(spectrum).collect()
 }
 
 /// Magnitude spectrogram in decibels, `[frames, bins]`.

@@ -1,6 +1,7 @@
 //! The stages of a run. Each reads the files of the one before and writes its own.
 
 mod cards;
+mod covariates;
 mod embed;
 mod evaluate;
 mod map;
@@ -9,6 +10,7 @@ pub(crate) mod report;
 mod score;
 mod train;
 
+pub use covariates::AgainstColumn;
 pub(crate) use embed::Embedder;
 pub use score::{SectionKey, SectionThreshold};
 pub(crate) use score::{SectionScorer, score_table, write_scores};

@@ -3,14 +3,16 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use offkey_core::{ScoreRow, table};
-use offkey_report::page::{PageData, SectionScores, TrainingRow, metric_tables, render};
+use offkey_report::page::{
+    PageData, SectionScores, TrainingRow, figure_tables, metric_tables, render,
+};
 
 use super::{
     score::{SectionKey, SectionThreshold, read_scores},
     train::{CompactnessRow, LossRow},
 };
 use crate::{
-    OffkeyError, Recipe, RunFolder, Stage,
+    OffkeyError, Recipe, RunFolder,
     run::{Run, RunMetrics},
     run_folder,
 };
@@ -19,8 +21,9 @@ use crate::{
 const MAPPED_CLIPS: std::ops::RangeInclusive<usize> = 8..=4000;
 
 impl Run<'_> {
-    /// Writes the page and returns where it is.
-    pub(crate) fn report(&mut self) -> Result<PathBuf, OffkeyError> {
+    /// Writes the page and returns where it is. Shown clips are explained with up to `masks` masks
+    /// each where the model is a network; 0 leaves explanations out.
+    pub(crate) fn report(&mut self, masks: usize) -> Result<PathBuf, OffkeyError> {
         self.timed("report", |run| {
             let path = run.folder.metrics();
             if !path.is_file() {
@@ -36,8 +39,9 @@ impl Run<'_> {
             if !run.manifest.is_done("map") && (MAPPED_CLIPS).contains(&table.clips.len()) {
                 run.map()?;
             }
-            run.progress.begin(Stage::Report, 1, "page");
             let sections = sections(&rows, &thresholds);
+            let (cards, shown) = run.cards(&sections, &table, masks)?;
+            run_folder::write_json(&run.folder.shown_clips(), &shown)?;
             let page = PageData {
                 title: format!("{}: {}", run.recipe.name, run.manifest.data.join(", ")),
                 subtitle: format!(
@@ -50,18 +54,34 @@ impl Run<'_> {
                 summary: summary(&metrics, &rows),
                 metrics: metric_tables(&metrics.metrics),
                 sections: sections.clone(),
+                covariates: run.covariates(&rows)?,
                 training: training(&run.folder)?,
                 map: run.page_map()?,
-                clips: run.cards(&sections, &table)?,
+                clips: cards,
                 recipe_toml: run.recipe.to_toml(),
                 manifest_json: fs::read_to_string(run.folder.manifest()).unwrap_or_default(),
                 ..PageData::default()
             };
+            run.write_figures(&page)?;
             let report = run.folder.report();
             run_folder::write_atomically(&report, render(&page).as_bytes())?;
-            run.progress.end();
             Ok(report)
         })
+    }
+}
+
+impl Run<'_> {
+    /// The numbers behind the page's charts, in place of those of an earlier page.
+    fn write_figures(&self, page: &PageData) -> Result<(), OffkeyError> {
+        let folder = self.folder.figures();
+        if folder.is_dir() {
+            fs::remove_dir_all(&folder).map_err(OffkeyError::io(&folder))?;
+        }
+        for table in figure_tables(page) {
+            let path = folder.join(format!("{}.csv", table.name));
+            run_folder::write_atomically(&path, table.csv.as_bytes())?;
+        }
+        Ok(())
     }
 }
 

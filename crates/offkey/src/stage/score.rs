@@ -96,6 +96,12 @@ impl SectionScorer {
         Ok(Self { key: key.clone(), backend: fitted, threshold, held_out_scores, reference_rows })
     }
 
+    /// Rows of at most so many references, spread evenly over all of them.
+    pub(crate) fn spread_references(&self, most: usize) -> impl Iterator<Item = usize> {
+        let (all, count) = (self.reference_rows.len(), self.reference_rows.len().min(most));
+        (0..count).map(move |index| self.reference_rows[index * all / count])
+    }
+
     /// Scores embeddings, `[clips, dims]`.
     pub(crate) fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, OffkeyError> {
         self.backend.score(embeddings).map_err(|source| self.key.failed(source))

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     file::StudyFile,
+    page,
     plan::{Job, Plan, plan},
     results,
 };
@@ -107,6 +108,7 @@ pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan
         results.push(result);
     }
     results::write(folder, &request.study, &results)?;
+    page::write(folder, &request.study, &results)?;
     Ok(plan)
 }
 

@@ -2,6 +2,7 @@
 
 mod execute;
 mod file;
+mod page;
 mod plan;
 mod results;
 

@@ -208,7 +208,7 @@ fn table_row(study: &StudyFile, results: &[&JobResult], cell: &str, machines: &[
 }
 
 /// The levels a cell is compared with: its own, but for the factor that has a reference.
-fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
+pub(super) fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
     let compared = study.factors.iter().position(|f| f.reference.is_some()).unwrap_or(0);
     let factor = &study.factors[compared];
     let reference = factor.reference.as_ref().unwrap_or(&factor.levels[0].name);
@@ -218,7 +218,7 @@ fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
 }
 
 /// Distinct items in the order of their first appearance.
-fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(super) fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
     items.filter(|item| seen.insert(*item)).collect()
 }

@@ -7,7 +7,7 @@ use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split};
 use offkey_eval::evaluate;
 use offkey_report::{
     PageData, TsneConfig,
-    chart::{Levels, importance_png, spectrogram_png},
+    chart::{ChartRow, Levels, RowChart, importance_png, spectrogram_png},
     page::{
         AudioClip, ClipCard, Covariate, EmbeddingMap, MapPoint, NearestNormal, Picture, Role,
         SectionScores, TrainingRow, metric_tables, wav,
@@ -57,6 +57,8 @@ pub(crate) fn example_page(shown: usize) -> Result<PageData, Box<dyn Error>> {
                 })
                 .collect(),
         }],
+        comparisons: vec![comparison()],
+        curves: vec![],
         training: training(),
         map: Some(embedding_map(&heard)?),
         clips: cards(&heard, shown)?,
@@ -67,6 +69,24 @@ pub(crate) fn example_page(shown: usize) -> Result<PageData, Box<dyn Error>> {
         manifest_json: "{\n  \"device\": \"cpu\",\n  \"seed\": 7\n}".to_owned(),
         limit_bytes: None,
     })
+}
+
+/// Trials of three made-up losses.
+fn comparison() -> RowChart {
+    let mut rng = Seed::new(12).rng();
+    let mut row = |name: &str, mean: f64, trials: usize| ChartRow {
+        name: name.to_owned(),
+        values: (0..trials).map(|_| mean + rng.random_range(-0.03..0.03)).collect(),
+    };
+    RowChart {
+        title: "AUC of three losses".to_owned(),
+        x_title: "AUC".to_owned(),
+        rows: vec![
+            row("sub-cluster AdaCos", 0.9, 5),
+            row("intra-class compactness & cross-entropy", 0.87, 5),
+            row("compactness", 0.71, 4),
+        ],
+    }
 }
 
 fn all_clips() -> Vec<Heard> {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Axis, Canvas, Chart, Frame, csv_field, number,
     svg::{Legend, shortened},
@@ -16,7 +18,8 @@ const COLORS: usize = 6;
 const FEW_PLACES: usize = 12;
 
 /// A chart of lines, or of dots.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LineChart {
     /// What is shown, as in `ROC curve, fan 00`.
     pub title: String,
@@ -36,7 +39,8 @@ pub struct LineChart {
 }
 
 /// One group of points.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Series {
     /// Name in the legend.
     pub name: String,

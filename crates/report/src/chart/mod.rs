@@ -6,21 +6,27 @@
 mod axis;
 mod bars;
 mod color;
+mod explained;
 mod lines;
 mod map;
 mod picture;
+mod rows;
+mod spectrogram;
 mod svg;
 
 use std::{fs, io, path::Path};
 
 pub use bars::Histogram;
 pub use color::{ColorMap, MAGMA, VIRIDIS};
+pub use explained::ExplainedClip;
 pub use lines::{LineChart, Series};
 pub use map::{MapGroup, PointMap};
 pub use picture::{Levels, PictureError, importance_png, overlaid_png, spectrogram_png};
+pub use rows::{ChartRow, RowChart};
 pub use svg::{STYLE, THEME};
 
 pub(crate) use axis::{Axis, number};
+pub(crate) use spectrogram::{SPECTROGRAM_HEIGHT, spectrogram_svg};
 pub(crate) use svg::{Canvas, Frame};
 
 /// What every chart can do.

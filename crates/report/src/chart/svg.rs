@@ -31,13 +31,19 @@ pub(crate) fn standalone(svg: &str) -> String {
 
 /// An `<svg>` element that is being drawn.
 pub(crate) struct Canvas {
+    width: f64,
     height: f64,
     body: String,
 }
 
 impl Canvas {
     pub(crate) fn new(height: f64) -> Self {
-        Self { height, body: String::new() }
+        Self { width: WIDTH, height, body: String::new() }
+    }
+
+    /// The same, of another width than a chart's.
+    pub(crate) fn widened(self, width: f64) -> Self {
+        Self { width, ..self }
     }
 
     pub(crate) fn line(&mut self, class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) {
@@ -80,7 +86,8 @@ impl Canvas {
     pub(crate) fn finish(self, description: &str) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" \
-             viewBox=\"0 0 {WIDTH} {}\" aria-label=\"{}\">{}</svg>",
+             viewBox=\"0 0 {} {}\" aria-label=\"{}\">{}</svg>",
+            self.width,
             self.height,
             escape(description),
             self.body

@@ -8,7 +8,7 @@ use super::{
     data::{AudioClip, ClipCard, NearestNormal, Picture, Role},
     embed::{data_url, escape},
 };
-use crate::chart::Axis;
+use crate::chart::spectrogram_svg;
 
 /// Cards grouped by role; sound from the first card on until `audio_bytes` are spent.
 pub(crate) fn clips(cards: &[ClipCard], audio_bytes: usize) -> String {
@@ -164,59 +164,5 @@ fn pane(
     if overlay.is_some() && !words.is_empty() {
         let _ = write!(description, " Marked: {}.", words.join("; "));
     }
-    title + &spectrogram(picture, overlay, &description)
-}
-
-/// The picture as SVG with axes of time and frequency.
-fn spectrogram(picture: &Picture, overlay: Option<&Picture>, description: &str) -> String {
-    let (left, top, right, bottom) = (58.0, 8.0, 390.0, 190.0);
-    let class = if overlay.is_some() { "chart spectrogram marked" } else { "chart spectrogram" };
-    let mut svg = format!(
-        "<svg class=\"{class}\" role=\"img\" viewBox=\"0 0 400 226\" aria-label=\"{}\">",
-        escape(description)
-    );
-    let mut image = |class: &str, picture: &Picture| {
-        let (width, height) = (right - left, bottom - top);
-        let url = data_url("image/png", &picture.png);
-        let _ = write!(
-            svg,
-            "<image class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" \
-             preserveAspectRatio=\"none\" href=\"{url}\"/>"
-        );
-    };
-    image("sound", picture);
-    if let Some(overlay) = overlay {
-        image("importance", overlay);
-    }
-    let time = Axis::exact(0.0, picture.duration_s, 5);
-    for (value, label) in time.ticks() {
-        let x = time.place(value, left, right);
-        let _ = write!(
-            svg,
-            "<line class=\"axis\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{bottom}\" y2=\"{:.1}\"/>\
-             <text class=\"tick middle\" x=\"{x:.1}\" y=\"{:.1}\">{label}</text>",
-            bottom + 4.0,
-            bottom + 17.0
-        );
-    }
-    let frequency = Axis::exact(picture.low_hz, picture.high_hz, 4);
-    for (value, label) in frequency.ticks() {
-        let y = frequency.place(value, bottom, top);
-        let _ = write!(
-            svg,
-            "<line class=\"axis\" x1=\"{:.1}\" x2=\"{left}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <text class=\"tick end\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>",
-            left - 4.0,
-            left - 6.0,
-            y + 4.0
-        );
-    }
-    let middle = f64::midpoint(top, bottom);
-    let _ = write!(
-        svg,
-        "<text class=\"label end\" x=\"{right}\" y=\"{}\">time (s)</text>\
-         <text class=\"label middle\" transform=\"translate(11 {middle}) rotate(-90)\">frequency (Hz)</text></svg>",
-        bottom + 33.0
-    );
-    svg
+    title + &spectrogram_svg(picture, overlay, &[], &description)
 }

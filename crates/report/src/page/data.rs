@@ -4,6 +4,7 @@ use offkey_core::{Clip, ScoreRow};
 use serde::{Deserialize, Serialize};
 
 use super::embed::base64_bytes;
+use crate::chart::{LineChart, RowChart};
 
 /// Everything a page can show. Sections without data are left out of the page.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct PageData {
     pub sections: Vec<SectionScores>,
     /// Quantities that scores are drawn against, as the signal-to-noise ratio.
     pub covariates: Vec<Covariate>,
+    /// Cells of a study compared, a chart a metric and data set.
+    pub comparisons: Vec<RowChart>,
+    /// Curves of a study's trainings.
+    pub curves: Vec<LineChart>,
     /// Training history, in step order.
     pub training: Vec<TrainingRow>,
     /// Two-dimensional map of the embeddings.
@@ -66,7 +71,7 @@ pub struct MetricRow {
     pub values: Vec<Option<Measured>>,
 }
 
-/// A value in 0..=1 with its confidence interval, where there is one.
+/// A value with its confidence interval or its deviation, where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
@@ -75,6 +80,9 @@ pub struct Measured {
     /// Lower and upper end of the 95 % interval.
     #[serde(default)]
     pub interval: Option<(f64, f64)>,
+    /// Standard deviation over trials, where the value is their mean.
+    #[serde(default)]
+    pub deviation: Option<f64>,
 }
 
 /// Test scores of one machine and section.

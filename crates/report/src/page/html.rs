@@ -1,7 +1,7 @@
 //! The page's outline: which sections there are, in which order, and the shell around them.
 
 use super::{PageData, clips, embed::escape, map, mistakes, scores, summary, tables, training};
-use crate::chart;
+use crate::chart::{self, Chart};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -35,6 +35,8 @@ fn sections(data: &PageData, audio_bytes: usize) -> Vec<Section> {
     let all = [
         ("summary", "Summary", "Summary", summary::summary(data)),
         ("metrics", "Metrics", "Metrics", tables::tables(&data.metrics)),
+        ("comparison", "Cells", "Cells compared", comparisons(data)),
+        ("curves", "Curves", "While training", curves(data)),
         ("scores", "Scores", "Scores and thresholds", scores::scores(&data.sections)),
         ("conditions", "Conditions", "Scores and conditions", scores::conditions(data)),
         ("map", "Map", "Map of the embeddings", map::map(data)),
@@ -78,6 +80,22 @@ fn shell(data: &PageData, sections: &[Section]) -> String {
          <footer>Made by offkey. This page needs no network and sends nothing.</footer>\n\
          <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
+}
+
+fn comparisons(data: &PageData) -> String {
+    let remark =
+        "A dot a trial; the mark is their mean, the line one standard deviation to each side.";
+    let charts = data.comparisons.iter();
+    in_grid(charts.map(|chart| figure(&chart.title, &chart.svg(), remark)).collect())
+}
+
+fn curves(data: &PageData) -> String {
+    let charts = data.curves.iter();
+    in_grid(charts.map(|chart| figure(&chart.title, &chart.svg(), "")).collect())
+}
+
+fn in_grid(figures: String) -> String {
+    if figures.is_empty() { figures } else { format!("<div class=\"figures\">{figures}</div>") }
 }
 
 fn recipe_and_manifest(data: &PageData) -> String {

@@ -4,6 +4,7 @@ mod audio;
 mod clips;
 pub mod data;
 mod embed;
+mod figures;
 mod html;
 mod map;
 mod mistakes;
@@ -18,7 +19,8 @@ pub use data::{
     AudioClip, ClipCard, Covariate, EmbeddingMap, MapPoint, Measured, MetricRow, MetricTable,
     NearestNormal, PageData, Picture, Role, SectionScores, TrainingRow,
 };
-pub(crate) use embed::escape;
+pub(crate) use embed::{data_url, escape};
+pub use figures::{FigureTable, figure_tables};
 pub use html::render;
 pub use picks::{Pick, picks};
 pub use tables::metric_tables;

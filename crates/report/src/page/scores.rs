@@ -23,15 +23,11 @@ const MOST_VALUES: usize = 12;
 
 /// Histograms of all sections and ROC curves, machine by machine.
 pub(crate) fn scores(sections: &[SectionScores]) -> String {
-    let mut machines: BTreeMap<&str, Vec<&SectionScores>> = BTreeMap::new();
-    for section in sections.iter().filter(|section| !section.rows.is_empty()) {
-        machines.entry(&section.machine).or_default().push(section);
-    }
     let mut html = String::new();
-    for (index, (machine, sections)) in machines.iter().enumerate() {
+    for (index, (machine, sections)) in by_machine(sections).iter().enumerate() {
         let figures: String = sections
             .iter()
-            .map(|section| histogram(section))
+            .map(|section| histogram_figure(section))
             .chain(roc_figure(machine, sections))
             .collect();
         let figures = format!("<div class=\"figures\">{figures}</div>");
@@ -42,15 +38,43 @@ pub(crate) fn scores(sections: &[SectionScores]) -> String {
     html
 }
 
-fn histogram(section: &SectionScores) -> String {
+/// Charts of scores with a name each, for files.
+pub(crate) fn score_charts(sections: &[SectionScores]) -> Vec<(String, Box<dyn Chart>)> {
+    let mut charts: Vec<(String, Box<dyn Chart>)> = Vec::new();
+    for (machine, sections) in by_machine(sections) {
+        for section in &sections {
+            let name = format!("histogram {machine} {}", section.section);
+            charts.push((name, Box::new(histogram(section))));
+        }
+        if let Some(chart) = roc_chart(machine, &sections) {
+            charts.push((format!("roc {machine}"), Box::new(chart)));
+        }
+    }
+    charts
+}
+
+/// Sections that have scores, machine by machine.
+fn by_machine(sections: &[SectionScores]) -> BTreeMap<&str, Vec<&SectionScores>> {
+    let mut machines: BTreeMap<&str, Vec<&SectionScores>> = BTreeMap::new();
+    for section in sections.iter().filter(|section| !section.rows.is_empty()) {
+        machines.entry(&section.machine).or_default().push(section);
+    }
+    machines
+}
+
+fn histogram(section: &SectionScores) -> Histogram {
     let of = |condition| scores_of(&section.rows, condition);
-    let chart = Histogram {
+    Histogram {
         title: format!("{} {}", section.machine, section.section),
         normal: of(Some(Condition::Normal)),
         anomalous: of(Some(Condition::Anomaly)),
         unlabelled: of(None),
         threshold: section.threshold,
-    };
+    }
+}
+
+fn histogram_figure(section: &SectionScores) -> String {
+    let chart = histogram(section);
     figure(&format!("Scores of {}", chart.title), &chart.svg(), &chart.above_threshold())
 }
 
@@ -60,6 +84,12 @@ fn scores_of(rows: &[ScoreRow], condition: Option<Condition>) -> Vec<f64> {
 }
 
 fn roc_figure(machine: &str, sections: &[&SectionScores]) -> Option<String> {
+    let chart = roc_chart(machine, sections)?;
+    let remark = "Grey: the part that the pAUC looks at. Dotted: chance.";
+    Some(figure(&chart.title, &chart.svg(), remark))
+}
+
+fn roc_chart(machine: &str, sections: &[&SectionScores]) -> Option<LineChart> {
     let curve = |section: &&SectionScores| {
         let normal = scores_of(&section.rows, Some(Condition::Normal));
         let anomalous = scores_of(&section.rows, Some(Condition::Anomaly));
@@ -71,17 +101,13 @@ fn roc_figure(machine: &str, sections: &[&SectionScores]) -> Option<String> {
         })
     };
     let series: Vec<Series> = sections.iter().filter_map(curve).collect();
-    if series.is_empty() {
-        return None;
-    }
-    let chart = LineChart::roc(&format!("ROC of {machine}"), series);
-    let remark = "Grey: the part that the pAUC looks at. Dotted: chance.";
-    Some(figure(&chart.title, &chart.svg(), remark))
+    (!series.is_empty()).then(|| LineChart::roc(&format!("ROC of {machine}"), series))
 }
 
 /// Scores against covariates and attributes.
 pub(crate) fn conditions(data: &PageData) -> String {
-    let against: String = data.covariates.iter().filter_map(|c| covariate(c, data)).collect();
+    let charts = data.covariates.iter().filter_map(|covariate| covariate_chart(covariate, data));
+    let against: String = charts.map(|chart| figure(&chart.title, &chart.svg(), "")).collect();
     let attributes = attribute_table(&data.sections);
     match against.as_str() {
         "" => attributes,
@@ -89,7 +115,8 @@ pub(crate) fn conditions(data: &PageData) -> String {
     }
 }
 
-fn covariate(covariate: &Covariate, data: &PageData) -> Option<String> {
+/// Scores of all clips that a covariate knows, drawn against it.
+pub(crate) fn covariate_chart(covariate: &Covariate, data: &PageData) -> Option<LineChart> {
     let mut scores = BTreeMap::new();
     for row in data.sections.iter().flat_map(|section| &section.rows) {
         let clip = &row.clip;
@@ -119,14 +146,8 @@ fn covariate(covariate: &Covariate, data: &PageData) -> Option<String> {
         "" => covariate.name.clone(),
         unit => format!("{} ({unit})", covariate.name),
     };
-    let chart = LineChart::dots(
-        &format!("Score against {}", covariate.name),
-        &axis,
-        "anomaly score",
-        series,
-        None,
-    );
-    Some(figure(&chart.title, &chart.svg(), ""))
+    let title = format!("Score against {}", covariate.name);
+    Some(LineChart::dots(&title, &axis, "anomaly score", series, None))
 }
 
 /// Clips, mean scores and alarms per section and attribute, for sections with a handful of them.

@@ -112,7 +112,7 @@ fn section_rows(
 
 fn measured(value: Option<f64>, interval: Option<Interval>) -> Option<Measured> {
     let interval = interval.map(|interval| (interval.low, interval.high));
-    value.map(|value| Measured { value, interval })
+    value.map(|value| Measured { value, interval, deviation: None })
 }
 
 fn without_empty_columns(table: MetricTable) -> MetricTable {
@@ -162,11 +162,13 @@ fn table(table: &MetricTable) -> String {
     html + "</tbody></table></div>"
 }
 
-fn cell(Measured { value, interval }: Measured) -> String {
-    match interval {
-        Some((low, high)) => {
-            format!("{value:.3} <span class=\"interval\">[{low:.2}, {high:.2}]</span>")
-        }
-        None => format!("{value:.3}"),
+fn cell(Measured { value, interval, deviation }: Measured) -> String {
+    let mut cell = format!("{value:.3}");
+    if let Some(deviation) = deviation {
+        let _ = write!(cell, " <span class=\"interval\">\u{b1} {deviation:.3}</span>");
     }
+    if let Some((low, high)) = interval {
+        let _ = write!(cell, " <span class=\"interval\">[{low:.2}, {high:.2}]</span>");
+    }
+    cell
 }

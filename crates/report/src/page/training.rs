@@ -6,8 +6,15 @@ use crate::chart::{Chart, LineChart, Series};
 /// One quantity of a training row.
 type Quantity = (&'static str, fn(&TrainingRow) -> Option<f64>);
 
-/// All charts that the rows have numbers for.
+/// All charts that the rows have numbers for, as figures.
 pub(crate) fn training(rows: &[TrainingRow]) -> String {
+    let charts = training_charts(rows).into_iter();
+    let figures: String = charts.map(|chart| figure(&chart.title, &chart.svg(), "")).collect();
+    if figures.is_empty() { figures } else { format!("<div class=\"figures\">{figures}</div>") }
+}
+
+/// All charts that the rows have numbers for.
+pub(crate) fn training_charts(rows: &[TrainingRow]) -> Vec<LineChart> {
     let compactness: [Quantity; 4] = [
         ("own class", |row| row.intra),
         ("other classes", |row| row.inter),
@@ -24,9 +31,7 @@ pub(crate) fn training(rows: &[TrainingRow]) -> String {
         ),
         chart(rows, "Logit scale", "scale", &[("scale", |row| row.scale)]),
     ];
-    let figures: String =
-        charts.into_iter().flatten().map(|chart| figure(&chart.title, &chart.svg(), "")).collect();
-    if figures.is_empty() { figures } else { format!("<div class=\"figures\">{figures}</div>") }
+    charts.into_iter().flatten().collect()
 }
 
 fn chart(

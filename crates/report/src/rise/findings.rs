@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::{Importance, Region};
@@ -39,7 +39,24 @@ pub struct Finding {
     pub share: f64,
     /// Mean level above normal, where a normal level is known.
     pub above_normal_db: Option<f64>,
+    /// The one frequency that stands out most from normal while the place lasts, where a normal
+    /// level is known.
+    pub loudest: Option<Loudest>,
 }
+
+/// The frequency of a place that stands out most.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loudest {
+    /// Its frequency.
+    pub frequency_hz: f64,
+    /// Its level above normal, the mean over the place's time.
+    pub above_normal_db: f64,
+}
+
+/// A single frequency is named where it stands out this much more than its band: well above the
+/// chance maximum of a few dozen noisy bins.
+const STANDS_OUT_DB: f64 = 6.0;
 
 /// The places of largest importance, the weightiest first: connected areas above half the
 /// maximum that hold at least a tenth of the weight of all such areas.
@@ -77,10 +94,20 @@ pub fn findings(
             let frequency = |bin: usize| {
                 extent.low_hz + (extent.high_hz - extent.low_hz) * bin as f64 / count_bins as f64
             };
-            let mean_level = |levels: &ArrayView2<f32>| {
+            // Mean over time of each bin of the place.
+            let of_bins = above_normal_db.as_ref().map(|levels| {
                 let inside = levels.slice(s![frames.clone(), bins.clone()]);
-                inside.iter().map(|&level| f64::from(level)).sum::<f64>() / inside.len() as f64
-            };
+                inside.mapv(f64::from).mean_axis(Axis(0)).expect("a place has a frame")
+            });
+            let loudest = of_bins.as_ref().map(|levels| {
+                let (bin, &above_normal_db) = levels
+                    .indexed_iter()
+                    .max_by(|a, b| a.1.total_cmp(b.1))
+                    .expect("a place has a bin");
+                let bin_hz = (extent.high_hz - extent.low_hz) / count_bins as f64;
+                let frequency_hz = frequency(bins.start + bin) + 0.5 * bin_hz;
+                Loudest { frequency_hz, above_normal_db }
+            });
             Finding {
                 from_s: time(frames.start),
                 to_s: time(frames.end),
@@ -88,7 +115,8 @@ pub fn findings(
                 high_hz: frequency(bins.end),
                 throughout: frames.len() == count_frames,
                 share: importance.share_inside(&area.region),
-                above_normal_db: above_normal_db.as_ref().map(mean_level),
+                above_normal_db: of_bins.and_then(|levels| levels.mean()),
+                loudest,
                 region: area.region,
             }
         })
@@ -96,7 +124,7 @@ pub fn findings(
 }
 
 impl fmt::Display for Finding {
-    /// As in `3.2-4.1 s, 2400-3100 Hz: 9 dB above normal`.
+    /// As in `3.2-4.1 s, 2400-3100 Hz: 9 dB above normal, most at 2650 Hz (17 dB)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.throughout {
             f.write_str("throughout, ")?;
@@ -108,10 +136,19 @@ impl fmt::Display for Finding {
         let high = ((self.high_hz / step).ceil() * step).max(low + step);
         write!(f, "{low:.0}-{high:.0} Hz")?;
         match self.above_normal_db {
-            Some(level) if level.abs() < 0.5 => f.write_str(": as loud as normal"),
-            Some(level) if level > 0.0 => write!(f, ": {level:.0} dB above normal"),
-            Some(level) => write!(f, ": {:.0} dB below normal", -level),
-            None => Ok(()),
+            Some(level) if level.abs() < 0.5 => f.write_str(": as loud as normal")?,
+            Some(level) if level > 0.0 => write!(f, ": {level:.0} dB above normal")?,
+            Some(level) => write!(f, ": {:.0} dB below normal", -level)?,
+            None => {}
+        }
+        match (self.above_normal_db, self.loudest) {
+            (Some(mean), Some(Loudest { frequency_hz, above_normal_db: level }))
+                if level - mean >= STANDS_OUT_DB && level > 0.0 =>
+            {
+                let frequency_hz = (frequency_hz / 10.0).round() * 10.0;
+                write!(f, ", most at {frequency_hz:.0} Hz ({level:.0} dB)")
+            }
+            _ => Ok(()),
         }
     }
 }

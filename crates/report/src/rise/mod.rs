@@ -20,7 +20,7 @@ use offkey_core::Seed;
 use serde::{Deserialize, Serialize};
 
 pub use faithful::{Faithfulness, FaithfulnessConfig, faithfulness};
-pub use findings::{Extent, Finding, findings};
+pub use findings::{Extent, Finding, Loudest, findings};
 use importance::Running;
 pub use importance::{Importance, Region};
 pub use mask::Masks;

@@ -1,0 +1,299 @@
+//! What raises a clip's score: importance over its spectrogram and over its spectrum, by RISE.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayView3, Axis, concatenate};
+use offkey_core::Seed;
+use offkey_embed::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised};
+use offkey_report::rise::{
+    Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, RiseConfig, RiseError,
+    ScoreFailure, explain, explain_spectrum, faithfulness, findings,
+};
+
+use crate::{OffkeyError, Progress, stage::SectionScorer};
+
+/// Places named in the spectrogram, and bands in the spectrum, at most.
+const MOST_FINDINGS: usize = 3;
+/// Masks of the spectrum: it has 32 bands where the spectrogram has 64 cells, and no time.
+const SPECTRUM_MASKS: usize = 512;
+/// Width of the bands that bins of the whole-clip spectrum are put together in.
+const BAND_HZ: f64 = 10.0;
+
+/// A clip whose score is to be explained, and who scored it.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) encoder: &'a Encoder,
+    pub(crate) scorer: &'a SectionScorer,
+    /// The clip, as the encoder takes it.
+    pub(crate) wave: &'a [f32],
+    /// How loud normal clips are; without it nothing is said of levels.
+    pub(crate) normal: Option<&'a NormalLevels>,
+    /// Most masks of the spectrogram.
+    pub(crate) masks: usize,
+    /// Whether to put the explanation to the test of insertion and deletion.
+    pub(crate) tested: bool,
+}
+
+/// What raises a clip's score.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    /// What the axes stand for.
+    pub(crate) extent: Extent,
+    /// Spectrogram in decibels, `[frames, bins]`.
+    pub(crate) levels_db: Array2<f32>,
+    /// Importance of each of its places, of the same shape.
+    pub(crate) importance: Importance,
+    /// Places that raise the score, the weightiest first.
+    pub(crate) findings: Vec<Finding>,
+    /// How the score falls and rises as those places are removed or shown.
+    pub(crate) faithfulness: Option<Faithfulness>,
+    /// The same for the spectrum of the whole clip, where the encoder looks at one.
+    pub(crate) spectrum: Option<SpectrumCause>,
+}
+
+/// What raises a clip's score in its spectrum, in bands of 10 Hz.
+#[derive(Debug)]
+pub(crate) struct SpectrumCause {
+    /// Level of each band, in decibels.
+    pub(crate) levels_db: Array1<f32>,
+    /// Importance of each band, `[1, bands]`.
+    pub(crate) importance: Importance,
+    /// Bands that raise the score, the weightiest first.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Mean level of normal clips of a section, per bin of the spectrogram and per band of the spectrum.
+#[derive(Debug)]
+pub(crate) struct NormalLevels {
+    spectrogram: Array1<f32>,
+    spectrum: Option<Array1<f32>>,
+}
+
+impl NormalLevels {
+    /// Means over waveforms of normal clips; nothing without any.
+    pub(crate) fn of(encoder: &Encoder, waves: &[Vec<f32>]) -> Result<Option<Self>, OffkeyError> {
+        let mut spectrograms = Vec::new();
+        let mut spectra = Vec::new();
+        for wave in waves {
+            let features = encoder.features(wave).map_err(OffkeyError::embed)?;
+            let Some((_, magnitude)) = spectrogram_of(&features) else { return Ok(None) };
+            spectrograms.extend(decibels(magnitude.view()).mean_axis(Axis(0)));
+            if let Some((_, bins)) = spectrum_of(&features) {
+                spectra.push(band_levels(bins.view(), bins_of_a_band(encoder, bins.len())));
+            }
+        }
+        let spectrogram = mean(&spectrograms);
+        Ok(spectrogram.map(|spectrogram| Self { spectrogram, spectrum: mean(&spectra) }))
+    }
+
+    /// How far a clip lies above them, `[frames, bins]`.
+    pub(crate) fn above(&self, levels_db: &Array2<f32>) -> Array2<f32> {
+        levels_db - &self.spectrogram.view().insert_axis(Axis(0))
+    }
+
+    /// How far its spectrum lies above theirs, a value a band.
+    pub(crate) fn above_in_spectrum(&self, spectrum: &SpectrumCause) -> Option<Array1<f32>> {
+        self.spectrum.as_ref().map(|normal| &spectrum.levels_db - normal)
+    }
+}
+
+fn mean(rows: &[Array1<f32>]) -> Option<Array1<f32>> {
+    let first = rows.first()?;
+    let sum = rows.iter().fold(Array1::zeros(first.len()), |sum, row| sum + row);
+    Some(sum / rows.len() as f32)
+}
+
+/// Finds what raises the score of a clip.
+///
+/// The spectrogram's magnitudes are masked before their temporal mean is subtracted, and the
+/// spectrum's likewise on its own; each time the other branches hear the clip unchanged, and are
+/// embedded once. Of several spectrogram branches the first is explained.
+///
+/// # Errors
+/// [`OffkeyError::NothingToMask`] when the encoder has no spectrogram branch,
+/// [`OffkeyError::Cancelled`] when the caller asks to stop, else what keeps the clip from being
+/// scored.
+pub(crate) fn cause(
+    question: &Question<'_>,
+    progress: &dyn Progress,
+) -> Result<Cause, OffkeyError> {
+    let &Question { encoder, wave, normal, masks, .. } = question;
+    let features = encoder.features(wave).map_err(OffkeyError::embed)?;
+    let (branch, magnitude) = spectrogram_of(&features).ok_or(OffkeyError::NothingToMask)?;
+    let masked = Masked::new(question, &features, progress)?;
+    let seed = Seed::new(0).child("rise");
+    let score = |batch: ArrayView3<f32>| {
+        let changed = batch.axis_iter(Axis(0)).map(|mask| BranchFeatures::Stft(magnitude * &mask));
+        masked.scores(branch, &changed.collect::<Vec<_>>())
+    };
+    let config = RiseConfig { masks, ..RiseConfig::default() };
+    let importance = explain(magnitude.dim(), &config, seed, |batch| {
+        progress.advance(masked.scored(batch.len_of(Axis(0))), "");
+        score(batch)
+    })
+    .map_err(failed)?;
+    let faithfulness = question
+        .tested
+        .then(|| faithfulness(&importance, &FaithfulnessConfig::default(), seed, score))
+        .transpose()
+        .map_err(failed)?;
+    let extent = extent(encoder);
+    let levels_db = decibels(magnitude.view());
+    let above = normal.map(|normal| normal.above(&levels_db));
+    let findings =
+        findings(&importance, extent, above.as_ref().map(ArrayView2::from), MOST_FINDINGS);
+    let spectrum = spectrum_cause(&masked, &features, question, seed)?;
+    Ok(Cause { extent, levels_db, importance, findings, faithfulness, spectrum })
+}
+
+fn spectrum_cause(
+    masked: &Masked<'_>,
+    features: &ClipFeatures,
+    question: &Question<'_>,
+    seed: Seed,
+) -> Result<Option<SpectrumCause>, OffkeyError> {
+    let Some((branch, bins)) = spectrum_of(features) else { return Ok(None) };
+    let config = RiseConfig { masks: question.masks.min(SPECTRUM_MASKS), ..RiseConfig::spectrum() };
+    let fine = explain_spectrum(bins.len(), &config, seed.child("spectrum"), |batch| {
+        let changed = batch.rows().into_iter().map(|mask| BranchFeatures::Spectrum(bins * &mask));
+        masked.scores(branch, &changed.collect::<Vec<_>>())
+    })
+    .map_err(failed)?;
+    let width = bins_of_a_band(question.encoder, bins.len());
+    let values = in_bands(fine.by_bin().view(), width).insert_axis(Axis(0));
+    let importance = Importance { values, ..fine };
+    let levels_db = band_levels(bins.view(), width);
+    let mut spectrum = SpectrumCause { levels_db, importance, findings: Vec::new() };
+    let above = question.normal.and_then(|normal| normal.above_in_spectrum(&spectrum));
+    let above = above.map(|above| above.insert_axis(Axis(0)));
+    spectrum.findings = findings(
+        &spectrum.importance,
+        extent(question.encoder),
+        above.as_ref().map(ArrayView2::from),
+        MOST_FINDINGS,
+    );
+    Ok(Some(spectrum))
+}
+
+/// A clip whose unchanged branches are embedded once.
+struct Masked<'a> {
+    question: &'a Question<'a>,
+    parts: Vec<Array2<f32>>,
+    progress: &'a dyn Progress,
+    scored: std::cell::Cell<u64>,
+}
+
+/// The caller asked to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped on request")]
+struct Stopped;
+
+impl<'a> Masked<'a> {
+    fn new(
+        question: &'a Question<'a>,
+        features: &ClipFeatures,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, OffkeyError> {
+        let part = |(branch, features): (usize, &BranchFeatures)| {
+            let one = std::slice::from_ref(features);
+            question.encoder.embed_branch(branch, one).map_err(OffkeyError::embed)
+        };
+        let parts = features.branches.iter().enumerate().map(part).collect::<Result<_, _>>()?;
+        Ok(Self { question, parts, progress, scored: std::cell::Cell::new(0) })
+    }
+
+    /// Masks scored so far, these included.
+    fn scored(&self, more: usize) -> u64 {
+        self.scored.set(self.scored.get() + more as u64);
+        self.scored.get()
+    }
+
+    /// Scores of the clip with one branch's features changed.
+    fn scores(&self, branch: usize, changed: &[BranchFeatures]) -> Result<Vec<f64>, ScoreFailure> {
+        if self.progress.cancelled() {
+            return Err(Box::new(Stopped));
+        }
+        let mut changed_part = Some(self.question.encoder.embed_branch(branch, changed)?);
+        let parts: Vec<Array2<f32>> = self
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(index, unchanged)| {
+                let own = if index == branch { changed_part.take() } else { None };
+                own.unwrap_or_else(|| repeated(unchanged, changed.len()))
+            })
+            .collect();
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        let embeddings = normalised(concatenate(Axis(1), &views)?);
+        Ok(self.question.scorer.score(embeddings.view())?)
+    }
+}
+
+fn failed(error: RiseError) -> OffkeyError {
+    match error {
+        RiseError::Score { source } if source.is::<Stopped>() => {
+            OffkeyError::Cancelled { run: std::path::PathBuf::new() }
+        }
+        other => OffkeyError::embed(other),
+    }
+}
+
+/// One row, several times.
+fn repeated(row: &Array2<f32>, times: usize) -> Array2<f32> {
+    row.broadcast((times, row.ncols())).expect("one row fits any number of rows").to_owned()
+}
+
+fn spectrogram_of(features: &ClipFeatures) -> Option<(usize, &Array2<f32>)> {
+    features.branches.iter().enumerate().find_map(|(index, branch)| match branch {
+        BranchFeatures::Stft(magnitude) => Some((index, magnitude)),
+        BranchFeatures::Spectrum(_) => None,
+    })
+}
+
+fn spectrum_of(features: &ClipFeatures) -> Option<(usize, &Array1<f32>)> {
+    features.branches.iter().enumerate().find_map(|(index, branch)| match branch {
+        BranchFeatures::Spectrum(bins) => Some((index, bins)),
+        BranchFeatures::Stft(_) => None,
+    })
+}
+
+/// Spectrogram of another clip in decibels, as the explained branch sees it.
+pub(super) fn levels_of(encoder: &Encoder, wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
+    let features = encoder.features(wave).map_err(OffkeyError::embed)?;
+    let (_, magnitude) = spectrogram_of(&features).ok_or(OffkeyError::NothingToMask)?;
+    Ok(decibels(magnitude.view()))
+}
+
+/// Whether an encoder has a spectrogram that can be masked.
+pub(crate) fn can_be_explained(encoder: &Encoder) -> bool {
+    encoder.config().branches.iter().any(|branch| matches!(branch, BranchConfig::Stft(_)))
+}
+
+fn extent(encoder: &Encoder) -> Extent {
+    let config = encoder.config();
+    Extent {
+        duration_s: config.clip_samples() as f64 / f64::from(config.rate_hz),
+        low_hz: 0.0,
+        high_hz: f64::from(config.rate_hz) / 2.0,
+    }
+}
+
+/// Bins of the whole-clip spectrum that make one band.
+fn bins_of_a_band(encoder: &Encoder, bins: usize) -> usize {
+    let bin_hz = extent(encoder).high_hz / bins as f64;
+    ((BAND_HZ / bin_hz).round() as usize).max(1)
+}
+
+fn in_bands(bins: ArrayView1<f32>, width: usize) -> Array1<f32> {
+    bins.axis_chunks_iter(Axis(0), width).map(|band| band.sum() / band.len() as f32).collect()
+}
+
+fn band_levels(bins: ArrayView1<f32>, width: usize) -> Array1<f32> {
+    in_bands(bins.mapv(level_db).view(), width)
+}
+
+fn decibels(magnitude: ArrayView2<f32>) -> Array2<f32> {
+    magnitude.mapv(level_db)
+}
+
+fn level_db(magnitude: f32) -> f32 {
+    20.0 * magnitude.max(1e-6).log10()
+}
