@@ -169,7 +169,9 @@ fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), OffkeyError> {
     for path in &paths {
         let explanation = match offkey::explain_clip(&detector, path, &request, bars) {
             // One clip that cannot be used keeps no other from its explanation.
-            Err(error @ OffkeyError::Audio(_)) if paths.len() > 1 => {
+            Err(error @ (OffkeyError::Audio(_) | OffkeyError::UnknownSection { .. }))
+                if paths.len() > 1 =>
+            {
                 bars.warn(&error.to_string());
                 continue;
             }

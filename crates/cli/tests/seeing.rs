@@ -34,12 +34,14 @@ fn clips_are_explained_in_pictures_numbers_and_words() {
     let sheet = text(bench.read(&format!("{folder}/explanation.svg")));
     assert!(!sheet.contains("href=\"http") && sheet.contains("nearest normal clip"));
 
-    bench.write("broken.wav", b"RIFF not really");
-    let both = bench.run(&format!("explain {clip} broken.wav --model run --masks 64 --quiet"));
+    let broken = "data/fan/test/broken.wav";
+    bench.write(broken, b"RIFF not really");
+    let both = bench.run(&format!("explain {clip} {broken} --model run --masks 64 --quiet"));
     assert_eq!(both.status.code(), Some(1));
     assert!(text(both.stdout.clone()).contains("nearest normal clip"), "the good one is explained");
     assert!(stderr(&both).contains("broken.wav"), "the other is named: {}", stderr(&both));
 
+    std::fs::remove_file(bench.path(broken)).expect("it was written");
     wrong_input_is_told_apart(&bench, clip);
     the_page_shows_what_the_model_heard(&bench);
 }
@@ -51,7 +53,7 @@ fn wrong_input_is_told_apart(bench: &Bench, clip: &str) {
         (2, format!("explain {clip} --model data"), "not a run folder"),
         (2, format!("explain {clip} --model absent"), "not a run folder"),
         (1, "explain absent.wav --model run --machine fan --section 00".to_owned(), "absent.wav"),
-        (2, "explain broken.wav --model run".to_owned(), "--machine"),
+        (2, "explain lost.wav --model run".to_owned(), "--machine"),
         (2, format!("explain {clip} --model run --masks 0"), "--masks"),
         (2, "report run --against nonsense".to_owned(), "COLUMN=CSV"),
         (1, "report run --masks 0 --against snr_db=absent.csv".to_owned(), "absent.csv"),

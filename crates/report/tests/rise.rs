@@ -144,7 +144,7 @@ fn words_name_the_frequency_that_stands_out() {
     let found = findings(&importance, extent, Some(levels.view()), 3);
     assert_eq!(
         found[0].to_string(),
-        "3.2-4.1 s, 2400-3100 Hz: 3 dB above normal, most at 2650 Hz (21 dB)"
+        "3.2-4.1 s, 2400-3100 Hz: 3 dB above normal, 21 dB above at 2650 Hz"
     );
     let unknown = findings(&importance, extent, None, 3);
     assert_eq!(unknown[0].to_string(), "3.2-4.1 s, 2400-3100 Hz");

@@ -124,7 +124,7 @@ pub fn findings(
 }
 
 impl fmt::Display for Finding {
-    /// As in `3.2-4.1 s, 2400-3100 Hz: 9 dB above normal, most at 2650 Hz (17 dB)`.
+    /// As in `3.2-4.1 s, 2400-3100 Hz: 3 dB above normal, 17 dB above at 2650 Hz`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.throughout {
             f.write_str("throughout, ")?;
@@ -146,7 +146,7 @@ impl fmt::Display for Finding {
                 if level - mean >= STANDS_OUT_DB && level > 0.0 =>
             {
                 let frequency_hz = (frequency_hz / 10.0).round() * 10.0;
-                write!(f, ", most at {frequency_hz:.0} Hz ({level:.0} dB)")
+                write!(f, ", {level:.0} dB above at {frequency_hz:.0} Hz")
             }
             _ => Ok(()),
         }
