@@ -278,6 +278,18 @@ impl OffkeyError {
         )
     }
 
+    /// What the file system said, where it is at the bottom of this.
+    fn io_kind(&self) -> Option<io::ErrorKind> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref::<io::Error>() {
+                return Some(found.kind());
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -320,13 +332,11 @@ impl OffkeyError {
             }
             Self::TooFewWindows { .. } => "record longer, or more often",
             Self::UnknownSection { .. } => "name one with --machine and --section",
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space; what was written before is whole"
-            }
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "choose a place you may write to"
-            }
-            _ => return None,
+            _ => match self.io_kind()? {
+                io::ErrorKind::StorageFull => "free some space; what was written before is whole",
+                io::ErrorKind::PermissionDenied => "choose a place you may write to",
+                _ => return None,
+            },
         };
         Some(hint.to_owned())
     }
