@@ -1,7 +1,8 @@
 //! The verbs around one machine: learn, check, watch, info, selftest, update.
 
 use std::{
-    io::{self, IsTerminal},
+    collections::{BTreeSet, VecDeque},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::Ordering,
@@ -9,9 +10,10 @@ use std::{
 };
 
 use offkey::{
-    Compute, Existing, OffkeyError, Recipe,
+    ChannelRule, Compute, Existing, OffkeyError, Recipe,
     monitor::{
-        ClipVerdict, EventRule, FalseAlarmRate, LearnRequest, Monitor, Verdict, WindowVerdict,
+        ClipVerdict, EventRule, FalseAlarmRate, LearnRequest, Monitor, Verdict, WindowRow,
+        WindowVerdict,
         watch::{
             self, Event, KeepRule, PcmFormat, SampleKind, WatchObserver, WatchRequest, WatchSource,
         },
@@ -28,6 +30,8 @@ use crate::{
 
 /// At least one clip is an alarm.
 const EXIT_ALARM: u8 = 3;
+/// The source that is a microphone.
+const MICROPHONE: &str = "microphone";
 
 pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let existing = if args.force { Existing::Replace } else { Existing::Refuse };
@@ -68,25 +72,59 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
 }
 
 #[derive(Serialize)]
-struct Clips<'a> {
-    clips: &'a [ClipVerdict],
+struct Clips {
+    clips: Vec<Clip>,
+}
+
+#[derive(Serialize)]
+struct Clip {
+    #[serde(flatten)]
+    verdict: ClipVerdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows: Option<Vec<Window>>,
+}
+
+/// One window's verdict, as both `check` and `watch` print it.
+#[derive(Serialize)]
+struct Window {
+    start_s: f64,
+    score: Option<f64>,
+    p_value: Option<f64>,
+    verdict: Verdict,
+    reason: String,
+}
+
+impl Window {
+    fn new(start_s: f64, window: &WindowVerdict) -> Self {
+        let WindowVerdict { score, p_value, verdict, reason, .. } = window.clone();
+        Self { start_s, score, p_value, verdict, reason }
+    }
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
     let monitor = Monitor::load(&args.model, Compute::default())?;
+    let rule = monitor.card().windows;
     let mut clips = Vec::new();
     for path in offkey::recordings(&args.clips)? {
-        clips.push(monitor.check(&path)?);
+        let mut windows = Vec::new();
+        let verdict = monitor.check(&path, &mut |window| {
+            if args.windows {
+                windows.push(Window::new(rule.seconds(window.start), window));
+            }
+        })?;
+        clips.push(Clip { verdict, windows: args.windows.then_some(windows) });
         if CANCELLED.load(Ordering::Relaxed) {
             break;
         }
     }
+    let alarm = clips.iter().any(|clip| clip.verdict.verdict == Verdict::Alarm);
     if args.json {
-        print_json(&Clips { clips: &clips });
+        print_json(&Clips { clips });
     } else if args.csv {
-        print(&offkey::to_csv(&clips));
+        let verdicts: Vec<ClipVerdict> = clips.into_iter().map(|clip| clip.verdict).collect();
+        print(&offkey::to_csv(&verdicts));
     } else {
-        for clip in &clips {
+        for Clip { verdict: clip, .. } in &clips {
             let p_value = clip.p_value.map(|p| format!(" (p = {p:.4})")).unwrap_or_default();
             print(&format!(
                 "{}: {}{p_value}: {}\n",
@@ -96,28 +134,34 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
             ));
         }
     }
-    let alarm = clips.iter().any(|clip| clip.verdict == Verdict::Alarm);
     Ok(if alarm { ExitCode::from(EXIT_ALARM) } else { ExitCode::SUCCESS })
 }
 
-pub(crate) fn watch(args: &WatchArgs) -> Result<(), OffkeyError> {
+pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode, OffkeyError> {
     let monitor = Monitor::load(&args.model, Compute::default())?;
-    let source = match args.source.as_str() {
-        "-" => WatchSource::Stream(Box::new(io::stdin())),
-        path if Path::new(path).is_dir() => WatchSource::Folder(PathBuf::from(path)),
-        path => WatchSource::File(PathBuf::from(path)),
+    let raw = PcmFormat {
+        rate_hz: args.raw_rate_hz,
+        channels: args.raw_channels,
+        sample: SampleKind::I16,
     };
+    let (source, raw) = match args.source.as_str() {
+        "-" => (WatchSource::Stream(Box::new(io::stdin())), raw),
+        path if Path::new(path).is_dir() => (WatchSource::Folder(PathBuf::from(path)), raw),
+        path if Path::new(path).exists() => (WatchSource::File(PathBuf::from(path)), raw),
+        name if name == MICROPHONE => watch::open_microphone(None, &monitor.card().rates_hz)?,
+        path => match path.strip_prefix(MICROPHONE).and_then(|rest| rest.strip_prefix(':')) {
+            Some(name) => watch::open_microphone(Some(name), &monitor.card().rates_hz)?,
+            None => (WatchSource::File(PathBuf::from(path)), raw),
+        },
+    };
+    let beside_log = || Some(PathBuf::from(format!("{}.state", args.log.as_ref()?.display())));
     let request = WatchRequest {
         source,
         name: args.source.clone(),
-        raw: PcmFormat {
-            rate_hz: args.raw_rate_hz,
-            channels: args.raw_channels,
-            sample: SampleKind::I16,
-        },
+        raw,
         rule: EventRule { alarms: args.alarms.0, windows: args.alarms.1, calm_windows: args.calm },
         log: args.log.clone(),
-        state: args.state.clone(),
+        state: args.state.clone().or_else(beside_log),
         keep: args.keep.clone().map(|folder| KeepRule {
             folder,
             pre_roll_s: args.pre_roll_s,
@@ -126,31 +170,60 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<(), OffkeyError> {
         poll: Duration::from_millis(500),
         once: args.once,
     };
-    let mut line = StatusLine { shown: io::stderr().is_terminal(), windows: 0 };
-    watch::watch(&monitor, request, &mut line)?;
-    Ok(())
+    let mut teller = Teller {
+        status: io::stderr().is_terminal(),
+        every_window: args.windows,
+        windows: 0,
+        unsaid: VecDeque::new(),
+    };
+    let events = watch::watch(&monitor, request, &mut teller)?;
+    Ok(if events > 0 { ExitCode::from(EXIT_ALARM) } else { ExitCode::SUCCESS })
 }
 
+/// Lines held back while standard output takes none; the oldest go first.
+const MOST_UNSAID: usize = 1000;
+
 /// Events as JSON lines on standard output, one status line for people on standard error.
-struct StatusLine {
-    shown: bool,
+struct Teller {
+    status: bool,
+    every_window: bool,
     windows: u64,
+    unsaid: VecDeque<String>,
+}
+
+impl Teller {
+    /// A closed pipe or a full disk does not end the watch: the log goes on, and lines are held back.
+    fn say<T: Serialize>(&mut self, line: &T) {
+        let text = serde_json::to_string(line).expect("lines have string keys and finite numbers");
+        self.unsaid.push_back(text + "\n");
+        if self.unsaid.len() > MOST_UNSAID {
+            self.unsaid.pop_front();
+        }
+        let mut output = io::stdout().lock();
+        while let Some(line) = self.unsaid.front() {
+            if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+                break;
+            }
+            self.unsaid.pop_front();
+        }
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the status line is for people")]
-impl WatchObserver for StatusLine {
-    fn window(&mut self, at_s: f64, verdict: &WindowVerdict) {
+impl WatchObserver for Teller {
+    fn window(&mut self, source: &str, at_s: f64, verdict: &WindowVerdict) {
         self.windows += 1;
-        if self.shown {
+        if self.every_window {
+            self.say(&HeardWindow { source, window: Window::new(at_s, verdict) });
+        }
+        if self.status {
             let score = verdict.score.map(|s| format!("{s:.3}")).unwrap_or_default();
             eprint!("\r{at_s:>9.1} s  {:<12} {score}  {} windows  ", verdict.verdict, self.windows);
         }
     }
 
     fn event(&mut self, event: &Event) {
-        let text =
-            serde_json::to_string(event).expect("events have string keys and finite numbers");
-        print(&(text + "\n"));
+        self.say(event);
     }
 
     fn trouble(&mut self, message: &str) {
@@ -162,6 +235,12 @@ impl WatchObserver for StatusLine {
     }
 }
 
+#[derive(Serialize)]
+struct HeardWindow<'a> {
+    source: &'a str,
+    window: Window,
+}
+
 pub(crate) fn info(args: &InfoArgs) -> Result<(), OffkeyError> {
     let monitor = Monitor::load(&args.model, Compute::default())?;
     let card = monitor.card();
@@ -169,20 +248,29 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), OffkeyError> {
         print_json(card);
         return Ok(());
     }
+    let recordings =
+        |rows: &[WindowRow]| rows.iter().map(|row| &row.window.path).collect::<BTreeSet<_>>().len();
+    let rates: Vec<String> = card.rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
+    let channel = match card.windows.channel {
+        ChannelRule::Mix => "the mean of all channels".to_owned(),
+        ChannelRule::Pick(channel) => format!("channel {channel} (counted from 0)"),
+    };
     let mut text = format!(
-        "{}, learned by offkey {} with recipe `{}`, seed {}\nwindows: {:.1} s at {} Hz, one every {} s\n",
+        "{}, learned by offkey {} with recipe `{}`, seed {}\nhears: windows of {:.1} s, one every {} s, at {} Hz; recordings of {}; {channel}\n",
         card.name,
         card.version,
         card.recipe.name,
         card.seed,
         card.windows.seconds(card.windows.samples as u64),
-        card.windows.rate_hz,
         card.promise.every_s,
+        card.windows.rate_hz,
+        rates.join(" or "),
     );
     text += &format!(
-        "references: {}, calibration: {}\nclasses: {}\npromise: {}\n",
+        "references: {} windows of {} recordings\ncalibration: {} windows\nclasses: {}\npromise: {}\n",
         card.references.len(),
-        monitor.calibration_scores().len(),
+        recordings(&card.references),
+        monitor.calibration_windows(),
         card.task,
         card.promise
     );
@@ -247,7 +335,15 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<(), OffkeyError> 
         }
         monitor
     } else {
-        monitor.update(&offkey::recordings(&args.normal)?, args.force, bars)?
+        let monitor = monitor.update(&offkey::recordings(&args.normal)?, args.force, bars)?;
+        if let Some(entry) = monitor.card().journal.last() {
+            print(&format!(
+                "took in {} windows of {} recordings\n",
+                entry.windows,
+                entry.recordings.len()
+            ));
+        }
+        monitor
     };
     monitor.save(&args.model)?;
     print(&format!("promise: {}\n", monitor.card().promise));

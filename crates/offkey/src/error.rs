@@ -7,6 +7,8 @@ use std::{
 
 use offkey_embed::{TrainError, loss::LossError};
 
+use crate::monitor::ModelFileError;
+
 /// An error of the facade: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -190,7 +192,7 @@ pub enum OffkeyError {
     Rate(#[from] crate::monitor::RateError),
     /// A model file cannot be used.
     #[error(transparent)]
-    ModelFile(#[from] crate::monitor::ModelFileError),
+    ModelFile(#[from] ModelFileError),
     /// A byte stream cannot be heard.
     #[error(transparent)]
     Stream(crate::monitor::watch::StreamError),
@@ -198,6 +200,48 @@ pub enum OffkeyError {
     #[error("the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings")]
     StreamRate {
         /// Rate of the stream.
+        found: u32,
+        /// Rates of the normal recordings.
+        expected: Vec<u32>,
+    },
+    /// The record of another source.
+    #[error("`{}` records where `{found}` stands, expected `{expected}`", path.display())]
+    OtherSource {
+        /// The record.
+        path: PathBuf,
+        /// The source it is about.
+        found: String,
+        /// The source being watched.
+        expected: String,
+    },
+    /// A microphone that cannot be heard.
+    #[error("cannot open the microphone `{name}`: {problem}")]
+    Microphone {
+        /// Its name, or `default`.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The log took no more.
+    #[error("{events} events could not be written to `{}`", path.display())]
+    EventsNotWritten {
+        /// The log.
+        path: PathBuf,
+        /// How many.
+        events: usize,
+    },
+    /// Sound kept where recordings are listened for would be heard again.
+    #[error("cannot keep sound in `{}`, the folder being watched", path.display())]
+    KeptInSource {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A recording of a rate the model has not learned.
+    #[error("`{}` has {found} Hz, expected one of {expected:?} Hz as the normal recordings", path.display())]
+    RecordingRate {
+        /// The recording.
+        path: PathBuf,
+        /// Its rate.
         found: u32,
         /// Rates of the normal recordings.
         expected: Vec<u32>,
@@ -271,6 +315,8 @@ impl OffkeyError {
                 | Self::Backend { .. }
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
+                | Self::OtherSource { .. }
+                | Self::KeptInSource { .. }
                 | Self::NotARun { .. }
                 | Self::OtherRun { .. }
                 | Self::UnknownSection { .. }
@@ -331,6 +377,26 @@ impl OffkeyError {
                 "listen to them; if they are normal all the same, say --force"
             }
             Self::TooFewWindows { .. } => "record longer, or more often",
+            Self::OtherSource { .. } => "name another file with --state, or remove this one",
+            Self::ModelFile(ModelFileError::TooNew { .. }) => {
+                "use a newer offkey, or learn the model again with this one"
+            }
+            Self::ModelFile(ModelFileError::Damaged { .. } | ModelFileError::Checksum { .. }) => {
+                "copy it again from where it came, or learn it again"
+            }
+            Self::Microphone { .. } if cfg!(feature = "microphone") => {
+                "name one as `microphone:NAME`, recorded at a rate of the normal recordings"
+            }
+            Self::Microphone { .. } => {
+                "build with `--features microphone`, or pipe a recorder into it: arecord -f S16_LE -r 16000 | offkey watch -"
+            }
+            Self::EventsNotWritten { .. } => {
+                "free some space and watch again: the position was not recorded past them"
+            }
+            Self::KeptInSource { .. } => "name another folder with --keep",
+            Self::StreamRate { .. } | Self::RecordingRate { .. } => {
+                "record alike, or learn again from recordings of both rates"
+            }
             Self::UnknownSection { .. } => "name one with --machine and --section",
             _ => match self.io_kind()? {
                 io::ErrorKind::StorageFull => "free some space; what was written before is whole",

@@ -51,4 +51,5 @@ pub use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split, Year};
 pub use offkey_embed::{Compute, DeviceKind, Kernels};
 pub use offkey_eval::Metrics;
 pub use offkey_score::BackendConfig;
+pub use offkey_signal::ChannelRule;
 pub use offkey_synth::SynthConfig;

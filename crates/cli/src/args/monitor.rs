@@ -49,11 +49,14 @@ pub(crate) struct CheckArgs {
     /// Print as CSV
     #[arg(long)]
     pub(crate) csv: bool,
+    /// Print every window of each recording as well, as JSON
+    #[arg(long, requires = "json")]
+    pub(crate) windows: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// A folder, a growing file, or `-` for standard input
+    /// A folder, a growing file, `-` for standard input, `microphone` or `microphone:NAME`
     pub(crate) source: String,
     /// The model file
     #[arg(long, value_name = "FILE")]
@@ -61,7 +64,7 @@ pub(crate) struct WatchArgs {
     /// File that events are appended to, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
-    /// File that remembers where the source stands, over restarts
+    /// File that remembers where the source stands, over restarts [default: the log's name and `.state`]
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
     /// Folder in which the sound around events is kept
@@ -88,6 +91,9 @@ pub(crate) struct WatchArgs {
     /// Stop when there is nothing new, instead of waiting
     #[arg(long)]
     pub(crate) once: bool,
+    /// Print every window as well, not events alone
+    #[arg(long)]
+    pub(crate) windows: bool,
 }
 
 #[derive(Debug, Args)]

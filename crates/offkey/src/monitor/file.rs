@@ -12,7 +12,10 @@ use offkey_embed::{Compute, Encoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
 
-use super::model::{Monitor, MonitorArrays, MonitorCard};
+use super::{
+    model::{Monitor, MonitorArrays, MonitorCard},
+    spectra::MELS,
+};
 use crate::{OffkeyError, run_folder};
 
 /// Form of the file. A reader reads its own and all earlier forms.
@@ -73,16 +76,18 @@ impl Monitor {
         let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
         let arrays = &self.arrays;
         let own = [
-            ("references", bytes_of(&arrays.references), shape_of(&arrays.references)),
-            ("calibration", bytes_of(&arrays.calibration), shape_of(&arrays.calibration)),
-            ("sounds", bytes_of(&arrays.sounds), shape_of(&arrays.sounds)),
+            floats("references", &arrays.references),
+            floats("reference_spectra", &arrays.reference_spectra),
+            floats("calibration", &arrays.calibration),
+            floats("calibration_spectra", &arrays.calibration_spectra),
+            ("sounds", Dtype::I16, sound_bytes(&arrays.sounds), arrays.sounds.shape().to_vec()),
         ];
         let mut views: BTreeMap<String, TensorView<'_>> = BTreeMap::new();
         for (name, view) in tensors.tensors() {
             views.insert(format!("{ENCODER}{name}"), view);
         }
-        for (name, bytes, shape) in &own {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+        for (name, dtype, bytes, shape) in &own {
+            let view = TensorView::new(*dtype, shape.clone(), bytes)
                 .map_err(|error| damaged(error.to_string()))?;
             views.insert((*name).to_owned(), view);
         }
@@ -149,13 +154,12 @@ fn read_parts(
     };
     let arrays = MonitorArrays {
         references: array("references")?,
+        reference_spectra: array("reference_spectra")?,
         calibration: array("calibration")?,
+        calibration_spectra: array("calibration_spectra")?,
         sounds: array("sounds")?,
     };
-    let rows = (arrays.references.nrows(), arrays.calibration.nrows());
-    if rows != (card.references.len(), card.calibration.len()) {
-        return Err(damaged("its arrays and their descriptions differ in length").into());
-    }
+    check_shapes(&arrays, &card).map_err(|problem| damaged(&problem))?;
     let weights: BTreeMap<&str, &TensorView<'_>> =
         views.iter().filter_map(|(name, view)| Some((name.strip_prefix(ENCODER)?, view))).collect();
     let weights =
@@ -187,20 +191,48 @@ fn checksum<'a, 'b: 'a>(
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes_of(array: &Array2<f32>) -> Vec<u8> {
-    array.iter().flat_map(|value| value.to_le_bytes()).collect()
+/// One row a window in every array, as many as the description lists, of matching width.
+fn check_shapes(arrays: &MonitorArrays, card: &MonitorCard) -> Result<(), String> {
+    let (references, calibration) = (card.references.len(), card.calibration.len());
+    let (dims, bands) = (arrays.references.ncols(), 2 * MELS);
+    for (name, array, expected) in [
+        ("references", &arrays.references, [references, dims]),
+        ("reference_spectra", &arrays.reference_spectra, [references, bands]),
+        ("calibration", &arrays.calibration, [calibration, dims]),
+        ("calibration_spectra", &arrays.calibration_spectra, [calibration, bands]),
+        ("sounds", &arrays.sounds, [arrays.sounds.nrows(), card.windows.samples]),
+    ] {
+        if array.shape() != expected {
+            let found = array.shape();
+            return Err(format!("its array `{name}` is {found:?}, expected {expected:?}"));
+        }
+    }
+    Ok(())
 }
 
-fn shape_of(array: &Array2<f32>) -> Vec<usize> {
-    array.shape().to_vec()
+fn floats<'a>(name: &'a str, array: &Array2<f32>) -> (&'a str, Dtype, Vec<u8>, Vec<usize>) {
+    let bytes = array.iter().flat_map(|value| value.to_le_bytes()).collect();
+    (name, Dtype::F32, bytes, array.shape().to_vec())
+}
+
+/// Sounds take half the room as 16-bit integers, and recordings seldom hold more.
+fn sound_bytes(sounds: &Array2<f32>) -> Vec<u8> {
+    let quantised = sounds.iter().map(|x| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0));
+    quantised.flat_map(|x| (x as i16).to_le_bytes()).collect()
 }
 
 fn array_of(view: &TensorView<'_>) -> Option<Array2<f32>> {
     let &[rows, columns] = view.shape() else { return None };
-    if view.dtype() != Dtype::F32 {
-        return None;
-    }
-    let (values, _) = view.data().as_chunks::<4>();
-    let values = values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values = match view.dtype() {
+        Dtype::F32 => {
+            let (values, _) = view.data().as_chunks::<4>();
+            values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        }
+        Dtype::I16 => {
+            let (values, _) = view.data().as_chunks::<2>();
+            values.iter().map(|bytes| f32::from(i16::from_le_bytes(*bytes)) / 32_768.0).collect()
+        }
+        _ => return None,
+    };
     Array2::from_shape_vec((rows, columns), values).ok()
 }

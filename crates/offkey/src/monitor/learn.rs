@@ -3,19 +3,20 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use offkey_core::{Clip, Condition, Dataset, Seed};
 use offkey_embed::{Compute, Encoder, TrainJob};
 use offkey_signal::{AudioError, probe};
 
 use super::{
+    hearing::{Heard, hear},
     model::{Monitor, MonitorArrays, MonitorCard, WindowRow},
     profile::Profile,
     promise::{FalseAlarmRate, Promise},
     task::{self, Task},
     windows::{WindowRef, WindowRule, WindowSource},
 };
-use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage, stage::TrainProgress};
+use crate::{ModelConfig, OffkeyError, Progress, Recipe, stage::TrainProgress};
 
 /// Everything asked of learning.
 #[derive(Debug, Clone)]
@@ -93,7 +94,6 @@ pub fn learn(
         });
     }
     let scratch = tempfile::tempdir().map_err(OffkeyError::io(&std::env::temp_dir()))?;
-    let profile = profile_of(rule, &training, progress)?;
     let Task { labels, windows, explanation } =
         task::choose(rule, &training, &network.task, seed, scratch.path(), progress)?;
 
@@ -118,8 +118,12 @@ pub fn learn(
         return Err(OffkeyError::Cancelled { run: PathBuf::new() });
     }
     let encoder = Encoder::load(&folder, request.compute).map_err(OffkeyError::embed)?;
-    let references = embed(&encoder, rule, &training, progress)?;
-    let calibration_embeddings = embed(&encoder, rule, &calibration, progress)?;
+    let Heard { embeddings: references, spectra: reference_spectra, levels } =
+        hear(&encoder, &window_source(rule, &training), progress)?;
+    let held_out = hear(&encoder, &window_source(rule, &calibration), progress)?;
+    let rows = reference_spectra.rows().into_iter();
+    let rows: Vec<&[f32]> = rows.filter_map(|row| row.to_slice()).collect();
+    let profile = Profile::new(rule.rate_hz, &levels, rows.iter().copied());
     let count = |rows: &[(WindowRow, Clip)]| {
         let groups: std::collections::BTreeSet<&str> =
             rows.iter().map(|(row, _)| row.group.as_str()).collect();
@@ -153,7 +157,9 @@ pub fn learn(
     };
     let arrays = MonitorArrays {
         references,
-        calibration: calibration_embeddings,
+        reference_spectra,
+        calibration: held_out.embeddings,
+        calibration_spectra: held_out.spectra,
         sounds: kept_sounds(rule, &calibration)?,
     };
     let odd = odd_recordings(&card, &arrays)?;
@@ -258,61 +264,8 @@ fn group_of(clip: &Clip) -> String {
     format!("{}/{}/{}", clip.machine, clip.section, clip.group)
 }
 
-fn profile_of(
-    rule: WindowRule,
-    training: &[(WindowRow, Clip)],
-    progress: &dyn Progress,
-) -> Result<Profile, OffkeyError> {
-    progress.begin(Stage::Check, training.len() as u64, "windows");
-    let source = window_source(rule, training);
-    let mut windows = Vec::with_capacity(training.len());
-    for index in 0..training.len() {
-        windows.push(source.samples(index)?);
-        progress.advance(index as u64 + 1, "");
-        if progress.cancelled() {
-            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
-        }
-    }
-    progress.end();
-    Profile::new(rule.rate_hz, windows.into_iter()).map_err(OffkeyError::embed)
-}
-
 fn window_source(rule: WindowRule, rows: &[(WindowRow, Clip)]) -> WindowSource {
     WindowSource { rule, windows: rows.iter().map(|(row, _)| row.window.clone()).collect() }
-}
-
-fn embed(
-    encoder: &Encoder,
-    rule: WindowRule,
-    rows: &[(WindowRow, Clip)],
-    progress: &dyn Progress,
-) -> Result<Array2<f32>, OffkeyError> {
-    embed_windows(encoder, &window_source(rule, rows), progress)
-}
-
-/// Embeddings of windows, block by block.
-pub(super) fn embed_windows(
-    encoder: &Encoder,
-    source: &WindowSource,
-    progress: &dyn Progress,
-) -> Result<Array2<f32>, OffkeyError> {
-    const BLOCK: usize = 32;
-    let total = source.windows.len();
-    progress.begin(Stage::Embed, total as u64, "windows");
-    let mut blocks = Vec::new();
-    for start in (0..total).step_by(BLOCK) {
-        let end = (start + BLOCK).min(total);
-        let waves: Vec<Vec<f32>> =
-            (start..end).map(|index| source.samples(index)).collect::<Result<_, _>>()?;
-        blocks.push(encoder.embed(&waves).map_err(OffkeyError::embed)?);
-        progress.advance(end as u64, "");
-        if progress.cancelled() {
-            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
-        }
-    }
-    progress.end();
-    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
-    Ok(ndarray::concatenate(Axis(0), &views).expect("embeddings of one encoder have equal length"))
 }
 
 /// A few held-out windows, spread over the recordings.

@@ -1,13 +1,16 @@
 //! From a folder of normal recordings to an alarm anyone can trust: learn, check, watch, update,
 //! self-test, all with one model file.
 
+mod calibration;
 mod events;
 mod file;
+mod hearing;
 mod learn;
 mod model;
 mod profile;
 mod promise;
 mod selftest;
+mod spectra;
 mod task;
 mod update;
 mod verdict;

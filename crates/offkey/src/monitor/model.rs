@@ -1,16 +1,19 @@
 //! A monitor: everything one model file holds, ready to judge windows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::Seed;
 use offkey_embed::Encoder;
-use offkey_score::{Backend, References, conformal_p_values};
+use offkey_score::{Backend, References};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    calibration::{Distances, Place, place},
+    hearing::Heard,
     profile::Profile,
     promise::Promise,
+    spectra::{Spectra, spectrum},
     verdict::{ClipVerdict, Verdict},
     windows::{WindowRef, WindowRule, each_window},
 };
@@ -59,7 +62,7 @@ pub struct WindowRow {
 }
 
 /// One later addition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalEntry {
     /// Number of the entry, from 1.
@@ -72,15 +75,21 @@ pub struct JournalEntry {
     pub windows: usize,
     /// Whether it was forced over a warning.
     pub forced: bool,
+    /// The profile as it was before, to return to.
+    pub profile_before: Profile,
 }
 
-/// The arrays of a model file, one row a window, `[windows, dims]`.
+/// The arrays of a model file, one row a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MonitorArrays {
-    /// Embeddings of the references.
+    /// Embeddings of the references, `[windows, dims]`.
     pub references: Array2<f32>,
+    /// Mean and deviation over time of each mel band of the references, `[windows, 2 * bands]`.
+    pub reference_spectra: Array2<f32>,
     /// Embeddings of the calibration windows.
     pub calibration: Array2<f32>,
+    /// Spectra of the calibration windows.
+    pub calibration_spectra: Array2<f32>,
     /// A few held-out normal windows as sound, `[windows, samples]`, for the self-test.
     pub sounds: Array2<f32>,
 }
@@ -91,7 +100,8 @@ pub struct Monitor {
     pub(super) arrays: MonitorArrays,
     pub(super) encoder: Encoder,
     backend: Backend,
-    calibration_scores: Vec<f64>,
+    spectra: Spectra,
+    calibration: Vec<Distances>,
 }
 
 /// What is said of one window.
@@ -130,15 +140,23 @@ impl Monitor {
         let references =
             References::new(arrays.references.view(), &domains, &groups, seed).map_err(failed)?;
         let backend = card.recipe.backend.fit(&references).map_err(failed)?;
-        let mut calibration_scores = backend.score(arrays.calibration.view()).map_err(failed)?;
+        let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let spectra = Spectra::new(&arrays.reference_spectra, &names);
+        let scores = backend.score(arrays.calibration.view()).map_err(failed)?;
+        let rows = scores.into_iter().zip(arrays.calibration_spectra.rows());
+        let mut calibration: Vec<Distances> = rows
+            .map(|(network, row)| Distances { network, spectrum: spectra.distance(row) })
+            .collect();
         if card.references.iter().any(|row| row.entry > 0) {
             // Windows a person added are references and calibration at once: each is scored
             // against the references of other recordings.
             let held_out = card.recipe.backend.held_out_scores(&references).map_err(failed)?;
+            let held_out = held_out.into_iter().zip(spectra.held_out_distances());
             let added = card.references.iter().zip(held_out).filter(|(row, _)| row.entry > 0);
-            calibration_scores.extend(added.map(|(_, score)| score));
+            calibration
+                .extend(added.map(|(_, (network, spectrum))| Distances { network, spectrum }));
         }
-        Ok(Self { card, arrays, encoder, backend, calibration_scores })
+        Ok(Self { card, arrays, encoder, backend, spectra, calibration })
     }
 
     /// What the model file says of itself.
@@ -146,9 +164,15 @@ impl Monitor {
         &self.card
     }
 
-    /// Scores of the normal windows the promise rests on.
-    pub fn calibration_scores(&self) -> &[f64] {
-        &self.calibration_scores
+    /// Normal windows the promise rests on.
+    pub fn calibration_windows(&self) -> usize {
+        self.calibration.len()
+    }
+
+    /// Score of the calibration window that lies farthest among the others.
+    pub(super) fn farthest_calibration_score(&self) -> f64 {
+        let scores = self.calibration.iter().map(|&window| place(&self.calibration, window).score);
+        scores.fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// Judges one window of the model's length.
@@ -156,47 +180,64 @@ impl Monitor {
     /// # Errors
     /// [`OffkeyError`] when the network refuses the window.
     pub fn judge(&self, start: u64, window: &[f32]) -> Result<WindowVerdict, OffkeyError> {
-        if let Some(reason) = self.card.profile.cannot_tell(window) {
+        let spectrum = spectrum(self.card.windows.rate_hz, window).map_err(OffkeyError::embed)?;
+        if let Some(reason) = self.card.profile.cannot_tell(window, &spectrum) {
             let verdict = Verdict::CannotTell;
             return Ok(WindowVerdict { start, score: None, p_value: None, verdict, reason });
         }
         let embedding = self.encoder.embed(&[window.to_vec()]).map_err(OffkeyError::embed)?;
-        let score = self.score(embedding.view())?[0];
-        let p_value = conformal_p_values(&self.calibration_scores, &[score])[0];
-        let verdict = Verdict::of(p_value, &self.card.promise);
-        let reason = self.reason(verdict, p_value, window, embedding.view());
-        Ok(WindowVerdict { start, score: Some(score), p_value: Some(p_value), verdict, reason })
+        let network =
+            self.backend.score(embedding.view()).map_err(|source| self.failed(source))?[0];
+        let distances = Distances { network, spectrum: self.spectra.distance((&spectrum).into()) };
+        let place = place(&self.calibration, distances);
+        let verdict = Verdict::of(place.p_value, &self.card.promise);
+        let reason = self.reason(verdict, &place, &spectrum, embedding.view());
+        let (score, p_value) = (Some(place.score), Some(place.p_value));
+        Ok(WindowVerdict { start, score, p_value, verdict, reason })
     }
 
-    /// Judges a recording by its worst window.
+    /// Judges a recording by its worst window; calls `on_window` with every window's verdict.
     ///
     /// A recording that cannot be judged is an answer, not an error.
     ///
     /// # Errors
     /// [`OffkeyError`] when the network refuses a window.
-    pub fn check(&self, path: &std::path::Path) -> Result<ClipVerdict, OffkeyError> {
+    pub fn check(
+        &self,
+        path: &Path,
+        on_window: &mut dyn FnMut(&WindowVerdict),
+    ) -> Result<ClipVerdict, OffkeyError> {
         let cannot_tell = |reason: String| ClipVerdict {
             path: path.to_owned(),
             score: None,
             p_value: None,
             verdict: Verdict::CannotTell,
             reason,
-            start_s: None,
         };
         let info = match offkey_signal::probe(path) {
             Ok(info) => info,
             Err(error) => return Ok(cannot_tell(error.to_string())),
         };
         if !self.card.rates_hz.contains(&info.rate_hz) {
+            let rates: Vec<String> =
+                self.card.rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
             return Ok(cannot_tell(format!(
-                "recorded at {} Hz, and the normal recordings at {:?} Hz: record alike, or learn again",
-                info.rate_hz, self.card.rates_hz
+                "recorded at {} Hz, and the normal recordings at {}: record alike, or learn again",
+                info.rate_hz,
+                rates.join(" or ")
             )));
         }
         let rule = self.card.windows;
-        let mut verdicts = Vec::new();
+        let mut worst: Option<WindowVerdict> = None;
+        let mut windows = 0;
         let heard = each_window(path, rule, |start, window| {
-            verdicts.push(self.judge(start, window)?);
+            let next = self.judge(start, window)?;
+            on_window(&next);
+            windows += 1;
+            let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
+            if worst.as_ref().is_none_or(|worst| key(&next) > key(worst)) {
+                worst = Some(next);
+            }
             Ok::<(), OffkeyError>(())
         });
         match heard {
@@ -204,10 +245,6 @@ impl Monitor {
             Err(OffkeyError::Audio(error)) => return Ok(cannot_tell(error.to_string())),
             Err(error) => return Err(error),
         }
-        let worst = verdicts.into_iter().reduce(|worst, next| {
-            let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
-            if key(&next) > key(&worst) { next } else { worst }
-        });
         let Some(worst) = worst else {
             return Ok(cannot_tell(format!(
                 "lasts {:.1} s, and the model needs {:.1} s",
@@ -215,19 +252,13 @@ impl Monitor {
                 rule.seconds(rule.samples as u64)
             )));
         };
-        Ok(ClipVerdict {
-            path: path.to_owned(),
-            score: worst.score,
-            p_value: worst.p_value,
-            verdict: worst.verdict,
-            reason: worst.reason,
-            start_s: Some(rule.seconds(worst.start)),
-        })
-    }
-
-    /// Anomaly scores of embeddings, `[windows, dims]`.
-    pub(super) fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, OffkeyError> {
-        self.backend.score(embeddings).map_err(|source| self.failed(source))
+        let reason = if windows > 1 {
+            format!("at {:.0} s: {}", rule.seconds(worst.start), worst.reason)
+        } else {
+            worst.reason
+        };
+        let (score, p_value, verdict) = (worst.score, worst.p_value, worst.verdict);
+        Ok(ClipVerdict { path: path.to_owned(), score, p_value, verdict, reason })
     }
 
     fn failed(&self, source: offkey_score::ScoreError) -> OffkeyError {
@@ -237,12 +268,11 @@ impl Monitor {
     fn reason(
         &self,
         verdict: Verdict,
-        p_value: f64,
-        window: &[f32],
+        place: &Place,
+        spectrum: &[f32],
         embedding: ArrayView2<f32>,
     ) -> String {
-        let windows = self.calibration_scores.len();
-        let alike = ((p_value * (windows + 1) as f64).round() as usize).saturating_sub(1);
+        let (windows, alike) = (self.calibration.len(), place.at_least_as_far);
         let mut reason = match alike {
             0 => format!("farther from normal than all {windows} calibration windows"),
             _ => format!("{alike} of {windows} calibration windows look at least as unusual"),
@@ -250,7 +280,7 @@ impl Monitor {
         if verdict == Verdict::Normal {
             return reason;
         }
-        if let Some(change) = self.card.profile.loudest_change(window) {
+        if let Some(change) = self.card.profile.loudest_change(spectrum) {
             let (amount, side) = (change.change_db.abs(), change.change_db > 0.0);
             let side = if side { "above" } else { "below" };
             reason += &format!(
@@ -269,7 +299,7 @@ impl Monitor {
     /// The same model with further references, or with those of one journal entry taken out.
     pub(super) fn with_references(
         self,
-        added: Option<(Array2<f32>, Vec<WindowRow>)>,
+        added: Option<(Heard, Vec<WindowRow>)>,
         removed_entry: Option<u32>,
     ) -> Result<Self, OffkeyError> {
         let Self { mut card, mut arrays, encoder, .. } = self;
@@ -277,11 +307,14 @@ impl Monitor {
             .filter(|&row| Some(card.references[row].entry) != removed_entry)
             .collect();
         arrays.references = arrays.references.select(Axis(0), &keep);
+        arrays.reference_spectra = arrays.reference_spectra.select(Axis(0), &keep);
         card.references = keep.iter().map(|&row| card.references[row].clone()).collect();
-        if let Some((embeddings, rows)) = added {
-            arrays.references =
-                concatenate(Axis(0), &[arrays.references.view(), embeddings.view()])
-                    .expect("embeddings of one encoder have equal length");
+        if let Some((heard, rows)) = added {
+            let Heard { embeddings, spectra, levels } = heard;
+            let spectrum_rows = spectra.rows().into_iter().filter_map(|row| row.to_slice());
+            card.profile = card.profile.widened(&levels, spectrum_rows);
+            arrays.references = joined(&arrays.references, &embeddings);
+            arrays.reference_spectra = joined(&arrays.reference_spectra, &spectra);
             card.references.extend(rows);
         }
         let added_rows = card.references.iter().filter(|row| row.entry > 0);
@@ -293,4 +326,9 @@ impl Monitor {
         card.promise = Promise::new(card.promise.wished, card.promise.every_s, windows, recordings);
         Self::new(card, arrays, encoder)
     }
+}
+
+fn joined(first: &Array2<f32>, second: &Array2<f32>) -> Array2<f32> {
+    concatenate(Axis(0), &[first.view(), second.view()])
+        .expect("rows of one encoder and one rule have equal length")
 }

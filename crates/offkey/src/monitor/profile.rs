@@ -1,8 +1,10 @@
 //! What the normal recordings sound like band by band: to tell a broken microphone from a broken
 //! machine, and to say in which band a window differs.
 
-use offkey_signal::{FeatureError, Finding, InspectConfig, LogMel, Waveform, inspect_samples};
+use offkey_signal::{Finding, InspectConfig, Waveform, inspect_samples};
 use serde::{Deserialize, Serialize};
+
+use super::spectra::{LEAST_DEVIATION_DB, MELS};
 
 /// Level of every mel band over the normal windows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +15,8 @@ pub struct Profile {
     mean_db: Vec<f32>,
     /// Deviation of each band's level between windows, in decibels.
     deviation_db: Vec<f32>,
+    /// Level of each band in the window where it is quietest, in decibels.
+    least_db: Vec<f32>,
     /// Quietest and loudest normal window, root mean square in decibels relative to full scale.
     level_db: [f32; 2],
     /// Largest distance of a normal window from the mean, in deviations averaged over bands.
@@ -30,9 +34,6 @@ pub struct BandChange {
     pub change_db: f32,
 }
 
-const MELS: usize = 64;
-/// Bands whose level hardly varies still vary by measurement: least deviation counted.
-const LEAST_DEVIATION_DB: f32 = 1.0;
 /// A window this far outside the normal range of levels was not recorded alike.
 const LEVEL_MARGIN_DB: f32 = 20.0;
 /// A window this many times farther from normal than the farthest normal window is of something else.
@@ -40,41 +41,64 @@ const FAR_FACTOR: f32 = 6.0;
 /// ...and at least this many deviations away on average, so that very uniform sets do not refuse
 /// every fault.
 const FAR_LEAST: f32 = 12.0;
+/// A band this far below its quietest normal level lacks the machine...
+const ABSENT_DB: f32 = 6.0;
+/// ...and where so many bands lack it, it is off, or the microphone is another: faults add sound.
+const ABSENT_SHARE: f32 = 0.5;
 
 impl Profile {
-    /// Measures normal windows.
-    ///
-    /// # Errors
-    /// [`FeatureError`] when a window is shorter than one frame.
-    pub fn new(
+    /// Measures normal windows: the level of each, as [`level_db`] gives it, and its spectrum.
+    pub(super) fn new<'a>(
         rate_hz: u32,
-        windows: impl Iterator<Item = Vec<f32>>,
-    ) -> Result<Self, FeatureError> {
-        let mut levels = Vec::new();
-        let mut rows = Vec::new();
-        for window in windows {
-            levels.push(level_db(&window));
-            rows.push(bands_db(rate_hz, &window)?);
-        }
-        let count = rows.len().max(1) as f32;
-        let column = |f: &dyn Fn(&[f32], usize) -> f32| -> Vec<f32> {
-            (0..MELS).map(|mel| rows.iter().map(|row| f(row, mel)).sum::<f32>() / count).collect()
+        levels: &[f32],
+        spectra: impl Iterator<Item = &'a [f32]> + Clone,
+    ) -> Self {
+        let count = levels.len().max(1) as f32;
+        let mean = |value: &dyn Fn(&[f32], usize) -> f32| -> Vec<f32> {
+            let of = |mel| spectra.clone().map(|row| value(row, mel)).sum::<f32>() / count;
+            (0..MELS).map(of).collect()
         };
-        let mean_db = column(&|row, mel| row[mel]);
-        let deviation_db: Vec<f32> = column(&|row, mel| (row[mel] - mean_db[mel]).powi(2))
-            .into_iter()
-            .map(|variance| variance.sqrt().max(LEAST_DEVIATION_DB))
-            .collect();
+        let mean_db = mean(&|row, mel| row[mel]);
+        let variances = mean(&|row, mel| (row[mel] - mean_db[mel]).powi(2));
+        let deviation_db = variances.into_iter().map(|v| v.sqrt().max(LEAST_DEVIATION_DB));
         let least = levels.iter().copied().fold(f32::INFINITY, f32::min);
         let most = levels.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut profile =
-            Self { rate_hz, mean_db, deviation_db, level_db: [least, most], farthest: 0.0 };
-        profile.farthest = rows.iter().map(|row| profile.distance(row)).fold(0.0, f32::max);
-        Ok(profile)
+        let least_of = |mel: usize| spectra.clone().map(|row| row[mel]).fold(f32::MAX, f32::min);
+        let mut profile = Self {
+            rate_hz,
+            deviation_db: deviation_db.collect(),
+            mean_db,
+            least_db: (0..MELS).map(least_of).collect(),
+            level_db: [least, most],
+            farthest: 0.0,
+        };
+        profile.farthest = spectra.map(|row| profile.distance(row)).fold(0.0, f32::max);
+        profile
+    }
+
+    /// The profile of these and further normal windows: wider, never narrower.
+    pub(super) fn widened<'a>(
+        &self,
+        levels: &[f32],
+        spectra: impl Iterator<Item = &'a [f32]>,
+    ) -> Self {
+        let mut wide = self.clone();
+        for &level in levels {
+            wide.level_db = [wide.level_db[0].min(level), wide.level_db[1].max(level)];
+        }
+        for row in spectra {
+            wide.farthest = wide.farthest.max(self.distance(row));
+            for (least, &level) in wide.least_db.iter_mut().zip(row) {
+                *least = least.min(level);
+            }
+        }
+        wide
     }
 
     /// Why nothing can be said of a window, where that is so.
-    pub fn cannot_tell(&self, window: &[f32]) -> Option<String> {
+    ///
+    /// `spectrum` is the window's, as [`super::spectra::spectrum`] gives it.
+    pub(super) fn cannot_tell(&self, window: &[f32], spectrum: &[f32]) -> Option<String> {
         let wave = Waveform { samples: window.to_vec(), rate_hz: self.rate_hz };
         let finding = inspect_samples(&wave, &InspectConfig::default()).into_iter().next();
         if let Some(finding) = finding {
@@ -98,16 +122,21 @@ impl Profile {
                 level - most
             ));
         }
-        let bands = bands_db(self.rate_hz, window).ok()?;
-        let distance = self.distance(&bands);
-        (distance > (FAR_FACTOR * self.farthest).max(FAR_LEAST)).then(|| {
+        let bands = spectrum.iter().zip(&self.least_db);
+        let absent = bands.filter(|(band, least)| **band < **least - ABSENT_DB).count();
+        if absent as f32 > ABSENT_SHARE * MELS as f32 {
+            return Some(format!(
+                "the machine is not heard: {absent} of {MELS} bands lie {ABSENT_DB} dB or more below every normal recording; \
+                 is it off, or the microphone another one?"
+            ));
+        }
+        (self.distance(spectrum) > (FAR_FACTOR * self.farthest).max(FAR_LEAST)).then(|| {
             "unlike anything known: this does not sound like the machine at all".to_owned()
         })
     }
 
     /// The band in which a window differs most from normal, in deviations.
-    pub fn loudest_change(&self, window: &[f32]) -> Option<BandChange> {
-        let bands = bands_db(self.rate_hz, window).ok()?;
+    pub(super) fn loudest_change(&self, bands: &[f32]) -> Option<BandChange> {
         let score = |mel: usize| ((bands[mel] - self.mean_db[mel]) / self.deviation_db[mel]).abs();
         let peak = (0..MELS).max_by(|&a, &b| score(a).total_cmp(&score(b)))?;
         let sign = (bands[peak] - self.mean_db[peak]).signum();
@@ -130,18 +159,11 @@ impl Profile {
 }
 
 /// Root mean square around the mean, in decibels relative to full scale.
-fn level_db(window: &[f32]) -> f32 {
+pub(super) fn level_db(window: &[f32]) -> f32 {
     let count = window.len().max(1) as f64;
     let mean = window.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
     let power = window.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
     (10.0 * (power + 1e-20).log10()) as f32
-}
-
-/// Mean level over time of each mel band, in decibels.
-fn bands_db(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, FeatureError> {
-    let log_mel = LogMel { rate_hz, mels: MELS, ..LogMel::default() }.log_mel(window)?;
-    let frames = log_mel.nrows().max(1) as f32;
-    Ok(log_mel.columns().into_iter().map(|column| column.sum() / frames).collect())
 }
 
 /// Edges of the mel bands on Slaney's scale: band `m` lies between edges `m` and `m + 2`.
@@ -170,7 +192,7 @@ fn mel_edges_hz(rate_hz: u32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::spectra::spectrum, *};
 
     fn tone(hz: f32, level: f32) -> Vec<f32> {
         let step = std::f32::consts::TAU * hz / 16_000.0;
@@ -192,7 +214,14 @@ mod tests {
     }
 
     fn profile() -> Profile {
-        Profile::new(16_000, (1..9).map(|salt| machine(500.0, 0.1, salt))).expect("long enough")
+        let windows: Vec<Vec<f32>> = (1..9).map(|salt| machine(500.0, 0.1, salt)).collect();
+        let levels: Vec<f32> = windows.iter().map(|window| level_db(window)).collect();
+        let spectra: Vec<Vec<f32>> = windows.iter().map(|window| spectrum_of(window)).collect();
+        Profile::new(16_000, &levels, spectra.iter().map(Vec::as_slice))
+    }
+
+    fn spectrum_of(window: &[f32]) -> Vec<f32> {
+        spectrum(16_000, window).expect("long enough")
     }
 
     #[test]
@@ -201,21 +230,36 @@ mod tests {
         for (x, t) in window.iter_mut().zip(tone(2600.0, 0.05)) {
             *x += t;
         }
-        let change = profile().loudest_change(&window).expect("a window");
+        let spectrum = spectrum_of(&window);
+        let change = profile().loudest_change(&spectrum).expect("a window");
         assert!(change.low_hz < 2600.0 && 2600.0 < change.high_hz, "{change:?}");
         assert!(change.change_db > 10.0, "{change:?}");
-        assert_eq!(profile().cannot_tell(&window), None);
+        assert_eq!(profile().cannot_tell(&window, &spectrum), None);
     }
 
     #[test]
-    fn dead_clipped_and_quiet_recordings_cannot_be_judged() {
+    fn dead_clipped_quiet_and_absent_machines_cannot_be_judged() {
         let clipped: Vec<f32> = tone(500.0, 4.0).into_iter().map(|x| x.clamp(-1.0, 1.0)).collect();
         let quiet: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| 0.005 * x).collect();
-        for (window, word) in
-            [(vec![0.0; 16_000], "silent"), (clipped, "clipped"), (quiet, "quieter")]
-        {
-            let reason = profile().cannot_tell(&window).expect(word);
+        let shifted: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| x + 0.2).collect();
+        let farther: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| 0.25 * x).collect();
+        for (window, word) in [
+            (vec![0.0; 16_000], "silent"),
+            (clipped, "clipped"),
+            (shifted, "offset"),
+            (quiet, "quieter"),
+            (farther, "not heard"),
+        ] {
+            let reason = profile().cannot_tell(&window, &spectrum_of(&window)).expect(word);
             assert!(reason.contains(word), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_widened_profile_knows_what_it_was_shown() {
+        let farther: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| 0.25 * x).collect();
+        let spectrum = spectrum_of(&farther);
+        let wide = profile().widened(&[level_db(&farther)], [spectrum.as_slice()].into_iter());
+        assert_eq!(wide.cannot_tell(&farther, &spectrum), None);
     }
 }

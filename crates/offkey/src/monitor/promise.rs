@@ -152,13 +152,23 @@ impl fmt::Display for Promise {
             );
         };
         let per_day = per_window * Period::Day.entry().2 / self.every_s;
+        let per_day =
+            if per_day < 10.0 { format!("{per_day:.2}") } else { format!("{per_day:.0}") };
         write!(
             f,
-            "at most {:.2} % of normal windows alarm ({per_day:.3} a day at one window every {} s), from {windows} \
+            "at most {:.2} % of normal windows alarm ({per_day} a day at one window every {} s), from {windows} \
              calibration windows of {recordings} recordings",
             100.0 * per_window,
             self.every_s
         )?;
+        let by_recording = 1.0 / (*recordings as f64 + 1.0);
+        if by_recording > per_window {
+            write!(
+                f,
+                "; up to {:.2} % where windows of one recording sound alike: more recordings help, longer ones do not",
+                100.0 * by_recording
+            )?;
+        }
         match self.wished {
             Some(wish) if self.was_lowered() => {
                 let needed = (1.0 / wish.per_window(self.every_s) - 1.0).ceil();
@@ -205,6 +215,13 @@ mod tests {
     fn a_wish_that_can_be_kept_is_kept() {
         let promise = Promise::new(Some(rate("0.1 per window")), 10.0, 99, 5);
         assert_eq!((promise.per_window, promise.was_lowered()), (Some(0.1), false));
+    }
+
+    #[test]
+    fn windows_that_sound_alike_are_worth_no_more_than_their_recordings() {
+        let promise = Promise::new(None, 10.0, 10, 2).to_string();
+        assert!(promise.contains("at most 9.09 %") && promise.contains("33.33 %"), "{promise}");
+        assert!(!Promise::new(None, 10.0, 10, 10).to_string().contains("alike"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ndarray::{Array2, Axis, concatenate};
 use offkey_core::{AuxiliaryTask, Clip, Dataset, Seed, Split};
 use offkey_embed::{Labels, StatisticsConfig};
 use offkey_score::cluster;
@@ -36,8 +37,12 @@ const ENOUGH_CLASSES: usize = 3;
 const WINDOWS_PER_CLUSTER: usize = 12;
 /// Most conditions looked for in recordings that name none.
 const MOST_CLUSTERS: usize = 4;
+/// Most classes named in the explanation.
+const MOST_NAMED: usize = 6;
 /// Machines of the synthetic background, and clips of each.
 const BACKGROUND: (usize, usize) = (3, 24);
+/// The generator makes no shorter clips; a window is cut from their beginning.
+const SHORTEST_SYNTHETIC_S: f64 = 1.0;
 
 /// Chooses the auxiliary task for training windows.
 pub(super) fn choose(
@@ -57,8 +62,8 @@ pub(super) fn choose(
     if found >= ENOUGH_CLASSES {
         let labels = Labels { classes: found, of_clip: classes.of_clip };
         let explanation = format!(
-            "told apart the {found} machines and conditions that the folders name: {}",
-            classes.classes.join(", ")
+            "told apart the {found} machines and conditions that folders, names or manifest tell: {}",
+            listed(&classes.classes)
         );
         return Ok(Task { labels, windows, explanation });
     }
@@ -87,6 +92,15 @@ pub(super) fn choose(
     Ok(task)
 }
 
+/// The first few names, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let named = names.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST_NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 /// Operating conditions: clusters of the windows' log-mel statistics.
 fn conditions(
     rule: WindowRule,
@@ -99,9 +113,11 @@ fn conditions(
     let statistics = StatisticsConfig::LogMel(features)
         .fit(&source, seed.child("conditions"))
         .map_err(OffkeyError::embed)?;
-    let waves: Vec<Vec<f32>> =
-        (0..windows.len()).map(|index| source.samples(index)).collect::<Result<_, _>>()?;
-    let points = statistics.embed(&waves).map_err(OffkeyError::embed)?;
+    let points: Vec<Array2<f32>> = (0..windows.len())
+        .map(|index| statistics.embed(&[source.samples(index)?]).map_err(OffkeyError::embed))
+        .collect::<Result<_, _>>()?;
+    let views: Vec<_> = points.iter().map(|point| point.view()).collect();
+    let points = concatenate(Axis(0), &views).expect("statistics of one kind have equal length");
     cluster(points.view(), wanted, seed.child("clusters")).map_err(|source| OffkeyError::Score {
         machine: "conditions".to_owned(),
         section: "all".to_owned(),
@@ -120,7 +136,7 @@ fn background(
     let config = SynthConfig {
         machines: BACKGROUND.0,
         clips: BACKGROUND.1,
-        clip_s: rule.seconds(rule.samples as u64),
+        clip_s: rule.seconds(rule.samples as u64).max(SHORTEST_SYNTHETIC_S),
         seed: seed.child("background").value(),
         ..SynthConfig::default()
     };

@@ -8,7 +8,7 @@ use std::{
 use offkey_signal::probe;
 
 use super::{
-    learn::embed_windows,
+    hearing::hear,
     model::{JournalEntry, Monitor, WindowRow},
     verdict::Verdict,
     windows::{WindowRef, WindowSource},
@@ -23,7 +23,8 @@ impl Monitor {
     ///
     /// # Errors
     /// [`OffkeyError::LooksFaulty`] naming the recordings refused, [`OffkeyError::Audio`] for ones
-    /// that cannot be read, [`OffkeyError::TooFewWindows`] when none is long enough.
+    /// that cannot be read, [`OffkeyError::RecordingRate`] for ones of another rate,
+    /// [`OffkeyError::TooFewWindows`] when none is long enough.
     pub fn update(
         self,
         recordings: &[PathBuf],
@@ -35,6 +36,10 @@ impl Monitor {
         let mut rows = Vec::new();
         for path in recordings {
             let info = probe(path)?;
+            if !self.card.rates_hz.contains(&info.rate_hz) {
+                let (path, expected) = (path.clone(), self.card.rates_hz.clone());
+                return Err(OffkeyError::RecordingRate { path, found: info.rate_hz, expected });
+            }
             let samples = offkey_signal::resampled_len(info.frames, info.rate_hz, rule.rate_hz);
             rows.extend(rule.starts(samples).map(|start| WindowRow {
                 window: WindowRef { path: path.clone(), start },
@@ -49,15 +54,16 @@ impl Monitor {
             self.refuse_faults(recordings)?;
         }
         let windows = rows.iter().map(|row| row.window.clone()).collect();
-        let embeddings = embed_windows(&self.encoder, &WindowSource { rule, windows }, progress)?;
+        let heard = hear(&self.encoder, &WindowSource { rule, windows }, progress)?;
         let journal_entry = JournalEntry {
             entry,
             unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             recordings: recordings.iter().map(|path| path.display().to_string()).collect(),
             windows: rows.len(),
             forced: force,
+            profile_before: self.card.profile.clone(),
         };
-        let mut updated = self.with_references(Some((embeddings, rows)), None)?;
+        let mut updated = self.with_references(Some((heard, rows)), None)?;
         updated.card.journal.push(journal_entry);
         Ok(updated)
     }
@@ -70,14 +76,15 @@ impl Monitor {
         let Some(last) = self.card.journal.last().cloned() else { return Ok((self, None)) };
         let mut undone = self.with_references(None, Some(last.entry))?;
         undone.card.journal.pop();
+        undone.card.profile = last.profile_before.clone();
         Ok((undone, Some(last)))
     }
 
     fn refuse_faults(&self, recordings: &[PathBuf]) -> Result<(), OffkeyError> {
-        let farthest = self.calibration_scores().iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let farthest = self.farthest_calibration_score();
         let mut refused = Vec::new();
         for path in recordings {
-            let verdict = self.check(path)?;
+            let verdict = self.check(path, &mut |_| {})?;
             let far = verdict.score.is_some_and(|score| score > 2.0 * farthest);
             if verdict.verdict == Verdict::CannotTell || (verdict.verdict == Verdict::Alarm && far)
             {

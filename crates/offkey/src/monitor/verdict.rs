@@ -31,10 +31,8 @@ pub struct ClipVerdict {
     pub p_value: Option<f64>,
     /// The answer.
     pub verdict: Verdict,
-    /// Why, in a sentence.
+    /// Why, in a sentence; of a long recording, with the place of its worst window.
     pub reason: String,
-    /// Seconds from the recording's start at which its worst window begins.
-    pub start_s: Option<f64>,
 }
 
 /// How many times the alarm's p-value still counts as suspicious.

@@ -10,6 +10,9 @@ use std::{
 use super::KeepRule;
 use crate::{OffkeyError, run_folder};
 
+/// Begins the name of every clip kept; no other file of the folder is ever removed.
+const PREFIX: &str = "event_";
+
 /// The last seconds of a source.
 #[derive(Debug)]
 pub(super) struct PreRoll {
@@ -44,7 +47,7 @@ pub(super) fn keep(
     fs::create_dir_all(&rule.folder).map_err(OffkeyError::io(&rule.folder))?;
     let wav = offkey_signal::encode_wav(samples, rate_hz);
     make_room(rule, wav.len() as u64).map_err(OffkeyError::io(&rule.folder))?;
-    let path = rule.folder.join(format!("{name}.wav"));
+    let path = rule.folder.join(format!("{PREFIX}{name}.wav"));
     run_folder::write_atomically(&path, &wav)?;
     Ok(path)
 }
@@ -54,7 +57,7 @@ fn make_room(rule: &KeepRule, bytes: u64) -> io::Result<()> {
     let mut clips: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
     for entry in fs::read_dir(&rule.folder)? {
         let path = entry?.path();
-        if is_wav(&path) {
+        if is_ours(&path) {
             let data = fs::metadata(&path)?;
             clips.push((data.modified()?, path, data.len()));
         }
@@ -71,8 +74,9 @@ fn make_room(rule: &KeepRule, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn is_wav(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wav")
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_suffix(".wav").is_some_and(|stem| stem.starts_with(PREFIX))
 }
 
 #[cfg(test)]
@@ -95,13 +99,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let rule =
             KeepRule { folder: folder.path().join("kept"), pre_roll_s: 1.0, most_bytes: 5000 };
+        fs::create_dir(&rule.folder).expect("the folder");
+        fs::write(rule.folder.join("mine.wav"), [0; 4000]).expect("somebody's recording");
         for index in 0..8 {
-            keep(&rule, &format!("event_{index}"), &[0.1; 1000], 16_000).expect("room is made");
+            keep(&rule, &index.to_string(), &[0.1; 1000], 16_000).expect("room is made");
         }
-        let sizes = fs::read_dir(&rule.folder)
-            .expect("the folder")
-            .map(|entry| entry.and_then(|entry| entry.metadata()).expect("a kept clip").len());
-        assert!(sizes.sum::<u64>() <= rule.most_bytes);
+        let clips = fs::read_dir(&rule.folder).expect("the folder").map(|entry| {
+            let entry = entry.expect("a kept clip");
+            (entry.path(), entry.metadata().expect("its size").len())
+        });
+        let held: u64 = clips.filter(|(path, _)| is_ours(path)).map(|(_, size)| size).sum();
+        assert!(0 < held && held <= rule.most_bytes, "{held}");
         assert!(rule.folder.join("event_7.wav").is_file());
+        assert!(rule.folder.join("mine.wav").is_file(), "what others put there stays");
     }
 }

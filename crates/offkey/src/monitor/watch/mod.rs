@@ -2,11 +2,16 @@
 
 mod clips;
 mod journal;
+#[cfg(feature = "microphone")]
+mod microphone;
 mod pcm;
 mod sources;
 mod watcher;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub use journal::{Event, EventKind};
 pub use pcm::{PcmFormat, SampleKind, StreamError};
@@ -59,14 +64,51 @@ pub struct KeepRule {
 
 /// What a watch tells while it runs.
 pub trait WatchObserver {
-    /// A window was judged.
-    fn window(&mut self, at_s: f64, verdict: &super::model::WindowVerdict);
+    /// A window of a source was judged; `at_s` is where it begins in the source's own time.
+    fn window(&mut self, source: &str, at_s: f64, verdict: &super::model::WindowVerdict);
     /// An event began or ended.
     fn event(&mut self, event: &Event);
     /// Something went wrong that watching survives.
     fn trouble(&mut self, message: &str);
     /// Whether to stop.
     fn cancelled(&self) -> bool;
+}
+
+/// Opens the microphone of that name, or the system's default one, at one of `rates_hz`: a source for
+/// [`WatchSource::Stream`], and the form of its samples.
+///
+/// # Errors
+/// [`OffkeyError::Microphone`] when there is none, when it knows none of the rates, or when offkey
+/// was built without the feature `microphone`.
+#[cfg(feature = "microphone")]
+pub fn open_microphone(
+    name: Option<&str>,
+    rates_hz: &[u32],
+) -> Result<(WatchSource, PcmFormat), OffkeyError> {
+    let (microphone, format) = microphone::open(name, rates_hz)?;
+    Ok((WatchSource::Stream(Box::new(microphone)), format))
+}
+
+/// Refuses: offkey was built without the feature `microphone`.
+///
+/// # Errors
+/// Always [`OffkeyError::Microphone`].
+#[cfg(not(feature = "microphone"))]
+pub fn open_microphone(
+    name: Option<&str>,
+    _rates_hz: &[u32],
+) -> Result<(WatchSource, PcmFormat), OffkeyError> {
+    Err(OffkeyError::Microphone {
+        name: name.unwrap_or("default").to_owned(),
+        problem: "this build has no sound library".to_owned(),
+    })
+}
+
+fn same_folder(first: &Path, second: &Path) -> bool {
+    match (first.canonicalize(), second.canonicalize()) {
+        (Ok(first), Ok(second)) => first == second,
+        _ => first == second,
+    }
 }
 
 /// Watches a source until it ends or the observer stops it; returns the number of events begun.
@@ -79,7 +121,12 @@ pub fn watch(
     request: WatchRequest,
     observer: &mut dyn WatchObserver,
 ) -> Result<usize, OffkeyError> {
-    let WatchRequest { source, .. } = &request;
+    let WatchRequest { source, keep, .. } = &request;
+    if let (WatchSource::Folder(folder), Some(keep)) = (source, keep)
+        && same_folder(folder, &keep.folder)
+    {
+        return Err(OffkeyError::KeptInSource { path: keep.folder.clone() });
+    }
     match source {
         WatchSource::Folder(_) => sources::watch_folder(monitor, &request, observer),
         WatchSource::File(_) => sources::watch_file(monitor, &request, observer),

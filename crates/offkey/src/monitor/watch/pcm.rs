@@ -1,4 +1,4 @@
-//! Samples from bytes as they arrive: WAV with a header, or raw 16-bit PCM.
+//! Samples from bytes as they arrive: WAV with a header, or raw PCM.
 
 use offkey_signal::{ChannelRule, FeatureError, Resampler};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,12 @@ pub enum StreamError {
         /// Bytes searched.
         searched: usize,
     },
+    /// A compressed form, which cannot be followed byte by byte.
+    #[error("the stream is {found}, expected WAV or raw samples")]
+    Compressed {
+        /// Which form.
+        found: &'static str,
+    },
     /// The channel asked for does not exist.
     #[error("the stream has {found} channels, no channel {wanted} (counted from 0)")]
     Channel {
@@ -63,6 +69,8 @@ pub enum StreamError {
 
 /// The format tag of `WAVE_FORMAT_EXTENSIBLE`, which names the real one further down.
 const EXTENSIBLE: u16 = 0xFFFE;
+/// How compressed files begin.
+const COMPRESSED: [(&[u8], &str); 3] = [(b"fLaC", "FLAC"), (b"OggS", "Ogg"), (b"ID3", "MP3")];
 /// Header bytes that are searched for the sound data.
 const LONGEST_HEADER: usize = 1 << 16;
 
@@ -71,6 +79,8 @@ pub(crate) struct PcmStream {
     raw: PcmFormat,
     channel: ChannelRule,
     rate_hz: u32,
+    /// Whether a WAV header's length is to be believed, as of a file that has stopped growing.
+    finished: bool,
     /// Bytes that do not make a whole header or frame yet.
     pending: Vec<u8>,
     decoder: Option<Decoder>,
@@ -78,8 +88,22 @@ pub(crate) struct PcmStream {
 
 struct Decoder {
     format: PcmFormat,
+    /// Bytes of sound still to come, where the header says so and is believed.
+    left: Option<u64>,
     resampler: Resampler,
 }
+
+/// A WAV header, read.
+struct Header {
+    format: PcmFormat,
+    /// Position of the first sample.
+    start: usize,
+    /// Bytes of sound, where the writer knew.
+    bytes: Option<u64>,
+}
+
+/// Sizes from here on are what writers put down that do not know yet.
+const SIZE_UNKNOWN: u32 = 0x7FFF_0000;
 
 impl SampleKind {
     fn bytes(self) -> usize {
@@ -106,8 +130,11 @@ impl SampleKind {
 
 impl PcmStream {
     /// A stream that is raw `raw` samples unless it begins with a WAV header.
-    pub(crate) fn new(raw: PcmFormat, channel: ChannelRule, rate_hz: u32) -> Self {
-        Self { raw, channel, rate_hz, pending: Vec::new(), decoder: None }
+    ///
+    /// `finished` says that the length in a WAV header is final, so that what follows the sound is
+    /// not heard; the header of a file that grows promises nothing.
+    pub(crate) fn new(raw: PcmFormat, channel: ChannelRule, rate_hz: u32, finished: bool) -> Self {
+        Self { raw, channel, rate_hz, finished, pending: Vec::new(), decoder: None }
     }
 
     /// The form of the samples, once it is known.
@@ -128,7 +155,11 @@ impl PcmStream {
         let format = decoder.format;
         let width = format.sample.bytes();
         let frame_bytes = width * usize::from(format.channels);
-        let whole = self.pending.len() / frame_bytes * frame_bytes;
+        let sound = decoder.left.map_or(self.pending.len(), |left| {
+            usize::try_from(left).unwrap_or(usize::MAX).min(self.pending.len())
+        });
+        let whole = sound / frame_bytes * frame_bytes;
+        let scale = 1.0 / f32::from(format.channels);
         let mono: Vec<f32> = self.pending[..whole]
             .chunks_exact(frame_bytes)
             .map(|frame| {
@@ -136,15 +167,27 @@ impl PcmStream {
                 match self.channel {
                     ChannelRule::Pick(channel) => sample(usize::from(channel)),
                     ChannelRule::Mix => {
-                        let channels = usize::from(format.channels);
-                        (0..channels).map(sample).sum::<f32>() / channels as f32
+                        (0..usize::from(format.channels)).map(sample).sum::<f32>() * scale
                     }
                 }
             })
             .collect();
         self.pending.drain(..whole);
+        if let Some(left) = &mut decoder.left {
+            *left -= whole as u64;
+            if *left < frame_bytes as u64 {
+                self.pending.clear();
+            }
+        }
         decoder.resampler.push(&mono, out);
         Ok(())
+    }
+
+    /// Appends the samples that rate conversion holds back, when no more bytes come.
+    pub(crate) fn finish(&mut self, out: &mut Vec<f32>) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.resampler.finish(out);
+        }
     }
 
     /// Finds out the form of the stream; false while more bytes are needed.
@@ -152,14 +195,17 @@ impl PcmStream {
         if self.pending.len() < 4 {
             return Ok(false);
         }
-        let format = if self.pending.starts_with(b"RIFF") || self.pending.starts_with(b"RF64") {
-            match wav_header(&self.pending)? {
-                Some((format, data)) => {
-                    self.pending.drain(..data);
-                    format
-                }
-                None => return Ok(false),
+        for (magic, found) in COMPRESSED {
+            if self.pending.starts_with(magic) {
+                return Err(StreamError::Compressed { found });
             }
+        }
+        let mut left = None;
+        let format = if self.pending.starts_with(b"RIFF") || self.pending.starts_with(b"RF64") {
+            let Some(header) = wav_header(&self.pending)? else { return Ok(false) };
+            self.pending.drain(..header.start);
+            left = header.bytes.filter(|_| self.finished);
+            header.format
         } else {
             self.raw
         };
@@ -169,13 +215,13 @@ impl PcmStream {
             return Err(StreamError::Channel { found: format.channels, wanted });
         }
         let resampler = Resampler::new(format.rate_hz, self.rate_hz)?;
-        self.decoder = Some(Decoder { format, resampler });
+        self.decoder = Some(Decoder { format, left, resampler });
         Ok(true)
     }
 }
 
-/// Form of the samples and position of the first; `None` while the header is not complete.
-fn wav_header(bytes: &[u8]) -> Result<Option<(PcmFormat, usize)>, StreamError> {
+/// The header at the beginning of `bytes`; `None` while it is not complete.
+fn wav_header(bytes: &[u8]) -> Result<Option<Header>, StreamError> {
     let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
     let u32_at =
         |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
@@ -193,7 +239,9 @@ fn wav_header(bytes: &[u8]) -> Result<Option<(PcmFormat, usize)>, StreamError> {
         let (id, size) = (&bytes[at..at + 4], u32_at(at + 4) as usize);
         if id == b"data" {
             let format = format.ok_or(StreamError::NoData { searched: at })?;
-            return Ok(Some((format, at + 8)));
+            let known = 0 < size && size < SIZE_UNKNOWN as usize;
+            let bytes = known.then_some(size as u64);
+            return Ok(Some(Header { format, start: at + 8, bytes }));
         }
         if id == b"fmt " {
             if at + 8 + size.clamp(16, 40) > bytes.len() {
@@ -246,6 +294,7 @@ fn sample_kind(tag: u16, bits: u16) -> Result<SampleKind, StreamError> {
 
 #[cfg(test)]
 mod tests {
+    use offkey_signal::{DecodeConfig, decode};
     use proptest::prelude::*;
 
     use super::*;
@@ -264,7 +313,7 @@ mod tests {
     }
 
     fn hear(bytes: &[u8], chunk: usize) -> Result<Vec<f32>, StreamError> {
-        let mut stream = PcmStream::new(RAW, ChannelRule::Mix, 16_000);
+        let mut stream = PcmStream::new(RAW, ChannelRule::Mix, 16_000, true);
         let mut out = Vec::new();
         for part in bytes.chunks(chunk) {
             stream.push(part, &mut out)?;
@@ -292,6 +341,52 @@ mod tests {
     fn channels_are_averaged() {
         let frame = [16_384_i16.to_le_bytes(), 0_i16.to_le_bytes()].concat();
         assert_eq!(hear(&[header(1, 2, 16), frame].concat(), 5), Ok(vec![0.25]));
+    }
+
+    #[test]
+    fn what_follows_the_sound_of_a_finished_file_is_not_heard() {
+        let mut bytes = header(1, 1, 16);
+        let size = bytes.len() - 4;
+        bytes[size..].copy_from_slice(&4_u32.to_le_bytes());
+        bytes.extend([0, 64, 0, 64]);
+        bytes.extend(b"LIST\x04\0\0\0abcd");
+        for chunk in [1, 3, 100] {
+            assert_eq!(hear(&bytes, chunk), Ok(vec![0.5, 0.5]));
+        }
+    }
+
+    #[test]
+    fn a_stream_gives_the_samples_that_decoding_the_file_does() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/wav");
+        for (name, rate_hz) in [
+            ("pcm_16.wav", 16_000),
+            ("pcm_24.wav", 11_025),
+            ("pcm_32.wav", 8_000),
+            ("float_32.wav", 44_100),
+            ("extensible_16_2ch.wav", 10_000),
+            ("extensible_24_8ch.wav", 16_000),
+            ("extensible_float_4ch.wav", 12_000),
+        ] {
+            let path = folder.join(name);
+            let bytes = std::fs::read(&path).expect(name);
+            for channel in [ChannelRule::Mix, ChannelRule::Pick(0)] {
+                let config = DecodeConfig { channel, rate_hz: Some(rate_hz) };
+                let whole = decode(&path, &config).expect(name).samples;
+                let mut stream = PcmStream::new(RAW, channel, rate_hz, true);
+                let mut out = Vec::new();
+                for part in bytes.chunks(777) {
+                    stream.push(part, &mut out).expect(name);
+                }
+                stream.finish(&mut out);
+                assert!(out == whole, "{name} {channel:?}: {} of {}", out.len(), whole.len());
+            }
+        }
+    }
+
+    #[test]
+    fn compressed_streams_are_refused_by_name() {
+        let error = hear(b"fLaC\0\0\0\x22", 3).expect_err("FLAC");
+        assert!(error.to_string().contains("FLAC"), "{error}");
     }
 
     #[test]

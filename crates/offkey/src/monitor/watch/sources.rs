@@ -1,20 +1,20 @@
 //! The three kinds of source: a folder, a growing file, a stream of bytes.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use offkey_signal::ClipReader;
 
 use super::{
     WatchObserver, WatchRequest, WatchSource,
-    journal::EventKind,
+    journal::{EventKind, Recording},
     pcm::{PcmStream, StreamError},
-    watcher::Watcher,
+    watcher::{Origin, Watcher},
 };
 use crate::{
     OffkeyError,
@@ -26,7 +26,7 @@ const BLOCK_BYTES: usize = 1 << 15;
 /// Naps while waiting, so that a stop is noticed soon.
 const NAP: Duration = Duration::from_millis(50);
 
-/// Hears each recording of a folder once, when its size has not changed between two looks.
+/// Hears each recording of a folder once, when it has not changed between two looks.
 pub(super) fn watch_folder(
     monitor: &Monitor,
     request: &WatchRequest,
@@ -34,7 +34,7 @@ pub(super) fn watch_folder(
 ) -> Result<usize, OffkeyError> {
     let WatchSource::Folder(folder) = &request.source else { return Ok(0) };
     let mut watcher = Watcher::new(monitor, request)?;
-    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let mut seen: BTreeSet<Recording> = BTreeSet::new();
     let mut lost = false;
     loop {
         match recordings(folder) {
@@ -42,23 +42,21 @@ pub(super) fn watch_folder(
                 if std::mem::take(&mut lost) {
                     watcher.tell_source(EventKind::Back, "the folder is back", observer);
                 }
-                let settled =
-                    |name: &String, size: u64| request.once || seen.get(name) == Some(&size);
-                let due: Vec<(String, u64)> = now
+                let heard = &watcher.position.heard;
+                let mut due: Vec<Recording> = now
                     .iter()
-                    .filter(|(name, size)| settled(name, **size))
-                    .map(|(name, size)| (name.clone(), *size))
-                    .filter(|key| !watcher.position.heard.contains(key))
+                    .filter(|recording| request.once || seen.contains(recording))
+                    .filter(|recording| !heard.contains(recording))
+                    .cloned()
                     .collect();
-                for key in due {
-                    hear_recording(&mut watcher, &folder.join(&key.0), &key.0, observer)?;
-                    watcher.position.heard.insert(key);
-                    watcher.record(observer);
+                due.sort_by_key(|recording| (recording.modified_ms, recording.name.clone()));
+                for recording in due {
+                    hear_recording(&mut watcher, folder, recording, observer)?;
                     if observer.cancelled() {
-                        return Ok(watcher.begun);
+                        return watcher.finish(observer);
                     }
                 }
-                watcher.position.heard.retain(|(name, _)| now.contains_key(name));
+                watcher.position.heard.retain(|recording| now.contains(recording));
                 seen = now;
             }
             Err(error) if !lost => {
@@ -70,57 +68,95 @@ pub(super) fn watch_folder(
         }
         watcher.record(observer);
         if request.once || !wait(request.poll, observer) {
-            return Ok(watcher.begun);
+            return watcher.finish(observer);
         }
     }
 }
 
-/// Names and sizes of the recordings of a folder.
-fn recordings(folder: &Path) -> io::Result<BTreeMap<String, u64>> {
-    let mut found = BTreeMap::new();
+/// The recordings of a folder.
+fn recordings(folder: &Path) -> io::Result<BTreeSet<Recording>> {
+    let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if !["wav", "flac"].contains(&extension.to_ascii_lowercase().as_str()) {
+        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+            continue;
+        };
+        if !offkey_core::names::is_audio(&name) {
             continue;
         }
         // A file may be gone between listing and asking.
-        let (Some(name), Ok(data)) = (path.file_name(), fs::metadata(&path)) else { continue };
-        found.insert(name.to_string_lossy().into_owned(), data.len());
+        let Ok(data) = fs::metadata(&path) else { continue };
+        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified_ms = modified.map_or(0, |since| since.as_millis() as u64);
+        found.insert(Recording { name, bytes: data.len(), modified_ms });
     }
     Ok(found)
 }
 
+/// Hears one recording from where it stood; what is wrong with it is told, and survived.
 fn hear_recording(
     watcher: &mut Watcher<'_>,
-    path: &Path,
-    name: &str,
+    folder: &Path,
+    recording: Recording,
     observer: &mut dyn WatchObserver,
 ) -> Result<(), OffkeyError> {
-    let rule = watcher.monitor.card().windows;
-    let mut windower = Windower::new(rule, 0);
-    let mut reader = match ClipReader::open(path, &rule.decode_config()) {
-        Ok(reader) => reader,
-        Err(error) => {
-            observer.trouble(&format!("left out: {error}"));
-            return Ok(());
-        }
-    };
-    let mut block = Vec::new();
-    loop {
-        block.clear();
-        match reader.read_block(&mut block) {
-            Ok(true) => watcher.hear(&mut windower, &block, name, observer)?,
-            Ok(false) => return Ok(()),
-            Err(error) => {
-                observer.trouble(&format!("the rest is left out: {error}"));
-                return Ok(());
-            }
-        }
+    if watcher.position.hearing.as_ref() != Some(&recording) {
+        watcher.position.hearing = Some(recording.clone());
+        watcher.position.next_sample = 0;
     }
+    let path = folder.join(&recording.name);
+    let source = path.display().to_string();
+    let origin = Origin { id: format!("{source}#{}", recording.modified_ms), source: &source };
+    if let Err(error) = hear_file(watcher, &path, &origin, observer)? {
+        watcher.complain("left out", &error, observer);
+    }
+    if !observer.cancelled() {
+        watcher.position.heard.insert(recording);
+        watcher.position.hearing = None;
+        watcher.position.next_sample = 0;
+    }
+    watcher.record(observer);
+    Ok(())
 }
 
-/// Follows a growing file; waits while it is away, begins anew when it was replaced.
+/// The inner error is about the recording, the outer one ends the watch.
+fn hear_file(
+    watcher: &mut Watcher<'_>,
+    path: &Path,
+    origin: &Origin<'_>,
+    observer: &mut dyn WatchObserver,
+) -> Result<Result<(), OffkeyError>, OffkeyError> {
+    let card = watcher.monitor.card();
+    let mut reader = match ClipReader::open(path, &card.windows.decode_config()) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let found = reader.info().rate_hz;
+    if !card.rates_hz.contains(&found) {
+        let (path, expected) = (path.to_owned(), card.rates_hz.clone());
+        return Ok(Err(OffkeyError::RecordingRate { path, found, expected }));
+    }
+    let mut skip = watcher.position.next_sample;
+    let mut windower = Windower::new(card.windows, skip);
+    let mut block = Vec::new();
+    while !observer.cancelled() {
+        block.clear();
+        match reader.read_block(&mut block) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Ok(Err(error.into())),
+        }
+        let passed = (block.len() as u64).min(skip);
+        skip -= passed;
+        let (before, after) = block.split_at(passed as usize);
+        watcher.remember(before);
+        watcher.hear(&mut windower, after, origin, observer)?;
+    }
+    Ok(Ok(()))
+}
+
+/// Follows a growing file; waits while it is away or not understood, begins anew when it was
+/// replaced.
 pub(super) fn watch_file(
     monitor: &Monitor,
     request: &WatchRequest,
@@ -129,26 +165,36 @@ pub(super) fn watch_file(
     let WatchSource::File(path) = &request.source else { return Ok(0) };
     let mut watcher = Watcher::new(monitor, request)?;
     let mut follow = Follow::new(path.clone());
-    let mut ears = Ears::new(monitor, request, watcher.position.next_sample);
+    let mut ears = Some(Ears::of_file(&watcher));
     let mut lost = false;
     let mut block = vec![0; BLOCK_BYTES];
-    loop {
+    while !observer.cancelled() {
         match follow.read(&mut block) {
             Ok(Grown::Bytes(read)) => {
                 if std::mem::take(&mut lost) {
                     watcher.tell_source(EventKind::Back, "the file is back", observer);
                 }
-                ears.hear(&mut watcher, &block[..read], observer)?;
-                if observer.cancelled() {
-                    break;
+                let Some(listening) = &mut ears else { continue };
+                match listening.hear(&mut watcher, &block[..read], observer) {
+                    Err(error @ (OffkeyError::Stream(_) | OffkeyError::StreamRate { .. }))
+                        if !request.once =>
+                    {
+                        let reason = format!("the file cannot be understood: {error}");
+                        watcher.tell_source(EventKind::Lost, &reason, observer);
+                        ears = None;
+                    }
+                    heard => heard?,
                 }
                 continue;
             }
             Ok(Grown::Replaced) => {
                 watcher.position.next_sample = 0;
-                ears = Ears::new(monitor, request, 0);
+                watcher.position.beginnings += 1;
+                lost |= ears.is_none();
+                ears = Some(Ears::of_file(&watcher));
                 continue;
             }
+            Err(error) if request.once => return Err(OffkeyError::io(path)(error)),
             Err(error) if !lost => {
                 lost = true;
                 let reason = format!("the file cannot be read: {error}");
@@ -157,12 +203,15 @@ pub(super) fn watch_file(
             Ok(Grown::Nothing) | Err(_) => {}
         }
         watcher.record(observer);
-        if request.once || !wait(request.poll, observer) {
+        if request.once {
+            if let Some(ears) = &mut ears {
+                ears.finish(&mut watcher, observer)?;
+            }
             break;
         }
+        wait(request.poll, observer);
     }
-    watcher.record(observer);
-    Ok(watcher.begun)
+    watcher.finish(observer)
 }
 
 /// Hears bytes until they end.
@@ -176,13 +225,18 @@ pub(super) fn watch_stream(
     else {
         return Ok(0);
     };
+    request.once = true;
     let mut watcher = Watcher::new(monitor, &request)?;
+    // What a stream brought before it ended does not come again.
     watcher.position.next_sample = 0;
-    let mut ears = Ears::new(monitor, &request, 0);
+    let mut ears = Ears::new(&watcher, &unix_ms().to_string());
     let mut block = vec![0; BLOCK_BYTES];
     while !observer.cancelled() {
         match reader.read(&mut block) {
-            Ok(0) => break,
+            Ok(0) => {
+                ears.finish(&mut watcher, observer)?;
+                break;
+            }
             Ok(read) => ears.hear(&mut watcher, &block[..read], observer)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
@@ -191,8 +245,7 @@ pub(super) fn watch_stream(
             }
         }
     }
-    watcher.record(observer);
-    Ok(watcher.begun)
+    watcher.finish(observer)
 }
 
 /// Bytes to windows; samples before the position reached earlier are passed over.
@@ -201,17 +254,29 @@ struct Ears {
     windower: Windower,
     skip: u64,
     samples: Vec<f32>,
+    id: String,
 }
 
 impl Ears {
-    fn new(monitor: &Monitor, request: &WatchRequest, from: u64) -> Self {
-        let rule = monitor.card().windows;
+    /// `beginning` tells this stretch of the source from earlier ones.
+    fn new(watcher: &Watcher<'_>, beginning: &str) -> Self {
+        let rule = watcher.monitor.card().windows;
+        let from = watcher.position.next_sample;
+        let request = watcher.request;
         Self {
-            stream: PcmStream::new(request.raw, rule.channel, rule.rate_hz),
+            stream: PcmStream::new(request.raw, rule.channel, rule.rate_hz, request.once),
             windower: Windower::new(rule, from),
             skip: from,
             samples: Vec::new(),
+            id: format!("{}#{beginning}", request.name),
         }
+    }
+
+    /// Ears for a file: over restarts it is the same stretch where its position is recorded.
+    fn of_file(watcher: &Watcher<'_>) -> Self {
+        let recorded = watcher.request.state.is_some();
+        let beginning = if recorded { watcher.position.beginnings.into() } else { unix_ms() };
+        Self::new(watcher, &beginning.to_string())
     }
 
     fn hear(
@@ -229,17 +294,38 @@ impl Ears {
                 return Err(OffkeyError::StreamRate { found, expected: known.clone() });
             }
         }
+        self.pass_on(watcher, observer)
+    }
+
+    /// Hears what rate conversion held back, when no more bytes come.
+    fn finish(
+        &mut self,
+        watcher: &mut Watcher<'_>,
+        observer: &mut dyn WatchObserver,
+    ) -> Result<(), OffkeyError> {
+        self.samples.clear();
+        self.stream.finish(&mut self.samples);
+        self.pass_on(watcher, observer)
+    }
+
+    fn pass_on(
+        &mut self,
+        watcher: &mut Watcher<'_>,
+        observer: &mut dyn WatchObserver,
+    ) -> Result<(), OffkeyError> {
         let passed = (self.samples.len() as u64).min(self.skip);
         self.skip -= passed;
-        let name = watcher.request.name.clone();
-        watcher.hear(&mut self.windower, &self.samples[passed as usize..], &name, observer)
+        let (before, after) = self.samples.split_at(passed as usize);
+        watcher.remember(before);
+        let origin = Origin { source: &watcher.request.name, id: self.id.clone() };
+        watcher.hear(&mut self.windower, after, &origin, observer)
     }
 }
 
 /// A file read as it grows.
 struct Follow {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<(File, Identity)>,
     read: u64,
 }
 
@@ -255,26 +341,50 @@ impl Follow {
     }
 
     fn read(&mut self, block: &mut [u8]) -> io::Result<Grown> {
-        let size = match fs::metadata(&self.path) {
-            Ok(data) => data.len(),
+        let data = match fs::metadata(&self.path) {
+            Ok(data) => data,
             Err(error) => {
                 self.file = None;
                 return Err(error);
             }
         };
-        let away = self.file.is_none() && self.read > 0;
-        if size < self.read || away {
+        let another = match &self.file {
+            Some((_, identity)) => *identity != identity_of(&data),
+            None => self.read > 0,
+        };
+        if data.len() < self.read || another {
             *self = Self::new(self.path.clone());
             return Ok(Grown::Replaced);
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(File::open(&self.path)?),
+        let (file, _) = if let Some(open) = &mut self.file {
+            open
+        } else {
+            let file = File::open(&self.path)?;
+            let identity = identity_of(&file.metadata()?);
+            self.file.insert((file, identity))
         };
         let read = file.read(block)?;
         self.read += read as u64;
         Ok(if read == 0 { Grown::Nothing } else { Grown::Bytes(read) })
     }
+}
+
+/// What tells a file from another under the same name, where the system has it.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity_of(data: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (data.dev(), data.ino())
+}
+
+#[cfg(not(unix))]
+fn identity_of(_data: &fs::Metadata) -> Identity {
+    (0, 0)
+}
+
+fn unix_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis())
 }
 
 /// Waits; false when the observer stops the watch.

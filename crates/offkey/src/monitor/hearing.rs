@@ -1,0 +1,64 @@
+//! Windows through both ears: the network's embedding and the plain spectrum, block by block.
+
+use std::path::PathBuf;
+
+use ndarray::{Array2, ArrayView1, Axis, concatenate};
+use offkey_embed::Encoder;
+
+use super::{
+    profile::level_db,
+    spectra::{MELS, spectrum},
+    windows::WindowSource,
+};
+use crate::{OffkeyError, Progress, Stage};
+
+/// Windows held in memory at a time.
+const BLOCK: usize = 32;
+
+/// What was heard of some windows, a row each.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Heard {
+    /// `[windows, dims]`.
+    pub(super) embeddings: Array2<f32>,
+    /// `[windows, 2 * MELS]`.
+    pub(super) spectra: Array2<f32>,
+    /// In decibels relative to full scale.
+    pub(super) levels: Vec<f32>,
+}
+
+/// Hears windows.
+///
+/// # Errors
+/// [`OffkeyError`] when a recording cannot be read, the network refuses a window, or the caller asks
+/// to stop.
+pub(super) fn hear(
+    encoder: &Encoder,
+    source: &WindowSource,
+    progress: &dyn Progress,
+) -> Result<Heard, OffkeyError> {
+    let total = source.windows.len();
+    progress.begin(Stage::Embed, total as u64, "windows");
+    let mut blocks = Vec::new();
+    let mut spectra = Array2::zeros((total, 2 * MELS));
+    let mut levels = Vec::with_capacity(total);
+    for start in (0..total).step_by(BLOCK) {
+        let end = (start + BLOCK).min(total);
+        let waves: Vec<Vec<f32>> =
+            (start..end).map(|index| source.samples(index)).collect::<Result<_, _>>()?;
+        for (index, wave) in (start..end).zip(&waves) {
+            let row = spectrum(source.rule.rate_hz, wave).map_err(OffkeyError::embed)?;
+            spectra.row_mut(index).assign(&ArrayView1::from(&row));
+            levels.push(level_db(wave));
+        }
+        blocks.push(encoder.embed(&waves).map_err(OffkeyError::embed)?);
+        progress.advance(end as u64, "");
+        if progress.cancelled() {
+            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+        }
+    }
+    progress.end();
+    let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
+    let embeddings =
+        concatenate(Axis(0), &views).expect("embeddings of one encoder have equal length");
+    Ok(Heard { embeddings, spectra, levels })
+}
