@@ -12,8 +12,7 @@ use std::{
 };
 
 use cpal::{
-    Device, FromSample, Sample, SampleFormat, SampleRate, SizedSample, Stream,
-    SupportedStreamConfig,
+    Device, FromSample, SampleFormat, SampleRate, SizedSample, Stream, SupportedStreamConfig,
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
 
