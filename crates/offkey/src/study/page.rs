@@ -125,10 +125,16 @@ fn values(results: &[&JobResult], cell: &str, of: fn(&JobResult) -> Option<f64>)
     results.iter().filter(|result| result.cell == cell).filter_map(|result| of(result)).collect()
 }
 
+/// The metrics a data set has; those by domain where it has two.
+fn metrics_of(results: &[&JobResult]) -> Vec<&'static Metric> {
+    let has_target = results.iter().any(|result| result.metrics.auc_target.is_some());
+    let shown = if has_target { &METRICS[..] } else { &METRICS[..2] };
+    shown.iter().filter(|metric| results.iter().any(|result| metric.1(result).is_some())).collect()
+}
+
 fn metric_table(study: &StudyFile, results: &[JobResult], data: &str) -> MetricTable {
     let results = of_data(results, data);
-    let shown: Vec<&Metric> =
-        METRICS.iter().filter(|metric| results.iter().any(|r| metric.1(r).is_some())).collect();
+    let shown = metrics_of(&results);
     let row = |cell: &str| {
         let mut row: Vec<Option<Measured>> = shown
             .iter()
@@ -179,7 +185,7 @@ fn comparisons(results: &[JobResult], data: &str) -> Vec<RowChart> {
             rows,
         })
     };
-    METRICS.iter().filter_map(chart).collect()
+    metrics_of(&results).into_iter().filter_map(chart).collect()
 }
 
 /// Quantities over epochs, a line a cell: the mean over its trials.

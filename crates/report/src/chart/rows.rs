@@ -66,7 +66,7 @@ impl Chart for RowChart {
             canvas.text("label", [left, top + 13.0], &shortened(&row.name, 58));
             let y = top + 23.0;
             if let Some((mean, deviation)) = row.spread() {
-                canvas.line("s0", [place(mean - deviation), y], [place(mean + deviation), y]);
+                canvas.line("spread", [place(mean - deviation), y], [place(mean + deviation), y]);
                 canvas.line("mean", [place(mean), y - 6.0], [place(mean), y + 6.0]);
             }
             for value in row.values.iter().filter(|value| value.is_finite()) {
