@@ -29,6 +29,9 @@ pub struct AuxiliaryTask {
     pub attribute_names: Vec<String>,
     /// Tell source from target.
     pub domain: bool,
+    /// Where these levels make a single class of the training clips, take in further ones: section,
+    /// then attributes, then domain, until there are two classes or no levels left.
+    pub widen: bool,
     /// The control: the same classes with the same numbers of clips, dealt to the clips at random.
     pub shuffled: bool,
 }
@@ -41,6 +44,7 @@ impl Default for AuxiliaryTask {
             attributes: true,
             attribute_names: Vec::new(),
             domain: true,
+            widen: false,
             shuffled: false,
         }
     }
@@ -110,11 +114,12 @@ impl AuxiliaryTask {
         {
             return Err(LabelError::PseudoAttributes { expected: training.len(), found });
         }
+        let task = self.widened(training);
         let tuples: Vec<Vec<String>> = training
             .iter()
             .enumerate()
             .map(|(clip_index, clip)| {
-                self.tuple(clip, pseudo_attributes.map(|texts| texts[clip_index].as_str()))
+                task.tuple(clip, pseudo_attributes.map(|texts| texts[clip_index].as_str()))
             })
             .collect();
         let classes: Vec<&Vec<String>> =
@@ -130,6 +135,23 @@ impl AuxiliaryTask {
             classes: classes.into_iter().map(|class| class_name(class)).collect(),
             of_clip,
         })
+    }
+
+    /// This task with the levels that [`Self::widen`] takes in for these clips.
+    #[must_use]
+    pub fn widened(&self, training: &[&Clip]) -> Self {
+        let mut task = self.clone();
+        let further: [fn(&mut Self); 3] =
+            [|task| task.section = true, |task| task.attributes = true, |task| task.domain = true];
+        for take_in in further {
+            let mut classes = training.iter().map(|clip| task.tuple(clip, None));
+            let first = classes.next();
+            if !self.widen || classes.any(|class| Some(class) != first) {
+                break;
+            }
+            take_in(&mut task);
+        }
+        task
     }
 
     fn tuple(&self, clip: &Clip, pseudo_attribute: Option<&str>) -> Vec<String> {

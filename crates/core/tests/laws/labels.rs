@@ -72,6 +72,24 @@ fn attributes_can_be_chosen_by_name() {
 }
 
 #[test]
+fn a_task_of_one_class_takes_in_further_levels_where_asked() {
+    let of = |attributes: [&str; 3], domains: [Domain; 3]| -> Vec<Clip> {
+        let pairs = attributes.into_iter().zip(domains).enumerate();
+        pairs.map(|(n, (text, domain))| clip("fan", "00", text, domain, &n.to_string())).collect()
+    };
+    let narrow = task([true, false, false, false]);
+    let wide = AuxiliaryTask { widen: true, ..narrow.clone() };
+    let same = of(["a", "a", "a"], [Domain::Source; 3]);
+    let differing = of(["a", "b", "a"], [Domain::Source, Domain::Source, Domain::Target]);
+    let by_domain = of(["a", "a", "a"], [Domain::Source, Domain::Source, Domain::Target]);
+    assert_eq!(labels(&narrow, &differing).of_clip, [0, 0, 0]);
+    assert_eq!(labels(&wide, &differing).of_clip, [0, 1, 0], "attributes suffice");
+    assert_eq!(labels(&wide, &by_domain).of_clip, [0, 0, 1]);
+    assert_eq!(labels(&wide, &same).of_clip, [0, 0, 0], "nothing tells them apart");
+    assert_eq!(labels(&wide, &clips()), labels(&narrow, &clips()), "two machines suffice");
+}
+
+#[test]
 fn pseudo_attributes_are_a_further_level() {
     let clips = clips();
     let training: Vec<&Clip> = clips.iter().collect();

@@ -2,7 +2,7 @@
 
 use std::{fs, ops::ControlFlow, path::Path, sync::Arc};
 
-use offkey_core::{Clip, Seed, Split, table};
+use offkey_core::{AuxiliaryTask, Clip, Seed, Split, table};
 use offkey_embed::{EpochEvent, StepEvent, TrainJob, TrainObserver};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,7 @@ impl Run<'_> {
         let seed = Seed::new(self.manifest.seed);
         let classes =
             config.task.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
+        self.warn_if_widened(&config.task, &clips, classes.classes.len());
         let labels = offkey_embed::Labels {
             classes: classes.classes.len(),
             of_clip: classes.of_clip.clone(),
@@ -89,6 +90,25 @@ impl Run<'_> {
         self.manifest.kernels = report.kernels;
         self.manifest.clips_per_second = Some(report.clips_per_second);
         Ok(())
+    }
+
+    /// Says which levels the task took in because its own made a single class.
+    fn warn_if_widened(&self, task: &AuxiliaryTask, clips: &[&Clip], classes: usize) {
+        let wide = task.widened(clips);
+        let taken_in: Vec<&str> = [
+            ("sections", wide.section != task.section),
+            ("attributes", wide.attributes != task.attributes),
+            ("domains", wide.domain != task.domain),
+        ]
+        .into_iter()
+        .filter_map(|(level, taken_in)| taken_in.then_some(level))
+        .collect();
+        if !taken_in.is_empty() {
+            self.progress.warn(&format!(
+                "the recipe's auxiliary task makes a single class of these clips; with {} as well there are {classes}",
+                taken_in.join(" and ")
+            ));
+        }
     }
 
     /// The clips as the model wants them.
