@@ -1,6 +1,7 @@
 //! All backends as one closed set.
 
 mod centre;
+mod column;
 mod domain_norm;
 mod fusion;
 mod gmm;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     centre::CentreConfig,
+    column::ColumnConfig,
     domain_norm::{DomainNormConfig, FittedTo},
     fusion::FusionConfig,
     gmm::GmmConfig,
@@ -53,6 +55,8 @@ pub enum BackendConfig {
     DomainNorm(DomainNormConfig),
     /// Smallest of several backends' standardised scores.
     Fusion(FusionConfig),
+    /// A score that the embedding holds already.
+    Column(ColumnConfig),
 }
 
 impl Default for BackendConfig {
@@ -83,6 +87,7 @@ enum Scorer {
     Mixture(gmm::Mixture),
     DomainNorm(domain_norm::DomainNorm),
     Fusion(fusion::Fusion),
+    Column(ColumnConfig),
 }
 
 /// The reference nearest to an embedding.
@@ -161,6 +166,7 @@ impl BackendConfig {
             Self::Centre(CentreConfig::default()),
             Self::DomainNorm(DomainNormConfig::default()),
             Self::Fusion(FusionConfig::default()),
+            Self::Column(ColumnConfig::default()),
         ]
     }
 
@@ -176,10 +182,11 @@ impl BackendConfig {
             Self::Centre(_) => "centre",
             Self::DomainNorm(_) => "domain-norm",
             Self::Fusion(_) => "fusion",
+            Self::Column(_) => "column",
         }
     }
 
-    /// The same backend with every distance in it replaced.
+    /// The same backend with every distance in it replaced; `column` has none.
     #[must_use]
     pub fn with_distance(mut self, distance: Distance) -> Self {
         match &mut self {
@@ -200,6 +207,7 @@ impl BackendConfig {
                 config.members =
                     members.into_iter().map(|member| member.with_distance(distance)).collect();
             }
+            Self::Column(_) => {}
         }
         self
     }
@@ -209,7 +217,7 @@ impl BackendConfig {
     /// # Errors
     /// [`ScoreError::Setting`] when a setting lies outside its range.
     pub fn fit(&self, references: &References) -> Result<Backend, ScoreError> {
-        self.check()?;
+        self.check(references.embeddings().ncols())?;
         Ok(self.fit_normals(&Normals::new(references)))
     }
 
@@ -223,7 +231,7 @@ impl BackendConfig {
     /// # Errors
     /// As [`BackendConfig::fit`].
     pub fn held_out_scores(&self, references: &References) -> Result<Vec<f64>, ScoreError> {
-        self.check()?;
+        self.check(references.embeddings().ncols())?;
         let normals = Normals::new(references);
         let mut scores = vec![0.0; normals.clips()];
         for (score, &row) in self.held_out_normals(&normals).into_iter().zip(&normals.origin) {
@@ -265,6 +273,7 @@ impl BackendConfig {
             Self::Centre(_) => Scorer::Prototypes(centre::fit(&fitting)),
             Self::DomainNorm(config) => Scorer::DomainNorm(config.fit(&mut fitting)),
             Self::Fusion(config) => Scorer::Fusion(config.fit(&mut fitting)),
+            Self::Column(config) => Scorer::Column(*config),
         };
         let warnings = fitting.warnings;
         Backend { space, references, origin: normals.origin.clone(), scorer, warnings }
@@ -281,11 +290,12 @@ impl BackendConfig {
             Self::Centre(config) => config.distance,
             Self::DomainNorm(config) => config.distance,
             Self::Fusion(config) => config.distance,
+            Self::Column(_) => Distance::Euclidean,
         }
     }
 
-    /// Refuses settings outside their range.
-    fn check(&self) -> Result<(), ScoreError> {
+    /// Refuses settings outside their range, for embeddings of `dims` numbers.
+    fn check(&self, dims: usize) -> Result<(), ScoreError> {
         match self {
             Self::KMeans(config) => {
                 at_least_one("means", config.means)?;
@@ -296,11 +306,12 @@ impl BackendConfig {
             Self::LocalDensity(config) => at_least_one("neighbors", config.neighbors),
             Self::Mahalanobis(_) | Self::Centre(_) => Ok(()),
             Self::Gmm(config) => config.check(),
-            Self::DomainNorm(config) => config.of.check(),
+            Self::DomainNorm(config) => config.of.check(dims),
             Self::Fusion(config) => {
                 at_least_one("members", config.members.len())?;
-                config.members.iter().try_for_each(Self::check)
+                config.members.iter().try_for_each(|member| member.check(dims))
             }
+            Self::Column(config) => config.check(dims),
         }
     }
 }
@@ -337,6 +348,7 @@ impl Backend {
                 norm.score(embeddings, &nearest)
             }
             Scorer::Fusion(fusion) => fusion.score(embeddings),
+            Scorer::Column(column) => column.score(embeddings),
         }
     }
 

@@ -17,9 +17,9 @@ mod references;
 mod space;
 
 pub use backend::{
-    Backend, BackendConfig, CentreConfig, CovarianceOf, DensityNorm, DomainNormConfig, FittedTo,
-    FusionConfig, GmmConfig, KMeansConfig, KnnConfig, KnnSmoteConfig, LocalDensityConfig,
-    MahalanobisConfig, Nearest, Warning,
+    Backend, BackendConfig, CentreConfig, ColumnConfig, CovarianceOf, DensityNorm,
+    DomainNormConfig, FittedTo, FusionConfig, GmmConfig, KMeansConfig, KnnConfig, KnnSmoteConfig,
+    LocalDensityConfig, MahalanobisConfig, Nearest, Warning,
 };
 pub use calibration::{ThresholdConfig, conformal_p_values, decide};
 pub use clustering::cluster;

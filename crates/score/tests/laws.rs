@@ -5,8 +5,8 @@
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use offkey_core::{Domain, Seed};
 use offkey_score::{
-    BackendConfig, CovarianceOf, DensityNorm, Distance, DomainNormConfig, FittedTo, KnnConfig,
-    LocalDensityConfig, MahalanobisConfig, References, ScoreError, Warning,
+    BackendConfig, ColumnConfig, CovarianceOf, DensityNorm, Distance, DomainNormConfig, FittedTo,
+    KnnConfig, LocalDensityConfig, MahalanobisConfig, References, ScoreError, Warning,
 };
 use rand::RngExt;
 
@@ -34,6 +34,11 @@ fn every_backend() -> Vec<BackendConfig> {
     let in_distances =
         |config: BackendConfig| DISTANCES.map(|distance| config.clone().with_distance(distance));
     configs.into_iter().flat_map(in_distances).collect()
+}
+
+/// Those that compare embeddings, and so know what is near and what is far.
+fn every_comparing_backend() -> impl Iterator<Item = BackendConfig> {
+    every_backend().into_iter().filter(|config| config.name() != "column")
 }
 
 /// References as a test owns them.
@@ -95,7 +100,7 @@ fn what_lies_far_away_scores_above_every_reference() {
     // A domain that the inner backend has not seen is standardised by its own distances, which may
     // be as large as any: the law is not one of that variant.
     let blind = |config: &BackendConfig| matches!(config, BackendConfig::DomainNorm(norm) if norm.fitted_to == FittedTo::Source);
-    for config in every_backend().into_iter().filter(|config| !blind(config)) {
+    for config in every_comparing_backend().filter(|config| !blind(config)) {
         let references = normals.scores(&config, normals.embeddings.view());
         let highest = references.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let far = normals.scores(&config, far_away(5).view());
@@ -179,7 +184,7 @@ fn threads_change_no_bit() {
 fn cosine_ignores_the_length_of_embeddings() {
     let normals = Owned::new(40, 6);
     let queries = far_away(4);
-    for config in every_backend() {
+    for config in every_comparing_backend() {
         let config = config.with_distance(Distance::Cosine);
         // A power of two changes no bit but the exponent.
         let mut longer = normals.clone();
@@ -220,7 +225,7 @@ fn few_or_constant_references_still_rank_far_above_near() {
         ("constant", Owned::new(12, 3).rows(&[0; 9])),
     ];
     for (what, normals) in &few {
-        for config in every_backend() {
+        for config in every_comparing_backend() {
             let near = normals.scores(&config, normals.embeddings.slice(s![..1, ..]))[0];
             let far = normals.scores(&config, far_away(1).view())[0];
             assert!(near.is_finite() && far > near, "{what}: {config:?} {near} {far}");
@@ -306,6 +311,7 @@ fn settings_out_of_range_and_unknown_names_are_refused() {
         r#"{"gmm":{"regularization":0.0}}"#,
         r#"{"knn-smote":{"target_share":-1.0}}"#,
         r#"{"fusion":{"members":[]}}"#,
+        r#"{"column":{"column":8}}"#,
         r#"{"domain-norm":{"of":{"knn":{"neighbors":0}}}}"#,
     ] {
         let config: BackendConfig = serde_json::from_str(text).unwrap();
@@ -323,6 +329,20 @@ fn every_backend_comes_back_from_its_config_as_it_was() {
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<BackendConfig>(&text).unwrap(), config);
         assert!(text.starts_with(&format!(r#"{{"{}""#, config.name())), "{text}");
+    }
+}
+
+#[test]
+fn a_column_is_the_score_itself_and_nothing_else_moves_it() {
+    let normals = Owned::new(20, 4);
+    let queries = far_away(5);
+    for column in [0, 6] {
+        let config = BackendConfig::Column(ColumnConfig { column });
+        let expected: Vec<f64> = queries.column(column).iter().map(|&x| f64::from(x)).collect();
+        assert_eq!(normals.scores(&config, queries.view()), expected);
+        assert_eq!(normals.rows(&[3]).scores(&config, queries.view()), expected);
+        let held_out = config.held_out_scores(&normals.references()).unwrap();
+        assert_eq!(held_out, normals.scores(&config, normals.embeddings.view()));
     }
 }
 
