@@ -225,9 +225,15 @@ fn wrong_input_gets_an_answer_and_the_right_exit_code() {
 #[test]
 fn every_built_in_recipe_and_study_is_valid() {
     let bench = Bench::new();
-    for name in
-        ["default", "paper", "small", "tiny", "log-mel-statistics", "spectrogram-statistics"]
-    {
+    for name in [
+        "default",
+        "paper",
+        "small",
+        "tiny",
+        "log-mel-statistics",
+        "spectrogram-statistics",
+        "autoencoder",
+    ] {
         let printed = bench.ok(&format!("recipes {name}"));
         bench.write("again.toml", printed.as_bytes());
         assert_eq!(bench.ok("recipes again.toml"), printed, "{name} is printed with every default");

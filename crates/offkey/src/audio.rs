@@ -112,6 +112,11 @@ impl ClipAudio {
         Self { random_offset: true, ..self }
     }
 
+    /// The clips, in order.
+    pub fn clips(&self) -> &[Clip] {
+        &self.clips
+    }
+
     /// Number of clips.
     pub fn len(&self) -> usize {
         self.clips.len()

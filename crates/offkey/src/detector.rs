@@ -136,8 +136,9 @@ impl Detector {
         section: Option<&str>,
     ) -> Result<Heard<'_>, OffkeyError> {
         let scorer = self.scorer_for(path, machine, section)?;
-        let wave = self.audio(&[&bare_clip(path, &scorer.key)])?.wave_at(0, 0)?;
-        let embedding = self.embedder.embed(std::slice::from_ref(&wave))?;
+        let clip = bare_clip(path, &scorer.key);
+        let wave = self.audio(&[&clip])?.wave_at(0, 0)?;
+        let embedding = self.embedder.embed(std::slice::from_ref(&wave), &[clip])?;
         let score = scorer.score(embedding.view())?[0];
         let nearest = scorer.nearest(embedding.view())?[0];
         Ok(Heard {

@@ -154,6 +154,25 @@ pub enum OffkeyError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A machine's autoencoder cannot be trained.
+    #[error("cannot train the autoencoder of {machine}")]
+    Autoencoder {
+        /// The machine.
+        machine: String,
+        /// The cause.
+        source: offkey_embed::autoencoder::AutoencoderError,
+    },
+    /// A clip is of a machine that no autoencoder was trained for.
+    #[error("no autoencoder was trained for machine {machine}, only for {known}")]
+    NoAutoencoder {
+        /// The clip's machine.
+        machine: String,
+        /// Those there are.
+        known: String,
+    },
+    /// There are no embeddings to arrange on a plane.
+    #[error("an autoencoder gives two scores a clip and no embedding: there is nothing to map")]
+    NothingToMap,
     /// There is no spectrogram to mask.
     #[error("the model has no network that looks at a spectrogram, and an explanation masks one")]
     NothingToMask,
@@ -321,6 +340,7 @@ impl OffkeyError {
                 | Self::OtherRun { .. }
                 | Self::UnknownSection { .. }
                 | Self::NothingToMask
+                | Self::NothingToMap
         )
     }
 
@@ -365,6 +385,9 @@ impl OffkeyError {
             }
             Self::NoTestClips { .. } => {
                 "give test clips as well, or use the model with `offkey score CLIP --model RUN`"
+            }
+            Self::NoAutoencoder { .. } => {
+                "an autoencoder needs normal training clips of its own machine"
             }
             Self::NoOutput { .. } => "name a folder with --out",
             Self::Embed(error) if is_one_class(error.as_ref()) => {

@@ -35,8 +35,8 @@ pub use outside::{evaluate_scores, load_backend, score_embeddings};
 pub use planted::{PlantReport, PlantRequest, plant_faults};
 pub use progress::{Progress, Silent, Stage};
 pub use recipe::{
-    AudioConfig, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe, RecipeError,
-    StatisticsModel,
+    AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe,
+    RecipeError, StatisticsModel,
 };
 pub use recordings::{recordings, to_csv};
 pub use run::{

@@ -6,7 +6,9 @@ use std::{
 };
 
 use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
-use offkey_embed::{EncoderConfig, LossConfig, StatisticsConfig, TrainConfig};
+use offkey_embed::{
+    EncoderConfig, LossConfig, StatisticsConfig, TrainConfig, autoencoder::AutoencoderConfig,
+};
 use offkey_score::{BackendConfig, ThresholdConfig};
 use offkey_signal::{ChannelRule, LengthPolicy};
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,21 @@ pub enum ModelConfig {
     Network(Box<NetworkConfig>),
     /// Statistics of a spectrogram over time; nothing is trained.
     Statistics(StatisticsModel),
+    /// One autoencoder a machine: the challenge's official baseline.
+    Autoencoder(AutoencoderModel),
+}
+
+/// One autoencoder a machine. Its two scores of a clip, squared error and selective Mahalanobis
+/// distance, take the place of an embedding; the backend `column` chooses between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoencoderModel {
+    /// Length clips are brought to, 10 s in DCASE 2020 to 2022.
+    #[serde(default = "default_clip_s")]
+    pub clip_s: f64,
+    /// Architecture, spectrogram and training.
+    #[serde(default)]
+    pub network: AutoencoderConfig,
 }
 
 /// Statistics of a spectrogram over time.
@@ -119,7 +136,7 @@ pub struct BuiltIn {
 }
 
 /// Every built-in recipe.
-pub const BUILT_IN: [BuiltIn; 6] = [
+pub const BUILT_IN: [BuiltIn; 7] = [
     BuiltIn { name: "default", toml: include_str!("../../../recipes/default.toml") },
     BuiltIn { name: "paper", toml: include_str!("../../../recipes/paper.toml") },
     BuiltIn { name: "small", toml: include_str!("../../../recipes/small.toml") },
@@ -132,6 +149,7 @@ pub const BUILT_IN: [BuiltIn; 6] = [
         name: "spectrogram-statistics",
         toml: include_str!("../../../recipes/spectrogram-statistics.toml"),
     },
+    BuiltIn { name: "autoencoder", toml: include_str!("../../../recipes/autoencoder.toml") },
 ];
 
 /// Why a recipe cannot be used.
@@ -161,6 +179,16 @@ pub enum RecipeError {
         name: String,
         /// The cause, with its line.
         source: Box<toml::de::Error>,
+    },
+    /// An autoencoder's scores would be compared as if they were embeddings.
+    #[error(
+        "recipe `{name}` scores an autoencoder by backend `{backend}`, expected `column`, 0 or 1: its scores are no embeddings to compare"
+    )]
+    Backend {
+        /// The recipe's name or file.
+        name: String,
+        /// Its backend.
+        backend: &'static str,
     },
     /// An override is not `key=value`.
     #[error("cannot apply `{text}`, expected `key=value` as in `model.network.training.epochs=20`")]
@@ -223,6 +251,10 @@ impl Recipe {
                 let samples = f64::from(statistics.rate_hz) * statistics.clip_s;
                 (statistics.rate_hz, samples.round() as usize)
             }
+            ModelConfig::Autoencoder(autoencoder) => {
+                let rate_hz = autoencoder.network.log_mel.rate_hz;
+                (rate_hz, (f64::from(rate_hz) * autoencoder.clip_s).round() as usize)
+            }
         }
     }
 
@@ -231,13 +263,26 @@ impl Recipe {
             |source| RecipeError::Invalid { name: name.to_owned(), source: Box::new(source) };
         let recipe: Self = toml::from_str(text).map_err(invalid)?;
         if overrides.is_empty() {
-            return Ok(recipe);
+            return recipe.checked(name);
         }
         let mut table: toml::Table = toml::from_str(&recipe.to_toml()).map_err(invalid)?;
         for text in overrides {
             apply(&mut table, text)?;
         }
-        toml::from_str(&table.to_string()).map_err(invalid)
+        toml::from_str::<Self>(&table.to_string()).map_err(invalid)?.checked(name)
+    }
+
+    /// Refuses parts that do not go together.
+    fn checked(self, name: &str) -> Result<Self, RecipeError> {
+        match (&self.model, &self.backend) {
+            (ModelConfig::Autoencoder(_), BackendConfig::Column(config)) if config.column < 2 => {
+                Ok(self)
+            }
+            (ModelConfig::Autoencoder(_), backend) => {
+                Err(RecipeError::Backend { name: name.to_owned(), backend: backend.name() })
+            }
+            (ModelConfig::Network(_) | ModelConfig::Statistics(_), _) => Ok(self),
+        }
     }
 }
 

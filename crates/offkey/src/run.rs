@@ -12,7 +12,7 @@ use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Existing, Manifest, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder,
+    Existing, Manifest, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder,
     audio::WaveCache,
     manifest::Stopwatch,
     run_folder::{self, seed_folders},
@@ -221,7 +221,11 @@ pub fn evaluate(
 /// # Errors
 /// [`OffkeyError`], among them when there are no embeddings.
 pub fn map(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
-    Run::open(root, progress)?.map()
+    let mut run = Run::open(root, progress)?;
+    if matches!(run.recipe.model, ModelConfig::Autoencoder(_)) {
+        return Err(OffkeyError::NothingToMap);
+    }
+    run.map()
 }
 
 /// Writes a run's page again, the clips it shows explained with up to `masks` masks each: see

@@ -177,6 +177,13 @@ impl Default for AutoencoderConfig {
 }
 
 impl AutoencoderConfig {
+    /// Multiply-adds of one window's reconstruction.
+    pub fn multiply_adds(&self) -> u64 {
+        let inner = (2 * self.hidden_layers).saturating_sub(2) * self.hidden * self.hidden;
+        let ends = 2 * self.hidden * (self.inputs() + self.waist);
+        (inner + ends) as u64
+    }
+
     /// Numbers of one window.
     fn inputs(&self) -> usize {
         self.frames * self.log_mel.mels
@@ -217,6 +224,11 @@ impl AutoencoderConfig {
 }
 
 impl Autoencoder {
+    /// Trained numbers.
+    pub fn parameters(&self) -> usize {
+        self.network.num_params()
+    }
+
     /// Trains on one machine's normal clips. `progress` is told every epoch and its mean squared
     /// error, and can stop the training.
     ///

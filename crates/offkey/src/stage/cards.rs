@@ -97,7 +97,7 @@ impl Run<'_> {
         }
         match Embedder::load(&self.folder.model(), &self.recipe, self.manifest.compute)? {
             Embedder::Network(encoder) if can_be_explained(&encoder) => Ok(Some(encoder)),
-            Embedder::Network(_) | Embedder::Statistics(_) => Ok(None),
+            Embedder::Network(_) | Embedder::Statistics(_) | Embedder::Autoencoders(_) => Ok(None),
         }
     }
 

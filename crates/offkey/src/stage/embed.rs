@@ -6,6 +6,7 @@ use ndarray::{Array2, s};
 use offkey_core::{Clip, EmbeddingTable, Seed, Split};
 use offkey_embed::{Compute, Encoder, Statistics, StatisticsConfig};
 
+use super::autoencoder::Autoencoders;
 use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage, audio::ClipAudio, run::Run};
 
 /// Clips decoded and embedded at a time: bounds memory, keeps every thread busy.
@@ -16,6 +17,7 @@ const BLOCK_CLIPS: usize = 32;
 pub(crate) enum Embedder {
     Network(Box<Encoder>),
     Statistics(Statistics),
+    Autoencoders(Autoencoders),
 }
 
 impl Embedder {
@@ -39,14 +41,22 @@ impl Embedder {
             ModelConfig::Statistics(_) => {
                 Statistics::load(folder).map(Self::Statistics).map_err(OffkeyError::embed)
             }
+            ModelConfig::Autoencoder(_) => {
+                Autoencoders::load(folder, compute).map(Self::Autoencoders)
+            }
         }
     }
 
-    /// Embeddings of waveforms of the model's length, `[clips, dims]`.
-    pub(crate) fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, OffkeyError> {
+    /// Embeddings of waveforms of the model's length, one a clip, `[clips, dims]`.
+    pub(crate) fn embed(
+        &self,
+        waves: &[Vec<f32>],
+        clips: &[Clip],
+    ) -> Result<Array2<f32>, OffkeyError> {
         match self {
             Self::Network(encoder) => encoder.embed(waves).map_err(OffkeyError::embed),
             Self::Statistics(statistics) => statistics.embed(waves).map_err(OffkeyError::embed),
+            Self::Autoencoders(autoencoders) => autoencoders.embed(waves, clips),
         }
     }
 
@@ -60,7 +70,7 @@ impl Embedder {
         let mut embeddings: Option<Array2<f32>> = None;
         for start in (0..audio.len()).step_by(BLOCK_CLIPS) {
             let end = (start + BLOCK_CLIPS).min(audio.len());
-            let block = self.embed(&audio.waves(start..end)?)?;
+            let block = self.embed(&audio.waves(start..end)?, &audio.clips()[start..end])?;
             embeddings
                 .get_or_insert_with(|| Array2::zeros((audio.len(), block.ncols())))
                 .slice_mut(s![start..end, ..])

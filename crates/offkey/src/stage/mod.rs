@@ -1,5 +1,6 @@
 //! The stages of a run. Each reads the files of the one before and writes its own.
 
+mod autoencoder;
 mod cards;
 mod covariates;
 mod embed;

@@ -51,6 +51,7 @@ impl Run<'_> {
         match self.recipe.model.clone() {
             ModelConfig::Network(config) => self.train_network(&config, resume),
             ModelConfig::Statistics(config) => self.fit_statistics(&config.features),
+            ModelConfig::Autoencoder(config) => self.train_autoencoders(&config.network, resume),
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     results,
 };
 use crate::{
-    Existing, OffkeyError, Progress, RunFolder, RunRequest, Seeds,
+    Existing, OffkeyError, Progress, Recipe, RunFolder, RunRequest, Seeds,
     audio::WaveCache,
     demo::synthesize,
     run::Run,
@@ -175,7 +175,7 @@ fn open_model<'a>(
     let request = RunRequest {
         data: vec![data.to_owned()],
         truth: Vec::new(),
-        recipe: job.cell.recipe.clone(),
+        recipe: Recipe { name: job.cell.recipe.name.clone(), ..job.cell.recipe.as_trained() },
         out: root.to_owned(),
         existing: Existing::Resume,
         seeds: Seeds::One(job.trial),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use offkey_embed::TrainLength;
+use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};
 use sha2::{Digest, Sha256};
 
 use super::file::{Cell, StudyError, StudyFile};
@@ -36,6 +37,9 @@ pub struct Plan {
 /// Arithmetic that training does per second on two cores, in multiply-adds of the forward pass
 /// times three (forward, input gradient, weight gradient): a middling value of docs/performance.md.
 const TRAINING_MACS_PER_S: f64 = 60e9;
+
+/// The same for the autoencoder's small dense layers.
+const AUTOENCODER_MACS_PER_S: f64 = 20e9;
 
 /// Binds data sets to paths and lists every job.
 ///
@@ -111,7 +115,7 @@ impl Job {
 
 impl Recipe {
     /// The recipe with everything that does not reach training set to its default.
-    fn as_trained(&self) -> Self {
+    pub(super) fn as_trained(&self) -> Self {
         let mut recipe = self.as_embedded();
         recipe.audio = AudioConfig {
             noise: recipe.audio.noise.filter(NoiseConfig::reaches_training),
@@ -125,8 +129,11 @@ impl Recipe {
         Self {
             name: String::new(),
             description: String::new(),
-            backend: offkey_score::BackendConfig::default(),
-            threshold: offkey_score::ThresholdConfig::default(),
+            backend: match self.model {
+                ModelConfig::Network(_) | ModelConfig::Statistics(_) => BackendConfig::default(),
+                ModelConfig::Autoencoder(_) => BackendConfig::Column(ColumnConfig::default()),
+            },
+            threshold: ThresholdConfig::default(),
             ..self.clone()
         }
     }
@@ -135,6 +142,9 @@ impl Recipe {
 fn expected_training_s(recipe: &Recipe) -> f64 {
     /// Optimiser steps an epoch of an ordinary set here takes, where the recipe counts epochs.
     const STEPS_PER_EPOCH: usize = 4;
+    /// Training clips of such a set, and windows of one of ten seconds.
+    const CLIPS: usize = 256;
+    const WINDOWS_PER_CLIP: usize = 300;
     match &recipe.model {
         ModelConfig::Network(network) => {
             let steps = match network.training.length {
@@ -146,5 +156,9 @@ fn expected_training_s(recipe: &Recipe) -> f64 {
             3.0 * clips * network.encoder.multiply_adds() as f64 / TRAINING_MACS_PER_S
         }
         ModelConfig::Statistics(_) => 5.0,
+        ModelConfig::Autoencoder(model) => {
+            let windows = model.network.epochs * CLIPS * WINDOWS_PER_CLIP;
+            3.0 * windows as f64 * model.network.multiply_adds() as f64 / AUTOENCODER_MACS_PER_S
+        }
     }
 }
