@@ -136,10 +136,11 @@ pub(crate) fn score_table(
     progress.begin(Stage::Score, rows_of_section.len() as u64, "sections");
     let mut scores = Vec::new();
     let mut thresholds = Vec::new();
+    let mut warned: Vec<String> = Vec::new();
     for (done, (key, rows)) in rows_of_section.iter().enumerate() {
         let scorer = SectionScorer::fit(key, table, backend, threshold, seed)?;
-        for warning in scorer.backend.warnings() {
-            tracing::info!(machine = key.machine, section = key.section, %warning, "backend");
+        if let Some(warning) = scorer.backend.warnings().first() {
+            warned.push(format!("{} section {}: {warning}", key.machine, key.section));
         }
         let embeddings: Array2<f32> = table.embeddings.select(Axis(0), rows);
         let section_scores = scorer.score(embeddings.view())?;
@@ -157,6 +158,13 @@ pub(crate) fn score_table(
         progress.advance(done as u64 + 1, &format!("{} {}", key.machine, key.section));
     }
     progress.end();
+    match warned.as_slice() {
+        [] => {}
+        [only] => progress.warn(only),
+        [first, others @ ..] => {
+            progress.warn(&format!("{first}; the like in {} more sections", others.len()));
+        }
+    }
     Ok((scores, thresholds))
 }
 

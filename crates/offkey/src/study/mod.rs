@@ -3,8 +3,10 @@
 mod execute;
 mod file;
 mod page;
+mod pictures;
 mod plan;
 mod results;
+mod tables;
 
 pub use execute::{JobResult, StudyRequest, run_study};
 pub use file::{

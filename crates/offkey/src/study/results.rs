@@ -1,40 +1,46 @@
-//! Results of a study as a tidy CSV and as tables with error bars.
+//! Results of a study as tidy CSV files: one number a row.
 
-use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use offkey_core::{Seed, table};
+use offkey_eval::Metrics;
 use rand::RngExt;
 use serde::Serialize;
 
-use super::{execute::JobResult, file::StudyFile};
+use super::{execute::JobResult, file::StudyFile, pictures, tables};
 use crate::{OffkeyError, RunFolder, run_folder, stage::CompactnessRow};
 
-/// One row of `results.csv`: one number.
-#[derive(Debug, Serialize)]
-struct TidyRow<'a> {
-    data: &'a str,
-    trial: u64,
-    cell: &'a str,
-    machine: &'a str,
-    section: &'a str,
-    metric: &'static str,
-    value: f64,
+/// One row of `compactness.csv`: one epoch of one training.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct EpochRow {
+    pub(super) data: String,
+    pub(super) trial: u64,
+    pub(super) cell: String,
+    pub(super) epoch: usize,
+    pub(super) loss: f64,
+    pub(super) scale: Option<f64>,
+    pub(super) embedding_variance: f64,
+    /// The collapse alarm: all embeddings point nearly the same way.
+    pub(super) collapsed: bool,
+    pub(super) train_intra: Option<f64>,
+    pub(super) train_inter: Option<f64>,
+    pub(super) held_out_intra: Option<f64>,
+    pub(super) held_out_inter: Option<f64>,
 }
 
-/// One row of `compactness.csv`: one epoch of one training.
+/// One row of `differences.csv`: a cell against the one it is compared with.
 #[derive(Debug, Serialize)]
-struct EpochRow<'a> {
+struct DifferenceRow<'a> {
     data: &'a str,
-    trial: u64,
     cell: &'a str,
-    epoch: usize,
-    loss: f64,
-    scale: Option<f64>,
-    embedding_variance: f64,
-    train_intra: Option<f64>,
-    train_inter: Option<f64>,
-    held_out_intra: Option<f64>,
-    held_out_inter: Option<f64>,
+    reference: &'a str,
+    /// Empty for all machines together.
+    machine: &'a str,
+    metric: &'static str,
+    pairs: usize,
+    mean: f64,
+    lower: f64,
+    upper: f64,
 }
 
 /// Mean, deviation and count of a metric over trials.
@@ -56,31 +62,40 @@ pub(crate) struct Difference {
 /// Resamples behind an interval.
 const RESAMPLES: usize = 5000;
 
-/// Writes `results.csv`, `compactness.csv` where it was measured, and `tables.md`.
+/// Variance of unit embeddings, 1 at most, below which the alarm of `compactness.csv` is raised:
+/// the clips then lie within some six degrees of their mean.
+const COLLAPSED_VARIANCE: f64 = 0.01;
+
+/// Writes `results.csv`, `differences.csv`, `compactness.csv` where it was measured, `tables.md`
+/// and `pictures/`.
 pub(crate) fn write(
     folder: &Path,
     study: &StudyFile,
     results: &[JobResult],
 ) -> Result<(), OffkeyError> {
-    table::write_csv(&folder.join("results.csv"), &tidy(results))?;
-    write_compactness(folder, results)?;
-    run_folder::write_atomically(&folder.join("tables.md"), markdown(study, results).as_bytes())
+    table::write_csv(&folder.join("results.csv"), &tidy(study, results))?;
+    table::write_csv(&folder.join("differences.csv"), &differences(study, results))?;
+    let epochs = epochs(folder, results)?;
+    write_epochs(&folder.join("compactness.csv"), &epochs)?;
+    pictures::write(&folder.join("pictures"), results, &epochs)?;
+    let text = tables::markdown(study, results, &epochs);
+    run_folder::write_atomically(&folder.join("tables.md"), text.as_bytes())
 }
 
-fn tidy(results: &[JobResult]) -> Vec<TidyRow<'_>> {
-    let mut rows = Vec::new();
+/// A header, then one row a number, with one column a factor.
+fn tidy(study: &StudyFile, results: &[JobResult]) -> Vec<Vec<String>> {
+    let factors = study.factors.iter().map(|factor| factor.name.as_str());
+    let header = ["data", "trial", "cell"].into_iter().chain(factors);
+    let header = header.chain(["machine", "section", "metric", "value"]);
+    let mut rows: Vec<Vec<String>> = vec![header.map(str::to_owned).collect()];
     for result in results {
-        let mut push = |machine, section, metric, value: Option<f64>| {
-            let (data, trial, cell) = (result.data.as_str(), result.trial, result.cell.as_str());
-            rows.extend(value.map(|value| TidyRow {
-                data,
-                trial,
-                cell,
-                machine,
-                section,
-                metric,
-                value,
-            }));
+        let trial = result.trial.to_string();
+        let mut push = |machine: &str, section: &str, metric: &str, value: Option<f64>| {
+            let Some(value) = value.map(|value| value.to_string()) else { return };
+            let mut row = vec![result.data.clone(), trial.clone(), result.cell.clone()];
+            row.extend(result.levels.iter().cloned());
+            row.extend([machine, section, metric, &value].map(str::to_owned));
+            rows.push(row);
         };
         let metrics = &result.metrics;
         push("", "", "official_score", metrics.official_score);
@@ -91,6 +106,7 @@ fn tidy(results: &[JobResult]) -> Vec<TidyRow<'_>> {
         push("", "", "train_seconds", result.train_seconds);
         push("", "", "train_cpu_seconds", result.train_cpu_seconds);
         push("", "", "clips_per_second", result.clips_per_second);
+        push("", "", "peak_memory_bytes", result.peak_memory_bytes.map(|bytes| bytes as f64));
         for row in &metrics.per_section {
             push(&row.machine, &row.section, "auc", row.auc);
             push(&row.machine, &row.section, "pauc", row.pauc);
@@ -99,7 +115,66 @@ fn tidy(results: &[JobResult]) -> Vec<TidyRow<'_>> {
     rows
 }
 
-fn write_compactness(folder: &Path, results: &[JobResult]) -> Result<(), OffkeyError> {
+fn differences<'a>(study: &StudyFile, results: &'a [JobResult]) -> Vec<DifferenceRow<'a>> {
+    let mut rows = Vec::new();
+    for data in ordered(results.iter().map(|result| result.data.as_str())) {
+        let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
+        let machines: Vec<&str> = std::iter::once("").chain(machines(&of_data)).collect();
+        for cell in ordered(of_data.iter().map(|result| result.cell.as_str())) {
+            for &machine in &machines {
+                let pairs = pairs(study, &of_data, cell, &|metrics| auc(metrics, machine));
+                let Some(&(reference, _)) = pairs.first() else { continue };
+                let values: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
+                rows.extend(difference(&values).map(|d| DifferenceRow {
+                    data,
+                    cell,
+                    reference,
+                    machine,
+                    metric: "auc",
+                    pairs: values.len(),
+                    mean: d.mean,
+                    lower: d.lower,
+                    upper: d.upper,
+                }));
+            }
+        }
+    }
+    rows
+}
+
+/// The AUC of one machine, or of all where `machine` is empty.
+pub(super) fn auc(metrics: &Metrics, machine: &str) -> Option<f64> {
+    if machine.is_empty() {
+        return metrics.auc;
+    }
+    metrics.per_machine.iter().find(|m| m.machine == machine)?.arithmetic.auc
+}
+
+/// Every machine of these results.
+pub(super) fn machines<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
+    ordered(results.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())))
+}
+
+/// What a cell has more than the cell it is compared with, trial by trial, and that cell's name.
+pub(super) fn pairs<'a>(
+    study: &StudyFile,
+    results: &[&'a JobResult],
+    cell: &str,
+    value: &dyn Fn(&Metrics) -> Option<f64>,
+) -> Vec<(&'a str, f64)> {
+    let pair = |result: &&JobResult| {
+        let reference = reference_levels(study, &result.levels);
+        let is_other = |other: &&&'a JobResult| {
+            other.trial == result.trial && other.levels == reference && other.cell != cell
+        };
+        let other: &'a JobResult = results.iter().find(is_other)?;
+        Some((other.cell.as_str(), value(&result.metrics)? - value(&other.metrics)?))
+    };
+    results.iter().filter(|result| result.cell == cell).filter_map(pair).collect()
+}
+
+/// Every epoch of every training that was measured.
+fn epochs(folder: &Path, results: &[JobResult]) -> Result<Vec<EpochRow>, OffkeyError> {
     let mut rows = Vec::new();
     let mut seen = BTreeSet::new();
     for result in results.iter().filter(|result| seen.insert(&result.model)) {
@@ -109,102 +184,28 @@ fn write_compactness(folder: &Path, results: &[JobResult]) -> Result<(), OffkeyE
         }
         let epochs: Vec<CompactnessRow> = table::read_csv(&run.compactness())?;
         rows.extend(epochs.into_iter().map(|epoch| EpochRow {
-            data: &result.data,
+            data: result.data.clone(),
             trial: result.trial,
-            cell: &result.cell,
+            cell: result.cell.clone(),
             epoch: epoch.epoch,
             loss: epoch.loss,
             scale: epoch.scale,
             embedding_variance: epoch.embedding_variance,
+            collapsed: epoch.embedding_variance < COLLAPSED_VARIANCE,
             train_intra: epoch.train_intra,
             train_inter: epoch.train_inter,
             held_out_intra: epoch.held_out_intra,
             held_out_inter: epoch.held_out_inter,
         }));
     }
-    let path = folder.join("compactness.csv");
-    if rows.is_empty() {
-        return if path.is_file() {
-            fs::remove_file(&path).map_err(OffkeyError::io(&path))
-        } else {
-            Ok(())
-        };
-    }
-    Ok(table::write_csv(&path, &rows)?)
+    Ok(rows)
 }
 
-/// One table a data set: cells as rows, metrics as columns, in percent.
-fn markdown(study: &StudyFile, results: &[JobResult]) -> String {
-    let mut text = format!("# {}\n\n{}\n", study.name, study.question);
-    for data in ordered(results.iter().map(|result| result.data.as_str())) {
-        let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
-        let machines = ordered(
-            of_data.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())),
-        );
-        let _ = write!(
-            text,
-            "\n## {data}\n\nPercent; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
-             trial, to the reference level, with its 95 % bootstrap interval over trials.\n\n\
-             | cell | trials | AUC | pAUC | AUC source | AUC target | difference |"
-        );
-        for machine in &machines {
-            let _ = write!(text, " {machine} |");
-        }
-        let _ = write!(text, " train s | CPU s |\n|{}\n", " --- |".repeat(9 + machines.len()));
-        for cell in ordered(of_data.iter().map(|result| result.cell.as_str())) {
-            text += &table_row(study, &of_data, cell, &machines);
-        }
+fn write_epochs(path: &Path, rows: &[EpochRow]) -> Result<(), OffkeyError> {
+    if !rows.is_empty() {
+        return Ok(table::write_csv(path, rows)?);
     }
-    text
-}
-
-fn table_row(study: &StudyFile, results: &[&JobResult], cell: &str, machines: &[&str]) -> String {
-    let of_cell: Vec<&JobResult> = results.iter().copied().filter(|r| r.cell == cell).collect();
-    let column = |value: &dyn Fn(&JobResult) -> Option<f64>| {
-        let values: Vec<f64> = of_cell.iter().filter_map(|result| value(result)).collect();
-        spread(&values).map_or_else(
-            || "-".to_owned(),
-            |s| format!("{:.1} ± {:.1}", 100.0 * s.mean, 100.0 * s.deviation),
-        )
-    };
-    let seconds = |value: &dyn Fn(&JobResult) -> Option<f64>| {
-        let values: Vec<f64> = of_cell.iter().filter_map(|result| value(result)).collect();
-        spread(&values).map_or_else(|| "-".to_owned(), |s| format!("{:.0}", s.mean))
-    };
-    let reference = reference_levels(study, &of_cell[0].levels);
-    let pairs: Vec<f64> = of_cell
-        .iter()
-        .filter_map(|result| {
-            let other = results.iter().find(|r| {
-                r.trial == result.trial && r.levels == reference && r.cell != result.cell
-            })?;
-            Some(result.metrics.auc? - other.metrics.auc?)
-        })
-        .collect();
-    let difference = difference(&pairs).map_or_else(String::new, |d| {
-        format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * d.mean, 100.0 * d.lower, 100.0 * d.upper)
-    });
-    let mut row = format!(
-        "| {cell} | {} | {} | {} | {} | {} | {difference} |",
-        of_cell.len(),
-        column(&|r| r.metrics.auc),
-        column(&|r| r.metrics.pauc),
-        column(&|r| r.metrics.auc_source),
-        column(&|r| r.metrics.auc_target),
-    );
-    for machine in machines {
-        let of_machine = |r: &JobResult| {
-            r.metrics.per_machine.iter().find(|m| m.machine == *machine)?.arithmetic.auc
-        };
-        let _ = write!(row, " {} |", column(&of_machine));
-    }
-    let _ = writeln!(
-        row,
-        " {} | {} |",
-        seconds(&|r| r.train_seconds),
-        seconds(&|r| r.train_cpu_seconds)
-    );
-    row
+    if path.is_file() { fs::remove_file(path).map_err(OffkeyError::io(path)) } else { Ok(()) }
 }
 
 /// The levels a cell is compared with: its own, but for the factor that has a reference.

@@ -1,0 +1,145 @@
+//! Results of a study as Markdown: tables with error bars.
+
+use std::fmt::Write;
+
+use super::{
+    execute::JobResult,
+    file::StudyFile,
+    results::{EpochRow, auc, difference, machines, ordered, pairs, spread},
+};
+
+/// A table of all metrics, one of the machines and one of the last epoch, for each data set; cells
+/// as rows.
+pub(super) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> String {
+    let mut text = format!("# {}\n\n{}\n", study.name, study.question);
+    for data in ordered(results.iter().map(|result| result.data.as_str())) {
+        let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
+        let _ = write!(
+            text,
+            "\n## {data}\n\nPercent; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
+             trial, to the reference level, with its 95 % bootstrap interval over trials.\n\n\
+             | cell | trials | AUC | difference | pAUC | AUC source | AUC target | train s | CPU s | peak MB |\n|{}\n",
+            " --- |".repeat(10)
+        );
+        let cells = ordered(of_data.iter().map(|result| result.cell.as_str()));
+        for cell in &cells {
+            text += &row(study, &of_data, cell);
+        }
+        text += &machine_table(study, data, &of_data, &cells);
+        let of_data: Vec<&EpochRow> = epochs.iter().filter(|row| row.data == data).collect();
+        text += &last_epoch_table(data, &of_data);
+    }
+    text
+}
+
+fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {
+    let of_cell: Vec<&JobResult> = results.iter().copied().filter(|r| r.cell == cell).collect();
+    let percent = |value: fn(&JobResult) -> Option<f64>| in_percent(&values(&of_cell, &value));
+    let seconds = |value: fn(&JobResult) -> Option<f64>| {
+        let mean = spread(&values(&of_cell, &value)).map(|s| format!("{:.0}", s.mean));
+        mean.unwrap_or_else(|| "-".to_owned())
+    };
+    let bytes = of_cell.iter().filter_map(|result| result.peak_memory_bytes).max();
+    format!(
+        "| {cell} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+        of_cell.len(),
+        percent(|r| r.metrics.auc),
+        against_reference(study, results, cell, ""),
+        percent(|r| r.metrics.pauc),
+        percent(|r| r.metrics.auc_source),
+        percent(|r| r.metrics.auc_target),
+        seconds(|r| r.train_seconds),
+        seconds(|r| r.train_cpu_seconds),
+        bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string()),
+    )
+}
+
+/// AUC of each machine with its paired difference; empty where there is one machine alone.
+fn machine_table(study: &StudyFile, data: &str, results: &[&JobResult], cells: &[&str]) -> String {
+    let machines = machines(results);
+    if machines.len() < 2 {
+        return String::new();
+    }
+    let mut text = format!("\n### {data}, machine by machine\n\n| cell |");
+    for machine in &machines {
+        let _ = write!(text, " {machine} | difference |");
+    }
+    let _ = writeln!(text, "\n|{}", " --- |".repeat(1 + 2 * machines.len()));
+    for cell in cells {
+        let of_cell: Vec<&JobResult> =
+            results.iter().copied().filter(|r| r.cell == *cell).collect();
+        let _ = write!(text, "| {cell} |");
+        for machine in &machines {
+            let own = in_percent(&values(&of_cell, &|r| auc(&r.metrics, machine)));
+            let other = against_reference(study, results, cell, machine);
+            let _ = write!(text, " {own} | {other} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What the last epoch was like; empty where it was not measured.
+fn last_epoch_table(data: &str, epochs: &[&EpochRow]) -> String {
+    let last: Vec<&EpochRow> = epochs
+        .iter()
+        .copied()
+        .filter(|row| {
+            let is_later = |other: &&&EpochRow| {
+                (&other.cell, other.trial) == (&row.cell, row.trial) && other.epoch > row.epoch
+            };
+            !epochs.iter().any(|other| is_later(&other))
+        })
+        .collect();
+    if last.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n### {data}, the last epoch\n\nOf training clips: mean squared distance to the own centre and to others, variance of the \
+         embeddings, and in how many trials the collapse alarm was raised.\n\n\
+         | cell | trials | own centre | other centres | variance | collapsed |\n|{}\n",
+        " --- |".repeat(6)
+    );
+    for cell in ordered(last.iter().map(|row| row.cell.as_str())) {
+        let rows: Vec<&EpochRow> = last.iter().copied().filter(|row| row.cell == cell).collect();
+        let column = |value: fn(&EpochRow) -> Option<f64>| {
+            let values: Vec<f64> = rows.iter().filter_map(|row| value(row)).collect();
+            let shown = spread(&values).map(|s| format!("{:.3} ± {:.3}", s.mean, s.deviation));
+            shown.unwrap_or_else(|| "-".to_owned())
+        };
+        let _ = writeln!(
+            text,
+            "| {cell} | {} | {} | {} | {} | {} |",
+            rows.len(),
+            column(|row| row.train_intra),
+            column(|row| row.train_inter),
+            column(|row| Some(row.embedding_variance)),
+            rows.iter().filter(|row| row.collapsed).count(),
+        );
+    }
+    text
+}
+
+fn values(results: &[&JobResult], value: &dyn Fn(&JobResult) -> Option<f64>) -> Vec<f64> {
+    results.iter().filter_map(|result| value(result)).collect()
+}
+
+fn in_percent(values: &[f64]) -> String {
+    let shown =
+        |mean: f64, deviation: f64| format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation);
+    spread(values).map_or_else(|| "-".to_owned(), |s| shown(s.mean, s.deviation))
+}
+
+/// Difference in AUC with its interval; empty for the reference itself and for a single trial.
+fn against_reference(
+    study: &StudyFile,
+    results: &[&JobResult],
+    cell: &str,
+    machine: &str,
+) -> String {
+    let pairs = pairs(study, results, cell, &|metrics| auc(metrics, machine));
+    let values: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
+    difference(&values).map_or_else(String::new, |d| {
+        format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * d.mean, 100.0 * d.lower, 100.0 * d.upper)
+    })
+}
