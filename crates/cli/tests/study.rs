@@ -205,7 +205,11 @@ fn the_official_baseline_trains_scores_and_decides() {
     assert!(bench.fails(2, "tsne run --quiet").contains("nothing to map"));
     let explained = bench.run_words(&["explain", clip, "--model", "run", "--out", "e", "--quiet"]);
     assert_eq!(explained.status.code(), Some(2));
-    assert!(stderr(&explained).contains("no spectrogram branch"), "{}", stderr(&explained));
+    assert!(
+        stderr(&explained).contains("no network that looks at a spectrogram"),
+        "{}",
+        stderr(&explained)
+    );
     let knn = bench.fails(2, &format!("run --out knn {AUTOENCODER} --set backend.knn={{}}"));
     assert!(knn.contains("expected `column`"), "{knn}");
 }

@@ -38,7 +38,7 @@ pub struct Plan {
 /// times three (forward, input gradient, weight gradient): a middling value of docs/performance.md.
 const TRAINING_MACS_PER_S: f64 = 60e9;
 
-/// The same for the autoencoder's small dense layers.
+/// The same for the autoencoder's small dense layers: assumed, not measured.
 const AUTOENCODER_MACS_PER_S: f64 = 20e9;
 
 /// Binds data sets to paths and lists every job.
