@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a model file of the present form from synthetic recordings. A file of every form that was ever
-# written stays here, and crates/cli/tests/model_file.rs loads them all.
+# written stays here, and crates/cli/tests/binary/monitor/model_file.rs loads them all.
 #
 #     make.sh OFFKEY FILE        with the binary, and the file to write, as in form_1.offkey
 set -eu

@@ -1,5 +1,4 @@
 //! Runs the real binary in a folder of its own.
-#![allow(dead_code, reason = "every test program uses a part of this")]
 
 use std::{
     fs,

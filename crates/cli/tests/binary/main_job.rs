@@ -1,8 +1,6 @@
 //! From recordings to a scored test set, through the real binary, on synthetic machines.
 
-mod common;
-
-use common::{Bench, QUICK, files, stderr};
+use crate::common::{Bench, QUICK, files, stderr};
 
 const SYNTH: &str =
     "data synth --quiet --out data --machines 2 --clips 32 --clip-s 2 --snr 10 --seed 3";

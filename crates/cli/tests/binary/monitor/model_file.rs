@@ -1,9 +1,7 @@
 //! Model files of every form ever written load, and say what they said then.
 
-use crate::{
-    common::Bench,
-    sound::{model, normal_sound, wav, with_tone},
-};
+use super::sound::{model, normal_sound, wav, with_tone};
+use crate::common::Bench;
 
 #[test]
 fn a_file_of_the_first_form_still_loads_and_judges_as_it_did() {

@@ -11,10 +11,8 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{
-    common::{Bench, stderr},
-    sound::{EVERY_S, bytes_of, model, normal_sound, wav, wav_header, with_tone},
-};
+use super::sound::{EVERY_S, bytes_of, model, normal_sound, wav, wav_header, with_tone};
+use crate::common::{Bench, stderr};
 
 /// Two alarms of three windows open an event, three calm ones close it.
 const RULE: [&str; 4] = ["--alarms", "2/3", "--calm", "3"];

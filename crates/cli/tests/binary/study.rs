@@ -1,13 +1,11 @@
 //! Studies and the autoencoder baseline, through the real binary, on synthetic machines.
 
-mod common;
-
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
 
-use common::{Bench, files, stderr};
+use crate::common::{Bench, files, stderr};
 
 const SYNTH: &str =
     "data synth --quiet --out data --machines 2 --clips 16 --clip-s 2 --snr 10 --seed 3";

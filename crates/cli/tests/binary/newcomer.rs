@@ -1,10 +1,8 @@
 //! Recordings as people have them: other rates and channels, odd names, too few of everything.
 
-mod common;
-
 use std::f32::consts::TAU;
 
-use common::{Bench, QUICK};
+use crate::common::{Bench, QUICK, stderr};
 
 const STATISTICS: &str = "--recipe log-mel-statistics --quiet";
 
@@ -67,7 +65,7 @@ fn eight_channels_at_44100_hz_and_odd_names_are_no_trouble() {
     }
     let run = ["run", "--data", "my data", "--out", "a run", "--recipe", "log-mel-statistics"];
     let output = bench.run_words(&[&run[..], &["--quiet", "--json"]].concat());
-    assert!(output.status.success(), "{}", common::stderr(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     let metrics: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(metrics["per_section"][0]["machine"], "Pumpe #1, Süd");
     assert!(metrics["auc"].as_f64().is_some_and(|auc| auc > 0.9), "{metrics}");
@@ -114,7 +112,7 @@ fn one_clip_a_section_is_scored_or_refused_by_name() {
         }
     }
     let output = bench.run(&format!("run --data set --out run {STATISTICS}"));
-    let error = common::stderr(&output);
+    let error = stderr(&output);
     assert!(!error.contains("panicked"), "{error}");
     assert!(output.status.success() || error.contains("fan"), "{error}");
 }

@@ -1,9 +1,7 @@
 //! Explanations and pages through the real binary: what is written, what is said, what wrong input
 //! gets for an answer.
 
-mod common;
-
-use common::{Bench, QUICK, files, stderr};
+use crate::common::{Bench, QUICK, files, stderr};
 use serde_json::Value;
 
 const SYNTH: &str =

@@ -1,9 +1,7 @@
 //! From a folder of normal recordings to an alarm, through the real binary.
 
-use crate::{
-    common::{Bench, QUICK, files, stderr},
-    sound::wav,
-};
+use super::sound::wav;
+use crate::common::{Bench, QUICK, files, stderr};
 
 /// Normal recordings of one synthetic machine as a plain folder, and its anomalies elsewhere.
 fn plain_folders(bench: &Bench) {

@@ -1,0 +1,8 @@
+//! The program as a user meets it: every test runs the real binary.
+
+mod common;
+mod main_job;
+mod monitor;
+mod newcomer;
+mod seeing;
+mod study;
