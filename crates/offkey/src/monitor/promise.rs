@@ -4,6 +4,12 @@
 //! as bad. If the window is normal and exchangeable with them, p falls to `a` or below with
 //! probability at most `a`. With `n` calibration windows the smallest p is `1/(n+1)`, so nothing
 //! rarer can be promised, however the model was trained.
+//!
+//! Windows of one recording resemble each other, and are then not exchangeable with those of
+//! another. What holds if only whole *recordings* are exchangeable is [`Promise::at_most`]: a window
+//! of a new recording, of which at most `c` of `n` windows of `r` recordings look as bad, is as rare
+//! as `(1 + c r/n) / (r + 1)`: every recording weighs the same, and its windows share its weight
+//! (Lee, Barber and Willett, "Distribution-free inference with hierarchical data", 2023).
 
 use std::{fmt, str::FromStr};
 
@@ -115,8 +121,8 @@ impl FalseAlarmRate {
 impl Promise {
     /// The strictest promise that fits both the wish and the calibration data.
     ///
-    /// Windows of one recording alone support no promise: they say nothing about how recordings
-    /// differ.
+    /// Recordings are those that the model did not learn from. One of them alone supports no
+    /// promise: its windows say nothing about how recordings differ.
     pub fn new(
         wished: Option<FalseAlarmRate>,
         every_s: f64,
@@ -135,6 +141,26 @@ impl Promise {
         self.per_window.unwrap_or(1.0 / (self.calibration_windows as f64 + 1.0))
     }
 
+    /// What is true of normal windows of new recordings, however alike the windows of one recording
+    /// are: at most this share of them alarms. Recordings are taken as equally long.
+    ///
+    /// As high as [`Promise::per_window`] where every recording gave one window, else higher.
+    pub fn at_most(&self) -> Option<f64> {
+        let (windows, recordings) =
+            (self.calibration_windows as f64, self.calibration_recordings as f64);
+        self.per_window.map(|per_window| {
+            // Calibration windows that may look as bad as a window that alarms; the slack absorbs
+            // rounding, as in `Verdict::of`.
+            let as_bad = (per_window * (windows + 1.0) + 1e-6).floor() - 1.0;
+            ((1.0 + as_bad * recordings / windows) / (recordings + 1.0)).clamp(per_window, 1.0)
+        })
+    }
+
+    fn per_day(&self, share: f64) -> String {
+        let per_day = share * Period::Day.entry().2 / self.every_s;
+        if per_day < 10.0 { format!("{per_day:.2}") } else { format!("{per_day:.0}") }
+    }
+
     /// Whether the wish was stricter than what can be promised.
     pub fn was_lowered(&self) -> bool {
         let wish = self.wished.map(|rate| rate.per_window(self.every_s));
@@ -145,38 +171,50 @@ impl Promise {
 impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { calibration_windows: windows, calibration_recordings: recordings, .. } = self;
-        let Some(per_window) = self.per_window else {
+        let (Some(per_window), Some(at_most)) = (self.per_window, self.at_most()) else {
+            let whence = match recordings {
+                0 => "the recordings it learned from",
+                _ => "one recording",
+            };
             return write!(
                 f,
-                "no false-alarm rate can be promised: all {windows} calibration windows come from one recording"
+                "no false-alarm rate can be promised: all calibration windows ({windows}) come from {whence}; record \
+                 the machine again, five times or more"
             );
         };
-        let per_day = per_window * Period::Day.entry().2 / self.every_s;
-        let per_day =
-            if per_day < 10.0 { format!("{per_day:.2}") } else { format!("{per_day:.0}") };
+        let every = format!("at one window every {} s", self.every_s);
         write!(
             f,
-            "at most {:.2} % of normal windows alarm ({per_day} a day at one window every {} s), from {windows} \
-             calibration windows of {recordings} recordings",
-            100.0 * per_window,
-            self.every_s
+            "at most {} of normal windows alarm ({} a day {every}), from {windows} calibration windows of \
+             {recordings} recordings",
+            percent(at_most),
+            self.per_day(at_most)
         )?;
-        let by_recording = 1.0 / (*recordings as f64 + 1.0);
-        if by_recording > per_window {
+        if at_most > per_window {
             write!(
                 f,
-                "; up to {:.2} % where windows of one recording sound alike: more recordings help, longer ones do not",
-                100.0 * by_recording
+                "; down to {} ({} a day) if windows of one recording differ as much as windows of several: more \
+                 recordings help, longer ones do not",
+                percent(per_window),
+                self.per_day(per_window)
             )?;
         }
         match self.wished {
             Some(wish) if self.was_lowered() => {
                 let needed = (1.0 / wish.per_window(self.every_s) - 1.0).ceil();
-                write!(f, "; `{wish}` would need {needed:.0} calibration windows")
+                write!(
+                    f,
+                    "; the wish of `{wish}` was lowered to that: it would need {needed:.0} calibration windows, each \
+                     of another recording"
+                )
             }
             _ => Ok(()),
         }
     }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
 }
 
 #[cfg(test)]
@@ -219,15 +257,32 @@ mod tests {
 
     #[test]
     fn windows_that_sound_alike_are_worth_no_more_than_their_recordings() {
-        let promise = Promise::new(None, 10.0, 10, 2).to_string();
-        assert!(promise.contains("at most 9.09 %") && promise.contains("33.33 %"), "{promise}");
-        assert!(!Promise::new(None, 10.0, 10, 10).to_string().contains("alike"));
+        let promise = Promise::new(None, 10.0, 10, 2);
+        assert_eq!(promise.at_most(), Some(1.0 / 3.0));
+        let text = promise.to_string();
+        assert!(text.contains("at most 33.33 %") && text.contains("down to 9.09 %"), "{text}");
+        let each_another = Promise::new(None, 10.0, 10, 10);
+        assert_eq!(each_another.at_most(), each_another.per_window);
+        assert!(!each_another.to_string().contains("down to"));
+    }
+
+    #[test]
+    fn what_is_true_of_new_recordings_lies_between_the_promise_and_all() {
+        for (windows, recordings) in [(10, 10), (40, 4), (100, 7), (1000, 2)] {
+            for wish in ["0.0001 per window", "0.03 per window", "0.2 per window", "1 per window"] {
+                let promise = Promise::new(Some(rate(wish)), 10.0, windows, recordings);
+                let (promised, at_most) = (promise.per_window, promise.at_most());
+                assert!(promised <= at_most && at_most <= Some(1.0), "{promise:?}");
+            }
+        }
     }
 
     #[test]
     fn one_recording_supports_no_promise() {
         let promise = Promise::new(None, 10.0, 99, 1);
-        assert_eq!(promise.per_window, None);
+        assert_eq!((promise.per_window, promise.at_most()), (None, None));
         assert_eq!(promise.alarm_p().to_bits(), 0.01_f64.to_bits());
+        assert!(promise.to_string().contains("one recording"), "{promise}");
+        assert!(Promise::new(None, 10.0, 9, 0).to_string().contains("learned from"));
     }
 }

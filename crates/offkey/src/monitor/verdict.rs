@@ -35,19 +35,23 @@ pub struct ClipVerdict {
     pub reason: String,
 }
 
-/// How many times the alarm's p-value still counts as suspicious.
+/// How many times the alarm's p-value still counts as suspicious...
 const SUSPICIOUS_FACTOR: f64 = 5.0;
+/// ...up to this p-value, or where alarms are more frequent, up to the next one possible after an alarm's: what
+/// every third normal window does is not suspicious.
+const SUSPICIOUS_P: f64 = 0.1;
 
 impl Verdict {
     /// The verdict that a p-value deserves under a promise.
     pub fn of(p_value: f64, promise: &Promise) -> Self {
         let alarm = promise.alarm_p();
+        let next = alarm + 1.0 / (promise.calibration_windows as f64 + 1.0);
         // Equal p-values come from the same count, computed the same way; the slack only absorbs a
         // wish such as 0.01 that is not exactly 1/(n+1).
         let slack = 1e-9;
         if p_value <= alarm + slack {
             Self::Alarm
-        } else if p_value <= (SUSPICIOUS_FACTOR * alarm).min(0.5) + slack {
+        } else if p_value <= (SUSPICIOUS_FACTOR * alarm).min(SUSPICIOUS_P.max(next)) + slack {
             Self::Suspicious
         } else {
             Self::Normal
@@ -82,5 +86,12 @@ mod tests {
         for (p_value, expected) in cases {
             assert_eq!(Verdict::of(p_value, &promise), expected, "p = {p_value}");
         }
+    }
+
+    #[test]
+    fn few_calibration_windows_do_not_make_every_third_window_suspicious() {
+        let promise = Promise::new(None, 10.0, 12, 4);
+        let verdict = |as_far: i32| Verdict::of(f64::from(1 + as_far) / 13.0, &promise);
+        assert_eq!([0, 1, 2].map(verdict), [Verdict::Alarm, Verdict::Suspicious, Verdict::Normal]);
     }
 }
