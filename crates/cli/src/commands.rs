@@ -40,7 +40,7 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
         Command::Study(args) => study(&args, &bars)?,
         Command::Learn(args) => monitor::learn(&args, &bars)?,
         Command::Check(args) => return monitor::check(&args),
-        Command::Watch(args) => return monitor::watch(&args),
+        Command::Watch(args) => return monitor::watch(&args, cli.quiet),
         Command::Info(args) => monitor::info(&args)?,
         Command::Selftest(args) => monitor::selftest(&args, &bars)?,
         Command::Update(args) => monitor::update(&args, &bars)?,

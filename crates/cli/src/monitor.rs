@@ -10,7 +10,7 @@ use std::{
 };
 
 use offkey::{
-    ChannelRule, Compute, Existing, OffkeyError, Recipe,
+    ChannelRule, Compute, OffkeyError, Recipe,
     monitor::{
         ClipVerdict, EventRule, FalseAlarmRate, LearnRequest, Monitor, Verdict, WindowRow,
         WindowVerdict,
@@ -34,10 +34,10 @@ const EXIT_ALARM: u8 = 3;
 const MICROPHONE: &str = "microphone";
 
 pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
-    if existing == Existing::Refuse && args.output.exists() {
-        return Err(OffkeyError::RunExists { path: args.output.clone() });
+    if !args.force && args.output.exists() {
+        return Err(OffkeyError::ModelExists { path: args.output.clone() });
     }
+    offkey::monitor::make_room_for(&args.output)?;
     let stem = args.output.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let false_alarms =
         args.false_alarms.as_deref().map(str::parse::<FalseAlarmRate>).transpose()?;
@@ -52,17 +52,22 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
     };
     let (monitor, report) = offkey::monitor::learn(&request, bars)?;
     monitor.save(&args.output)?;
+    let others = if report.held_out_whole {
+        format!("{} windows of {} others", report.calibration.0, report.calibration.1)
+    } else {
+        format!("the last {} windows of the same, for want of others", report.calibration.0)
+    };
     let mut text = format!(
-        "learned from {} windows of {} recordings, calibrated on {} windows of {} others\n",
-        report.training.0, report.training.1, report.calibration.0, report.calibration.1
+        "learned from {} windows of {} recordings, calibrated on {others}\n",
+        report.training.0, report.training.1
     );
     text += &format!("classes: {}\npromise: {}\n", report.task, monitor.card().promise);
     for (path, reason) in &report.left_out {
         text += &format!("left out: {}: {reason}\n", path.display());
     }
-    for (path, odd) in &report.odd {
+    for (path, times) in &report.odd {
         text += &format!(
-            "listen to {}: it sounds odd among the normal recordings ({odd:.0} deviations)\n",
+            "listen to {}: it lies {times:.1} times as far from the other normal recordings as is usual\n",
             path.display()
         );
     }
@@ -103,6 +108,11 @@ impl Window {
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
     let monitor = Monitor::load(&args.model, Compute::default())?;
+    // A name that is mistyped must not look like a clip without alarm.
+    if let Some(path) = args.clips.iter().find(|path| !path.exists()) {
+        let (path, source) = (path.clone(), io::ErrorKind::NotFound.into());
+        return Err(OffkeyError::Io { path, source });
+    }
     let rule = monitor.card().windows;
     let mut clips = Vec::new();
     for path in offkey::recordings(&args.clips)? {
@@ -137,7 +147,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
     Ok(if alarm { ExitCode::from(EXIT_ALARM) } else { ExitCode::SUCCESS })
 }
 
-pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode, OffkeyError> {
+pub(crate) fn watch(args: &WatchArgs, quiet: bool) -> Result<ExitCode, OffkeyError> {
     let monitor = Monitor::load(&args.model, Compute::default())?;
     let raw = PcmFormat {
         rate_hz: args.raw_rate_hz,
@@ -171,12 +181,17 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode, OffkeyError> {
         once: args.once,
     };
     let mut teller = Teller {
-        status: io::stderr().is_terminal(),
+        status: io::stderr().is_terminal() && !quiet,
         every_window: args.windows,
         windows: 0,
+        alarms: 0,
+        untold: 0,
         unsaid: VecDeque::new(),
     };
     let events = watch::watch(&monitor, request, &mut teller)?;
+    if !quiet {
+        teller.conclude(events);
+    }
     Ok(if events > 0 { ExitCode::from(EXIT_ALARM) } else { ExitCode::SUCCESS })
 }
 
@@ -188,10 +203,23 @@ struct Teller {
     status: bool,
     every_window: bool,
     windows: u64,
+    alarms: u64,
+    untold: u64,
     unsaid: VecDeque<String>,
 }
 
 impl Teller {
+    /// What came of it, for people.
+    #[expect(clippy::print_stderr, reason = "standard output is for events")]
+    fn conclude(&self, events: usize) {
+        let Self { windows, alarms, untold, .. } = self;
+        let line_end = if self.status { "\n" } else { "" };
+        eprintln!(
+            "{line_end}heard {windows} windows: {alarms} alarms, {untold} of which nothing can be told; {events} \
+             events began"
+        );
+    }
+
     /// A closed pipe or a full disk does not end the watch: the log goes on, and lines are held back.
     fn say<T: Serialize>(&mut self, line: &T) {
         let text = serde_json::to_string(line).expect("lines have string keys and finite numbers");
@@ -213,12 +241,18 @@ impl Teller {
 impl WatchObserver for Teller {
     fn window(&mut self, source: &str, at_s: f64, verdict: &WindowVerdict) {
         self.windows += 1;
+        self.alarms += u64::from(verdict.verdict == Verdict::Alarm);
+        self.untold += u64::from(verdict.verdict == Verdict::CannotTell);
         if self.every_window {
             self.say(&HeardWindow { source, window: Window::new(at_s, verdict) });
         }
         if self.status {
-            let score = verdict.score.map(|s| format!("{s:.3}")).unwrap_or_default();
-            eprint!("\r{at_s:>9.1} s  {:<12} {score}  {} windows  ", verdict.verdict, self.windows);
+            let p_value = verdict.p_value.map(|p| format!("p = {p:.4}")).unwrap_or_default();
+            let Self { windows, alarms, .. } = self;
+            eprint!(
+                "\r{at_s:>9.1} s  {:<12} {p_value:<12} {windows} windows, {alarms} alarms  ",
+                verdict.verdict
+            );
         }
     }
 
@@ -227,7 +261,8 @@ impl WatchObserver for Teller {
     }
 
     fn trouble(&mut self, message: &str) {
-        eprintln!("warning: {message}");
+        let line_end = if self.status && self.windows > 0 { "\n" } else { "" };
+        eprintln!("{line_end}warning: {message}");
     }
 
     fn cancelled(&self) -> bool {
@@ -304,19 +339,30 @@ pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), OffkeyErr
         .iter()
         .map(|curve| {
             let mut row = vec![curve.fault.name().to_owned()];
-            row.extend(curve.detected.iter().map(|share| table::percent(Some(*share))));
+            let shares = curve.detected.iter().zip(&curve.cannot_tell);
+            row.extend(shares.map(|(&alarm, &untold)| noticed(alarm, untold)));
             row.push(curve.found_from_db.map_or_else(|| "-".to_owned(), |db| format!("{db} dB")));
             row
         })
         .collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    print(&table::render(&header, &rows));
+    let false_alarms = test.false_alarms.map_or_else(String::new, |share| {
+        format!("without any fault {:.1} % of them alarm\n", 100.0 * share)
+    });
     print(&format!(
-        "\npercent of {} windows that alarm; without any fault {:.1} %\n",
+        "{}\npercent of {} normal windows that alarm with a fault so loud, relative to the window; +n?: n more of which \
+         `check` says cannot_tell\n{false_alarms}alarms are as rare as promised: {}\n",
+        table::render(&header, &rows),
         test.windows,
-        100.0 * test.false_alarms
+        monitor.card().promise
     ));
     Ok(())
+}
+
+/// Percent of windows that alarm, and of those of which nothing can be told.
+fn noticed(alarm: f64, untold: f64) -> String {
+    let unsure = if untold > 0.0 { format!("+{:.0}?", 100.0 * untold) } else { String::new() };
+    format!("{:.0}{unsure}", 100.0 * alarm)
 }
 
 pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<(), OffkeyError> {

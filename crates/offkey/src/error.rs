@@ -265,15 +265,42 @@ pub enum OffkeyError {
         /// Rates of the normal recordings.
         expected: Vec<u32>,
     },
-    /// Too little to learn from, or to add.
+    /// Too little to learn from.
     #[error(
-        "found {found} windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5"
+        "found {found} usable windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5{}",
+        listed("; left out: ", left_out)
     )]
     TooFewWindows {
         /// Windows found.
         found: usize,
-        /// Recordings found.
+        /// Recordings they are from.
         recordings: usize,
+        /// Recordings left out, each with the reason.
+        left_out: Vec<(PathBuf, String)>,
+    },
+    /// No recording as long as the model needs.
+    #[error("none of {recordings} recordings lasts the {needed_s:.1} s that the model needs")]
+    AllTooShort {
+        /// Recordings looked at.
+        recordings: usize,
+        /// Length of a window.
+        needed_s: f64,
+    },
+    /// A recording shorter than the model needs.
+    #[error("`{}` lasts {length_s:.1} s, and the model needs {needed_s:.1} s", path.display())]
+    TooShort {
+        /// The recording.
+        path: PathBuf,
+        /// How long it is.
+        length_s: f64,
+        /// Length of a window.
+        needed_s: f64,
+    },
+    /// A model file would be overwritten.
+    #[error("`{}` exists already", path.display())]
+    ModelExists {
+        /// The file.
+        path: PathBuf,
     },
     /// Learning needs a network to train.
     #[error("recipe `{recipe}` trains no network, and a monitor needs one")]
@@ -282,7 +309,7 @@ pub enum OffkeyError {
         recipe: String,
     },
     /// Recordings called normal that look like a fault.
-    #[error("{} recordings look like a fault or cannot be judged, the first `{}`: {}", refused.len(), refused[0].0.display(), refused[0].1)]
+    #[error("what looks like a fault or cannot be judged is not taken in{}", listed(": ", refused))]
     LooksFaulty {
         /// The recordings, each with the reason.
         refused: Vec<(PathBuf, String)>,
@@ -334,6 +361,7 @@ impl OffkeyError {
                 | Self::Backend { .. }
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
+                | Self::ModelExists { .. }
                 | Self::OtherSource { .. }
                 | Self::KeptInSource { .. }
                 | Self::NotARun { .. }
@@ -360,6 +388,7 @@ impl OffkeyError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::RunExists { .. } => "choose another --out, or say --resume or --force",
+            Self::ModelExists { .. } => "name another file with -o, or say --force",
             Self::OtherRun { .. } => {
                 "say --resume with what it was begun with, choose another --out, or say --force"
             }
@@ -399,7 +428,9 @@ impl OffkeyError {
             Self::LooksFaulty { .. } => {
                 "listen to them; if they are normal all the same, say --force"
             }
-            Self::TooFewWindows { .. } => "record longer, or more often",
+            Self::TooFewWindows { .. } | Self::AllTooShort { .. } | Self::TooShort { .. } => {
+                "record longer, or more often"
+            }
             Self::OtherSource { .. } => "name another file with --state, or remove this one",
             Self::ModelFile(ModelFileError::TooNew { .. }) => {
                 "use a newer offkey, or learn the model again with this one"
@@ -434,4 +465,19 @@ impl OffkeyError {
 /// Whether training failed for want of a second class.
 fn is_one_class(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(TrainError::Loss(LossError::OneClass { .. })))
+}
+
+/// Recordings that an error lists.
+const MOST_LISTED: usize = 10;
+
+/// The first recordings with their reasons, and how many more there are.
+fn listed(begin: &str, recordings: &[(PathBuf, String)]) -> String {
+    let named = recordings.iter().take(MOST_LISTED);
+    let named: Vec<String> =
+        named.map(|(path, reason)| format!("`{}`: {reason}", path.display())).collect();
+    match recordings.len() {
+        0 => String::new(),
+        few if few <= MOST_LISTED => format!("{begin}{}", named.join("; ")),
+        many => format!("{begin}{}; and {} more", named.join("; "), many - MOST_LISTED),
+    }
 }

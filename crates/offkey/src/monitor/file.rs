@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -63,6 +63,20 @@ pub enum ModelFileError {
         /// Its size.
         found: u64,
     },
+}
+
+/// Makes sure that a model file can be written there, before the work of learning it.
+///
+/// # Errors
+/// [`OffkeyError::Io`] when it cannot be.
+pub fn make_room_for(path: &Path) -> Result<(), OffkeyError> {
+    if path.is_dir() {
+        return Err(OffkeyError::io(path)(io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
+    tempfile::tempfile_in(folder).map_err(OffkeyError::io(folder))?;
+    Ok(())
 }
 
 impl Monitor {

@@ -1,11 +1,15 @@
 //! A monitor: everything one model file holds, ready to judge windows.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::Seed;
 use offkey_embed::Encoder;
 use offkey_score::{Backend, References};
+use offkey_signal::{AudioInfo, probe};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -100,8 +104,8 @@ pub struct Monitor {
     pub(super) arrays: MonitorArrays,
     pub(super) encoder: Encoder,
     backend: Backend,
-    spectra: Spectra,
-    calibration: Vec<Distances>,
+    pub(super) spectra: Spectra,
+    pub(super) calibration: Vec<Distances>,
 }
 
 /// What is said of one window.
@@ -214,7 +218,7 @@ impl Monitor {
             verdict: Verdict::CannotTell,
             reason,
         };
-        let info = match offkey_signal::probe(path) {
+        let info = match probe(path) {
             Ok(info) => info,
             Err(error) => return Ok(cannot_tell(error.to_string())),
         };
@@ -259,6 +263,21 @@ impl Monitor {
         };
         let (score, p_value, verdict) = (worst.score, worst.p_value, worst.verdict);
         Ok(ClipVerdict { path: path.to_owned(), score, p_value, verdict, reason })
+    }
+
+    /// What a recording is, where it was recorded at a rate the model knows.
+    pub(super) fn probe_alike(&self, path: &Path) -> Result<AudioInfo, OffkeyError> {
+        let info = probe(path)?;
+        if self.card.rates_hz.contains(&info.rate_hz) {
+            return Ok(info);
+        }
+        let (path, expected) = (path.to_owned(), self.card.rates_hz.clone());
+        Err(OffkeyError::RecordingRate { path, found: info.rate_hz, expected })
+    }
+
+    pub(super) fn all_too_short(&self, recordings: &[PathBuf]) -> OffkeyError {
+        let needed_s = self.card.windows.seconds(self.card.windows.samples as u64);
+        OffkeyError::AllTooShort { recordings: recordings.len(), needed_s }
     }
 
     fn failed(&self, source: offkey_score::ScoreError) -> OffkeyError {
@@ -317,12 +336,15 @@ impl Monitor {
             arrays.reference_spectra = joined(&arrays.reference_spectra, &spectra);
             card.references.extend(rows);
         }
-        let added_rows = card.references.iter().filter(|row| row.entry > 0);
-        let mut recordings: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in card.calibration.iter().chain(added_rows) {
-            *recordings.entry(&row.group).or_default() += 1;
-        }
-        let (windows, recordings) = (recordings.values().sum(), recordings.len());
+        let (added, learned): (Vec<_>, Vec<_>) =
+            card.references.iter().partition(|row| row.entry > 0);
+        let learned: BTreeSet<&str> = learned.into_iter().map(|row| row.group.as_str()).collect();
+        let windows = card.calibration.len() + added.len();
+        let groups = card.calibration.iter().chain(added).map(|row| row.group.as_str());
+        let groups: BTreeSet<&str> = groups.filter(|group| !learned.contains(group)).collect();
+        // The last part of a single recording that was learned from counts as one, as in learning.
+        let single = learned.len() == 1 && groups.is_empty();
+        let recordings = groups.len() + usize::from(single);
         card.promise = Promise::new(card.promise.wished, card.promise.every_s, windows, recordings);
         Self::new(card, arrays, encoder)
     }

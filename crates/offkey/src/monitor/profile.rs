@@ -99,9 +99,7 @@ impl Profile {
     ///
     /// `spectrum` is the window's, as [`super::spectra::spectrum`] gives it.
     pub(super) fn cannot_tell(&self, window: &[f32], spectrum: &[f32]) -> Option<String> {
-        let wave = Waveform { samples: window.to_vec(), rate_hz: self.rate_hz };
-        let finding = inspect_samples(&wave, &InspectConfig::default()).into_iter().next();
-        if let Some(finding) = finding {
+        if let Some(finding) = unusable(self.rate_hz, window) {
             let advice = match finding {
                 Finding::Clipped { .. } => "lower the microphone's gain",
                 _ => "check the microphone and its cable",
@@ -156,6 +154,12 @@ impl Profile {
         deviations.map(|((band, mean), deviation)| (band - mean).abs() / deviation).sum::<f32>()
             / MELS as f32
     }
+}
+
+/// What makes a window useless whatever it is of.
+pub(super) fn unusable(rate_hz: u32, window: &[f32]) -> Option<Finding> {
+    let wave = Waveform { samples: window.to_vec(), rate_hz };
+    inspect_samples(&wave, &InspectConfig::default()).into_iter().next()
 }
 
 /// Root mean square around the mean, in decibels relative to full scale.

@@ -16,8 +16,9 @@ use crate::{OffkeyError, Progress, Stage};
 pub struct SelfTest {
     /// Normal windows the faults were planted into.
     pub windows: usize,
-    /// Share of those windows that alarm without any fault.
-    pub false_alarms: f64,
+    /// Share of those windows that alarm without any fault; absent where they are calibration windows,
+    /// of which hardly any can.
+    pub false_alarms: Option<f64>,
     /// Levels tried, in decibels of the fault relative to the window.
     pub levels_db: Vec<f64>,
     /// One curve a kind of fault.
@@ -31,13 +32,17 @@ pub struct FaultCurve {
     pub fault: PlantedFault,
     /// Share of windows that alarm, at each level.
     pub detected: Vec<f64>,
-    /// Lowest level from which on at least half of the windows alarm; absent where none does.
+    /// Share of windows of which nothing can be told, at each level, as where the fault clips: noticed
+    /// too, though not as a fault.
+    pub cannot_tell: Vec<f64>,
+    /// Lowest level from which on at least half of the windows are no longer taken as sound that could
+    /// be normal: they alarm, or nothing can be told; absent where there is none.
     pub found_from_db: Option<f64>,
 }
 
 /// Levels of the fault relative to the window: from clearly louder than the machine to far below.
 const LEVELS_DB: [f64; 7] = [10.0, 5.0, 0.0, -5.0, -10.0, -15.0, -20.0];
-/// Share of windows that must alarm for a fault to count as found.
+/// Share of windows that must be noticed for a fault to count as found.
 const FOUND: f64 = 0.5;
 
 impl Monitor {
@@ -45,8 +50,8 @@ impl Monitor {
     /// model keeps, or those of `recordings` where there are any.
     ///
     /// # Errors
-    /// [`OffkeyError::Audio`] when a recording cannot be read, [`OffkeyError::TooFewWindows`] when
-    /// there is no window, [`OffkeyError::Cancelled`] when the caller asks to stop.
+    /// [`OffkeyError::Audio`] when a recording cannot be read, [`OffkeyError::RecordingRate`] for one of
+    /// another rate, [`OffkeyError::AllTooShort`] when there is no window, [`OffkeyError::Cancelled`] when the caller asks to stop.
     pub fn self_test(
         &self,
         recordings: &[PathBuf],
@@ -54,32 +59,43 @@ impl Monitor {
     ) -> Result<SelfTest, OffkeyError> {
         let windows = self.normal_windows(recordings)?;
         if windows.is_empty() {
-            return Err(OffkeyError::TooFewWindows { found: 0, recordings: recordings.len() });
+            return Err(self.all_too_short(recordings));
         }
-        let alarms = |windows: &[Vec<f32>]| -> Result<f64, OffkeyError> {
-            let mut alarms = 0;
-            for window in windows {
-                alarms += usize::from(self.judge(0, window)?.verdict == Verdict::Alarm);
-            }
-            Ok(alarms as f64 / windows.len() as f64)
-        };
-        let false_alarms = alarms(&windows)?;
+        let false_alarms =
+            if recordings.is_empty() { None } else { Some(self.noticed(&windows)?.0) };
         let total = PlantedFault::ALL.len() * LEVELS_DB.len();
         progress.begin(Stage::Score, total as u64, "levels");
         let mut faults = Vec::new();
         for (index, fault) in PlantedFault::ALL.into_iter().enumerate() {
-            let mut detected = Vec::new();
+            let mut curve = Vec::new();
             for (level_index, level_db) in LEVELS_DB.into_iter().enumerate() {
-                detected.push(alarms(&self.with_fault(&windows, fault, level_db))?);
+                curve.push(self.noticed(&self.with_fault(&windows, fault, level_db))?);
                 progress.advance((index * LEVELS_DB.len() + level_index + 1) as u64, "");
                 if progress.cancelled() {
                     return Err(OffkeyError::Cancelled { run: PathBuf::new() });
                 }
             }
-            faults.push(FaultCurve { fault, found_from_db: found_from(&detected), detected });
+            let noticed: Vec<f64> = curve.iter().map(|(alarm, untold)| alarm + untold).collect();
+            let (detected, cannot_tell) = curve.into_iter().unzip();
+            let found_from_db = found_from(&noticed);
+            faults.push(FaultCurve { fault, detected, cannot_tell, found_from_db });
         }
         progress.end();
         Ok(SelfTest { windows: windows.len(), false_alarms, levels_db: LEVELS_DB.to_vec(), faults })
+    }
+
+    /// Share of windows that alarm, and of those of which nothing can be told.
+    fn noticed(&self, windows: &[Vec<f32>]) -> Result<(f64, f64), OffkeyError> {
+        let (mut alarms, mut untold) = (0, 0);
+        for window in windows {
+            match self.judge(0, window)?.verdict {
+                Verdict::Alarm => alarms += 1,
+                Verdict::CannotTell => untold += 1,
+                Verdict::Normal | Verdict::Suspicious => {}
+            }
+        }
+        let share = |count: usize| count as f64 / windows.len() as f64;
+        Ok((share(alarms), share(untold)))
     }
 
     fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, OffkeyError> {
@@ -88,6 +104,7 @@ impl Monitor {
         }
         let mut windows = Vec::new();
         for path in recordings {
+            self.probe_alike(path)?;
             each_window(path, self.card.windows, |_, window| {
                 windows.push(window.to_vec());
                 Ok::<(), OffkeyError>(())
@@ -116,9 +133,9 @@ impl Monitor {
     }
 }
 
-/// Lowest level of the unbroken run, from the loudest down, at which faults are found.
-fn found_from(detected: &[f64]) -> Option<f64> {
-    let found = detected.iter().take_while(|&&share| share >= FOUND).count();
+/// Lowest level of the unbroken run, from the loudest down, at which faults are noticed.
+fn found_from(noticed: &[f64]) -> Option<f64> {
+    let found = noticed.iter().take_while(|&&share| share >= FOUND - 1e-9).count();
     found.checked_sub(1).map(|last| LEVELS_DB[last])
 }
 

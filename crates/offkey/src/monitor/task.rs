@@ -77,8 +77,12 @@ pub(super) fn choose(
     let machines: Vec<&str> = machines.into_iter().collect();
     let mut task = Task {
         explanation: format!(
-            "the recordings name {found} machine or condition, too few to learn from: told apart {own} operating \
-             conditions found by clustering and {} synthetic machines of a built-in background",
+            "{}, too few to learn from: told apart {own} operating conditions found by clustering and {} synthetic \
+             machines of a built-in background",
+            match found {
+                1 => "the recordings name one machine in one condition".to_owned(),
+                more => format!("the recordings name {more} machines or conditions"),
+            },
             machines.len()
         ),
         labels: Labels { classes: own + machines.len(), of_clip: classes.of_clip },

@@ -5,8 +5,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use offkey_signal::probe;
-
 use super::{
     hearing::hear,
     model::{JournalEntry, Monitor, WindowRow},
@@ -24,7 +22,7 @@ impl Monitor {
     /// # Errors
     /// [`OffkeyError::LooksFaulty`] naming the recordings refused, [`OffkeyError::Audio`] for ones
     /// that cannot be read, [`OffkeyError::RecordingRate`] for ones of another rate,
-    /// [`OffkeyError::TooFewWindows`] when none is long enough.
+    /// [`OffkeyError::AllTooShort`] when none is long enough.
     pub fn update(
         self,
         recordings: &[PathBuf],
@@ -35,11 +33,7 @@ impl Monitor {
         let entry = self.card.journal.iter().map(|entry| entry.entry).max().unwrap_or(0) + 1;
         let mut rows = Vec::new();
         for path in recordings {
-            let info = probe(path)?;
-            if !self.card.rates_hz.contains(&info.rate_hz) {
-                let (path, expected) = (path.clone(), self.card.rates_hz.clone());
-                return Err(OffkeyError::RecordingRate { path, found: info.rate_hz, expected });
-            }
+            let info = self.probe_alike(path)?;
             let samples = offkey_signal::resampled_len(info.frames, info.rate_hz, rule.rate_hz);
             rows.extend(rule.starts(samples).map(|start| WindowRow {
                 window: WindowRef { path: path.clone(), start },
@@ -48,7 +42,7 @@ impl Monitor {
             }));
         }
         if rows.is_empty() {
-            return Err(OffkeyError::TooFewWindows { found: 0, recordings: recordings.len() });
+            return Err(self.all_too_short(recordings));
         }
         if !force {
             self.refuse_faults(recordings)?;

@@ -136,7 +136,9 @@ fn hear_file(
         let (path, expected) = (path.to_owned(), card.rates_hz.clone());
         return Ok(Err(OffkeyError::RecordingRate { path, found, expected }));
     }
+    let (length_s, needed) = (reader.info().duration_s(), card.windows.samples as u64);
     let mut skip = watcher.position.next_sample;
+    let mut heard = 0;
     let mut windower = Windower::new(card.windows, skip);
     let mut block = Vec::new();
     while !observer.cancelled() {
@@ -148,9 +150,14 @@ fn hear_file(
         }
         let passed = (block.len() as u64).min(skip);
         skip -= passed;
+        heard += block.len() as u64;
         let (before, after) = block.split_at(passed as usize);
         watcher.remember(before);
         watcher.hear(&mut windower, after, origin, observer)?;
+    }
+    if heard < needed && !observer.cancelled() {
+        let (path, needed_s) = (path.to_owned(), card.windows.seconds(needed));
+        return Ok(Err(OffkeyError::TooShort { path, length_s, needed_s }));
     }
     Ok(Ok(()))
 }
