@@ -47,3 +47,13 @@ fn a_file_of_a_later_form_is_refused_by_name() {
     assert!(error.contains("form 9"), "{error}");
     assert!(error.contains("newer offkey"), "{error}");
 }
+
+#[test]
+fn a_file_too_large_to_be_a_model_is_refused_unread() {
+    let bench = Bench::new();
+    bench.write("huge.offkey", b"");
+    let file = std::fs::File::options().write(true).open(bench.path("huge.offkey"));
+    file.and_then(|file| file.set_len(2 << 30)).expect("a sparse file");
+    let error = bench.fails(1, "info huge.offkey");
+    assert!(error.contains("2147483648 bytes"), "{error}");
+}

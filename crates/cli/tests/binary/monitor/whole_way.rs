@@ -23,7 +23,9 @@ fn plain_folders(bench: &Bench) {
 fn a_monitor_learns_judges_watches_and_is_corrected() {
     let bench = Bench::new();
     plain_folders(&bench);
+    bench.write("normal/unplugged.wav", &wav(&vec![0; 4 * 16_000]));
     let learned = bench.ok(&format!("learn normal -o pump.offkey --every 2s {QUICK}"));
+    assert!(learned.contains("unplugged.wav: silent"), "{learned}");
     assert!(learned.contains("promise: at most"), "{learned}");
     assert!(learned.contains("built-in background"), "{learned}");
     assert!(bench.ok("info pump.offkey").contains("calibration"));

@@ -1,0 +1,83 @@
+//! What a person gets wrong is said, not passed over as if all were well. With the committed model.
+
+use super::sound::{bytes_of, model, normal_sound, wav};
+use crate::common::{Bench, stderr};
+
+#[test]
+fn a_clip_that_does_not_exist_is_not_a_clip_without_alarm() {
+    let bench = Bench::new();
+    let error = bench.fails(1, &format!("check absent.wav --model {}", model()));
+    assert!(error.contains("absent.wav"), "{error}");
+}
+
+#[test]
+fn where_no_model_can_be_written_none_is_learned_first() {
+    let bench = Bench::new();
+    bench.write("normal/a.wav", &wav(&vec![1000; 16_000]));
+    bench.write("old.offkey", b"an older model");
+    let error = bench.fails(2, "learn normal -o old.offkey");
+    assert!(error.contains("old.offkey` exists") && error.contains("-o"), "{error}");
+    // There is too little to learn from, which would be said if it came to that.
+    let error = bench.fails(1, "learn normal -o normal --force");
+    assert!(error.contains("cannot access `normal`"), "{error}");
+    let error = bench.fails(1, "learn normal -o old.offkey/new.offkey");
+    assert!(error.contains("old.offkey"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_named_with_its_reason() {
+    let bench = Bench::new();
+    bench.write("normal/silent.wav", &wav(&vec![0; 11 * 16_000]));
+    bench.write("normal/short.wav", &wav(&vec![1000; 16_000]));
+    bench.write("normal/garbage.wav", b"garbage");
+    let error = bench.fails(1, "learn normal -o new.offkey");
+    for words in ["silent.wav`: silent", "short.wav`: shorter than 10.0 s", "garbage.wav`: "] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
+fn recordings_too_short_to_judge_are_told_by_a_watch() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 1);
+    bench.write("inbox/short.wav", &wav(&sound[..4000]));
+    bench.write("inbox/whole.wav", &wav(&sound));
+    let output = bench.run(&format!("watch inbox --model {} --once", model()));
+    let errors = stderr(&output);
+    assert!(errors.contains("short.wav` lasts 0.2 s") && !errors.contains("whole.wav"), "{errors}");
+    assert!(errors.contains("heard 4 windows"), "{errors}");
+}
+
+#[test]
+fn another_rate_is_neither_updated_with_nor_tested_on() {
+    let bench = Bench::new();
+    let mut bytes = wav(&normal_sound(&bench, 1));
+    bytes[24..28].copy_from_slice(&44_100_u32.to_le_bytes());
+    bench.write("other.wav", &bytes);
+    for verb in ["update --normal", "selftest --data"] {
+        std::fs::copy(model(), bench.path("model.offkey")).expect("a copy");
+        let error = bench.fails(1, &format!("{verb} other.wav --model model.offkey"));
+        assert!(error.contains("44100 Hz"), "{error}");
+    }
+    bench.write("raw.wav", &bytes_of(&[0; 100]));
+    let checked = bench.json(&format!("check other.wav raw.wav --model {} --json", model()));
+    for clip in checked["clips"].as_array().expect("clips") {
+        assert_eq!(clip["verdict"], "cannot_tell", "{clip}");
+    }
+}
+
+#[test]
+fn a_self_test_says_where_a_fault_is_too_loud_to_be_judged() {
+    let bench = Bench::new();
+    let test = bench.json(&format!("selftest --model {} --json", model()));
+    assert_eq!(test["false_alarms"], serde_json::Value::Null, "calibration windows hardly alarm");
+    for fault in test["faults"].as_array().expect("faults") {
+        let share = |key: &str, level: usize| fault[key][level].as_f64().expect("a share");
+        for level in 0..test["levels_db"].as_array().expect("levels").len() {
+            let noticed = share("detected", level) + share("cannot_tell", level);
+            assert!((0.0..=1.0 + 1e-9).contains(&noticed), "{fault}");
+        }
+    }
+    let text = bench.ok(&format!("selftest --model {}", model()));
+    assert!(text.contains("found from") && text.contains("at most"), "{text}");
+}
