@@ -235,6 +235,17 @@ def unit(kind, changed):
     return choose
 
 
+def motor(changed):
+    """Learn two brushless motors, then listen to the third."""
+    def choose(args, seed):
+        normal, anomalous = bldc(args.data)
+        new = lambda clips, is_new: [c for c in clips if (c.machine == changed) == is_new]
+        usual, before = split_groups(new(normal, False), 1, seed)
+        test, after = split_groups(new(normal, True), 3, seed)
+        return before, after, usual, test, new(anomalous, False), new(anomalous, True)
+    return choose
+
+
 def faster(args, seed):
     """Learn slow motors, then listen to fast ones. There are few recordings: one of each motor and speed."""
     normal, anomalous = bldc(args.data)
@@ -246,7 +257,8 @@ def faster(args, seed):
 
 CHANGES = {
     "another unit (MIMII)": [unit(kind, f"id_0{number}") for kind in TYPES for number in (0, 2, 4, 6)],
-    "faster (brushless motors)": [faster],
+    "another motor (brushless)": [motor(name) for name in ("M1", "M2", "M3")],
+    "faster (brushless)": [faster],
 }
 
 
@@ -271,7 +283,8 @@ def change(args):
     print("| change | models | state | promise % | at most % | false alarms, usual % | false alarms, changed % (95 %) | "
           "faults found, usual % | faults found, changed % | cannot tell, changed % |\n" + "|---" * 10 + "|")
     for name, choices in CHANGES.items():
-        trials = [once(args, f"change_{name.split()[0]}_{index}_{seed}", lambda: change_trial(args, choose, seed))
+        words = "_".join(re.findall(r"\w+", name))
+        trials = [once(args, f"change_{words}_{index}_{seed}", lambda: change_trial(args, choose, seed))
                   for seed in args.seeds for index, choose in enumerate(choices)]
         for stage in trials[0]:
             of = lambda key: [clip for t in trials for clip in t[stage][key]]
