@@ -2,8 +2,12 @@
 """offkey against its peers on this machine, in one interleaved run.
 
     python3 benches/peers/run.py [--only train,infer,features,tsne,kmeans] [--json FILE]
+    python3 benches/peers/run.py --only gpu [--examples FOLDER] [--python PROGRAM]
 
 Keeps its own virtual environment beside this file and makes it from requirements.txt if needed.
+`gpu` needs an NVIDIA card; its side of ours is built with the cargo feature `gpu`. Where the card's
+machine can neither build nor install, `--examples` names a folder with the examples built elsewhere
+and `--python` an interpreter that has PyTorch.
 Every round gives each side one turn, in a rotating order; who has no turn is stopped (SIGSTOP), so
 that neither spinning threads nor work ahead of time weigh on another. The comparison is with the
 peer of the smallest median. `ratio` is the peer's median time divided by ours, above 1 we are
@@ -29,6 +33,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
+EXAMPLES = None
 THREADS = 2
 
 # Keeps what was allocated instead of giving it back to the kernel after every layer.
@@ -43,15 +48,22 @@ TUNED = "system malloc, " + " ".join(f"{key}={value}" for key, value in TUNED_MA
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", help="comma-separated kinds of rows", default=",".join(ROWS))
+    parser.add_argument("--only", help="comma-separated kinds of rows", default=",".join(ON_CPU))
     parser.add_argument("--json", type=Path, help="file that receives one object per row")
     parser.add_argument("--markdown", type=Path, help="file that receives the table, with machine and commit")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--examples", type=Path, help="folder with our examples, built before")
+    parser.add_argument("--python", help="interpreter with what requirements.txt names")
     arguments = parser.parse_args()
+    global EXAMPLES, PYTHON
+    EXAMPLES = arguments.examples
     kinds = arguments.only.split(",")
     if unknown := set(kinds) - set(ROWS):
         parser.error(f"unknown rows {sorted(unknown)}, expected some of {list(ROWS)}")
-    make_environment()
+    if arguments.python:
+        PYTHON = arguments.python
+    else:
+        make_environment()
     with tempfile.TemporaryDirectory() as scratch:
         rows = []
         for kind in kinds:
@@ -79,9 +91,11 @@ def make_environment():
 
 
 @functools.cache
-def built_examples():
+def built_examples(features=""):
     """Builds the project's examples in release mode, all in one selection, and tells where each is."""
     command = ["cargo", "build", "--release", "--workspace", "--examples", "--message-format=json"]
+    if features:
+        command += ["--features", features]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     messages = map(json.loads, built.stdout.splitlines())
     return {
@@ -91,19 +105,19 @@ def built_examples():
     }
 
 
-def example(name):
-    return built_examples()[name]
+def example(name, features=""):
+    return EXAMPLES / name if EXAMPLES else built_examples(features)[name]
 
 
 class Worker:
     """A process that does one unit of work for each line we send it."""
 
-    def __init__(self, name, command, allocator=SYSTEM, environment=None):
+    def __init__(self, name, command, allocator=SYSTEM, environment=None, threads=THREADS):
         self.name = name
         self.allocator = allocator
         self.process = subprocess.Popen(
             [str(part) for part in command],
-            env={**os.environ, **single_or_all(THREADS), **(environment or {})},
+            env={**os.environ, **single_or_all(threads), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -197,6 +211,20 @@ def infer_rows(_scratch):
         yield f"infer_{clips}", Worker("offkey", [ours, "infer", clips]), torch_workers("infer", clips)
 
 
+def gpu_rows(_scratch):
+    """The same step and the same inference on one NVIDIA card, clips coming from the processor's memory."""
+    ours = example("peer_step", "offkey-embed/gpu")
+    command = [PYTHON, HERE / "torch_worker.py", "--device", "cuda", "--threads", os.cpu_count()]
+    for work, clips in (("train", 64), ("infer", 64), ("infer", 1)):
+        name = f"train_step_{clips}_gpu" if work == "train" else f"infer_{clips}_gpu"
+        this = [*command, "--work", work, "--clips", clips]
+        peers = [
+            Worker("PyTorch CUDA, as installed", this, threads=os.cpu_count()),
+            Worker("PyTorch CUDA, channels_last", [*this, "--layout", "channels-last"], threads=os.cpu_count()),
+        ]
+        yield name, Worker("offkey", [ours, work, clips, "gpu"], threads=os.cpu_count()), peers
+
+
 def feature_rows(scratch):
     """Decoding, STFT and spectrum of 16 clips of 10 s, on one core."""
     ours = example("peer_features")
@@ -231,10 +259,13 @@ def tsne_rows(scratch):
 ROWS = {
     "train": train_rows,
     "infer": infer_rows,
+    "gpu": gpu_rows,
     "features": feature_rows,
     "kmeans": kmeans_rows,
     "tsne": tsne_rows,
 }
+# What a run measures that asks for nothing in particular.
+ON_CPU = [kind for kind in ROWS if kind != "gpu"]
 
 
 def noise_files(folder, clips, seconds):
@@ -322,6 +353,8 @@ def report(rows, ceiling):
          if entry.startswith("model name")),
         platform.processor(),
     )
+    if (card := output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")) not in ("", "unknown"):
+        cpu = f"{card}, {cpu}"
     flags = "AVX-512" if "avx512f" in Path("/proc/cpuinfo").read_text() else "no AVX-512"
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     table = "\n".join(

@@ -29,7 +29,7 @@ def waveforms(clips):
     return 0.1 * torch.randn(clips, SAMPLES, generator=generator)
 
 
-def encoder(layout):
+def encoder(layout, device):
     torch.manual_seed(7)
     network = encoder_torch.Encoder(encoder_torch.PAPER, SAMPLES)
     for parameter in network.parameters():
@@ -37,33 +37,34 @@ def encoder(layout):
             torch.nn.init.xavier_uniform_(parameter)
     if layout == "channels-last":
         network = network.to(memory_format=torch.channels_last)
-    return network
+    return network.to(device)
 
 
 class Training:
     """The complete step: features, encoder, sub-cluster AdaCos, L2 penalty, gradients, Adam."""
 
-    def __init__(self, clips, layout):
-        self.encoder = encoder(layout).train()
+    def __init__(self, clips, layout, device):
+        self.encoder = encoder(layout, device).train()
         dims = 256
         centres = CLASSES * SUBCENTRES
         bound = math.sqrt(6.0 / (dims + centres))
-        self.centres = torch.empty(dims, centres).uniform_(-bound, bound).requires_grad_()
+        self.centres = torch.empty(dims, centres, device=device).uniform_(-bound, bound).requires_grad_()
         self.scale = math.sqrt(2.0) * math.log(centres - 1)
         self.kernels = [p for p in self.encoder.parameters() if p.dim() > 1]
         self.adam = torch.optim.Adam(
             [*self.encoder.parameters(), self.centres], lr=1e-3, eps=1e-7
         )
-        self.waves = waveforms(clips)
+        # As ours do, clips start in the processor's memory at every step.
+        self.waves, self.device = waveforms(clips), device
         classes = torch.arange(clips) % CLASSES
         partners = classes.flip(0)
         share = torch.linspace(0.1, 0.9, clips).unsqueeze(1)
         one_hot = F.one_hot(classes, CLASSES).float()
-        self.targets = share * one_hot + (1.0 - share) * F.one_hot(partners, CLASSES).float()
+        self.targets = (share * one_hot + (1.0 - share) * F.one_hot(partners, CLASSES).float()).to(device)
 
     def step(self):
         self.adam.zero_grad(set_to_none=True)
-        unit = F.normalize(self.encoder(self.waves))
+        unit = F.normalize(self.encoder(self.waves.to(self.device)))
         logits = self.scale * unit @ F.normalize(self.centres, dim=0)
         by_class = logits.unflatten(1, (CLASSES, SUBCENTRES)).logsumexp(2)
         log_share = by_class - logits.logsumexp(1, keepdim=True)
@@ -77,13 +78,13 @@ class Training:
 class Inference:
     """Waveforms to unit embeddings, evaluation mode, no gradients."""
 
-    def __init__(self, clips, layout):
-        self.encoder = encoder(layout).eval()
-        self.waves = waveforms(clips)
+    def __init__(self, clips, layout, device):
+        self.encoder = encoder(layout, device).eval()
+        self.waves, self.device = waveforms(clips), device
 
     @torch.inference_mode()
     def step(self):
-        return F.normalize(self.encoder(self.waves))[0, 0].item()
+        return F.normalize(self.encoder(self.waves.to(self.device)))[0, 0].item()
 
 
 class Multiplication:
@@ -107,11 +108,12 @@ def main():
     parser.add_argument("--work", choices=sorted(WORK), required=True)
     parser.add_argument("--clips", type=int, default=64)
     parser.add_argument("--layout", choices=["nchw", "channels-last"], default="nchw")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="encoder through torch.compile")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    work = WORK[arguments.work](arguments.clips, arguments.layout)
+    work = WORK[arguments.work](arguments.clips, arguments.layout, arguments.device)
     if arguments.compile:
         work.encoder = torch.compile(work.encoder)
     for _ in range(2):

@@ -1,11 +1,12 @@
 //! Trains or embeds one unit of work for each line read from standard input.
 //!
-//! `peer_step <train|infer> CLIPS` prints `{"ready": ...}` when it is built and warm, then for each
+//! `peer_step <train|infer> CLIPS [cpu|gpu]` prints `{"ready": ...}` when it is built and warm, then for each
 //! line `{"ms": ...}`, and at the end of the input `{"peak_mb": ...}`, as
 //! `benches/peers/torch_worker.py` does. `RAYON_NUM_THREADS` sets the threads.
 //!
 //! A training step is the complete one through [`offkey_embed::train`]: mixup, features, encoder,
-//! sub-cluster AdaCos over 342 classes of 16 trainable centres, L2 penalty, gradients, Adam.
+//! sub-cluster AdaCos over 342 classes of 16 trainable centres, L2 penalty, gradients, Adam. A
+//! graphics card needs a build with the cargo feature `gpu`.
 #![expect(clippy::print_stdout, reason = "the timings are the program's result")]
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 
 use offkey_core::Seed;
 use offkey_embed::{
-    ClipSource, Compute, Encoder, EncoderConfig, Labels, LossConfig, SourceError, StepEvent,
+    ClipSource, Compute, DeviceKind, Encoder, EncoderConfig, Labels, LossConfig, SourceError, StepEvent,
     TrainConfig, TrainJob, TrainLength, TrainObserver, loss::SubClusterAdaCosConfig, train,
 };
 
@@ -29,10 +30,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let work = arguments.next().ok_or("expected `train` or `infer`")?;
     let clips: usize = arguments.next().ok_or("expected a number of clips")?.parse()?;
+    let device = match arguments.next().as_deref() {
+        None | Some("cpu") => DeviceKind::Cpu,
+        Some("gpu") => DeviceKind::Gpu,
+        Some(other) => return Err(format!("unknown device `{other}`").into()),
+    };
+    let compute = Compute { device, ..Compute::default() };
     let folder = tempfile::tempdir()?;
     match work.as_str() {
-        "train" => train_steps(clips, folder.path(), &mut Timed::default())?,
-        "infer" => infer(clips, folder.path())?,
+        "train" => train_steps(clips, compute, folder.path(), &mut Timed::default())?,
+        "infer" => infer(clips, compute, folder.path())?,
         other => return Err(format!("unknown work `{other}`").into()),
     }
     println!("{{\"peak_mb\": {}}}", peak_mb()?);
@@ -67,6 +74,7 @@ impl ClipSource for Noise {
 
 fn train_steps(
     clips: usize,
+    compute: Compute,
     folder: &Path,
     observer: &mut dyn TrainObserver,
 ) -> Result<(), Box<dyn Error>> {
@@ -91,7 +99,7 @@ fn train_steps(
                 ..TrainConfig::default()
             },
             seed: Seed::new(7),
-            compute: Compute::default(),
+            compute,
             folder,
             resume: false,
         },
@@ -136,8 +144,8 @@ impl TrainObserver for Timed {
     }
 }
 
-fn infer(clips: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let encoder = untrained(folder)?;
+fn infer(clips: usize, compute: Compute, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let encoder = untrained(compute, folder)?;
     let waves = Noise::new(clips, encoder.config().clip_samples()).0;
     for _ in 0..WARM_UP_STEPS {
         encoder.embed(&waves)?;
@@ -152,7 +160,7 @@ fn infer(clips: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// An encoder after one epoch of one step on two clips.
-fn untrained(folder: &Path) -> Result<Encoder, Box<dyn Error>> {
+fn untrained(compute: Compute, folder: &Path) -> Result<Encoder, Box<dyn Error>> {
     let config = EncoderConfig::default();
     let job = TrainJob {
         source: &Noise::new(2, config.clip_samples()),
@@ -162,12 +170,12 @@ fn untrained(folder: &Path) -> Result<Encoder, Box<dyn Error>> {
         loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default()),
         train: &TrainConfig { length: TrainLength::Epochs(1), ..TrainConfig::default() },
         seed: Seed::new(7),
-        compute: Compute::default(),
+        compute,
         folder,
         resume: false,
     };
     train(&job, &mut Onward)?;
-    Ok(Encoder::load(folder, Compute::default())?)
+    Ok(Encoder::load(folder, compute)?)
 }
 
 /// Lets training run to its end.
