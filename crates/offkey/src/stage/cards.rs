@@ -14,7 +14,7 @@ use offkey_report::{
     page::{AudioClip, ClipCard, NearestNormal, Picture, Role, SectionScores, picks},
     rise::Finding,
 };
-use offkey_signal::{Stft, encode_wav};
+use offkey_signal::{Stft, encode_flac};
 use serde::Serialize;
 
 use super::{
@@ -124,7 +124,7 @@ impl Run<'_> {
         let cause = sections.cause(&row.clip, &wave)?;
         let words = cause.as_ref().map_or_else(Vec::new, words);
         let (rate_hz, _) = self.recipe.clip_shape();
-        let audio = |wave: &[f32]| Some(AudioClip { wav: encode_wav(wave, rate_hz) });
+        let audio = |wave: &[f32]| Some(AudioClip { file: encode_flac(wave, rate_hz) });
         let picture = |levels: ArrayView2<f32>| {
             let png = spectrogram_png(levels, range).map_err(OffkeyError::embed)?;
             Ok::<_, OffkeyError>(self.picture(png, wave.len()))
