@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """offkey against its peers on this machine, in one interleaved run.
 
-    python3 benches/peers/run.py [--only train,infer,features,tsne,kmeans] [--json FILE]
+    python3 benches/peers/run.py [--only train,infer,features,kmeans,tsne,tsne_large] [--json FILE]
     python3 benches/peers/run.py --only gpu [--examples FOLDER] [--python PROGRAM]
 
 Keeps its own virtual environment beside this file and makes it from requirements.txt if needed.
@@ -12,6 +12,7 @@ Every round gives each side one turn, in a rotating order; who has no turn is st
 that neither spinning threads nor work ahead of time weigh on another. The comparison is with the
 peer of the smallest median. `ratio` is the peer's median time divided by ours, above 1 we are
 faster; `spread` is the interquartile range of the rounds' own ratios, divided by their median.
+Of maps both sides' quality is measured by the same yardstick, see `points_worker.py`.
 """
 
 import argparse
@@ -51,7 +52,8 @@ def main():
     parser.add_argument("--only", help="comma-separated kinds of rows", default=",".join(ON_CPU))
     parser.add_argument("--json", type=Path, help="file that receives one object per row")
     parser.add_argument("--markdown", type=Path, help="file that receives the table, with machine and commit")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="at most; rows that take minutes have fewer")
+    parser.add_argument("--large", type=int, default=17_000, help="points of the row tsne_large")
     parser.add_argument("--examples", type=Path, help="folder with our examples, built before")
     parser.add_argument("--python", help="interpreter with what requirements.txt names")
     arguments = parser.parse_args()
@@ -60,6 +62,8 @@ def main():
     kinds = arguments.only.split(",")
     if unknown := set(kinds) - set(ROWS):
         parser.error(f"unknown rows {sorted(unknown)}, expected some of {list(ROWS)}")
+    global LARGE
+    LARGE = arguments.large
     if arguments.python:
         PYTHON = arguments.python
     else:
@@ -68,7 +72,7 @@ def main():
         rows = []
         for kind in kinds:
             for row in ROWS[kind](Path(scratch)):
-                rows.append(measure(row, arguments.rounds))
+                rows.append(measure(row, min(arguments.rounds, ROUNDS.get(kind, arguments.rounds))))
                 print(line(rows[-1]), flush=True)
         ceiling = gflops()
     if arguments.json:
@@ -152,12 +156,13 @@ class Worker:
 class Program:
     """A program that is run anew for every turn and prints its seconds."""
 
-    def __init__(self, name, command, key, threads=THREADS):
+    def __init__(self, name, command, key, threads=THREADS, result=None):
         self.name = name
         self.allocator = SYSTEM
         self.command = [str(part) for part in command]
         self.key = key
         self.threads = threads
+        self.result = result
         self.peak_mb = 0.0
 
     def turn(self):
@@ -250,10 +255,30 @@ def kmeans_rows(scratch):
 
 def tsne_rows(scratch):
     """750 steps on 2,000 embeddings, perplexity 30."""
-    ours = example("peer_tsne")
-    points = embeddings(scratch / "map.npy", 2000)
-    script = [PYTHON, HERE / "points_worker.py", "--work", "tsne", points]
-    yield "tsne", Program("offkey", [ours, points], "seconds"), [Program("openTSNE", script, "seconds")]
+    yield tsne_row("tsne", scratch, 2000)
+
+
+def tsne_large_rows(scratch):
+    """The same on as many embeddings as a year of the challenge has clips."""
+    yield tsne_row(f"tsne_{LARGE}", scratch, LARGE)
+
+
+def tsne_row(name, scratch, count):
+    points = embeddings(scratch / f"{name}.npy", count)
+    maps = [scratch / f"{name}_{side}.npy" for side in ("ours", "peer")]
+    script = [PYTHON, HERE / "points_worker.py", "--work", "tsne", "--positions", maps[1], points]
+    ours = Program("offkey", [example("peer_tsne"), points, maps[0]], "seconds", result=(points, maps[0]))
+    return name, ours, [Program("openTSNE", script, "seconds", result=(points, maps[1]))]
+
+
+def quality(side):
+    """How good the map is that a side made last; empty where it makes none."""
+    result = getattr(side, "result", None)
+    if result is None:
+        return {}
+    points, positions = result
+    command = [PYTHON, HERE / "points_worker.py", "--work", "judge", "--positions", positions, points]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 ROWS = {
@@ -263,7 +288,10 @@ ROWS = {
     "features": feature_rows,
     "kmeans": kmeans_rows,
     "tsne": tsne_rows,
+    "tsne_large": tsne_large_rows,
 }
+ROUNDS = {"tsne_large": 3}
+LARGE = 17_000
 # What a run measures that asks for nothing in particular.
 ON_CPU = [kind for kind in ROWS if kind != "gpu"]
 
@@ -324,6 +352,8 @@ def measure(row, rounds):
         "ours_peak_mb": round(peaks[ours.name]),
         "peer_peak_mb": round(peaks[best.name]),
         "all_peers": {peer.name: round(medians[peer.name], 3) for peer in peers},
+        "ours_quality": quality(ours),
+        "peer_quality": quality(best),
     }
 
 
@@ -332,8 +362,15 @@ def line(row):
     return (
         f"{row['name']:18} ours {row['ours']:9.1f} ms  best peer {row['peer']:9.1f} ms "
         f"({row['peer_name']})  ratio {row['ratio']:.2f}  spread {row['spread']:.2f}  "
-        f"peak {row['ours_peak_mb']} against {row['peer_peak_mb']} MB  [{others}]"
+        f"peak {row['ours_peak_mb']} against {row['peer_peak_mb']} MB  [{others}]{quality_words(row)}"
     )
+
+
+def quality_words(row):
+    if not row["ours_quality"]:
+        return ""
+    ours, peer = row["ours_quality"], row["peer_quality"]
+    return "; ours and peer: " + ", ".join(f"{name} {ours[name]:.3f} and {peer[name]:.3f}" for name in ours)
 
 
 def gflops():
@@ -363,15 +400,16 @@ def report(rows, ceiling):
         f"{row['ours_peak_mb']} / {row['peer_peak_mb']} |"
         for row in rows
     )
+    rounds = ", ".join(f"{row['name']} {row['rounds']}" for row in rows)
     details = "\n".join(
         f"* {row['name']}: "
         + ", ".join(f"{name} {ms:.1f} ms" for name, ms in row["all_peers"].items())
-        + f"; ours with {row['ours_allocator']}, peer with {row['peer_allocator']}."
+        + f"; ours with {row['ours_allocator']}, peer with {row['peer_allocator']}{quality_words(row)}."
         for row in rows
     )
     return f"""# Against the peers
 
-Written by `run.py`; every number is a median of {rows[0]['rounds'] if rows else 0} interleaved rounds in one run.
+Written by `run.py`; every number is a median of interleaved rounds in one run ({rounds}).
 `ratio` is the best peer's time divided by ours; `spread` the interquartile range of the rounds' ratios.
 
 Machine: {cpu}, {os.cpu_count()} cores, {flags}, {THREADS} threads (features: 1). Commit {commit}.

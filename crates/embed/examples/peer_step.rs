@@ -19,8 +19,9 @@ use std::{
 
 use offkey_core::Seed;
 use offkey_embed::{
-    ClipSource, Compute, DeviceKind, Encoder, EncoderConfig, Labels, LossConfig, SourceError, StepEvent,
-    TrainConfig, TrainJob, TrainLength, TrainObserver, loss::SubClusterAdaCosConfig, train,
+    ClipSource, Compute, DeviceKind, Encoder, EncoderConfig, Labels, LossConfig, SourceError,
+    StepEvent, TrainConfig, TrainJob, TrainLength, TrainObserver, loss::SubClusterAdaCosConfig,
+    train,
 };
 
 const CLASSES: usize = 342;

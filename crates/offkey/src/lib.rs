@@ -27,7 +27,7 @@ pub use audio::{ClipAudio, WaveCache};
 pub use demo::{DemoReport, demo, synthesize};
 pub use detector::{ClipScore, Detector};
 pub use error::OffkeyError;
-pub use explain::{DEFAULT_MASKS, ExplainRequest, Explanation, PAGE_MASKS, explain_clip};
+pub use explain::{DEFAULT_MASKS, ExplainRequest, Explanation, Gap, PAGE_MASKS, explain_clip};
 pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
 pub use noise::{NoiseConfig, NoiseKind, NoisyClips};

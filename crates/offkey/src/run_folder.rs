@@ -29,7 +29,7 @@ pub enum Existing {
 }
 
 /// The files a run may hold; beginning anew removes these, seeds' folders, and nothing else.
-const OURS: [&str; 21] = [
+const OURS: [&str; 27] = [
     "recipe.toml",
     "manifest.json",
     "clips.csv",
@@ -47,9 +47,15 @@ const OURS: [&str; 21] = [
     "tsne.csv",
     "tsne.svg",
     "tsne.png",
+    "tsne_domain.csv",
+    "tsne_domain.svg",
+    "tsne_domain.png",
     "tsne_label.csv",
     "tsne_label.svg",
     "tsne_label.png",
+    "tsne_score.csv",
+    "tsne_score.svg",
+    "tsne_score.png",
     "explain",
 ];
 

@@ -27,6 +27,7 @@ fn map() -> PointMap {
     PointMap {
         title: "t-SNE by machine".to_owned(),
         groups: vec![group("fan, old", 0.0), group("pump & co", 12.0)],
+        is_ranked: false,
     }
 }
 
@@ -75,7 +76,7 @@ fn charts_of_nothing_are_still_charts() {
         one.svg(),
         lines.svg(),
         LineChart::lines("hole", "x", "y", vec![hole]).svg(),
-        PointMap { title: String::new(), groups: vec![] }.svg(),
+        PointMap { title: String::new(), groups: vec![], is_ranked: false }.svg(),
     ];
     for svg in drawn {
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>"));

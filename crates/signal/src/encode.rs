@@ -18,10 +18,14 @@ pub fn encode_wav(samples: &[f32], rate_hz: u32) -> Vec<u8> {
     bytes.extend(b"data");
     bytes.extend(data_bytes.to_le_bytes());
     for sample in samples {
-        let value = (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
-        bytes.extend(value.to_le_bytes());
+        bytes.extend(level(*sample).to_le_bytes());
     }
     bytes
+}
+
+/// A sample in 16 bits.
+pub(crate) fn level(sample: f32) -> i16 {
+    (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod decode;
 mod encode;
 mod error;
 mod fft;
+mod flac;
 pub mod inspect;
 pub mod length;
 pub mod mel;
@@ -25,6 +26,7 @@ pub use decode::{
 };
 pub use encode::encode_wav;
 pub use error::{AudioError, FeatureError};
+pub use flac::encode_flac;
 pub use inspect::{Finding, InspectConfig, inspect_samples};
 pub use length::{LengthPolicy, Window};
 pub use mel::{FramePadding, LogMel, LogMelStream, LogScale};

@@ -8,6 +8,7 @@ use offkey_report::rise::{
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,
 };
 
+use super::gaps::{Gap, gaps, loudness};
 use crate::{OffkeyError, Progress, stage::SectionScorer};
 
 /// Places named in the spectrogram, and bands in the spectrum, at most.
@@ -43,6 +44,8 @@ pub(crate) struct Cause {
     pub(crate) importance: Importance,
     /// Places that raise the score, the weightiest first.
     pub(crate) findings: Vec<Finding>,
+    /// Times in which the clip is quieter than normal clips ever are.
+    pub(crate) gaps: Vec<Gap>,
     /// How the score falls and rises as those places are removed or shown.
     pub(crate) faithfulness: Option<Faithfulness>,
     /// The same for the spectrum of the whole clip, where the encoder looks at one.
@@ -64,6 +67,8 @@ pub(crate) struct SpectrumCause {
 #[derive(Debug)]
 pub(crate) struct NormalLevels {
     spectrogram: Array1<f32>,
+    /// Mean level of the quietest frame of all.
+    quietest_db: f32,
     spectrum: Option<Array1<f32>>,
 }
 
@@ -72,21 +77,30 @@ impl NormalLevels {
     pub(crate) fn of(encoder: &Encoder, waves: &[Vec<f32>]) -> Result<Option<Self>, OffkeyError> {
         let mut spectrograms = Vec::new();
         let mut spectra = Vec::new();
+        let mut quietest_db = f32::INFINITY;
         for wave in waves {
             let features = encoder.features(wave).map_err(OffkeyError::embed)?;
             let Some((_, magnitude)) = spectrogram_of(&features) else { return Ok(None) };
-            spectrograms.extend(decibels(magnitude.view()).mean_axis(Axis(0)));
+            let levels = decibels(magnitude.view());
+            quietest_db = loudness(levels.view()).into_iter().fold(quietest_db, f32::min);
+            spectrograms.extend(levels.mean_axis(Axis(0)));
             if let Some((_, bins)) = spectrum_of(&features) {
                 spectra.push(band_levels(bins.view(), bins_of_a_band(encoder, bins.len())));
             }
         }
         let spectrogram = mean(&spectrograms);
-        Ok(spectrogram.map(|spectrogram| Self { spectrogram, spectrum: mean(&spectra) }))
+        let spectrum = mean(&spectra);
+        Ok(spectrogram.map(|spectrogram| Self { spectrogram, quietest_db, spectrum }))
     }
 
     /// How far a clip lies above them, `[frames, bins]`.
     pub(crate) fn above(&self, levels_db: &Array2<f32>) -> Array2<f32> {
         levels_db - &self.spectrogram.view().insert_axis(Axis(0))
+    }
+
+    fn gaps(&self, levels_db: &Array2<f32>, extent: Extent) -> Vec<Gap> {
+        let normal_db = self.spectrogram.mean().unwrap_or(0.0);
+        gaps(levels_db.view(), extent, normal_db, self.quietest_db)
     }
 
     /// How far its spectrum lies above theirs, a value a band.
@@ -140,8 +154,9 @@ pub(crate) fn cause(
     let above = normal.map(|normal| normal.above(&levels_db));
     let findings =
         findings(&importance, extent, above.as_ref().map(ArrayView2::from), MOST_FINDINGS);
+    let gaps = normal.map_or_else(Vec::new, |normal| normal.gaps(&levels_db, extent));
     let spectrum = spectrum_cause(&masked, &features, question, seed)?;
-    Ok(Cause { extent, levels_db, importance, findings, faithfulness, spectrum })
+    Ok(Cause { extent, levels_db, importance, findings, gaps, faithfulness, spectrum })
 }
 
 fn spectrum_cause(

@@ -2,11 +2,13 @@
 
 mod cause;
 mod files;
+mod gaps;
 mod words;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use cause::{Cause, NormalLevels, Question, can_be_explained, cause};
+pub use gaps::Gap;
 use offkey_report::rise::{Faithfulness, Finding};
 use serde::{Deserialize, Serialize};
 pub(crate) use words::{bands, places};
@@ -52,6 +54,9 @@ pub struct Explanation {
     pub findings: Vec<Finding>,
     /// Bands of the whole clip's spectrum that raise the score, likewise.
     pub spectrum_findings: Vec<Finding>,
+    /// Times in which the clip is quieter than normal clips ever are.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
     /// Masks scored.
     pub masks: usize,
     /// How far more masks would leave the estimate as it is, 0 to 1.
@@ -135,6 +140,7 @@ fn explanation(path: &Path, heard: &Heard<'_>, cause: &Cause, folder: PathBuf) -
             .spectrum
             .as_ref()
             .map_or_else(Vec::new, |spectrum| spectrum.findings.clone()),
+        gaps: cause.gaps.clone(),
         masks: cause.importance.masks,
         reliability: cause.importance.reliability,
         spectrum_reliability: cause.spectrum.as_ref().map(|s| s.importance.reliability),

@@ -37,6 +37,7 @@ pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
     if explanation.spectrum_reliability.is_some_and(|reliability| reliability >= RELIABLE) {
         words.extend(bands(&explanation.spectrum_findings));
     }
+    words.extend(explanation.gaps.iter().map(|gap| format!("gap: {gap}")));
     words.push(trust(explanation));
     words
 }

@@ -14,7 +14,7 @@ use offkey_report::{
     page::{AudioClip, ClipCard, NearestNormal, Picture, Role, SectionScores, picks},
     rise::Finding,
 };
-use offkey_signal::{Stft, encode_wav};
+use offkey_signal::{Stft, encode_flac};
 use serde::Serialize;
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     ModelConfig, OffkeyError, Progress, Silent, Stage,
     explain::{
-        Cause, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
+        Cause, Gap, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
     },
     run::Run,
 };
@@ -44,6 +44,7 @@ pub(super) struct ShownClip {
     /// Places and bands that raise the score; none where the page was written without masks.
     findings: Vec<Finding>,
     spectrum_findings: Vec<Finding>,
+    gaps: Vec<Gap>,
     masks: Option<usize>,
     reliability: Option<f64>,
     words: Vec<String>,
@@ -124,7 +125,7 @@ impl Run<'_> {
         let cause = sections.cause(&row.clip, &wave)?;
         let words = cause.as_ref().map_or_else(Vec::new, words);
         let (rate_hz, _) = self.recipe.clip_shape();
-        let audio = |wave: &[f32]| Some(AudioClip { wav: encode_wav(wave, rate_hz) });
+        let audio = |wave: &[f32]| Some(AudioClip { file: encode_flac(wave, rate_hz) });
         let picture = |levels: ArrayView2<f32>| {
             let png = spectrogram_png(levels, range).map_err(OffkeyError::embed)?;
             Ok::<_, OffkeyError>(self.picture(png, wave.len()))
@@ -147,6 +148,7 @@ impl Run<'_> {
                 .as_ref()
                 .and_then(|cause| cause.spectrum.as_ref())
                 .map_or_else(Vec::new, |spectrum| spectrum.findings.clone()),
+            gaps: cause.as_ref().map_or_else(Vec::new, |cause| cause.gaps.clone()),
             masks: cause.as_ref().map(|cause| cause.importance.masks),
             reliability: cause.as_ref().map(|cause| cause.importance.reliability),
             words: words.clone(),
@@ -258,7 +260,8 @@ impl Progress for Quietly<'_> {
 
 fn words(cause: &Cause) -> Vec<String> {
     let spectrum = cause.spectrum.iter().flat_map(|spectrum| bands(&spectrum.findings));
-    places(&cause.findings).into_iter().chain(spectrum).collect()
+    let gaps = cause.gaps.iter().map(|gap| format!("gap: {gap}"));
+    places(&cause.findings).into_iter().chain(spectrum).chain(gaps).collect()
 }
 
 /// Magnitude spectrogram in decibels, `[frames, bins]`.

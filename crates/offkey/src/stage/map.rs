@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, ops::ControlFlow, path::PathBuf};
 
-use offkey_core::{Clip, Seed, Split, table};
+use offkey_core::{Clip, Condition, Seed, Split, table};
 use offkey_report::{
     TsneConfig, TsneError,
     chart::{MapGroup, PointMap, write_chart},
@@ -29,10 +29,13 @@ struct MapRow {
 
 /// Side of the PNG, in pixels.
 const PNG_SIDE: u32 = 900;
+/// Classes of scores on a map: as many as there are shades.
+const SCORE_CLASSES: usize = 5;
 
 impl Run<'_> {
-    /// Arranges all embeddings on a plane by t-SNE; writes `tsne.csv`, and pictures by machine and
-    /// by label. Returns where the picture is.
+    /// Arranges all embeddings on a plane by t-SNE; writes `tsne.csv`, a picture by machine and
+    /// section, and others by domain, label and score where clips differ in those. Returns where the
+    /// first picture is.
     pub(crate) fn map(&mut self) -> Result<PathBuf, OffkeyError> {
         self.timed("map", |run| {
             let table = run.embedding_table("tsne")?;
@@ -72,16 +75,18 @@ impl Run<'_> {
                 .map(|(clip, place)| row(clip, *place, scores.get(&key(clip)).copied()))
                 .collect();
             table::write_csv(&run.folder.root().join("tsne.csv"), &map_rows)?;
-            let by_machine =
-                grouped("t-SNE by machine and section", &table.clips, &places, |clip| {
-                    Some(format!("{} {}", clip.machine, clip.section))
-                });
-            let by_label = grouped("t-SNE of test clips by label", &table.clips, &places, |clip| {
-                (clip.split == Split::Test)
-                    .then(|| clip.condition.map_or_else(|| "unknown".to_owned(), |c| c.to_string()))
-            });
-            run.write_map("tsne", &by_machine)?;
-            run.write_map("tsne_label", &by_label)?;
+            let placed: Vec<(&Clip, [f64; 2])> = table.clips.iter().zip(places).collect();
+            run.write_map("tsne", &by_machine(&placed))?;
+            for (name, map) in [
+                ("tsne_domain", by_domain(&placed)),
+                ("tsne_label", by_label(&placed)),
+                ("tsne_score", by_score(&placed, &scores)),
+            ] {
+                // One colour for all points says nothing.
+                if map.groups.len() > 1 {
+                    run.write_map(name, &map)?;
+                }
+            }
             Ok(run.folder.root().join("tsne.svg"))
         })
     }
@@ -142,18 +147,53 @@ fn row(clip: &Clip, place: [f64; 2], score: Option<f64>) -> MapRow {
     }
 }
 
-fn grouped(
-    title: &str,
-    clips: &[Clip],
-    places: &[[f64; 2]],
-    name: impl Fn(&Clip) -> Option<String>,
-) -> PointMap {
+/// A clip and its place on the map.
+type Placed<'a> = (&'a Clip, [f64; 2]);
+
+fn by_machine(placed: &[Placed]) -> PointMap {
+    grouped("t-SNE by machine and section", placed, |clip| {
+        Some(format!("{} {}", clip.machine, clip.section))
+    })
+}
+
+fn by_domain(placed: &[Placed]) -> PointMap {
+    grouped("t-SNE by domain", placed, |clip| clip.domain.map(|domain| domain.to_string()))
+}
+
+/// Test clips; normal ones first, in the colour they have in every chart.
+fn by_label(placed: &[Placed]) -> PointMap {
+    let label = |clip: &Clip| clip.condition.filter(|_| clip.split == Split::Test);
+    let mut map = grouped("t-SNE of test clips by label", placed, |clip| {
+        label(clip).map(|condition| condition.to_string())
+    });
+    map.groups.sort_by_key(|group| group.name != Condition::Normal.to_string());
+    map
+}
+
+/// Scored clips in classes of equal size, from pale to strong.
+fn by_score(placed: &[Placed], scores: &BTreeMap<ClipKey, f64>) -> PointMap {
+    let mut scored: Vec<(f64, [f64; 2])> = placed
+        .iter()
+        .filter_map(|(clip, place)| Some((*scores.get(&key(clip))?, *place)))
+        .filter(|(score, _)| score.is_finite())
+        .collect();
+    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let classes = scored.chunks(scored.len().div_ceil(SCORE_CLASSES).max(1));
+    let groups = classes.map(|class| MapGroup {
+        name: format!("{:.3} to {:.3}", class[0].0, class[class.len() - 1].0),
+        points: class.iter().map(|(_, place)| *place).collect(),
+    });
+    let title = "t-SNE of test clips by anomaly score".to_owned();
+    PointMap { title, groups: groups.collect(), is_ranked: true }
+}
+
+fn grouped(title: &str, placed: &[Placed], name: impl Fn(&Clip) -> Option<String>) -> PointMap {
     let mut groups: BTreeMap<String, Vec<[f64; 2]>> = BTreeMap::new();
-    for (clip, place) in clips.iter().zip(places) {
+    for (clip, place) in placed {
         if let Some(name) = name(clip) {
             groups.entry(name).or_default().push(*place);
         }
     }
     let groups = groups.into_iter().map(|(name, points)| MapGroup { name, points }).collect();
-    PointMap { title: title.to_owned(), groups }
+    PointMap { title: title.to_owned(), groups, is_ranked: false }
 }

@@ -1,8 +1,9 @@
 //! From everything a run wrote to one page.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
-use offkey_core::{ScoreRow, table};
+use offkey_core::{Condition, ScoreRow, table};
+use offkey_eval::{Metrics, SectionMetrics};
 use offkey_report::page::{
     PageData, SectionScores, TrainingRow, figure_tables, metric_tables, render,
 };
@@ -12,7 +13,7 @@ use super::{
     train::{CompactnessRow, LossRow},
 };
 use crate::{
-    OffkeyError, Recipe, RunFolder,
+    ModelConfig, OffkeyError, Recipe, RunFolder,
     run::{Run, RunMetrics},
     run_folder,
 };
@@ -36,14 +37,16 @@ impl Run<'_> {
             let metrics: RunMetrics = run_folder::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
             let table = run.embedding_table("report")?;
-            if !run.manifest.is_done("map") && (MAPPED_CLIPS).contains(&table.clips.len()) {
+            let can_be_mapped = !matches!(run.recipe.model, ModelConfig::Autoencoder(_))
+                && MAPPED_CLIPS.contains(&table.clips.len());
+            if can_be_mapped && !run.manifest.is_done("map") {
                 run.map()?;
             }
             let sections = sections(&rows, &thresholds);
             let (cards, shown) = run.cards(&sections, &table, masks)?;
             run_folder::write_json(&run.folder.shown_clips(), &shown)?;
             let page = PageData {
-                title: format!("{}: {}", run.recipe.name, run.manifest.data.join(", ")),
+                title: format!("{}: {}", run.recipe.name, data_names(&run.manifest.data)),
                 subtitle: format!(
                     "offkey {}, seed {}, {} training clips, {} test clips",
                     run.manifest.version,
@@ -51,9 +54,9 @@ impl Run<'_> {
                     run.manifest.training_clips,
                     run.manifest.test_clips
                 ),
-                summary: summary(&metrics, &rows),
+                summary: summary(&metrics, &sections),
                 metrics: metric_tables(&metrics.metrics),
-                sections: sections.clone(),
+                sections,
                 covariates: run.covariates(&rows)?,
                 training: training(&run.folder)?,
                 map: run.page_map()?,
@@ -105,31 +108,70 @@ pub(crate) fn write_trials(
     Ok(report)
 }
 
+/// The last two parts of each path: enough to know the data by.
+fn data_names(data: &[String]) -> String {
+    let name = |path: &String| {
+        let parts: Vec<&str> = path.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
+        parts[parts.len().saturating_sub(2)..].join("/")
+    };
+    data.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 /// What happened, in words.
-fn summary(run: &RunMetrics, rows: &[ScoreRow]) -> Vec<String> {
-    let mut paragraphs = Vec::new();
-    if let Some(auc) = run.metrics.auc {
-        paragraphs.push(format!(
-            "Given one normal and one anomalous test clip of the same machine, the score ranks the anomalous one higher \
-             in {:.1} % of all pairs (mean AUC over {} rows).",
-            100.0 * auc,
-            run.metrics.per_section.len()
-        ));
-    }
-    let alarms = rows.iter().filter(|row| row.decision == Some(true)).count();
-    if !rows.is_empty() {
-        paragraphs.push(format!(
-            "{alarms} of {} test clips lie above the threshold of their section.",
-            rows.len()
-        ));
-    }
-    if let (Some(seconds), Some(bytes)) = (run.train_seconds, run.peak_memory_bytes) {
-        paragraphs.push(format!(
+fn summary(run: &RunMetrics, sections: &[SectionScores]) -> Vec<String> {
+    let ranking = ranking(&run.metrics);
+    let alarms = alarms(sections);
+    let cost = run.train_seconds.zip(run.peak_memory_bytes).map(|(seconds, bytes)| {
+        format!(
             "Training took {seconds:.1} s; the process used at most {:.0} MB.",
             bytes as f64 / 1e6
-        ));
+        )
+    });
+    [ranking, alarms, cost].into_iter().flatten().collect()
+}
+
+fn ranking(metrics: &Metrics) -> Option<String> {
+    let auc = metrics.auc?;
+    let rows = &metrics.per_section;
+    let mut words = format!(
+        "Given one normal and one anomalous test clip of the same machine, the score ranks the anomalous one higher \
+         in {:.1} % of all pairs; chance is 50 %.",
+        100.0 * auc
+    );
+    let mut ranked: Vec<(f64, &SectionMetrics)> =
+        rows.iter().filter_map(|row| Some((row.auc?, row))).collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if let [(low, worst), .., (high, best)] = ranked[..]
+        && high > low
+    {
+        let (low, high) = (100.0 * low, 100.0 * high);
+        let _ = write!(
+            words,
+            " Best is {} {} with {high:.1} %, worst {} {} with {low:.1} %.",
+            best.machine, best.section, worst.machine, worst.section
+        );
     }
-    paragraphs
+    Some(words)
+}
+
+fn alarms(sections: &[SectionScores]) -> Option<String> {
+    let rows: Vec<&ScoreRow> = sections.iter().flat_map(|section| &section.rows).collect();
+    let count = |of: &dyn Fn(&ScoreRow) -> bool| {
+        let rows = rows.iter().filter(|row| of(row));
+        let alarms = rows.clone().filter(|row| row.decision == Some(true)).count();
+        (alarms, rows.count())
+    };
+    let of = |condition| count(&|row: &ScoreRow| row.clip.condition == Some(condition));
+    match (of(Condition::Normal), of(Condition::Anomaly), count(&|_| true)) {
+        (_, _, (_, 0)) => None,
+        ((false_alarms, normal @ 1..), (hits, anomalous @ 1..), _) => Some(format!(
+            "At the thresholds, {hits} of {anomalous} anomalous test clips raise an alarm, and so do {false_alarms} of \
+             {normal} normal ones."
+        )),
+        (_, _, (alarms, clips)) => Some(format!(
+            "{alarms} of {clips} test clips lie above the threshold of their section."
+        )),
+    }
 }
 
 fn sections(rows: &[ScoreRow], thresholds: &[SectionThreshold]) -> Vec<SectionScores> {
@@ -177,4 +219,15 @@ fn training(folder: &RunFolder) -> Result<Vec<TrainingRow>, OffkeyError> {
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_are_named_by_the_end_of_their_path() {
+        let data = ["/data/mimii/fold_0.csv", "pump/", "C:\\a\\b"].map(str::to_owned);
+        assert_eq!(data_names(&data), "mimii/fold_0.csv, pump, a/b");
+    }
 }

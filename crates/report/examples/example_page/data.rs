@@ -248,11 +248,11 @@ fn card(heard: &Heard, role: Role) -> Result<ClipCard, Box<dyn Error>> {
         } else {
             None
         },
-        audio: Some(AudioClip { wav: sound(&heard.clip, is_anomaly) }),
+        audio: Some(AudioClip { file: sound(&heard.clip, is_anomaly) }),
         nearest: Some(NearestNormal {
             distance: heard.score,
             spectrogram: Some(picture(spectrogram_png(nearest_levels.view(), range)?)),
-            audio: Some(AudioClip { wav: sound(&nearest, false) }),
+            audio: Some(AudioClip { file: sound(&nearest, false) }),
             clip: nearest,
         }),
         words: found.iter().map(ToString::to_string).collect(),

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{Axis, Canvas, Chart, Frame, number, svg::Legend};
+use super::{Axis, Canvas, Chart, Frame, are_skewed, number, svg::Legend};
 
 /// Height without legend.
 const HEIGHT: f64 = 212.0;
 const MOST_BINS: usize = 40;
+/// Most clips that are marked one by one.
+const MOST_SINGLE: usize = 60;
 
 /// Scores of one section.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,11 +25,12 @@ pub struct Histogram {
     pub threshold: Option<f64>,
 }
 
-/// Equal bins and the counts of the three groups in each.
+/// Bins of equal width on the axis, and the counts of the three groups in each.
 struct Binned {
-    low: f64,
-    width: f64,
+    /// Edges of the bins: one more than there are bins.
+    edges: Vec<f64>,
     counts: [Vec<usize>; 3],
+    is_logarithmic: bool,
 }
 
 impl Histogram {
@@ -51,6 +54,20 @@ impl Histogram {
         Legend::new(names.chain(threshold))
     }
 
+    /// A stroke a clip at the foot of the chart, where bins alone would hide how few there are.
+    fn draw_single(&self, frame: &Frame, canvas: &mut Canvas) {
+        let groups = self.groups();
+        if groups.iter().map(|group| group.2.len()).sum::<usize>() > MOST_SINGLE {
+            return;
+        }
+        for (class, _, scores) in groups {
+            for score in scores {
+                let [x, y] = frame.place(*score, 0.0);
+                canvas.line(&format!("s{class}"), [x, y - 7.0], [x, y]);
+            }
+        }
+    }
+
     /// How many clips lie above the threshold, in words; empty without one.
     pub fn above_threshold(&self) -> String {
         let Some(threshold) = self.threshold else { return String::new() };
@@ -64,9 +81,14 @@ impl Histogram {
         format!("Above the threshold: {}.", counts.join(", "))
     }
 
-    /// Bins as wide as Freedman and Diaconis propose, at least 8 and at most 40 of them.
+    /// Bins as wide as Freedman and Diaconis propose, at least 8 and at most 40 of them; of the
+    /// scores' logarithms where most scores are far below the largest.
     fn binned(&self) -> Binned {
-        let mut all: Vec<f64> = self.groups().iter().flat_map(|group| group.2).copied().collect();
+        let scores = || self.groups().into_iter().flat_map(|group| group.2).copied();
+        let is_logarithmic = are_skewed(scores()) && self.threshold.is_none_or(|at| at > 0.0);
+        let (to, from): (fn(f64) -> f64, fn(f64) -> f64) =
+            if is_logarithmic { (f64::ln, f64::exp) } else { (|value| value, |value| value) };
+        let mut all: Vec<f64> = scores().map(to).collect();
         all.sort_unstable_by(f64::total_cmp);
         let (low, high) = match (all.first(), all.last()) {
             (Some(&low), Some(&high)) if high > low => (low, high),
@@ -82,38 +104,45 @@ impl Histogram {
         let count = |scores: &[f64]| {
             let mut counts = vec![0; bins];
             for score in scores {
-                counts[(((score - low) / width) as usize).min(bins - 1)] += 1;
+                counts[(((to(*score) - low) / width) as usize).min(bins - 1)] += 1;
             }
             counts
         };
-        Binned { low, width, counts: self.groups().map(|group| count(group.2)) }
+        let counts = self.groups().map(|group| count(group.2));
+        let edges = (0..=bins).map(|edge| from(low + width * edge as f64)).collect();
+        Binned { edges, counts, is_logarithmic }
     }
 }
 
 impl Chart for Histogram {
     fn svg(&self) -> String {
-        let Binned { low, width, counts } = self.binned();
-        let high = low + width * counts[0].len() as f64;
-        let edges = [low, high].into_iter().chain(self.threshold);
-        let tallest = counts.iter().flatten().copied().max().unwrap_or(0).max(1);
+        let Binned { edges, counts, is_logarithmic } = self.binned();
+        let (low, high) = (edges[0], edges[edges.len() - 1]);
+        let ends = [low, high].into_iter().chain(self.threshold);
+        let (x, title) = if is_logarithmic {
+            (Axis::around_logarithms(ends), "anomaly score (log)")
+        } else {
+            (Axis::around(ends, 6), "anomaly score")
+        };
+        let tallest = counts.iter().flatten().copied().max().unwrap_or(0);
         let legend = self.legend();
         let height = HEIGHT + legend.height();
-        let y = Axis::around([0.0, tallest as f64].into_iter(), 4);
-        let frame = Frame::new(height, &legend, Axis::around(edges, 6), y);
+        let y = Axis::counts(tallest);
+        let frame = Frame::new(height, &legend, x, y);
         let mut canvas = Canvas::new(height);
-        frame.draw(&mut canvas, "anomaly score", "clips");
+        frame.draw(&mut canvas, title, "clips");
         let groups = self.groups().into_iter().zip(&counts);
         for ((class, _, _), counts) in groups.filter(|((_, _, scores), _)| !scores.is_empty()) {
             let mut outline = vec![frame.place(low, 0.0)];
             for (bin, &count) in counts.iter().enumerate() {
-                let edge = low + width * bin as f64;
-                outline.push(frame.place(edge, count as f64));
-                outline.push(frame.place(edge + width, count as f64));
+                outline.push(frame.place(edges[bin], count as f64));
+                outline.push(frame.place(edges[bin + 1], count as f64));
             }
             outline.push(frame.place(high, 0.0));
             canvas.path(&format!("f{class} area"), &outline, true);
             canvas.path(&format!("s{class}"), &outline, false);
         }
+        self.draw_single(&frame, &mut canvas);
         if let Some(threshold) = self.threshold {
             let [x, _] = frame.place(threshold, 0.0);
             canvas.line("threshold", [x, frame.top], [x, frame.bottom]);
@@ -132,10 +161,10 @@ impl Chart for Histogram {
     }
 
     fn csv(&self) -> String {
-        let Binned { low, width, counts: [normal, anomalous, unlabelled] } = self.binned();
+        let Binned { edges, counts: [normal, anomalous, unlabelled], .. } = self.binned();
         let mut csv = "from,to,normal,anomalous,unlabelled\n".to_owned();
         for bin in 0..normal.len() {
-            let (from, to) = (low + width * bin as f64, low + width * (bin + 1) as f64);
+            let (from, to) = (edges[bin], edges[bin + 1]);
             let counts = format!("{},{},{}", normal[bin], anomalous[bin], unlabelled[bin]);
             let _ = writeln!(csv, "{from},{to},{counts}");
         }

@@ -53,6 +53,9 @@ impl ColorMap {
 pub(crate) const GROUPS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#b1568f", "#c98700", "#4a9fd4", "#7a7a7a"];
 
+/// Shades of rising ranks on light paper, as the style has them.
+pub(crate) const RANKS: [&str; 5] = ["#c5ced8", "#efb27c", "#dd7430", "#ad3d0c", "#561800"];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Axis, Canvas, Chart, Frame, csv_field, number,
+    Axis, Canvas, Chart, Frame, are_skewed, csv_field, number,
     svg::{Legend, shortened},
 };
 
@@ -87,7 +87,9 @@ impl LineChart {
         let along = |axis: usize| self.series.iter().flat_map(|s| &s.points).map(move |p| p[axis]);
         let x = Axis::around(along(0), 6);
         let x = if self.dots { x.widened(0.05) } else { x };
-        (x, Axis::around(along(1).chain(self.level), 5))
+        let y = along(1).chain(self.level);
+        let is_logarithmic = self.dots && are_skewed(y.clone());
+        (x, if is_logarithmic { Axis::around_logarithms(y) } else { Axis::around(y, 5) })
     }
 
     /// Dots of one group. Where all groups share a few places along x, each stands beside them,
@@ -102,7 +104,7 @@ impl LineChart {
         } else {
             (0.0, 0.0)
         };
-        let class = format!("f{} dot", group % COLORS);
+        let class = dot(group);
         let points = self.series[group].points.iter().filter(|point| is_finite(point));
         for (index, [x, y]) in points.enumerate() {
             let [x, y] = frame.place(*x, *y);
@@ -125,16 +127,24 @@ fn stroke(index: usize) -> String {
     format!("s{}{dash}", index % COLORS)
 }
 
+/// Colour of a group's dots.
+fn dot(index: usize) -> String {
+    format!("f{} dot", index % COLORS)
+}
+
 impl Chart for LineChart {
     fn svg(&self) -> String {
         let names = self.series.iter().enumerate();
-        let names = names.map(|(index, series)| (stroke(index), series.name.clone()));
+        let class = if self.dots { dot } else { stroke };
+        let names = names.map(|(index, series)| (class(index), series.name.clone()));
         let legend = Legend::new(names.filter(|_| self.series.len() > 1 || self.is_roc));
+        let legend = if self.dots { legend.of_markers() } else { legend };
         let height = if self.is_roc { 330.0 } else { 212.0 } + legend.height();
         let (x, y) = self.axes();
         let frame = Frame::new(height, &legend, x, y);
         let mut canvas = Canvas::new(height);
-        frame.draw(&mut canvas, &self.x_title, &self.y_title);
+        let scale = if frame.y.is_logarithmic() { " (log)" } else { "" };
+        frame.draw(&mut canvas, &self.x_title, &format!("{}{scale}", self.y_title));
         if self.is_roc {
             Self::draw_roc(&frame, &mut canvas);
         }
@@ -184,9 +194,9 @@ impl Chart for LineChart {
     }
 }
 
-/// A dot whose shape tells groups apart where colours cannot.
+/// A dot whose shape tells groups apart where colours cannot: with six colours, 24 groups differ.
 pub(crate) fn marker(class: &str, group: usize, [x, y]: [f64; 2]) -> String {
-    match group % 4 {
+    match (group + group / 12) % 4 {
         0 => format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>"),
         1 => format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.2 5.6h-6.4z\"/>", y - 3.4),
         2 => {

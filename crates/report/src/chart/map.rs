@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::{
-    Axis, Canvas, Chart, csv_field,
+    Axis, Canvas, Chart,
+    color::{GROUPS, RANKS},
+    csv_field,
     lines::marker,
     picture::{PictureError, encode_rgb},
     svg::{WIDTH, shortened},
@@ -19,6 +21,9 @@ pub struct PointMap {
     pub title: String,
     /// The groups, told apart by colour and shape.
     pub groups: Vec<MapGroup>,
+    /// Whether the groups rise from the first to the last: shades from pale to strong take the
+    /// place of colours, of which there are five.
+    pub is_ranked: bool,
 }
 
 /// Points of one kind.
@@ -52,6 +57,15 @@ impl PointMap {
         self.groups.iter().map(|group| group.points.iter().map(place).collect()).collect()
     }
 
+    /// Class of a group's colour.
+    fn class(&self, group: usize) -> String {
+        if self.is_ranked { format!("r{}", group % 5) } else { format!("f{}", group % 6) }
+    }
+
+    fn marker(&self, class: &str, group: usize, place: [f64; 2]) -> String {
+        marker(class, if self.is_ranked { 0 } else { group }, place)
+    }
+
     /// The map as a PNG of `side` x `side` pixels, without legend, on white.
     ///
     /// # Errors
@@ -62,7 +76,8 @@ impl PointMap {
         for (index, places) in
             self.places(f64::from(side), 0.03 * f64::from(side)).iter().enumerate()
         {
-            let color = rgb(super::color::GROUPS[index % 6]);
+            let color = if self.is_ranked { RANKS[index % 5] } else { GROUPS[index % 6] };
+            let color = rgb(color);
             for place in places {
                 disc(&mut pixels, side, *place, radius, color);
             }
@@ -78,15 +93,15 @@ impl Chart for PointMap {
         let height = WIDTH + 18.0 * rows as f64 + 6.0;
         let mut canvas = Canvas::new(height);
         for (index, places) in self.places(WIDTH, 12.0).iter().enumerate() {
-            let class = format!("f{} dot", index % 6);
+            let class = format!("{} dot", self.class(index));
             for place in places {
-                canvas.raw(&marker(&class, index, *place));
+                canvas.raw(&self.marker(&class, index, *place));
             }
         }
         for (index, group) in self.groups.iter().take(shown).enumerate() {
             let (row, column) = (index / 3, index % 3);
             let (x, y) = (16.0 + 128.0 * column as f64, WIDTH + 12.0 + 18.0 * row as f64);
-            canvas.raw(&marker(&format!("f{}", index % 6), index, [x, y - 4.0]));
+            canvas.raw(&self.marker(&self.class(index), index, [x, y - 4.0]));
             canvas.text("label", [x + 9.0, y], &shortened(&group.name, 18));
         }
         canvas.finish(&self.description())

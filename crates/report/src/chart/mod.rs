@@ -25,7 +25,7 @@ pub use picture::{Levels, PictureError, importance_png, overlaid_png, spectrogra
 pub use rows::{ChartRow, RowChart};
 pub use svg::{STYLE, THEME};
 
-pub(crate) use axis::{Axis, number};
+pub(crate) use axis::{Axis, are_skewed, number};
 pub(crate) use spectrogram::{SPECTROGRAM_HEIGHT, spectrogram_svg};
 pub(crate) use svg::{Canvas, Frame};
 

@@ -9,6 +9,9 @@ use super::MAGMA;
 const MOST_COLUMNS: usize = 640;
 /// Most pixels along frequency.
 const MOST_ROWS: usize = 320;
+/// Steps from black to the brightest colour: no more than the eye tells apart, since noise in finer
+/// ones takes most of a file.
+const SHADES: f32 = 63.0;
 /// Pixels of an importance picture along each axis: it is smooth and scaled up where it is shown.
 const IMPORTANCE_SIDE: usize = 96;
 /// Colour of importance: vermillion, seen by all and found in no grey.
@@ -86,7 +89,8 @@ impl Levels {
 /// [`PictureError::Empty`] without frames or bins.
 pub fn spectrogram_png(levels_db: ArrayView2<f32>, range: Levels) -> Result<Vec<u8>, PictureError> {
     let levels = shrunk(levels_db, MOST_COLUMNS, MOST_ROWS, f32::max)?;
-    let image = upright(levels.view(), |&level| (range.place(level) * 255.0).round() as u8);
+    let shade = |level: &f32| (range.place(*level) * SHADES).round() * (255.0 / SHADES);
+    let image = upright(levels.view(), |level| shade(level).round() as u8);
     let (width, height) = (levels.nrows() as u32, levels.ncols() as u32);
     encode(width, height, ColorType::Indexed, Some((MAGMA.palette(), None)), &image)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::Axis;
+use super::{Axis, lines::marker};
 use crate::page::escape;
 
 /// Width of every chart: a phone's, so that its letters stay legible there.
@@ -13,7 +13,7 @@ const LEGEND_ROW: f64 = 18.0;
 /// Length of the stroke beside a name.
 const STROKE: f64 = 18.0;
 /// Width of a letter, on average and with room to spare.
-const LETTER: f64 = 6.4;
+const LETTER: f64 = 6.9;
 
 /// Style of all charts, in the colours of [`THEME`].
 pub const STYLE: &str = include_str!("style.css");
@@ -110,7 +110,7 @@ impl Frame {
     /// A frame in a chart of this height, below its legend.
     pub(crate) fn new(height: f64, legend: &Legend, x: Axis, y: Axis) -> Self {
         let top = 10.0 + legend.height();
-        Self { left: 52.0, top, right: WIDTH - 10.0, bottom: height - 40.0, x, y }
+        Self { left: 52.0, top, right: WIDTH - 16.0, bottom: height - 40.0, x, y }
     }
 
     pub(crate) fn place(&self, x: f64, y: f64) -> [f64; 2] {
@@ -138,6 +138,8 @@ impl Frame {
 /// Names of groups, each with the class of its stroke, set in rows above a chart.
 pub(crate) struct Legend {
     entries: Vec<LegendEntry>,
+    /// Whether groups are dots, told apart by their shape, and not lines.
+    has_markers: bool,
     pub(crate) rows: usize,
 }
 
@@ -164,7 +166,12 @@ impl Legend {
             left += width + 16.0;
         }
         let rows = if entries.is_empty() { 0 } else { row + 1 };
-        Self { entries, rows }
+        Self { entries, has_markers: false, rows }
+    }
+
+    /// The same for groups of dots.
+    pub(crate) fn of_markers(self) -> Self {
+        Self { has_markers: true, ..self }
     }
 
     /// Height of all rows.
@@ -173,9 +180,13 @@ impl Legend {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas) {
-        for LegendEntry { class, name, left, row } in &self.entries {
+        for (group, LegendEntry { class, name, left, row }) in self.entries.iter().enumerate() {
             let y = 14.0 + LEGEND_ROW * *row as f64;
-            canvas.line(class, [*left, y - 4.0], [left + STROKE, y - 4.0]);
+            if self.has_markers {
+                canvas.raw(&marker(class, group, [left + 0.5 * STROKE, y - 4.0]));
+            } else {
+                canvas.line(class, [*left, y - 4.0], [left + STROKE, y - 4.0]);
+            }
             canvas.text("label", [left + STROKE + 6.0, y], name);
         }
     }

@@ -1,30 +1,28 @@
 //! Clips one by one: sound, spectrogram, what raised the score, and the nearest normal clip.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use offkey_core::{Clip, Condition};
 
 use super::{
     data::{AudioClip, ClipCard, NearestNormal, Picture, Role},
-    embed::{data_url, escape},
+    embed::{breakable, data_url, escape},
 };
 use crate::chart::spectrogram_svg;
 
-/// Cards grouped by role; sound from the first card on until `audio_bytes` are spent.
+/// The order in which roles are shown.
+const ROLES: [Role; 5] =
+    [Role::Chosen, Role::MostAnomalous, Role::FalseAlarm, Role::Miss, Role::MostNormal];
+
+/// Cards grouped by role, with as much sound as `audio_bytes` hold.
 pub(crate) fn clips(cards: &[ClipCard], audio_bytes: usize) -> String {
-    let mut budget = Budget { bytes: audio_bytes };
-    let mut bodies: Vec<(Role, String)> = Vec::new();
-    for (index, card) in cards.iter().enumerate() {
-        bodies.push((card.role, article(index, card, &mut budget)));
-    }
+    let heard = Heard::of(cards, audio_bytes);
     let mut html = String::new();
-    for role in [Role::Chosen, Role::MostAnomalous, Role::FalseAlarm, Role::Miss, Role::MostNormal]
-    {
-        let of_role: Vec<&String> =
-            bodies.iter().filter(|(of, _)| *of == role).map(|(_, body)| body).collect();
-        if !of_role.is_empty() {
+    for role in ROLES {
+        let mut of_role = cards.iter().enumerate().filter(|(_, card)| card.role == role).peekable();
+        if of_role.peek().is_some() {
             let _ = write!(html, "<h3>{}</h3>", heading(role));
-            html.extend(of_role.into_iter().map(String::as_str));
+            html.extend(of_role.map(|(index, card)| article(index, card, &heard)));
         }
     }
     html
@@ -59,29 +57,61 @@ fn heading(role: Role) -> &'static str {
     }
 }
 
-/// Bytes of sound that the page can still take.
-struct Budget {
-    bytes: usize,
+/// Whose sound the page can take: of cards by their index, and of their nearest normal clips.
+struct Heard {
+    clips: BTreeSet<usize>,
+    nearest: BTreeSet<usize>,
 }
 
-impl Budget {
-    fn player(&mut self, audio: Option<&AudioClip>, name: &str) -> String {
-        let Some(audio) = audio else { return String::new() };
-        let url = data_url("audio/wav", &audio.wav);
-        if url.len() > self.bytes {
+impl Heard {
+    /// The shown clips come before those they are compared with, each in the order of the page.
+    fn of(cards: &[ClipCard], mut bytes: usize) -> Self {
+        let in_order = || {
+            let of_role =
+                |role| cards.iter().enumerate().filter(move |(_, card)| card.role == role);
+            ROLES.into_iter().flat_map(of_role)
+        };
+        let mut fits = |audio: Option<&AudioClip>| {
+            let Some(size) = audio.map(AudioClip::url_bytes) else { return false };
+            let fits = size <= bytes;
+            bytes -= if fits { size } else { 0 };
+            fits
+        };
+        let clips = in_order().filter(|(_, card)| fits(card.audio.as_ref()));
+        let clips = clips.map(|(index, _)| index).collect();
+        let nearest = in_order().filter(|(_, card)| fits(nearest_audio(card)));
+        Self { clips, nearest: nearest.map(|(index, _)| index).collect() }
+    }
+}
+
+fn nearest_audio(card: &ClipCard) -> Option<&AudioClip> {
+    card.nearest.as_ref().and_then(|nearest| nearest.audio.as_ref())
+}
+
+impl AudioClip {
+    fn media_type(&self) -> &'static str {
+        if self.file.starts_with(b"fLaC") { "audio/flac" } else { "audio/wav" }
+    }
+
+    /// Length of its `data:` URL: four letters for three bytes, and the words before them.
+    fn url_bytes(&self) -> usize {
+        "data:;base64,".len() + self.media_type().len() + 4 * self.file.len().div_ceil(3)
+    }
+
+    fn player(&self, is_heard: bool, name: &str) -> String {
+        if !is_heard {
             return "<p class=\"remark\">Sound left out to keep this page small.</p>".to_owned();
         }
-        self.bytes -= url.len();
-        let name = escape(name);
+        let (url, name) = (data_url(self.media_type(), &self.file), escape(name));
         format!(
             "<audio controls preload=\"metadata\" aria-label=\"Sound of {name}\" src=\"{url}\"></audio>"
         )
     }
 }
 
-fn article(index: usize, card: &ClipCard, budget: &mut Budget) -> String {
+fn article(index: usize, card: &ClipCard, heard: &Heard) -> String {
     let anchor = anchor(index);
-    let name = escape(&card.clip.name);
+    let name = breakable(&card.clip.name);
     let words: Vec<String> = card.words.iter().map(|words| escape(words)).collect();
     let words = match words.join("</li><li>").as_str() {
         "" => String::new(),
@@ -101,10 +131,12 @@ fn article(index: usize, card: &ClipCard, budget: &mut Budget) -> String {
         card.overlay.as_ref(),
         &card.clip,
         &card.words,
-    ) + &budget.player(card.audio.as_ref(), &card.clip.name)
+    ) + &player(card.audio.as_ref(), heard.clips.contains(&index), &card.clip)
         + toggle;
-    let nearest =
-        card.nearest.as_ref().map_or_else(String::new, |nearest| nearest_pane(nearest, budget));
+    let nearest = card
+        .nearest
+        .as_ref()
+        .map_or_else(String::new, |nearest| nearest_pane(nearest, heard.nearest.contains(&index)));
     format!(
         "<article id=\"{anchor}\" class=\"clip\" aria-labelledby=\"{anchor}-h\">\
          <h4 id=\"{anchor}-h\">{name}</h4><p class=\"known\">{}</p>{words}\
@@ -113,13 +145,17 @@ fn article(index: usize, card: &ClipCard, budget: &mut Budget) -> String {
     )
 }
 
-fn nearest_pane(nearest: &NearestNormal, budget: &mut Budget) -> String {
+fn player(audio: Option<&AudioClip>, is_heard: bool, clip: &Clip) -> String {
+    audio.map_or_else(String::new, |audio| audio.player(is_heard, &clip.name))
+}
+
+fn nearest_pane(nearest: &NearestNormal, is_heard: bool) -> String {
     let title = format!("Nearest normal clip, distance {:.3}", nearest.distance);
     let picture = pane(&title, nearest.spectrogram.as_ref(), None, &nearest.clip, &[]);
-    let player = budget.player(nearest.audio.as_ref(), &nearest.clip.name);
+    let player = player(nearest.audio.as_ref(), is_heard, &nearest.clip);
     format!(
         "<div class=\"pane\">{picture}{player}<p class=\"remark\">{}</p></div>",
-        escape(&nearest.clip.name)
+        breakable(&nearest.clip.name)
     )
 }
 
@@ -129,7 +165,7 @@ fn known(card: &ClipCard) -> String {
     let mut facts = vec![escape(&format!("{} {}", clip.machine, clip.section))];
     facts.extend(clip.domain.map(|domain| domain.to_string()));
     if !clip.attributes.is_empty() {
-        facts.push(escape(&clip.attributes));
+        facts.push(breakable(&clip.attributes));
     }
     facts.push(format!("score <b>{:.3}</b>", card.score));
     if let Some(threshold) = card.threshold {

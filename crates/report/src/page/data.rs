@@ -36,8 +36,8 @@ pub struct PageData {
     pub recipe_toml: String,
     /// The run's manifest.
     pub manifest_json: String,
-    /// Largest page in bytes; `None` means [`PageData::DEFAULT_LIMIT_BYTES`]. Audio is left out,
-    /// from the last clip backwards, where it would not fit.
+    /// Largest page in bytes; `None` means [`PageData::DEFAULT_LIMIT_BYTES`]. Sound is left out
+    /// where it would not fit: first that of nearest normal clips, from the last clip backwards.
     pub limit_bytes: Option<usize>,
 }
 
@@ -241,7 +241,7 @@ pub struct Picture {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AudioClip {
-    /// A WAV file's bytes.
+    /// The bytes of a WAV or a FLAC file.
     #[serde(with = "base64_bytes")]
-    pub wav: Vec<u8>,
+    pub file: Vec<u8>,
 }

@@ -19,6 +19,11 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// A name as HTML content that may be broken after an underscore or a slash, not within a word.
+pub(crate) fn breakable(name: &str) -> String {
+    escape(name).replace('_', "_<wbr>").replace('/', "/<wbr>")
+}
+
 /// JSON that can stand inside a `<script>` element: no `<`, `>` or `&`, no line separators that
 /// JavaScript would read as line ends.
 pub(crate) fn script_json(value: &impl Serialize) -> String {
@@ -60,6 +65,11 @@ mod tests {
             escape("<script>\"'&</script>"),
             "&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;"
         );
+    }
+
+    #[test]
+    fn a_name_breaks_at_its_joints_and_stays_text() {
+        assert_eq!(breakable("</p>a_b"), "&lt;/<wbr>p&gt;a_<wbr>b");
     }
 
     #[test]

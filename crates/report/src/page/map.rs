@@ -102,17 +102,19 @@ fn columns<'a>(map: &'a EmbeddingMap, data: &PageData) -> Columns<'a> {
     }
 }
 
+const NORMAL: &str = "normal";
+
 /// The word that a point is grouped by.
 type Word = fn(&MapPoint) -> String;
 
-/// Groupings by machine, section, label, domain and split that tell at least two kinds apart; the
-/// machine always.
+/// Groupings by machine, section, label, domain and split that tell at least two kinds apart, the
+/// section where a machine has several; the machine always.
 fn groupings(map: &EmbeddingMap) -> Vec<Grouping> {
     let all: [(&'static str, Word); 5] = [
         ("machine", |p| p.clip.machine.clone()),
         ("section", |p| format!("{} {}", p.clip.machine, p.clip.section)),
         ("label", |p| match p.clip.condition {
-            Some(Condition::Normal) => "normal".to_owned(),
+            Some(Condition::Normal) => NORMAL.to_owned(),
             Some(Condition::Anomaly) => "anomalous".to_owned(),
             None => "unknown".to_owned(),
         }),
@@ -122,13 +124,24 @@ fn groupings(map: &EmbeddingMap) -> Vec<Grouping> {
     let grouping = |&(name, word): &(&'static str, Word)| {
         let of_points: Vec<String> = map.points.iter().map(word).collect();
         let words: BTreeSet<&String> = of_points.iter().collect();
-        let words: Vec<String> = words.into_iter().cloned().collect();
-        let index = |word: &String| words.binary_search(word).unwrap_or_default();
+        let mut words: Vec<String> = words.into_iter().cloned().collect();
+        if name == "label" {
+            // Colours as in the histograms: normal clips first.
+            words.sort_by_key(|word| word != NORMAL);
+        }
+        let index = |word: &String| words.iter().position(|other| other == word);
+        let index = |word: &String| index(word).unwrap_or_default();
         let of = of_points.iter().map(index).collect();
         Grouping { name, words, of }
     };
-    let groupings = all.iter().map(grouping);
-    groupings.filter(|grouping| grouping.name == "machine" || grouping.words.len() > 1).collect()
+    let groupings: Vec<Grouping> = all.iter().map(grouping).collect();
+    let machines = groupings[0].words.len();
+    let says_more = |grouping: &Grouping| match grouping.name {
+        "machine" => true,
+        "section" => grouping.words.len() > machines,
+        _ => grouping.words.len() > 1,
+    };
+    groupings.into_iter().filter(says_more).collect()
 }
 
 /// How well the map keeps each kind together, in words.

@@ -4,7 +4,13 @@ use std::fmt::Write;
 
 use offkey_core::{Condition, ScoreRow};
 
-use super::{PageData, clips::anchor_of, data::SectionScores, embed::escape, summary::plural};
+use super::{
+    PageData,
+    clips::anchor_of,
+    data::SectionScores,
+    embed::{breakable, escape},
+    summary::plural,
+};
 
 /// Rows shown at once per kind of mistake.
 const FIRST_ROWS: usize = 10;
@@ -78,8 +84,8 @@ fn rows_table(name: &str, lines: &[String]) -> String {
 fn line(data: &PageData, (section, row): &Mistake) -> String {
     let clip = &row.clip;
     let name = match anchor_of(&data.clips, clip) {
-        Some(anchor) => format!("<a href=\"#{anchor}\">{}</a>", escape(&clip.name)),
-        None => escape(&clip.name),
+        Some(anchor) => format!("<a href=\"#{anchor}\">{}</a>", breakable(&clip.name)),
+        None => breakable(&clip.name),
     };
     format!(
         "<tr><th scope=\"row\">{name}</th><td>{} {}</td><td>{}</td><td>{}</td><td>{:.3}</td><td>{}</td></tr>",

@@ -38,26 +38,41 @@
   const data = JSON.parse($("map-data").textContent);
   const canvas = $("map-canvas"), tip = $("map-tip"), panel = $("map-panel"), legend = $("map-legend");
   const GRID = 9999, count = data.names.length;
-  const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
   const scored = data.scores.filter((score) => score !== null);
-  const lowest = Math.min(...quantiles(scored)), highest = Math.max(...quantiles(scored));
+  const [lowest, median, highest] = quantiles(scored);
+  // Scores pressed to the low end are told apart by their logarithm.
+  const scaled = lowest > 0 && median - lowest < 0.1 * (highest - lowest) ? Math.log : (score) => score;
+  // The most anomalous are drawn last, above the others.
+  const rising = data.scores.map((_, point) => point).sort((a, b) => (data.scores[a] ?? -Infinity) - (data.scores[b] ?? -Infinity));
   let view = { x: GRID / 2, y: GRID / 2, span: GRID * 1.06 };
   let hovered = -1, chosen = -1, hidden = new Set(), colorBy = $("map-color").value;
 
-  // The range that colours cover: all but the most extreme hundredth at each end.
+  // The range that colours cover, all but the most extreme hundredth at each end, and its middle.
   function quantiles(values) {
     const sorted = [...values].sort((a, b) => a - b);
-    return sorted.length ? [sorted[Math.floor(sorted.length * 0.01)], sorted[Math.ceil(sorted.length * 0.99) - 1]] : [0, 1];
+    const at = (share) => sorted[Math.round((sorted.length - 1) * share)];
+    return sorted.length ? [at(0.01), at(0.5), at(0.99)] : [0, 0, 1];
   }
   const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const grouping = () => (colorBy === "score" ? null : data.groups[colorBy]);
   const kindOf = (point) => (grouping() ? grouping().of[point] : 0);
   const isShown = (point) => !grouping() || !hidden.has(kindOf(point));
 
-  function scoreColor(score) {
-    if (score === null) return style("--g6");
-    const share = Math.max(0, Math.min(1, (score - lowest) / (highest - lowest || 1)));
-    return VIRIDIS[Math.round(share * (VIRIDIS.length - 1))];
+  // From pale to strong, whatever the paper: 33 steps between the five stops of the style.
+  function ramp() {
+    const stops = Array.from({ length: 5 }, (_, index) => style(`--r${index}`));
+    const channels = (stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16));
+    return Array.from({ length: 33 }, (_, step) => {
+      const below = Math.min(3, Math.floor(step / 8)), share = step / 8 - below;
+      const [a, b] = [channels(stops[below]), channels(stops[below + 1])];
+      return `rgb(${a.map((value, channel) => Math.round(value + share * (b[channel] - value))).join(" ")})`;
+    });
+  }
+
+  function scoreColor(colors, score) {
+    if (score === null) return null;
+    const share = (scaled(Math.max(lowest, score)) - scaled(lowest)) / (scaled(highest) - scaled(lowest) || 1);
+    return colors[Math.round(Math.min(1, share) * 32)];
   }
 
   function place(point) {
@@ -68,7 +83,8 @@
     ];
   }
 
-  // Circle, triangle, square, diamond: groups stay apart without colour.
+  // Circle, triangle, square, diamond: groups stay apart without colour, and 24 with it.
+  const shapeOf = (kind) => (kind + Math.floor(kind / 12)) % 4;
   function trace(brush, shape, x, y, size) {
     brush.beginPath();
     if (shape === 0) brush.arc(x, y, size, 0, 7);
@@ -96,14 +112,15 @@
     brush.scale(density, density);
     const colors = Array.from({ length: 6 }, (_, index) => style(`--g${index}`));
     const size = Math.max(1.7, Math.min(4, 90 / Math.sqrt(count))) * Math.min(2, Math.sqrt(GRID / view.span));
+    const scoreColors = grouping() ? [] : ramp(), unscored = style("--rule");
     brush.globalAlpha = count > 3000 ? 0.6 : 0.8;
-    for (let point = 0; point < count; point++) {
+    for (const point of rising) {
       if (!isShown(point)) continue;
       const [x, y] = place(point);
       if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
       const kind = kindOf(point);
-      brush.fillStyle = grouping() ? colors[kind % 6] : scoreColor(data.scores[point]);
-      trace(brush, kind % 4, x, y, size);
+      brush.fillStyle = grouping() ? colors[kind % 6] : scoreColor(scoreColors, data.scores[point]) ?? unscored;
+      trace(brush, shapeOf(kind), x, y, size);
       brush.fill();
       if (data.cards[point] !== null) {
         brush.strokeStyle = style("--ink");
@@ -176,12 +193,10 @@
   function drawLegend() {
     legend.replaceChildren();
     if (!grouping()) {
-      const ramp = document.createElement("span");
-      ramp.className = "ramp";
-      const bar = document.createElement("i");
-      bar.style.background = `linear-gradient(90deg, ${VIRIDIS.join(",")})`;
-      ramp.append(lowest.toFixed(3), bar, `${highest.toFixed(3)} and above`);
-      legend.append(ramp);
+      const key = document.createElement("span");
+      key.className = "ramp";
+      key.append(lowest.toFixed(3), document.createElement("i"), `${highest.toFixed(3)} and above${scaled === Math.log ? ", logarithmic" : ""}; palest: not scored`);
+      legend.append(key);
       return;
     }
     grouping().words.slice(0, 60).forEach((word, kind) => {
@@ -189,7 +204,7 @@
       button.type = "button";
       button.setAttribute("aria-pressed", String(!hidden.has(kind)));
       const marks = ['<circle cx="5" cy="5" r="4"/>', '<path d="M5 .5l4.5 8h-9z"/>', '<path d="M1 1h8v8H1z"/>', '<path d="M5 0l5 5-5 5-5-5z"/>'];
-      button.innerHTML = `<svg viewBox="0 0 10 10" aria-hidden="true" style="fill:var(--g${kind % 6})">${marks[kind % 4]}</svg>`;
+      button.innerHTML = `<svg viewBox="0 0 10 10" aria-hidden="true" style="fill:var(--g${kind % 6})">${marks[shapeOf(kind)]}</svg>`;
       button.append(word);
       button.addEventListener("click", () => {
         if (!hidden.delete(kind)) hidden.add(kind);
@@ -257,6 +272,7 @@
   $("map-color").addEventListener("change", () => { colorBy = $("map-color").value; hidden = new Set(); drawLegend(); redraw(); });
   new ResizeObserver(() => redraw()).observe(canvas);
   drawLegend();
-  choose(data.cards.reduce((best, card, point) => (card !== null && (best < 0 || card < data.cards[best]) ? point : best), -1), false);
+  const first = document.querySelector("article.clip");
+  choose(data.cards.findIndex((card) => first && `clip-${card}` === first.id), false);
   redraw();
 })();
