@@ -6,6 +6,7 @@ use std::{
 };
 
 use offkey_embed::{TrainError, loss::LossError};
+use offkey_synth::SynthError;
 
 use crate::monitor::ModelFileError;
 
@@ -29,9 +30,18 @@ pub enum OffkeyError {
         /// The cause, with its line.
         source: serde_json::Error,
     },
-    /// The output folder holds something already.
+    /// There is no graphics card to compute on.
+    #[error("this build cannot compute on a graphics card")]
+    NoGpu,
+    /// The output folder holds a run already.
     #[error("`{}` is not empty", path.display())]
     RunExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The output folder holds something already, and it is no run.
+    #[error("`{}` is not empty", path.display())]
+    OutputExists {
         /// The folder.
         path: PathBuf,
     },
@@ -40,6 +50,14 @@ pub enum OffkeyError {
     NotARun {
         /// The folder.
         path: PathBuf,
+    },
+    /// One run is meant, and there are several.
+    #[error("`{}` holds a run a seed", path.display())]
+    SeveralSeeds {
+        /// The folder.
+        path: PathBuf,
+        /// The first seed's run.
+        first: PathBuf,
     },
     /// Another process works in the run.
     #[error("another process is working in `{}`", path.display())]
@@ -112,6 +130,16 @@ pub enum OffkeyError {
         /// Where.
         data: String,
     },
+    /// No test clip has normal clips of its own section to be compared with.
+    #[error(
+        "none of {total} test clips can be scored: no normal training clip of {section}, nor of any other section to be tested"
+    )]
+    NothingComparable {
+        /// Test clips found.
+        total: usize,
+        /// The first clip's machine and section.
+        section: String,
+    },
     /// Training or embedding failed.
     #[error(transparent)]
     Embed(Box<dyn std::error::Error + Send + Sync>),
@@ -133,7 +161,7 @@ pub enum OffkeyError {
     Map(offkey_report::TsneError),
     /// Synthetic data cannot be made.
     #[error(transparent)]
-    Synth(#[from] offkey_synth::SynthError),
+    Synth(#[from] SynthError),
     /// The number of threads cannot be set.
     #[error("cannot use {found} threads, expected at least 1, set before any work")]
     Threads {
@@ -185,6 +213,14 @@ pub enum OffkeyError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// Some of several recordings could not be scored.
+    #[error("{failed} of {total} recordings could not be scored")]
+    Unscored {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
     },
     /// Some of several recordings could not be explained.
     #[error("{failed} of {total} recordings could not be explained")]
@@ -334,9 +370,13 @@ impl OffkeyError {
                 | Self::Backend { .. }
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
+                | Self::OutputExists { .. }
                 | Self::OtherSource { .. }
                 | Self::KeptInSource { .. }
                 | Self::NotARun { .. }
+                | Self::SeveralSeeds { .. }
+                | Self::Synth(SynthError::Strangers { .. })
+                | Self::NoGpu
                 | Self::OtherRun { .. }
                 | Self::UnknownSection { .. }
                 | Self::NothingToMask
@@ -363,9 +403,16 @@ impl OffkeyError {
             Self::OtherRun { .. } => {
                 "say --resume with what it was begun with, choose another --out, or say --force"
             }
+            Self::NotARun { path } if path.is_file() => {
+                "name the folder of a run; a recording is scored with --model RUN"
+            }
             Self::NotARun { .. } => {
                 "name a folder that `offkey run --out` wrote, or an empty one to write to"
             }
+            Self::SeveralSeeds { first, .. } => {
+                return Some(format!("name one of them, as `{}`", first.display()));
+            }
+            Self::NoGpu => "say `--device cpu`, or build with the cargo feature `gpu`",
             Self::RunLocked { .. } => "wait for it, or end it",
             Self::StageMissing { run_first, .. } => {
                 return Some(format!("run `offkey {run_first}` first"));
@@ -383,11 +430,17 @@ impl OffkeyError {
             Self::NoTrainingClips { .. } => {
                 "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised"
             }
+            Self::NothingComparable { .. } => {
+                "every machine and section is compared with normal recordings of its own; `offkey data inspect` shows what was recognised"
+            }
             Self::NoTestClips { .. } => {
                 "give test clips as well, or use the model with `offkey score CLIP --model RUN`"
             }
             Self::NoAutoencoder { .. } => {
                 "an autoencoder needs normal training clips of its own machine"
+            }
+            Self::OutputExists { .. } | Self::Synth(SynthError::Strangers { .. }) => {
+                "name another folder with --out"
             }
             Self::NoOutput { .. } => "name a folder with --out",
             Self::Embed(error) if is_one_class(error.as_ref()) => {
