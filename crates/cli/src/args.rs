@@ -163,7 +163,7 @@ pub(crate) struct ReportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
-    /// A run's folder, or clips to score with --model
+    /// A run's folder; or clips, or folders of them, to score with --model
     #[arg(value_name = "RUN|CLIP", required_unless_present = "embeddings")]
     pub(crate) inputs: Vec<PathBuf>,
     /// Score single clips with this run's model
@@ -271,6 +271,9 @@ pub(crate) struct StudyArgs {
 pub(crate) struct RecipesArgs {
     /// Print this recipe's TOML
     pub(crate) name: Option<String>,
+    /// Print as JSON, every default spelled out
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

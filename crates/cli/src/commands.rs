@@ -7,8 +7,8 @@ use std::{
 
 use clap::CommandFactory;
 use offkey::{
-    BUILT_IN, Compute, Detector, Existing, ExplainRequest, Metrics, OffkeyError, PlantRequest,
-    Progress, Recipe, RunMetrics, RunRequest, Seeds, SynthConfig,
+    BUILT_IN, ClipScore, Compute, Detector, Existing, ExplainRequest, Metrics, OffkeyError,
+    PlantRequest, Progress, Recipe, RunMetrics, RunRequest, Seeds, SynthConfig,
     study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
 use serde::Serialize;
@@ -108,17 +108,46 @@ fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), OffkeyError> {
             bars,
         )?;
         print_metrics(&metrics, args.json);
+        if !args.json {
+            let last = args.out.as_ref().map_or_else(
+                || "the scores of the clips are written where --out names a folder".to_owned(),
+                |out| format!("scores, thresholds and decisions: {}", out.display()),
+            );
+            print(&format!("\n{last}\n"));
+        }
         return Ok(());
     }
     let Some(model) = &args.model else {
         return args.inputs.iter().try_for_each(|run| offkey::score(run, bars));
     };
     let detector = Detector::load(model)?;
-    let scores = detector.score(&args.inputs, args.machine.as_deref(), args.section.as_deref())?;
+    let paths = offkey::recordings(&args.inputs)?;
+    let mut scores = Vec::new();
+    for path in &paths {
+        let (machine, section) = (args.machine.as_deref(), args.section.as_deref());
+        match detector.score(std::slice::from_ref(path), machine, section) {
+            // One clip that cannot be used keeps no other from its score.
+            Err(error @ (OffkeyError::Audio(_) | OffkeyError::UnknownSection { .. }))
+                if paths.len() > 1 =>
+            {
+                bars.warn(&error.to_string());
+            }
+            scored => scores.extend(scored?),
+        }
+    }
     if args.json {
         print_json(&scores);
-        return Ok(());
+    } else {
+        print_clip_scores(&scores);
     }
+    let failed = paths.len() - scores.len();
+    if failed > 0 {
+        return Err(OffkeyError::Unscored { failed, total: paths.len() });
+    }
+    Ok(())
+}
+
+fn print_clip_scores(scores: &[ClipScore]) {
     let rows: Vec<Vec<String>> = scores
         .iter()
         .map(|clip| {
@@ -132,7 +161,6 @@ fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), OffkeyError> {
         })
         .collect();
     print(&table::render(&["clip", "compared with", "score", "threshold", "decision"], &rows));
-    Ok(())
 }
 
 fn evaluate(args: &EvaluateArgs, bars: &Bars) -> Result<(), OffkeyError> {
@@ -239,7 +267,18 @@ fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
 
 fn recipes(args: &RecipesArgs) -> Result<(), OffkeyError> {
     if let Some(name) = &args.name {
-        print(&Recipe::load(name, &[])?.to_toml());
+        let recipe = Recipe::load(name, &[])?;
+        if args.json {
+            print_json(&recipe);
+        } else {
+            print(&recipe.to_toml());
+        }
+        return Ok(());
+    }
+    if args.json {
+        let recipes: Result<Vec<Recipe>, _> =
+            BUILT_IN.iter().map(|built_in| Recipe::load(built_in.name, &[])).collect();
+        print_json(&recipes?);
         return Ok(());
     }
     let mut rows = Vec::new();
@@ -267,7 +306,7 @@ fn inspect(args: &InspectArgs, bars: &Bars) -> Result<(), OffkeyError> {
         .map(|group| {
             vec![
                 format!("{} {}", group.machine, group.section),
-                group.split.to_string(),
+                word(group.split.map(|s| s.to_string())),
                 word(group.domain.map(|d| d.to_string())),
                 word(group.label.map(|l| l.to_string())),
                 group.clips.to_string(),

@@ -61,8 +61,10 @@ impl Detector {
     /// Loads the model and the references of a run.
     ///
     /// # Errors
-    /// [`OffkeyError`] when the run lacks its model or its embeddings, or a file is damaged.
+    /// [`OffkeyError`] when the run lacks its model or its embeddings, a file is damaged, or the
+    /// folder holds a run a seed.
     pub fn load(root: &Path) -> Result<Self, OffkeyError> {
+        run_folder::refuse_several_seeds(root)?;
         let folder = RunFolder::open_to_read(root)?;
         let recipe = Recipe::read(&folder.recipe())?;
         let manifest: Manifest = run_folder::read_json(&folder.manifest())?;

@@ -47,8 +47,8 @@ pub struct ClipGroup {
     pub machine: String,
     /// Section.
     pub section: String,
-    /// Split.
-    pub split: Split,
+    /// Split, where known.
+    pub split: Option<Split>,
     /// Domain, where known.
     pub domain: Option<Domain>,
     /// Label, where known.
@@ -210,6 +210,9 @@ fn duplicate(path: &Path, first: &Path) -> Finding {
 fn odd_lengths(lengths_s: &[(usize, f64)], paths: &[&Path]) -> (Option<[f64; 3]>, Vec<Finding>) {
     /// Share of clips of one length from which on the others are worth a line each.
     const USUAL_SHARE: f64 = 0.9;
+    /// Clips so many times longer or shorter than the median are worth a line in any case; lengths
+    /// differ by three times in the challenge of 2023 and later.
+    const STRANGE_RATIO: f64 = 4.0;
     let mut sorted: Vec<f64> = lengths_s.iter().map(|&(_, seconds)| seconds).collect();
     sorted.sort_by(f64::total_cmp);
     let (Some(&shortest), Some(&longest)) = (sorted.first(), sorted.last()) else {
@@ -219,16 +222,17 @@ fn odd_lengths(lengths_s: &[(usize, f64)], paths: &[&Path]) -> (Option<[f64; 3]>
     let odd: Vec<_> =
         lengths_s.iter().filter(|(_, seconds)| (seconds - median).abs() > 0.01 * median).collect();
     let most_are_usual = (odd.len() as f64) < (1.0 - USUAL_SHARE) * sorted.len() as f64;
-    let findings = if most_are_usual {
-        odd.into_iter()
-            .map(|&(index, seconds)| {
-                let message = format!("lasts {seconds:.2} s, most others {median:.2} s");
-                finding("odd-length", paths[index], &message)
-            })
-            .collect()
-    } else {
-        Vec::new()
-    };
+    let findings = odd
+        .into_iter()
+        .filter(|(_, seconds)| {
+            let ratio = seconds / median;
+            most_are_usual || !(1.0 / STRANGE_RATIO..=STRANGE_RATIO).contains(&ratio)
+        })
+        .map(|&(index, seconds)| {
+            let message = format!("lasts {seconds:.2} s, the median is {median:.2} s");
+            finding("odd-length", paths[index], &message)
+        })
+        .collect();
     (Some([shortest, median, longest]), findings)
 }
 
@@ -247,7 +251,7 @@ fn groups(dataset: &Dataset) -> Vec<ClipGroup> {
         .map(|((machine, section, split, domain, label), (clips, attributes))| ClipGroup {
             machine,
             section,
-            split,
+            split: (split != Split::Unassigned).then_some(split),
             domain,
             label,
             clips,

@@ -94,7 +94,8 @@ impl Stopwatch {
         if let (Some(before), Some(after)) = (self.cpu, cpu_seconds()) {
             *manifest.cpu_seconds.entry(stage.to_owned()).or_default() += after - before;
         }
-        manifest.peak_memory_bytes = peak_memory_bytes();
+        // A stage redone by itself needs less than training did.
+        manifest.peak_memory_bytes = manifest.peak_memory_bytes.max(peak_memory_bytes());
     }
 }
 

@@ -45,7 +45,7 @@ pub struct PlantReport {
 /// Groups of recordings stay on one side. The kinds of fault are dealt in turn.
 ///
 /// # Errors
-/// [`OffkeyError::RunExists`] when `out` holds a manifest already, [`OffkeyError::NoTrainingClips`]
+/// [`OffkeyError::OutputExists`] when `out` holds a manifest already, [`OffkeyError::NoTrainingClips`]
 /// when nothing can be held out, else whatever keeps a recording from being read or written.
 pub fn plant_faults(
     request: &PlantRequest,
@@ -53,7 +53,7 @@ pub fn plant_faults(
 ) -> Result<PlantReport, OffkeyError> {
     let manifest = request.out.join("manifest.csv");
     if manifest.exists() {
-        return Err(OffkeyError::RunExists { path: request.out.clone() });
+        return Err(OffkeyError::OutputExists { path: request.out.clone() });
     }
     let mut dataset = Dataset::read_all(&request.data, &[])?;
     let total = dataset.clips.len();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use offkey_core::{Clip, Dataset, Seed, Split, Year, table};
-use offkey_embed::Compute;
+use offkey_embed::{Compute, DeviceKind};
 use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,9 @@ pub const DEFAULT_CACHE_BYTES: u64 = 512 << 20;
 /// # Errors
 /// [`OffkeyError`]; whatever was finished before stays in the folder and can be resumed.
 pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunMetrics, OffkeyError> {
+    if request.compute.device == DeviceKind::Gpu && !cfg!(feature = "gpu") {
+        return Err(OffkeyError::NoGpu);
+    }
     let dataset = Dataset::read_all(&request.data, &request.truth)?;
     let cache = Arc::new(WaveCache::new(request.cache_bytes));
     match &request.seeds {
@@ -163,15 +166,18 @@ fn run_one(
 }
 
 /// Trains the model of a run again, from the clips it knows; with `resume` only what is missing.
+/// Of a folder of several seeds, this and the other stages redo each.
 ///
 /// # Errors
 /// [`OffkeyError`], among them when the run is absent or in use.
 pub fn train(root: &Path, resume: bool, progress: &dyn Progress) -> Result<(), OffkeyError> {
-    let mut run = Run::open(root, progress)?;
-    if resume && run.manifest.is_done("train") {
-        return Ok(());
-    }
-    run.train(resume)
+    for_each_seed(root, |root| {
+        let mut run = Run::open(root, progress)?;
+        if resume && run.manifest.is_done("train") {
+            return Ok(());
+        }
+        run.train(resume)
+    })
 }
 
 /// Redoes a run's embeddings from its model.
@@ -179,7 +185,7 @@ pub fn train(root: &Path, resume: bool, progress: &dyn Progress) -> Result<(), O
 /// # Errors
 /// [`OffkeyError`], among them when there is no model.
 pub fn embed(root: &Path, progress: &dyn Progress) -> Result<(), OffkeyError> {
-    Run::open(root, progress)?.embed()
+    for_each_seed(root, |root| Run::open(root, progress)?.embed())
 }
 
 /// Redoes a run's scores and decisions from its embeddings.
@@ -187,7 +193,21 @@ pub fn embed(root: &Path, progress: &dyn Progress) -> Result<(), OffkeyError> {
 /// # Errors
 /// [`OffkeyError`], among them when there are no embeddings.
 pub fn score(root: &Path, progress: &dyn Progress) -> Result<(), OffkeyError> {
-    Run::open(root, progress)?.score()
+    for_each_seed(root, |root| Run::open(root, progress)?.score())
+}
+
+/// Does a stage's work on a run, or on every run of a folder of several seeds.
+fn for_each_seed(
+    root: &Path,
+    work: impl Fn(&Path) -> Result<(), OffkeyError>,
+) -> Result<(), OffkeyError> {
+    RunFolder::open_to_read(root)?;
+    let seeds = seed_folders(root)?;
+    if seeds.is_empty() {
+        return work(root);
+    }
+    let _locked = RunFolder::open(root)?;
+    seeds.iter().try_for_each(|(_, seed)| work(seed))
 }
 
 /// Redoes a run's metrics from its scores; of a folder of several seeds, their mean and deviation.
@@ -221,6 +241,7 @@ pub fn evaluate(
 /// # Errors
 /// [`OffkeyError`], among them when there are no embeddings.
 pub fn map(root: &Path, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
+    run_folder::refuse_several_seeds(root)?;
     let mut run = Run::open(root, progress)?;
     if matches!(run.recipe.model, ModelConfig::Autoencoder(_)) {
         return Err(OffkeyError::NothingToMap);

@@ -28,9 +28,10 @@ pub enum Existing {
     Replace,
 }
 
-/// The files a run may hold; beginning anew removes these, seeds' folders, and nothing else.
+/// The files a run may hold; beginning anew removes these, seeds' folders, and nothing else. First
+/// goes what says how far the run has come, last what makes the folder a run, so that one cleared
+/// halfway can be begun again.
 const OURS: [&str; 27] = [
-    "recipe.toml",
     "manifest.json",
     "clips.csv",
     "skipped.csv",
@@ -57,14 +58,15 @@ const OURS: [&str; 27] = [
     "tsne_score.svg",
     "tsne_score.png",
     "explain",
+    "recipe.toml",
 ];
 
 impl RunFolder {
     /// Makes a run folder, or takes over one that exists as `existing` says, and locks it.
     ///
     /// # Errors
-    /// [`OffkeyError::RunExists`] when the folder is not empty and `existing` refuses,
-    /// [`OffkeyError::NotARun`] when it holds things but no run, [`OffkeyError::RunLocked`] when
+    /// [`OffkeyError::RunExists`] when the folder holds a run and `existing` refuses,
+    /// [`OffkeyError::NotARun`] when it holds other things, [`OffkeyError::RunLocked`] when
     /// another process works in it, [`OffkeyError::Io`] when it cannot be written.
     pub fn create(root: &Path, existing: Existing) -> Result<Self, OffkeyError> {
         let occupied = match fs::read_dir(root) {
@@ -73,11 +75,11 @@ impl RunFolder {
             Err(error) => return Err(OffkeyError::io(root)(error)),
         };
         let is_run = root.join("recipe.toml").is_file();
-        if occupied && existing == Existing::Refuse {
-            return Err(OffkeyError::RunExists { path: root.to_owned() });
-        }
         if occupied && !is_run {
             return Err(OffkeyError::NotARun { path: root.to_owned() });
+        }
+        if occupied && existing == Existing::Refuse {
+            return Err(OffkeyError::RunExists { path: root.to_owned() });
         }
         fs::create_dir_all(root).map_err(OffkeyError::io(root))?;
         Ok(Self { root: root.to_owned(), _lock: Some(lock(root)?) })
@@ -180,9 +182,9 @@ impl RunFolder {
 
     /// Removes the run that the folder holds, and nothing else.
     pub(crate) fn clear(&self) -> Result<(), OffkeyError> {
-        let old = OURS.map(|name| self.root.join(name)).into_iter();
         let seeds = seed_folders(&self.root)?.into_iter().map(|(_, folder)| folder);
-        for path in old.chain(seeds) {
+        let old = OURS.map(|name| self.root.join(name)).into_iter();
+        for path in seeds.chain(old) {
             let removed =
                 if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             match removed {
@@ -209,6 +211,18 @@ pub(crate) fn seed_folders(root: &Path) -> Result<Vec<(u64, PathBuf)>, OffkeyErr
     }
     seeds.sort_unstable();
     Ok(seeds)
+}
+
+/// Refuses a folder of several seeds where one run is meant.
+///
+/// # Errors
+/// [`OffkeyError::SeveralSeeds`] when it is one, [`OffkeyError::NotARun`] when there is no run.
+pub(crate) fn refuse_several_seeds(root: &Path) -> Result<(), OffkeyError> {
+    RunFolder::open_to_read(root)?;
+    match seed_folders(root)?.into_iter().next() {
+        Some((_, first)) => Err(OffkeyError::SeveralSeeds { path: root.to_owned(), first }),
+        None => Ok(()),
+    }
 }
 
 /// Locks a folder for this process until the returned file is dropped.

@@ -142,6 +142,18 @@ pub enum SynthError {
         /// The cause.
         source: io::Error,
     },
+    /// The folder holds recordings that are none of the data set's.
+    #[error(
+        "`{}` holds recordings of another data set, as `{}`: the two would be read as one",
+        path.display(),
+        found.display()
+    )]
+    Strangers {
+        /// The folder.
+        path: PathBuf,
+        /// The first of these recordings.
+        found: PathBuf,
+    },
     /// The caller asked to stop.
     #[error("stopped on request after {done} of {total} clips")]
     Cancelled {

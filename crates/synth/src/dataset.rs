@@ -2,12 +2,13 @@
 //! attribute table per section, and a table of the faults that stands beside, for people.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use offkey_core::{Condition, Domain, Seed, Split};
+use offkey_core::{Condition, Domain, Seed, Split, names::is_audio};
 use rand::RngExt;
 use rayon::prelude::*;
 
@@ -52,10 +53,12 @@ struct Plan {
 }
 
 /// Writes a synthetic data set below `out`, which is made if absent. `go_on` hears, after each
-/// clip, how many are written; the work stops when it answers false.
+/// clip, how many are written; the work stops when it answers false. The same data set may be written
+/// again.
 ///
 /// # Errors
-/// [`SynthError::Setting`] for a setting out of range, [`SynthError::Io`] when a file cannot be
+/// [`SynthError::Setting`] for a setting out of range, [`SynthError::Strangers`] when `out` holds
+/// recordings of another data set, [`SynthError::Io`] when a file cannot be
 /// written, [`SynthError::Cancelled`] when `go_on` says so.
 pub fn generate(
     config: &SynthConfig,
@@ -69,6 +72,11 @@ pub fn generate(
         .enumerate()
         .flat_map(|(section_index, section)| plan_section(config, section_index, section))
         .collect();
+    let paths: Vec<PathBuf> = plans
+        .iter()
+        .map(|plan| out.join(plan.relative_path(&sections[plan.section_index])))
+        .collect();
+    refuse_strangers(out, &paths)?;
     for section in &sections {
         for split in [Split::Train, Split::Test] {
             let folder = out.join(&section.machine_name).join(split.to_string());
@@ -76,7 +84,7 @@ pub fn generate(
         }
     }
     let (done, stopped) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    plans.par_iter().try_for_each(|plan| {
+    plans.par_iter().zip(&paths).try_for_each(|(plan, path)| {
         let cancelled =
             || SynthError::Cancelled { done: done.load(Ordering::Relaxed), total: plans.len() };
         if stopped.load(Ordering::Relaxed) > 0 {
@@ -84,7 +92,7 @@ pub fn generate(
         }
         let section = &sections[plan.section_index];
         let samples = record(config, section, plan);
-        write_wav(&out.join(plan.relative_path(section)), &samples)?;
+        write_wav(path, &samples)?;
         if go_on(1 + done.fetch_add(1, Ordering::Relaxed)) {
             return Ok(());
         }
@@ -95,6 +103,33 @@ pub fn generate(
     let anomalies = plans.iter().filter(|plan| plan.fault.is_some()).count();
     let test_clips = plans.iter().filter(|plan| plan.split == Split::Test).count();
     Ok(SynthReport { train_clips: plans.len() - test_clips, test_clips, anomalies })
+}
+
+/// Refuses a folder with recordings that this data set would not overwrite: the two would be read as
+/// one.
+fn refuse_strangers(out: &Path, paths: &[PathBuf]) -> Result<(), SynthError> {
+    let own: BTreeSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let mut folders = vec![out.to_owned()];
+    let mut stranger: Option<PathBuf> = None;
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found.map_err(io_error(&folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(io_error(&folder))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if name.is_some_and(|name| is_audio(&name)) && !own.contains(path.as_path()) {
+                stranger = Some(stranger.map_or(path.clone(), |other| other.min(path)));
+            }
+        }
+    }
+    match stranger {
+        Some(found) => Err(SynthError::Strangers { path: out.to_owned(), found }),
+        None => Ok(()),
+    }
 }
 
 fn sections(config: &SynthConfig) -> Vec<Section> {

@@ -111,6 +111,17 @@ fn every_anomaly_is_explained_in_the_table_of_faults() {
 }
 
 #[test]
+fn two_data_sets_never_share_a_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = SynthConfig { machines: 1, clips: 4, clip_s: 1.0, ..SynthConfig::default() };
+    let make = |config: &SynthConfig| generate(config, folder.path(), &|_| true);
+    make(&config).expect("made");
+    make(&config).expect("the same once more");
+    let other = SynthConfig { clips: 2, ..config };
+    assert!(matches!(make(&other), Err(SynthError::Strangers { .. })));
+}
+
+#[test]
 fn hours_stand_for_training_audio_altogether() {
     let config =
         SynthConfig { hours: Some(2.0), machines: 4, sections: 2, ..SynthConfig::default() };

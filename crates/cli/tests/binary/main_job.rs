@@ -51,6 +51,14 @@ fn a_data_set_becomes_scores_metrics_and_a_page() {
     let clip = clip.to_str().expect("text");
     let scored = bench.run_words(&["score", clip, "--model", "run", "--json", "--quiet"]);
     assert!(scored.status.success(), "{}", stderr(&scored));
+    bench.write("more/broken.wav", b"no recording");
+    bench.write("more/fan/any name.wav", &std::fs::read(clip).expect("a recording"));
+    let scored = bench.run("score more --model run --machine fan --json --quiet");
+    assert_eq!(scored.status.code(), Some(1), "{}", stderr(&scored));
+    assert!(stderr(&scored).contains("broken.wav"), "{}", stderr(&scored));
+    let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).expect("JSON");
+    assert_eq!(scores.as_array().map(Vec::len), Some(1), "the other one is scored");
+    assert!(bench.fails(2, &format!("score {clip}")).contains("--model"));
     assert!(bench.fails(2, "run --data data --out run --quiet").contains("is not empty"));
 }
 
@@ -171,6 +179,15 @@ fn several_seeds_give_mean_and_deviation() {
     assert!(metrics["mean"]["auc"].is_number() && metrics["std"]["auc"].is_number());
     assert!(bench.path("runs/seed_1/metrics.json").is_file());
     assert!(bench.path("runs/report.html").is_file());
+
+    for stage in ["train", "embed", "score"] {
+        bench.ok(&format!("{stage} runs --quiet"));
+    }
+    let again = bench.json("evaluate runs --json --quiet");
+    assert_eq!(again["mean"], metrics["mean"], "every stage redone for every seed");
+    assert!(again["peak_memory_bytes"].as_u64() >= metrics["peak_memory_bytes"].as_u64());
+    let error = bench.fails(2, "score data --model runs");
+    assert!(error.contains("runs/seed_0"), "{error}");
 }
 
 #[test]
@@ -206,6 +223,7 @@ fn wrong_input_gets_an_answer_and_the_right_exit_code() {
         (2, "evaluate empty", "not a run folder"),
         (2, "study absent", "built-in ones are"),
         (2, "run", "--data"),
+        (2, "run --data empty --out empty --device gpu", "gpu"),
         (2, "score --embeddings x.npy --table y.csv --backend nonsense", "nonsense"),
         (1, "check x.wav --model absent.offkey", "absent.offkey"),
     ];

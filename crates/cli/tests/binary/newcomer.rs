@@ -118,6 +118,46 @@ fn one_clip_a_section_is_scored_or_refused_by_name() {
 }
 
 #[test]
+fn what_cannot_be_compared_is_left_out_and_named() {
+    let bench = Bench::new();
+    record(&bench, "set/fan/normal", 8, 0);
+    record(&bench, "set/fan/anomaly", 2, 60);
+    record(&bench, "set/pump/anomaly", 3, 80);
+    let output = bench.run(&format!("run --data set --out run {STATISTICS}"));
+    let warning = stderr(&output);
+    assert!(output.status.success(), "{warning}");
+    assert!(warning.contains("3 of 7 test clips") && warning.contains("pump"), "{warning}");
+    let skipped = String::from_utf8(bench.read("run/skipped.csv")).expect("text");
+    assert_eq!(skipped.matches("no normal training clip of pump 00").count(), 3, "{skipped}");
+
+    let rows = "path,split,label,section\nfan/normal/a.wav,train,normal,01\nfan/normal/b.wav,test,normal,02\n";
+    bench.write("other/manifest.csv", rows.as_bytes());
+    for (seed, name) in ["a", "b"].into_iter().enumerate() {
+        bench.write(&format!("other/fan/normal/{name}.wav"), &recording(16_000, 1, seed as u32));
+    }
+    let error = bench.fails(1, &format!("run --data other --out none {STATISTICS}"));
+    assert!(error.contains("section 02") && error.contains("inspect"), "{error}");
+}
+
+#[test]
+fn of_a_long_recording_only_a_stretch_is_scored_and_that_is_said() {
+    let bench = Bench::new();
+    record(&bench, "set/fan/normal", 8, 0);
+    let minute = recording(16_000, 1, 60);
+    let (header, samples) = minute.split_at(44);
+    let repeated = samples.repeat(45);
+    let mut long = header.to_vec();
+    long[4..8].copy_from_slice(&(36 + repeated.len() as u32).to_le_bytes());
+    long[40..44].copy_from_slice(&(repeated.len() as u32).to_le_bytes());
+    long.extend(repeated);
+    bench.write("set/fan/anomaly/whole shift.wav", &long);
+    let output = bench.run(&format!("run --data set --out run {STATISTICS}"));
+    let warning = stderr(&output);
+    assert!(output.status.success(), "{warning}");
+    assert!(warning.contains("whole shift.wav") && warning.contains("10 s"), "{warning}");
+}
+
+#[test]
 fn no_target_domain_and_no_labels_leave_their_numbers_out() {
     let bench = Bench::new();
     record(&bench, "set/fan/normal", 8, 0);

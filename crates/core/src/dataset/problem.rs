@@ -160,7 +160,10 @@ pub enum Problem {
         clips: usize,
     },
     /// A section has clips to score and nothing to compare them with.
-    #[error("{machine} {section} has {clips} test clips but no normal training clip")]
+    #[error(
+        "{machine} {section} has {clips} test clips but no normal training clip to compare them \
+        with: a run leaves them out"
+    )]
     NoTraining {
         /// The clips' machine.
         machine: String,

@@ -6,10 +6,12 @@ use std::{
 };
 
 use offkey_core::{Clip, Dataset, Seed, Split, table};
+use offkey_signal::probe;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
-    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest,
+    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, SectionKey,
     audio::{ClipAudio, WaveCache},
     manifest::Stopwatch,
     run::Run,
@@ -54,8 +56,9 @@ pub(crate) fn prepare<'a>(
     }
     let mut clips = dataset.clips;
     clips.retain(|clip| matches!(clip.split, Split::Train | Split::Test));
-    let skipped = check(request, &mut clips, &cache, progress)?;
+    let mut skipped = check(request, &mut clips, &cache, progress)?;
     require(request, &clips)?;
+    skipped.extend(leave_out_incomparable(&mut clips, progress)?);
     folder.clear()?;
 
     let mut manifest = Manifest {
@@ -131,6 +134,7 @@ fn check(
     let (rate_hz, samples) = request.recipe.clip_shape();
     let audio = ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
     let bad = audio.check(progress)?;
+    warn_of_long(&all, samples as f64 / f64::from(rate_hz), progress);
     if bad.is_empty() {
         return Ok(Vec::new());
     }
@@ -152,6 +156,57 @@ fn check(
     }
     skipped.reverse();
     Ok(skipped)
+}
+
+/// Says that of very long test recordings only a stretch is scored.
+fn warn_of_long(clips: &[&Clip], clip_s: f64, progress: &dyn Progress) {
+    /// Clips of the challenge are at most twice as long as what the paper's encoder takes.
+    const TIMES: f64 = 4.0;
+    let test: Vec<&&Clip> = clips.iter().filter(|clip| clip.split == Split::Test).collect();
+    let long: Vec<Option<f64>> = test
+        .par_iter()
+        .map(|clip| probe(&clip.path).ok().map(|info| info.duration_s()))
+        .map(|duration_s| duration_s.filter(|duration_s| *duration_s > TIMES * clip_s))
+        .collect();
+    let mut long = test.iter().zip(long).filter_map(|(clip, long)| Some((clip, long?)));
+    let Some((first, duration_s)) = long.next() else { return };
+    let others = match long.count() {
+        0 => String::new(),
+        others => format!(", and {others} others are long too"),
+    };
+    progress.warn(&format!(
+        "`{}` lasts {duration_s:.0} s{others}: {clip_s} s of a test recording are scored; cut it, or \
+         let `offkey learn` and `offkey check` do so",
+        first.path.display()
+    ));
+}
+
+/// Removes test clips of sections without training clips, which cannot be scored, and returns them.
+fn leave_out_incomparable(
+    clips: &mut Vec<Clip>,
+    progress: &dyn Progress,
+) -> Result<Vec<(Clip, String)>, OffkeyError> {
+    let has_references: BTreeSet<SectionKey> =
+        clips.iter().filter(|clip| clip.split == Split::Train).map(SectionKey::of).collect();
+    let total = clips.iter().filter(|clip| clip.split == Split::Test).count();
+    let (kept, left_out): (Vec<Clip>, Vec<Clip>) =
+        clips.drain(..).partition(|clip| has_references.contains(&SectionKey::of(clip)));
+    *clips = kept;
+    let Some(first) = left_out.first() else { return Ok(Vec::new()) };
+    let section = format!("{} section {}", first.machine, first.section);
+    if left_out.len() == total {
+        return Err(OffkeyError::NothingComparable { total, section });
+    }
+    progress.warn(&format!(
+        "left out {} of {total} test clips, the first of {section}: there is no normal training \
+         clip of their section to compare them with, see skipped.csv",
+        left_out.len(),
+    ));
+    let with_reason = |clip: Clip| {
+        let reason = format!("no normal training clip of {} {}", clip.machine, clip.section);
+        (clip, reason)
+    };
+    Ok(left_out.into_iter().map(with_reason).collect())
 }
 
 /// A run needs something to learn from and something to score.

@@ -1,6 +1,6 @@
 //! From embeddings to anomaly scores, thresholds and decisions.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, table};
@@ -119,7 +119,7 @@ impl SectionScorer {
 ///
 /// # Errors
 /// [`OffkeyError::Score`] naming the section that cannot be scored, for lack of references among
-/// other reasons.
+/// other reasons; [`OffkeyError::Cancelled`] when the caller asks to stop between two sections.
 pub(crate) fn score_table(
     table: &EmbeddingTable,
     backend: &BackendConfig,
@@ -138,6 +138,9 @@ pub(crate) fn score_table(
     let mut thresholds = Vec::new();
     let mut warned: Vec<String> = Vec::new();
     for (done, (key, rows)) in rows_of_section.iter().enumerate() {
+        if progress.cancelled() {
+            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+        }
         let scorer = SectionScorer::fit(key, table, backend, threshold, seed)?;
         if let Some(warning) = scorer.backend.warnings().first() {
             warned.push(format!("{} section {}: {warning}", key.machine, key.section));
@@ -233,7 +236,8 @@ impl Run<'_> {
                 &run.recipe.threshold,
                 Seed::new(run.manifest.seed),
                 run.progress,
-            )?;
+            )
+            .map_err(|error| error.in_run(run.folder.root()))?;
             write_scores(&run.folder.scores(), &rows, &thresholds, run.manifest.year)
         })
     }

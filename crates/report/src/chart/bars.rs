@@ -86,8 +86,8 @@ impl Histogram {
     fn binned(&self) -> Binned {
         let scores = || self.groups().into_iter().flat_map(|group| group.2).copied();
         let is_logarithmic = are_skewed(scores()) && self.threshold.is_none_or(|at| at > 0.0);
-        let (to, from): (fn(f64) -> f64, fn(f64) -> f64) =
-            if is_logarithmic { (f64::ln, f64::exp) } else { (|value| value, |value| value) };
+        let to = |value: f64| if is_logarithmic { value.ln() } else { value };
+        let from = |value: f64| if is_logarithmic { value.exp() } else { value };
         let mut all: Vec<f64> = scores().map(to).collect();
         all.sort_unstable_by(f64::total_cmp);
         let (low, high) = match (all.first(), all.last()) {

@@ -1,0 +1,118 @@
+//! What a reader can do about an error: printed apart from it.
+
+use std::io;
+
+use offkey_embed::{TrainError, loss::LossError};
+use offkey_synth::SynthError;
+
+use super::OffkeyError;
+use crate::monitor::ModelFileError;
+
+impl OffkeyError {
+    /// What the file system said, where it is at the bottom of this.
+    fn io_kind(&self) -> Option<io::ErrorKind> {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref::<io::Error>() {
+                return Some(found.kind());
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::RunExists { .. } => "choose another --out, or say --resume or --force",
+            Self::ModelExists { .. } => "name another file with -o, or say --force",
+            Self::OtherRun { .. } => {
+                "say --resume with what it was begun with, choose another --out, or say --force"
+            }
+            Self::NotARun { path } if path.is_file() => {
+                "name the folder of a run; a recording is scored with --model RUN"
+            }
+            Self::NotARun { .. } => {
+                "name a folder that `offkey run --out` wrote, or an empty one to write to"
+            }
+            Self::SeveralSeeds { first, .. } => {
+                return Some(format!("name one of them, as `{}`", first.display()));
+            }
+            Self::NoGpu => "say `--device cpu`, or build with the cargo feature `gpu`",
+            Self::RunLocked { .. } => "wait for it, or end it",
+            Self::StageMissing { run_first, .. } => {
+                return Some(format!("run `offkey {run_first}` first"));
+            }
+            Self::Cancelled { run } if run.as_os_str().is_empty() => return None,
+            Self::Cancelled { run } => {
+                return Some(format!(
+                    "go on with the same command and --resume; what is done is kept in {}",
+                    run.display()
+                ));
+            }
+            Self::BadClips { .. } => {
+                "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem"
+            }
+            Self::NoTrainingClips { .. } => {
+                "training needs recordings of normal operation: in a folder `normal`, with `train` in the path, or with split `train` in a manifest; `offkey data inspect` shows what was recognised"
+            }
+            Self::NothingComparable { .. } => {
+                "every machine and section is compared with normal recordings of its own; `offkey data inspect` shows what was recognised"
+            }
+            Self::NoTestClips { .. } => {
+                "give test clips as well, or use the model with `offkey score CLIP --model RUN`"
+            }
+            Self::NoAutoencoder { .. } => {
+                "an autoencoder needs normal training clips of its own machine"
+            }
+            Self::OutputExists { .. } | Self::Synth(SynthError::Strangers { .. }) => {
+                "name another folder with --out"
+            }
+            Self::NoOutput { .. } => "name a folder with --out",
+            Self::Embed(error) if is_one_class(error.as_ref()) => {
+                "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
+            }
+            Self::NothingToMask => {
+                "explain clips with a run of a recipe that trains a network with an `stft` branch, as `default`"
+            }
+            Self::LooksFaulty { .. } => {
+                "listen to them; if they are normal all the same, say --force"
+            }
+            Self::TooFewWindows { .. } | Self::AllTooShort { .. } | Self::TooShort { .. } => {
+                "record longer, or more often"
+            }
+            Self::OtherSource { .. } => "name another file with --state, or remove this one",
+            Self::ModelFile(ModelFileError::TooNew { .. }) => {
+                "use a newer offkey, or learn the model again with this one"
+            }
+            Self::ModelFile(ModelFileError::Damaged { .. } | ModelFileError::Checksum { .. }) => {
+                "copy it again from where it came, or learn it again"
+            }
+            Self::Microphone { .. } if cfg!(feature = "microphone") => {
+                "name one as `microphone:NAME`, recorded at a rate of the normal recordings"
+            }
+            Self::Microphone { .. } => {
+                "build with `--features microphone`, or pipe a recorder into it: arecord -f S16_LE -r 16000 | offkey watch -"
+            }
+            Self::EventsNotWritten { .. } => {
+                "free some space and watch again: the position was not recorded past them"
+            }
+            Self::KeptInSource { .. } => "name another folder with --keep",
+            Self::StreamRate { .. } | Self::RecordingRate { .. } => {
+                "record alike, or learn again from recordings of both rates"
+            }
+            Self::UnknownSection { .. } => "name one with --machine and --section",
+            _ => match self.io_kind()? {
+                io::ErrorKind::StorageFull => "free some space; what was written before is whole",
+                io::ErrorKind::PermissionDenied => "choose a place you may write to",
+                _ => return None,
+            },
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Whether training failed for want of a second class.
+fn is_one_class(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(TrainError::Loss(LossError::OneClass { .. })))
+}
