@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn silence_steps_and_the_loudest_noise_survive() {
-        let step = |at: usize| if at / 100 % 2 == 0 { 1.0 } else { -1.0 };
+        let step = |at: usize| if (at / 100).is_multiple_of(2) { 1.0 } else { -1.0 };
         for samples in [
             vec![0.0; 5000],
             (0..5000).map(step).collect(),
