@@ -236,7 +236,8 @@ class StftBranch(nn.Module):
 
     def features(self, waves):
         """Magnitudes with the temporal mean of each bin subtracted: [clips, frames, bins]."""
-        window = torch.hann_window(self.config.window, periodic=True, dtype=waves.dtype)
+        size = self.config.window
+        window = torch.hann_window(size, periodic=True, dtype=waves.dtype, device=waves.device)
         spectra = torch.stft(
             waves,
             self.config.window,
