@@ -10,6 +10,7 @@ includes the cache of decoded clips, whose bound is 512 MiB.
 """
 
 import argparse
+import csv
 import json
 import pathlib
 import resource
@@ -46,7 +47,8 @@ def run(args, name, hours, threads, length=10):
 def row(args, name, hours, threads, length=10):
     manifest, metrics = run(args, name, hours, threads, length)
     train_s, cpu_s = metrics["train_seconds"], manifest["cpu_seconds"]["train"]
-    clips = round(metrics["clips_per_second"] * train_s)
+    with open(args.out / name / "clips.csv", newline="") as file:
+        clips = sum(clip["split"] == "train" for clip in csv.DictReader(file))
     peak = metrics["peak_memory_bytes"] / 1e6
     print(f"| {hours} h | {length} s | {threads} | {clips} | {train_s:.1f} | {cpu_s:.1f} | {1e3 * cpu_s / clips:.1f} | {peak:.0f} |", flush=True)
 
