@@ -214,9 +214,6 @@ pub(crate) struct EvaluateArgs {
     pub(crate) json: bool,
 }
 
-/// Masks of an explanation where the person does not say.
-const MASKS: NonZeroUsize = NonZeroUsize::new(offkey::DEFAULT_MASKS).expect("not zero");
-
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// Recordings, or folders of them
@@ -232,14 +229,31 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) section: Option<String>,
     /// Most masks scored; fewer where the estimate settles earlier
-    #[arg(long, default_value_t = MASKS, value_name = "N")]
+    #[arg(long, default_value = "2000", value_name = "N")]
     pub(crate) masks: NonZeroUsize,
+    /// Cells of a mask along time and frequency: finer ones point more closely and need more masks
+    #[arg(long, default_value = "8x8", value_name = "TIMExFREQUENCY", value_parser = grid)]
+    pub(crate) grid: (usize, usize),
+    /// Probability that a cell is kept
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    pub(crate) keep: f64,
+    /// Seed of the masks
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
     /// Where pictures and numbers go [default: RUN/explain]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `8x16` as a pair.
+fn grid(text: &str) -> Result<(usize, usize), String> {
+    let pair = text
+        .split_once('x')
+        .and_then(|(time, frequency)| Some((time.parse().ok()?, frequency.parse().ok()?)));
+    pair.ok_or_else(|| "expected two numbers of cells, as in `8x16`".to_owned())
 }
 
 #[derive(Debug, Args)]

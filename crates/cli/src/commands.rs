@@ -8,7 +8,7 @@ use std::{
 use clap::CommandFactory;
 use offkey::{
     BUILT_IN, ClipScore, Compute, Detector, Existing, ExplainRequest, Metrics, OffkeyError,
-    PlantRequest, Progress, Recipe, RunMetrics, RunRequest, Seeds, SynthConfig,
+    PlantRequest, Progress, Recipe, RiseConfig, RunMetrics, RunRequest, Seed, Seeds, SynthConfig,
     study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
 use serde::Serialize;
@@ -190,7 +190,14 @@ fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let request = ExplainRequest {
         machine: args.machine.clone(),
         section: args.section.clone(),
-        masks: args.masks.get(),
+        rise: RiseConfig {
+            time_cells: args.grid.0,
+            frequency_cells: args.grid.1,
+            keep: args.keep,
+            masks: args.masks.get(),
+            ..RiseConfig::default()
+        },
+        seed: Seed::new(args.seed),
         folder: args.out.clone().unwrap_or_else(|| args.model.join("explain")),
     };
     let mut explanations = Vec::new();

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_report::rise::RiseError;
 use offkey_synth::SynthError;
 
 use crate::monitor::ModelFileError;
@@ -15,6 +16,9 @@ use crate::monitor::ModelFileError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffkeyError {
+    /// No masks can be drawn as asked.
+    #[error(transparent)]
+    Masks(RiseError),
     /// The file system refused.
     #[error("cannot access `{}`", path.display())]
     Io {
@@ -409,6 +413,7 @@ impl OffkeyError {
                 | Self::OtherRun { .. }
                 | Self::UnknownSection { .. }
                 | Self::NothingToMask
+                | Self::Masks(_)
                 | Self::NothingToMap
         )
     }

@@ -6,8 +6,8 @@ mod planted;
 use std::{fs, path::Path};
 
 use offkey::{
-    Clip, Condition, Detector, Existing, ExplainRequest, OffkeyError, Progress, Recipe, RunRequest,
-    Seed, Seeds, Silent, Split, Stage, SynthConfig, explain_clip, run, synthesize,
+    Clip, Condition, Detector, Existing, ExplainRequest, OffkeyError, Progress, Recipe, RiseConfig,
+    RunRequest, Seed, Seeds, Silent, Split, Stage, SynthConfig, explain_clip, run, synthesize,
 };
 use offkey_core::table;
 use offkey_synth::PlantedFault;
@@ -95,7 +95,8 @@ fn everything_is_written_and_names_are_kept_apart(detector: &Detector, clip: &Cl
     let request = ExplainRequest {
         machine: Some(clip.machine.clone()),
         section: Some(clip.section.clone()),
-        masks: 64,
+        rise: RiseConfig { masks: 64, ..RiseConfig::default() },
+        seed: Seed::new(0),
         folder: folder.join("named"),
     };
     let explain = |path: &Path| explain_clip(detector, path, &request, &Silent);
@@ -126,7 +127,8 @@ fn stopping_leaves_nothing_behind(detector: &Detector, clip: &Clip, folder: &Pat
     let request = ExplainRequest {
         machine: Some(clip.machine.clone()),
         section: Some(clip.section.clone()),
-        masks: 64,
+        rise: RiseConfig { masks: 64, ..RiseConfig::default() },
+        seed: Seed::new(0),
         folder: folder.join("stopped"),
     };
     let stopped = explain_clip(detector, &clip.path, &request, &Impatient);

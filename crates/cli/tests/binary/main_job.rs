@@ -225,6 +225,7 @@ fn wrong_input_gets_an_answer_and_the_right_exit_code() {
         (2, "run", "--data"),
         (2, "run --data empty --out empty --device gpu", "gpu"),
         (2, "score --embeddings x.npy --table y.csv --backend nonsense", "nonsense"),
+        (2, "explain x.wav --model absent --grid 8", "8x16"),
         (1, "check x.wav --model absent.offkey", "absent.offkey"),
     ];
     for (code, line, word) in cases {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey::{Clip, Detector, ExplainRequest, OffkeyError, Seed, Silent, explain_clip};
+use offkey::{Clip, Detector, ExplainRequest, OffkeyError, RiseConfig, Seed, Silent, explain_clip};
 use offkey_signal::{DecodeConfig, decode, encode_wav};
 use offkey_synth::{PlantedFault, Region, plant};
 
@@ -56,7 +56,8 @@ impl Trial {
                 let request = ExplainRequest {
                     machine: Some(clip.machine.clone()),
                     section: Some(clip.section.clone()),
-                    masks: self.masks,
+                    rise: RiseConfig { masks: self.masks, ..RiseConfig::default() },
+                    seed: Seed::new(0),
                     folder: folder.join("explained"),
                 };
                 let explained = explain_clip(detector, &path, &request, &Silent)?;

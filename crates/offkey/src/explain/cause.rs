@@ -27,8 +27,10 @@ pub(crate) struct Question<'a> {
     pub(crate) wave: &'a [f32],
     /// How loud normal clips are; without it nothing is said of levels.
     pub(crate) normal: Option<&'a NormalLevels>,
-    /// Most masks of the spectrogram.
-    pub(crate) masks: usize,
+    /// Masks of the spectrogram.
+    pub(crate) rise: &'a RiseConfig,
+    /// Seed of the masks.
+    pub(crate) seed: Seed,
     /// Whether to put the explanation to the test of insertion and deletion.
     pub(crate) tested: bool,
 }
@@ -129,17 +131,16 @@ pub(crate) fn cause(
     question: &Question<'_>,
     progress: &dyn Progress,
 ) -> Result<Cause, OffkeyError> {
-    let &Question { encoder, wave, normal, masks, .. } = question;
+    let &Question { encoder, wave, normal, rise, seed, .. } = question;
     let features = encoder.features(wave).map_err(OffkeyError::embed)?;
     let (branch, magnitude) = spectrogram_of(&features).ok_or(OffkeyError::NothingToMask)?;
     let masked = Masked::new(question, &features, progress)?;
-    let seed = Seed::new(0).child("rise");
+    let seed = seed.child("rise");
     let score = |batch: ArrayView3<f32>| {
         let changed = batch.axis_iter(Axis(0)).map(|mask| BranchFeatures::Stft(magnitude * &mask));
         masked.scores(branch, &changed.collect::<Vec<_>>())
     };
-    let config = RiseConfig { masks, ..RiseConfig::default() };
-    let importance = explain(magnitude.dim(), &config, seed, |batch| {
+    let importance = explain(magnitude.dim(), rise, seed, |batch| {
         progress.advance(masked.scored(batch.len_of(Axis(0))), "");
         score(batch)
     })
@@ -166,7 +167,8 @@ fn spectrum_cause(
     seed: Seed,
 ) -> Result<Option<SpectrumCause>, OffkeyError> {
     let Some((branch, bins)) = spectrum_of(features) else { return Ok(None) };
-    let config = RiseConfig { masks: question.masks.min(SPECTRUM_MASKS), ..RiseConfig::spectrum() };
+    let masks = question.rise.masks.min(SPECTRUM_MASKS);
+    let config = RiseConfig { masks, keep: question.rise.keep, ..RiseConfig::spectrum() };
     let fine = explain_spectrum(bins.len(), &config, seed.child("spectrum"), |batch| {
         let changed = batch.rows().into_iter().map(|mask| BranchFeatures::Spectrum(bins * &mask));
         masked.scores(branch, &changed.collect::<Vec<_>>())
@@ -247,6 +249,7 @@ fn failed(error: RiseError) -> OffkeyError {
         RiseError::Score { source } if source.is::<Stopped>() => {
             OffkeyError::Cancelled { run: std::path::PathBuf::new() }
         }
+        RiseError::Cells { .. } | RiseError::Keep { .. } => OffkeyError::Masks(error),
         other => OffkeyError::embed(other),
     }
 }

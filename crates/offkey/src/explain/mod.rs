@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use cause::{Cause, NormalLevels, Question, can_be_explained, cause};
 pub use gaps::Gap;
-use offkey_report::rise::{Faithfulness, Finding};
+use offkey_core::Seed;
+use offkey_report::rise::{Faithfulness, Finding, RiseConfig};
 use serde::{Deserialize, Serialize};
 pub(crate) use words::{bands, places};
 
@@ -22,14 +23,13 @@ pub struct ExplainRequest {
     pub machine: Option<String>,
     /// Its section, likewise.
     pub section: Option<String>,
-    /// Most masks scored; fewer where the estimate settles earlier. Default 2000.
-    pub masks: usize,
+    /// Grid, probability and number of the masks; fewer are scored where the estimate settles earlier.
+    pub rise: RiseConfig,
+    /// Seed of the masks.
+    pub seed: Seed,
     /// Folder in which each clip gets one of its own.
     pub folder: PathBuf,
 }
-
-/// Masks scored where a caller does not say: what publications on this model used.
-pub const DEFAULT_MASKS: usize = 2000;
 
 /// Masks scored for each clip a page shows: enough for the places that stand out most.
 pub const PAGE_MASKS: usize = 256;
@@ -105,13 +105,14 @@ pub fn explain_clip(
     let nearest_wave = known(detector.wave_of(heard.nearest_row), progress)?;
     let normal_waves = known(detector.reference_waves(heard.scorer, NORMAL_CLIPS), progress)?;
     let normal = NormalLevels::of(encoder, &normal_waves.unwrap_or_default())?;
-    progress.begin(Stage::Explain, request.masks as u64, "masks");
+    progress.begin(Stage::Explain, request.rise.masks as u64, "masks");
     let question = Question {
         encoder,
         scorer: heard.scorer,
         wave: &heard.wave,
         normal: normal.as_ref(),
-        masks: request.masks,
+        rise: &request.rise,
+        seed: request.seed,
         tested: true,
     };
     let cause = cause(&question, progress)?;

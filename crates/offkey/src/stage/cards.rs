@@ -7,12 +7,12 @@ use std::{
 };
 
 use ndarray::{Array2, ArrayView2, Axis};
-use offkey_core::{Clip, EmbeddingTable, ScoreRow};
+use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed};
 use offkey_embed::Encoder;
 use offkey_report::{
     chart::{Levels, importance_png, spectrogram_png},
     page::{AudioClip, ClipCard, NearestNormal, Picture, Role, SectionScores, picks},
-    rise::Finding,
+    rise::{Finding, RiseConfig},
 };
 use offkey_signal::{Stft, encode_flac};
 use serde::Serialize;
@@ -223,12 +223,20 @@ impl Sections<'_> {
     }
 
     fn cause(&mut self, clip: &Clip, wave: &[f32]) -> Result<Option<Cause>, OffkeyError> {
-        let (masks, progress) = (self.masks, Quietly(self.run.progress));
+        let progress = Quietly(self.run.progress);
+        let rise = RiseConfig { masks: self.masks, ..RiseConfig::default() };
         self.section_of(clip)?;
         let Some(encoder) = &self.encoder else { return Ok(None) };
         let (scorer, normal) = &self.fitted[&SectionKey::of(clip)];
-        let question =
-            Question { encoder, scorer, wave, normal: normal.as_ref(), masks, tested: false };
+        let question = Question {
+            encoder,
+            scorer,
+            wave,
+            normal: normal.as_ref(),
+            rise: &rise,
+            seed: Seed::new(0),
+            tested: false,
+        };
         let cause = cause(&question, &progress);
         cause.map(Some).map_err(|error| error.in_run(self.run.folder.root()))
     }
