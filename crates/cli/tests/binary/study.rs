@@ -44,6 +44,14 @@ name = "centre"
 set = ["backend.centre={}"]
 "#;
 
+/// One more cell with the levels of the reference.
+const CONFIRM: &str = r#"
+[[confirm]]
+name = "AdaCos, smaller batches"
+levels = { loss = "AdaCos", backend = "k-NN" }
+set = ["model.network.training.batch_clips=4"]
+"#;
+
 /// A small autoencoder: two machines, two epochs.
 const AUTOENCODER: &str = "--data data --recipe autoencoder --set model.autoencoder.clip_s=2.0 \
     --set model.autoencoder.network.epochs=2 --set model.autoencoder.network.hidden=16";
@@ -100,7 +108,7 @@ fn a_killed_study_goes_on_where_it_stopped() {
 fn a_study_writes_tidy_rows_tables_and_pictures() {
     let bench = Bench::new();
     bench.ok(SYNTH);
-    bench.write("study.toml", STUDY.as_bytes());
+    bench.write("study.toml", format!("{STUDY}{CONFIRM}").as_bytes());
     let printed = bench.ok("study study.toml --quiet --data set=data --out out");
     assert_eq!(printed, text(&bench, "out/tables.md"));
     let rows = text(&bench, "out/results.csv");
@@ -112,8 +120,15 @@ fn a_study_writes_tidy_rows_tables_and_pictures() {
         differences.contains("\"compactness, k-NN\",\"AdaCos, k-NN\",,auc,2,"),
         "{differences}"
     );
-    let of_machines = differences.lines().filter(|row| row.contains("\"AdaCos, k-NN\",")).count();
-    assert_eq!(of_machines, 1 + 2, "all machines, and each: {differences}");
+    let rows_of = |cell: &str| {
+        let begin = format!("set,\"{cell}\",\"AdaCos, k-NN\",");
+        differences.lines().filter(|row| row.starts_with(&begin)).count()
+    };
+    assert_eq!(rows_of("compactness, k-NN"), 1 + 2, "all machines, and each: {differences}");
+    assert_eq!(rows_of("AdaCos, smaller batches"), 1 + 2, "{differences}");
+    let of_reference =
+        differences.lines().filter(|row| row.starts_with("set,\"AdaCos, k-NN\",")).count();
+    assert_eq!(of_reference, 0, "the reference is compared with nothing: {differences}");
     for heading in [
         "95 % bootstrap interval",
         "## set",

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     execute::JobResult,
     file::StudyFile,
-    results::{difference, ordered, reference_levels, spread},
+    results::{difference, ordered, pairs, spread},
 };
 use crate::{OffkeyError, run_folder};
 
@@ -158,15 +158,8 @@ fn metric_table(study: &StudyFile, results: &[JobResult], data: &str) -> MetricT
 
 /// AUC less that of the reference level, trial by trial.
 fn against_reference(study: &StudyFile, results: &[&JobResult], cell: &str) -> Option<Measured> {
-    let own: Vec<&&JobResult> = results.iter().filter(|result| result.cell == cell).collect();
-    let reference = reference_levels(study, &own.first()?.levels);
-    let pair = |result: &&&JobResult| {
-        let is_other =
-            |other: &&&JobResult| other.trial == result.trial && other.levels == reference;
-        let other = results.iter().find(is_other).filter(|other| other.cell != result.cell)?;
-        Some(result.metrics.auc? - other.metrics.auc?)
-    };
-    let difference = difference(&own.iter().filter_map(pair).collect::<Vec<f64>>())?;
+    let pairs = pairs(study, results, cell, &|metrics| metrics.auc);
+    let difference = difference(&pairs.iter().map(|pair| pair.1).collect::<Vec<f64>>())?;
     let interval = Some((difference.lower, difference.upper));
     Some(Measured { value: difference.mean, interval, deviation: None })
 }

@@ -162,12 +162,15 @@ pub(super) fn pairs<'a>(
     cell: &str,
     value: &dyn Fn(&Metrics) -> Option<f64>,
 ) -> Vec<(&'a str, f64)> {
+    // A confirmation has the levels of a cell of the grid, and is compared with it, never it with one.
+    let is_in_grid = |cell: &str| study.confirm.iter().all(|confirmed| confirmed.name != cell);
     let pair = |result: &&JobResult| {
         let reference = reference_levels(study, &result.levels);
-        let is_other = |other: &&&'a JobResult| {
-            other.trial == result.trial && other.levels == reference && other.cell != cell
+        let is_reference = |other: &&&'a JobResult| {
+            let same = other.trial == result.trial && other.levels == reference;
+            same && is_in_grid(&other.cell)
         };
-        let other: &'a JobResult = results.iter().find(is_other)?;
+        let other: &'a JobResult = results.iter().find(is_reference).filter(|o| o.cell != cell)?;
         Some((other.cell.as_str(), value(&result.metrics)? - value(&other.metrics)?))
     };
     results.iter().filter(|result| result.cell == cell).filter_map(pair).collect()
@@ -209,7 +212,7 @@ fn write_epochs(path: &Path, rows: &[EpochRow]) -> Result<(), OffkeyError> {
 }
 
 /// The levels a cell is compared with: its own, but for the factor that has a reference.
-pub(super) fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
+fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
     let compared = study.factors.iter().position(|f| f.reference.is_some()).unwrap_or(0);
     let factor = &study.factors[compared];
     let reference = factor.reference.as_ref().unwrap_or(&factor.levels[0].name);
