@@ -49,7 +49,7 @@ pub struct Manifest {
     pub cpu_seconds: BTreeMap<String, f64>,
     /// Clips through training steps per second.
     pub clips_per_second: Option<f64>,
-    /// Largest resident memory of the process so far; absent where the system does not tell.
+    /// Largest resident memory of the process while one of the stages ran; absent where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
 }
 
@@ -84,6 +84,7 @@ pub(crate) struct Stopwatch {
 
 impl Stopwatch {
     pub(crate) fn start() -> Self {
+        forget_peak_memory();
         Self { wall: std::time::Instant::now(), cpu: cpu_seconds() }
     }
 
@@ -108,7 +109,13 @@ fn cpu_seconds() -> Option<f64> {
     Some(ticks / TICKS_PER_SECOND)
 }
 
-/// Largest resident memory of this process so far.
+/// Begins the count of the largest resident memory anew, so that one of many trainings in a process is
+/// not charged with what another needed. Where the system refuses, the count goes on.
+fn forget_peak_memory() {
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Largest resident memory of this process since it was last forgotten.
 fn peak_memory_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
