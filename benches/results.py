@@ -16,7 +16,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TRIALS = 5
-RECIPES = ["log-mel-statistics", "spectrogram-statistics", "paper", "default", "small"]
+RECIPES = ["log-mel-statistics", "spectrogram-statistics", "paper", "small", "medium", "default"]
 SETS = {"mimii_dev": "mimii_dev/fold_{trial}.csv", "uavmix_dev": "uavmix_dev"}
 
 

@@ -74,7 +74,7 @@ def main():
             for row in ROWS[kind](Path(scratch)):
                 rows.append(measure(row, min(arguments.rounds, ROUNDS.get(kind, arguments.rounds))))
                 print(line(rows[-1]), flush=True)
-        ceiling = gflops()
+        ceiling = gflops() if arguments.markdown else None
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
     if arguments.markdown:

@@ -6,7 +6,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use monitor::{CheckArgs, InfoArgs, LearnArgs, SelftestArgs, UpdateArgs, WatchArgs};
-use offkey::{AgainstColumn, DeviceKind, Kernels, Year};
+use offkey::{AgainstColumn, DeviceKind, Existing, Kernels, Year};
 
 /// Anomalous sound detection for machines, learned from normal recordings only.
 #[derive(Debug, Parser)]
@@ -76,7 +76,17 @@ pub(crate) struct DemoArgs {
     /// Seed of the recordings and the training
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Replace an earlier demo in the same place
+    #[command(flatten)]
+    pub(crate) existing: ExistingArgs,
+}
+
+/// What to do with an earlier run in the same place; without either, it is refused.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ExistingArgs {
+    /// Go on where an interrupted run stopped
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) resume: bool,
+    /// Replace an earlier run in the same place
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -113,14 +123,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) skip_bad: bool,
     /// Memory for decoded recordings, in megabytes
-    #[arg(long, value_name = "MB", default_value_t = 512)]
+    #[arg(long, value_name = "MB", default_value_t = offkey::DEFAULT_CACHE_BYTES >> 20)]
     pub(crate) cache_mb: u64,
-    /// Go on where an interrupted run stopped
-    #[arg(long, conflicts_with = "force")]
-    pub(crate) resume: bool,
-    /// Replace an earlier run in the same place
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) existing: ExistingArgs,
     /// Print the metrics as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -277,7 +283,7 @@ pub(crate) struct StudyArgs {
     #[arg(long, value_name = "N")]
     pub(crate) trials: Option<u64>,
     /// Memory for decoded recordings, in megabytes
-    #[arg(long, value_name = "MB", default_value_t = 512)]
+    #[arg(long, value_name = "MB", default_value_t = offkey::DEFAULT_CACHE_BYTES >> 20)]
     pub(crate) cache_mb: u64,
 }
 
@@ -370,6 +376,16 @@ pub(crate) enum Device {
 pub(crate) enum KernelChoice {
     Auto,
     Reference,
+}
+
+impl From<ExistingArgs> for Existing {
+    fn from(args: ExistingArgs) -> Self {
+        match args {
+            ExistingArgs { resume: true, .. } => Self::Resume,
+            ExistingArgs { force: true, .. } => Self::Replace,
+            ExistingArgs { .. } => Self::Refuse,
+        }
+    }
 }
 
 impl From<Device> for DeviceKind {

@@ -7,7 +7,7 @@ use std::{
 
 use clap::CommandFactory;
 use offkey::{
-    BUILT_IN, ClipScore, Compute, Detector, Existing, ExplainRequest, Metrics, OffkeyError,
+    BUILT_IN, ClipScore, Compute, Detector, ExplainRequest, Metrics, OffkeyError,
     PlantRequest, Progress, Recipe, RiseConfig, RunMetrics, RunRequest, Seed, Seeds, SynthConfig,
     study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
@@ -56,8 +56,7 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
 }
 
 fn demo(args: &DemoArgs, bars: &Bars) -> Result<(), OffkeyError> {
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
-    let report = offkey::demo(&args.out, args.seed, existing, bars)?;
+    let report = offkey::demo(&args.out, args.seed, args.existing.into(), bars)?;
     print(&table::run_metrics(&report.metrics));
     print(&format!(
         "\nrecordings: {}\neverything about the run: {}\n",
@@ -68,17 +67,12 @@ fn demo(args: &DemoArgs, bars: &Bars) -> Result<(), OffkeyError> {
 }
 
 fn run(args: RunArgs, bars: &Bars) -> Result<(), OffkeyError> {
-    let existing = match (args.resume, args.force) {
-        (true, _) => Existing::Resume,
-        (_, true) => Existing::Replace,
-        _ => Existing::Refuse,
-    };
     let request = RunRequest {
         data: args.data,
         truth: args.truth,
         recipe: Recipe::load(&args.recipe, &args.set)?,
         out: args.out,
-        existing,
+        existing: args.existing.into(),
         seeds: args.seeds.seeds.map_or(Seeds::One(args.seeds.seed), Seeds::Each),
         year: args.year,
         compute: Compute { device: args.device.into(), kernels: args.kernels.into() },

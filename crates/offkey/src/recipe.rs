@@ -138,7 +138,7 @@ pub struct BuiltIn {
 /// Every built-in recipe.
 pub const BUILT_IN: [BuiltIn; 8] = [
     BuiltIn { name: "default", toml: include_str!("../../../recipes/default.toml") },
-    BuiltIn { name: "large", toml: include_str!("../../../recipes/large.toml") },
+    BuiltIn { name: "medium", toml: include_str!("../../../recipes/medium.toml") },
     BuiltIn { name: "paper", toml: include_str!("../../../recipes/paper.toml") },
     BuiltIn { name: "small", toml: include_str!("../../../recipes/small.toml") },
     BuiltIn { name: "tiny", toml: include_str!("../../../recipes/tiny.toml") },

@@ -77,8 +77,8 @@ pub(crate) struct Run<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
-/// Memory for decoded recordings where a caller does not say: 512 MiB.
-pub const DEFAULT_CACHE_BYTES: u64 = 512 << 20;
+/// Memory for decoded recordings where a caller does not say: 256 MiB.
+pub const DEFAULT_CACHE_BYTES: u64 = 256 << 20;
 
 /// Trains, embeds, scores, evaluates and reports, for each seed asked for.
 ///

@@ -244,6 +244,7 @@ fn every_built_in_recipe_and_study_is_valid() {
     let bench = Bench::new();
     for name in [
         "default",
+        "medium",
         "paper",
         "small",
         "tiny",

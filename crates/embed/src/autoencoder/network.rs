@@ -9,6 +9,7 @@ use offkey_core::Seed;
 use super::AutoencoderConfig;
 use crate::{
     Compute, EncoderConfig,
+    fast::Idle,
     network::{BatchNorm, Dense, HiddenLayer, Maker, Pass},
 };
 
@@ -22,7 +23,8 @@ pub(super) struct AutoencoderNetwork {
 impl AutoencoderNetwork {
     pub(super) fn new(config: &AutoencoderConfig, seed: Seed, device: &Device) -> Self {
         let layers = EncoderConfig { bias: true, ..EncoderConfig::default() };
-        let make = Maker { config: &layers, seed, device, compute: Compute::default() };
+        let (compute, buffers) = (Compute::default(), &Idle::default());
+        let make = Maker { config: &layers, seed, device, compute, buffers };
         let side = vec![config.hidden; config.hidden_layers];
         let widths = [side.clone(), vec![config.waist], side].concat();
         let mut inputs = config.inputs();

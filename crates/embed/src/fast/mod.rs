@@ -7,7 +7,10 @@
 
 mod folded;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use burn::{
     backend::{
@@ -23,7 +26,7 @@ use burn::{
     tensor::{Tensor, TensorData},
 };
 use offkey_kernels::{
-    spectrogram::{self, ParameterSpec, SpectrogramConfig, SpectrogramPlan},
+    spectrogram::{self, Buffers, ParameterSpec, SpectrogramConfig, SpectrogramPlan},
     spectrum::{self, SpectrumPlan, SpectrumWorkspace},
 };
 
@@ -35,9 +38,13 @@ pub(crate) use folded::{Folded, FoldedDense, FoldedNorm};
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     plan: Arc<Plan>,
-    /// Memory that no pass is using; a training step takes one and gives it back.
-    idle: Arc<Mutex<Vec<Memory>>>,
+    memory: Idle<Memory>,
+    buffers: Idle<Buffers>,
 }
+
+/// Memory that nobody is using, shared by the clones of this: a pass takes one and gives it back.
+#[derive(Debug)]
+pub(crate) struct Idle<T>(Arc<Mutex<Vec<T>>>);
 
 #[derive(Debug)]
 enum Plan {
@@ -70,15 +77,17 @@ impl Engine {
             kernels: branch.kernels.clone(),
             strides: branch.strides.clone(),
         });
-        plan.ok().map(|plan| Self::new(Plan::Spectrum(plan)))
+        plan.ok().map(|plan| Self::new(Plan::Spectrum(plan), &Idle::default()))
     }
 
     /// An engine for a spectrogram branch up to its pooling over time, where the kernels cover it.
+    /// Branches that are given the same `buffers` work in them in turn.
     pub(crate) fn stft(
         branch: &StftConfig,
         [frames, bins]: [usize; 2],
         config: &EncoderConfig,
         compute: Compute,
+        buffers: &Idle<Buffers>,
     ) -> Option<Self> {
         if !is_covered(config, compute) {
             return None;
@@ -91,11 +100,11 @@ impl Engine {
             stage_channels: branch.stage_channels.clone(),
             norm_affine: config.batch_norm_affine,
         });
-        plan.ok().map(|plan| Self::new(Plan::Stft(plan)))
+        plan.ok().map(|plan| Self::new(Plan::Stft(plan), buffers))
     }
 
-    fn new(plan: Plan) -> Self {
-        Self { plan: Arc::new(plan), idle: Arc::default() }
+    fn new(plan: Plan, buffers: &Idle<Buffers>) -> Self {
+        Self { plan: Arc::new(plan), memory: Idle::default(), buffers: buffers.clone() }
     }
 
     /// Name of the instruction set, as in `avx512`.
@@ -127,10 +136,10 @@ impl Engine {
             (Tensor::from_primitive::<Autodiff<Flex>>(output), statistics)
         } else {
             let parameters = primitive(parameters);
-            let mut memory = self.take_memory();
+            let mut memory = self.memory.take();
             let (output, statistics) =
-                self.plan.forward(values(&parameters), values(&input), clips, &mut memory);
-            self.give_back(memory);
+                self.forward(values(&parameters), values(&input), clips, &mut memory);
+            self.memory.give_back(memory);
             (Tensor::from_primitive::<Flex>(from_values(output)), statistics)
         };
         let tensor = |values: Vec<f32>| {
@@ -155,9 +164,9 @@ impl Engine {
             .compute_bound()
             .stateful();
         let parameters = contiguous(parameters.into_primitive());
-        let mut memory = self.take_memory();
+        let mut memory = self.memory.take();
         let (output, statistics) =
-            self.plan.forward(values(&parameters), values(&input), clips, &mut memory);
+            self.forward(values(&parameters), values(&input), clips, &mut memory);
         let output = from_values(output);
         let output = match prepared {
             OpsKind::Tracked(prepared) => {
@@ -165,20 +174,61 @@ impl Engine {
                 prepared.finish(Saved { engine: self.clone(), parameters, input, memory }, output)
             }
             OpsKind::UnTracked(prepared) => {
-                self.give_back(memory);
+                self.memory.give_back(memory);
                 prepared.finish(output)
             }
         };
         (output, statistics)
     }
 
-    fn take_memory(&self) -> Memory {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop().unwrap_or_default()
+    fn forward(
+        &self,
+        parameters: &[f32],
+        input: &[f32],
+        clips: usize,
+        memory: &mut Memory,
+    ) -> (Vec<f32>, Statistics) {
+        self.with_buffers(memory, |memory| self.plan.forward(parameters, input, clips, memory))
     }
 
-    fn give_back(&self, memory: Memory) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    fn backward(
+        &self,
+        parameters: &[f32],
+        input: &[f32],
+        gradient: &[f32],
+        memory: &mut Memory,
+    ) -> Vec<f32> {
+        self.with_buffers(memory, |memory| self.plan.backward(parameters, input, gradient, memory))
+    }
+
+    /// Lends the network's buffers to a pass over this branch.
+    fn with_buffers<R>(&self, memory: &mut Memory, pass: impl FnOnce(&mut Memory) -> R) -> R {
+        memory.spectrogram.buffers = self.buffers.take();
+        let result = pass(memory);
+        self.buffers.give_back(mem::take(&mut memory.spectrogram.buffers));
+        result
+    }
+}
+
+impl<T: Default> Idle<T> {
+    fn take(&self) -> T {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, memory: T) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
+impl<T> Default for Idle<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Idle<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -274,13 +324,13 @@ impl Backward<Flex, 1> for EngineBackward {
         let Saved { engine, parameters, input, memory } = ops.state;
         let memory = memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(parent), Some(mut memory)) = (&ops.parents[0], memory) else { return };
-        let of_parameters = engine.plan.backward(
+        let of_parameters = engine.backward(
             values(&parameters),
             values(&input),
             values(&gradient),
             &mut memory,
         );
-        engine.give_back(memory);
+        engine.memory.give_back(memory);
         gradients.register::<Flex>(parent.id, from_values(of_parameters));
     }
 }

@@ -9,9 +9,14 @@ use burn::{
     },
 };
 use offkey_core::Seed;
+use offkey_kernels::spectrogram::Buffers;
 use rand::RngExt;
 
-use crate::{Compute, EncoderConfig, fast::FoldedNorm, weights::values_of};
+use crate::{
+    Compute, EncoderConfig,
+    fast::{FoldedNorm, Idle},
+    weights::values_of,
+};
 
 /// Added to variances before the square root, as in the paper's Keras layers.
 pub(crate) const NORM_EPSILON: f64 = 1e-3;
@@ -38,6 +43,8 @@ pub(crate) struct Maker<'a> {
     pub(crate) seed: Seed,
     pub(crate) device: &'a Device,
     pub(crate) compute: Compute,
+    /// Working memory of the kernels of all branches.
+    pub(crate) buffers: &'a Idle<Buffers>,
 }
 
 impl Maker<'_> {

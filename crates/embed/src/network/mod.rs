@@ -16,7 +16,7 @@ pub(crate) use spectrum::HiddenLayer;
 use spectrum::SpectrumBranch;
 use stft::StftBranch;
 
-use crate::{BranchConfig, Compute, EncoderConfig, fast::Engine, features};
+use crate::{BranchConfig, Compute, EncoderConfig, fast::{Engine, Idle}, features};
 
 /// Keras's momentum 0.99: this much of a batch enters the running statistics.
 pub(crate) const NORM_MOMENTUM: f64 = 0.01;
@@ -76,7 +76,8 @@ impl Network {
         device: &Device,
         compute: Compute,
     ) -> Self {
-        let make = Maker { config, seed, device, compute };
+        let buffers = &Idle::default();
+        let make = Maker { config, seed, device, compute, buffers };
         let branches = config.branches.iter().enumerate().map(|(index, branch)| {
             let make = make.child("branch").child(index);
             match branch {

@@ -74,7 +74,7 @@ impl StftBranch {
             blocks,
             head_norm: make.norm(channels * frequencies),
             head: make.child("head").dense(channels * frequencies, config.dims),
-            engine: Engine::stft(config, shape, make.config, make.compute),
+            engine: Engine::stft(config, shape, make.config, make.compute, make.buffers),
             folded: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::spectrogram::scratch::ScratchPool;
 use crate::spectrogram::stem::{
     Spectra, StemBackward, StemSums, pack_stem, stem_gradient, stem_signs,
 };
-use crate::spectrogram::workspace::{Forward, Workspace};
+use crate::spectrogram::workspace::{Buffers, Forward, Workspace};
 
 impl SpectrogramPlan {
     /// Gradients of every parameter, in the order of [`Self::parameters`].
@@ -44,7 +44,7 @@ impl SpectrogramPlan {
             .ok_or(SpectrogramError::NoForward { clips })?;
         check_len("the output's gradient", output_gradient.len(), clips * self.output_len())?;
         check_len("the spectrograms", spectra.len(), clips * self.input_len())?;
-        workspace.reserve_backward(self, clips);
+        workspace.buffers.reserve_backward(self, clips);
         self.unpool_time(output_gradient, workspace);
         let gradients = self.parameters().iter().map(|_| Vec::new()).collect();
         let Forward { norms, .. } = forward;
@@ -58,7 +58,7 @@ impl SpectrogramPlan {
     }
 
     fn unpool_time(&self, output_gradient: &[f32], workspace: &mut Workspace) {
-        let Workspace { gradients, blocks, .. } = workspace;
+        let Workspace { buffers: Buffers { gradients, .. }, blocks, .. } = workspace;
         let (Some(gradient), Some(memory)) = (gradients.last_mut(), blocks.last()) else { return };
         let last = self.last();
         let clips = memory.output.par_chunks_exact(last.lanes());
@@ -96,8 +96,8 @@ impl BackwardStep<'_> {
     ) -> Pullback {
         let level = self.plan.level;
         let block = &self.plan.blocks[index];
-        let Workspace { blocks, gradients, inner_gradient, weight_chunks, sums, scratch, .. } =
-            workspace;
+        let Workspace { blocks, buffers, .. } = workspace;
+        let Buffers { gradients, inner_gradient, weight_chunks, sums, scratch, .. } = buffers;
         let memory = &blocks[index];
         let relu_first = block.order == InnerOrder::ReluThenNorm;
         let conv = &block.conv2;
@@ -138,16 +138,8 @@ impl BackwardStep<'_> {
     ) -> Pullback {
         let (plan, level) = (self.plan, self.plan.level);
         let block = &plan.blocks[index];
-        let Workspace {
-            pooled,
-            blocks,
-            gradients,
-            inner_gradient,
-            weight_chunks,
-            sums,
-            scratch,
-            ..
-        } = workspace;
+        let Workspace { pooled, blocks, buffers, .. } = workspace;
+        let Buffers { gradients, inner_gradient, weight_chunks, sums, scratch, .. } = buffers;
         let source = if index == 0 { &pooled[..] } else { &blocks[index - 1].output[..] };
         let memory = &blocks[index];
         let input_norm = block.input_norm.as_ref().unwrap_or(&plan.stem.norm);
@@ -208,7 +200,8 @@ impl BackwardStep<'_> {
         let (scale, shift) = norm.factors();
         let (inverse, minus_mean) = norm.standardising();
         let per_chunk = clips_per_chunk(self.clips);
-        let Workspace { pooled, gradients, stem_sums, scratch, .. } = workspace;
+        let Workspace { pooled, buffers, .. } = workspace;
+        let Buffers { gradients, stem_sums, scratch, .. } = buffers;
         let pooled_lanes = stem.pooled.lanes();
         stem_sums.resize_with(chunk_count(self.clips), StemSums::default);
         let items = spectra

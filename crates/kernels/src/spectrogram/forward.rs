@@ -13,7 +13,7 @@ use crate::spectrogram::pass::{ConvForward, Projection, Skip};
 use crate::spectrogram::plan::{InnerOrder, NormPlan, SpectrogramPlan, check_len};
 use crate::spectrogram::scratch::ScratchPool;
 use crate::spectrogram::stem::{Spectra, StemForward, pack_stem, stem_signs};
-use crate::spectrogram::workspace::{BlockMemory, Forward, Workspace};
+use crate::spectrogram::workspace::{BlockMemory, Buffers, Forward, Workspace};
 
 /// What a forward pass in training gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +105,7 @@ impl ForwardStep<'_> {
     fn stem(&mut self, spectra: &[f32], workspace: &mut Workspace) {
         let (plan, params) = (self.plan, self.params);
         let (stem, config, level) = (&plan.stem, &plan.config, plan.level);
-        let sums = zeros(&mut workspace.sums, self.clips * 2 * config.bins);
+        let sums = zeros(&mut workspace.buffers.sums, self.clips * 2 * config.bins);
         let clips = spectra.par_chunks_exact(plan.input_len());
         for_each(clips.zip(sums.par_chunks_exact_mut(2 * config.bins)), |(values, sums)| {
             dispatch(level, BinSums { values, bins: config.bins, sums });
@@ -117,11 +117,11 @@ impl ForwardStep<'_> {
         let affine = stem.norm.affine(params);
         let signs = stem_signs(affine, channels);
         let weights = pack_stem(params[stem.weight], &signs);
-        let sums = zeros(&mut workspace.sums, self.clips * 2 * channels);
+        let sums = zeros(&mut workspace.buffers.sums, self.clips * 2 * channels);
         let pooled = workspace.pooled.par_chunks_exact_mut(stem.pooled.lanes());
         let clips = spectra.par_chunks_exact(plan.input_len());
         let items = clips.zip(pooled).zip(sums.par_chunks_exact_mut(2 * channels));
-        let scratch = &workspace.scratch;
+        let scratch = &workspace.buffers.scratch;
         for_each(items, |((values, pooled), sums)| {
             let (frames, bins) = (config.frames, config.bins);
             let spectra = Spectra { values, frames, bins, scale: &scale, shift: &shift };
@@ -148,7 +148,8 @@ impl ForwardStep<'_> {
     fn block(&mut self, index: usize, workspace: &mut Workspace) {
         let plan = self.plan;
         let block = &plan.blocks[index];
-        let Workspace { pooled, blocks, sums, scratch, .. } = workspace;
+        let Workspace { pooled, blocks, buffers, .. } = workspace;
+        let Buffers { sums, scratch, .. } = buffers;
         let (before, rest) = blocks.split_at_mut(index);
         let source = before.last().map_or(&pooled[..], |memory| &memory.output[..]);
         let BlockMemory { inner, output } = &mut rest[0];

@@ -39,4 +39,4 @@ pub use forward::SpectrogramOutput;
 pub use inference::SpectrogramInference;
 pub use norm::BatchStatistics;
 pub use plan::{BatchNormSpec, ParameterSpec, SpectrogramPlan};
-pub use workspace::Workspace;
+pub use workspace::{Buffers, Workspace};

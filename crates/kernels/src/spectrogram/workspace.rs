@@ -7,7 +7,7 @@ use crate::spectrogram::plan::SpectrogramPlan;
 use crate::spectrogram::scratch::ScratchPool;
 use crate::spectrogram::stem::StemSums;
 
-/// Everything that a forward pass keeps for its backward pass, and the buffers of both.
+/// What a forward pass keeps for its backward pass, and the buffers that both work in.
 ///
 /// A workspace grows to the largest batch it has seen and is then reused without a further
 /// allocation of its size. It belongs to one forward pass at a time: a second one overwrites what
@@ -17,6 +17,16 @@ pub struct Workspace {
     /// The stem's pooled raw output.
     pub(crate) pooled: Vec<Lane>,
     pub(crate) blocks: Vec<BlockMemory>,
+    /// Of the last forward pass.
+    pub(crate) forward: Option<Forward>,
+    /// What no pass leaves to another. A network of several branches moves one set of them from
+    /// workspace to workspace.
+    pub buffers: Buffers,
+}
+
+/// Memory that a pass needs while it runs and at no other time.
+#[derive(Debug, Default)]
+pub struct Buffers {
     /// Gradient of the activations of each stage, behind their norm.
     pub(crate) gradients: Vec<Vec<Lane>>,
     /// Gradient between the two convolutions of a block.
@@ -27,8 +37,6 @@ pub struct Workspace {
     /// Sums of each clip.
     pub(crate) sums: Vec<f64>,
     pub(crate) scratch: ScratchPool,
-    /// Of the last forward pass.
-    pub(crate) forward: Option<Forward>,
 }
 
 /// Raw outputs of one block.
@@ -57,9 +65,7 @@ impl Workspace {
     /// Bytes held at the moment, small buffers aside.
     pub fn bytes(&self) -> usize {
         let blocks = self.blocks.iter().flat_map(|block| [&block.inner, &block.output]);
-        let lanes = [&self.pooled, &self.inner_gradient, &self.weight_chunks];
-        let all = lanes.into_iter().chain(&self.gradients).chain(blocks);
-        all.map(|lanes| lanes.capacity() * size_of::<Lane>()).sum()
+        self.buffers.bytes() + bytes([&self.pooled].into_iter().chain(blocks))
     }
 
     /// Makes room for the activations of `clips`.
@@ -73,6 +79,14 @@ impl Workspace {
         }
     }
 
+}
+
+impl Buffers {
+    /// Bytes held at the moment, small buffers aside.
+    pub fn bytes(&self) -> usize {
+        bytes([&self.inner_gradient, &self.weight_chunks].into_iter().chain(&self.gradients))
+    }
+
     /// Makes room for the gradients of `clips`; each stage is two blocks.
     pub(crate) fn reserve_backward(&mut self, plan: &SpectrogramPlan, clips: usize) {
         self.gradients.resize_with(plan.blocks.len() / 2, Vec::new);
@@ -82,6 +96,10 @@ impl Workspace {
         let inner = plan.blocks.iter().map(|block| block.conv1.output.lanes()).max();
         grow(&mut self.inner_gradient, clips * inner.unwrap_or(0));
     }
+}
+
+fn bytes<'a>(buffers: impl Iterator<Item = &'a Vec<Lane>>) -> usize {
+    buffers.map(|lanes| lanes.capacity() * size_of::<Lane>()).sum()
 }
 
 /// Room for at least `len` vectors; what is there stays.

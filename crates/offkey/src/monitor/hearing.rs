@@ -26,6 +26,13 @@ pub(super) struct Heard {
     pub(super) levels: Vec<f32>,
 }
 
+impl Heard {
+    /// The spectra, row by row.
+    pub(super) fn spectrum_rows(&self) -> impl Iterator<Item = &[f32]> + Clone {
+        self.spectra.outer_iter().filter_map(|row| row.to_slice())
+    }
+}
+
 /// Hears windows.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use offkey_core::{Clip, Seed};
 use offkey_embed::{Compute, Encoder, TrainJob};
 
 use super::{
-    hearing::{Heard, hear},
+    hearing::hear,
     model::{Monitor, MonitorArrays, MonitorCard, WindowRow},
     profile::Profile,
     promise::{FalseAlarmRate, Promise},
@@ -111,12 +111,10 @@ pub fn learn(
         return Err(OffkeyError::Cancelled { run: PathBuf::new() });
     }
     let encoder = Encoder::load(&folder, request.compute).map_err(OffkeyError::embed)?;
-    let Heard { embeddings: references, spectra: reference_spectra, levels } =
-        hear(&encoder, &window_source(rule, &training), progress)?;
+    let learned = hear(&encoder, &window_source(rule, &training), progress)?;
     let held_out = hear(&encoder, &window_source(rule, &calibration), progress)?;
-    let rows = reference_spectra.rows().into_iter();
-    let rows: Vec<&[f32]> = rows.filter_map(|row| row.to_slice()).collect();
-    let profile = Profile::new(rule.rate_hz, &levels, rows.iter().copied());
+    let profile = Profile::new(rule.rate_hz, &learned.levels, learned.spectrum_rows())
+        .widened(&held_out.levels, held_out.spectrum_rows());
     let count = |rows: &[(WindowRow, Clip)]| {
         let groups: std::collections::BTreeSet<&str> =
             rows.iter().map(|(row, _)| row.group.as_str()).collect();
@@ -148,8 +146,8 @@ pub fn learn(
         journal: Vec::new(),
     };
     let arrays = MonitorArrays {
-        references,
-        reference_spectra,
+        references: learned.embeddings,
+        reference_spectra: learned.spectra,
         calibration: held_out.embeddings,
         calibration_spectra: held_out.spectra,
         sounds: kept_sounds(rule, &calibration)?,

@@ -299,7 +299,11 @@ impl Monitor {
         if verdict == Verdict::Normal {
             return reason;
         }
-        if let Some(change) = self.card.profile.loudest_change(spectrum) {
+        if let Some(louder) = self.card.profile.shift_db(spectrum) {
+            reason += &format!(
+                "; all frequencies are {louder:.0} dB louder alike: a fault, or another gain"
+            );
+        } else if let Some(change) = self.card.profile.loudest_change(spectrum) {
             let (amount, side) = (change.change_db.abs(), change.change_db > 0.0);
             let side = if side { "above" } else { "below" };
             reason += &format!(
@@ -329,11 +333,9 @@ impl Monitor {
         arrays.reference_spectra = arrays.reference_spectra.select(Axis(0), &keep);
         card.references = keep.iter().map(|&row| card.references[row].clone()).collect();
         if let Some((heard, rows)) = added {
-            let Heard { embeddings, spectra, levels } = heard;
-            let spectrum_rows = spectra.rows().into_iter().filter_map(|row| row.to_slice());
-            card.profile = card.profile.widened(&levels, spectrum_rows);
-            arrays.references = joined(&arrays.references, &embeddings);
-            arrays.reference_spectra = joined(&arrays.reference_spectra, &spectra);
+            card.profile = card.profile.widened(&heard.levels, heard.spectrum_rows());
+            arrays.references = joined(&arrays.references, &heard.embeddings);
+            arrays.reference_spectra = joined(&arrays.reference_spectra, &heard.spectra);
             card.references.extend(rows);
         }
         let (added, learned): (Vec<_>, Vec<_>) =

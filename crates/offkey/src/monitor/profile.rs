@@ -45,6 +45,13 @@ const FAR_LEAST: f32 = 12.0;
 const ABSENT_DB: f32 = 6.0;
 /// ...and where so many bands lack it, it is off, or the microphone is another: faults add sound.
 const ABSENT_SHARE: f32 = 0.5;
+/// As many bands missing in a row at the lower or the upper end are the work of a microphone or a filter.
+const EDGE_BANDS: usize = 4;
+/// All bands moved alike by this much may be the work of a gain or of the distance, and are where they
+/// moved down: a fault can be as loud, but not take sound away everywhere.
+const SHIFT_DB: f32 = 3.0;
+/// What then remains, as a share of the shift, averaged over bands: a fault changes some bands more than others.
+const SHIFT_REMAINDER: f32 = 0.4;
 
 impl Profile {
     /// Measures normal windows: the level of each, as [`level_db`] gives it, and its spectrum.
@@ -120,12 +127,35 @@ impl Profile {
                 level - most
             ));
         }
-        let bands = spectrum.iter().zip(&self.least_db);
-        let absent = bands.filter(|(band, least)| **band < **least - ABSENT_DB).count();
-        if absent as f32 > ABSENT_SHARE * MELS as f32 {
+        let absent: Vec<bool> = spectrum
+            .iter()
+            .zip(&self.least_db)
+            .map(|(band, least)| *band < least - ABSENT_DB)
+            .collect();
+        let count = absent.iter().filter(|absent| **absent).count();
+        if count as f32 > ABSENT_SHARE * MELS as f32 {
             return Some(format!(
-                "the machine is not heard: {absent} of {MELS} bands lie {ABSENT_DB} dB or more below every normal recording; \
+                "the machine is not heard: {count} of {MELS} bands lie {ABSENT_DB} dB or more below every normal recording; \
                  is it off, or the microphone another one?"
+            ));
+        }
+        let edges = mel_edges_hz(self.rate_hz);
+        let low = absent.iter().take_while(|absent| **absent).count();
+        let high = absent.iter().rev().take_while(|absent| **absent).count();
+        if low.max(high) >= EDGE_BANDS {
+            let missing = if low >= high {
+                format!("below {:.0} Hz", edges[low])
+            } else {
+                format!("above {:.0} Hz", edges[MELS + 1 - high])
+            };
+            return Some(format!(
+                "{missing} the sound is missing, {ABSENT_DB} dB or more below every normal recording: is the microphone another one, or covered?"
+            ));
+        }
+        if let Some(quieter) = self.shift_db(spectrum).filter(|shift| *shift < 0.0) {
+            return Some(format!(
+                "all frequencies are {:.0} dB quieter alike: was the gain changed, or the microphone moved?",
+                -quieter
             ));
         }
         (self.distance(spectrum) > (FAR_FACTOR * self.farthest).max(FAR_LEAST)).then(|| {
@@ -147,6 +177,21 @@ impl Profile {
         let change_db = (first..=last).map(|mel| bands[mel] - self.mean_db[mel]).sum::<f32>()
             / (last - first + 1) as f32;
         Some(BandChange { low_hz: edges[first], high_hz: edges[last + 2], change_db })
+    }
+
+    /// By how much all bands lie above normal (negative: below), in decibels, where they do so alike and
+    /// farther than in any normal window.
+    pub(super) fn shift_db(&self, bands_db: &[f32]) -> Option<f32> {
+        if self.distance(bands_db) <= self.farthest {
+            return None;
+        }
+        let changes: Vec<f32> = bands_db.iter().zip(&self.mean_db).map(|(b, m)| b - m).collect();
+        let mut sorted = changes.clone();
+        sorted.sort_by(f32::total_cmp);
+        let shift = sorted[sorted.len() / 2];
+        let remainder = changes.iter().map(|change| (change - shift).abs()).sum::<f32>();
+        let alike = remainder / (changes.len() as f32) < SHIFT_REMAINDER * shift.abs();
+        (alike && shift.abs() >= SHIFT_DB).then_some(shift)
     }
 
     fn distance(&self, bands_db: &[f32]) -> f32 {
@@ -257,6 +302,33 @@ mod tests {
             let reason = profile().cannot_tell(&window, &spectrum_of(&window)).expect(word);
             assert!(reason.contains(word), "{reason}");
         }
+    }
+
+    #[test]
+    fn another_gain_or_microphone_cannot_be_judged_and_a_new_sound_can() {
+        let as_usual = machine(500.0, 0.1, 3);
+        let quieter: Vec<f32> = as_usual.iter().map(|x| 0.56 * x).collect();
+        let louder: Vec<f32> = as_usual.iter().map(|x| 2.0 * x).collect();
+        assert_eq!(profile().cannot_tell(&louder, &spectrum_of(&louder)), None);
+        assert!(profile().shift_db(&spectrum_of(&louder)).is_some_and(|shift| shift > 5.0));
+        // A first difference falls off towards low frequencies, a running mean towards high ones.
+        let high_pass: Vec<f32> = as_usual.windows(2).map(|w| w[1] - w[0]).collect();
+        let low_pass: Vec<f32> =
+            as_usual.windows(16).map(|w| w.iter().sum::<f32>() / 16.0).collect();
+        for (window, word) in [
+            (&quieter, "5 dB quieter alike"),
+            (&high_pass, "below"),
+            (&low_pass, "above"),
+        ] {
+            let reason = profile().cannot_tell(window, &spectrum_of(window));
+            assert!(reason.as_ref().is_some_and(|r| r.contains(word)), "{reason:?}");
+        }
+        let hiss: Vec<f32> = as_usual
+            .iter()
+            .zip(machine(0.0, 0.0, 77).windows(2))
+            .map(|(x, noise)| x + 4.0 * (noise[1] - noise[0]))
+            .collect();
+        assert_eq!(profile().cannot_tell(&hiss, &spectrum_of(&hiss)), None);
     }
 
     #[test]
