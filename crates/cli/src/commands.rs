@@ -7,8 +7,8 @@ use std::{
 
 use clap::CommandFactory;
 use offkey::{
-    BUILT_IN, ClipScore, Compute, Detector, ExplainRequest, Metrics, OffkeyError,
-    PlantRequest, Progress, Recipe, RiseConfig, RunMetrics, RunRequest, Seed, Seeds, SynthConfig,
+    BUILT_IN, ClipScore, Compute, Detector, ExplainRequest, Metrics, OffkeyError, PlantRequest,
+    Progress, Recipe, RiseConfig, RunMetrics, RunRequest, Seed, Seeds, SynthConfig,
     study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
 use serde::Serialize;

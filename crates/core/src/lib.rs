@@ -10,6 +10,7 @@ pub mod score_files;
 pub mod seed;
 pub mod table;
 pub mod truth;
+pub mod whole;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
 pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
@@ -19,3 +20,4 @@ pub use score_files::{ScoreFileError, read_score_files, score_rows};
 pub use seed::Seed;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};
+pub use whole::write_whole;

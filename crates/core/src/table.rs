@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Clip,
     clip::{ClipRow, UnknownWord},
+    write_whole,
 };
 
 /// Embeddings, one row a clip.
@@ -161,10 +162,10 @@ impl EmbeddingTable {
     /// # Errors
     /// [`TableError::Io`] when the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), TableError> {
-        fs::create_dir_all(folder).map_err(io_error(folder))?;
         let array_path = folder.join("embeddings.npy");
-        let file = fs::File::create(&array_path).map_err(io_error(&array_path))?;
-        self.embeddings.write_npy(io::BufWriter::new(file)).map_err(npy_error(&array_path))?;
+        let mut array = Vec::new();
+        self.embeddings.write_npy(&mut array).map_err(npy_error(&array_path))?;
+        write_whole(&array_path, &array).map_err(io_error(&array_path))?;
         write_csv(&folder.join("rows.csv"), &self.clips)
     }
 
@@ -206,13 +207,14 @@ pub fn read_npy(path: &Path) -> Result<Array2<f32>, TableError> {
 /// Writes serialisable rows as CSV with a header.
 ///
 /// # Errors
-/// [`TableError`] when the file cannot be written.
+/// [`TableError`] when the file cannot be written; what was there before then stays.
 pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError> {
-    let mut writer = csv::Writer::from_path(path).map_err(csv_error(path))?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.serialize(row).map_err(csv_error(path))?;
     }
-    writer.flush().map_err(io_error(path))
+    let table = writer.into_inner().map_err(|error| io_error(path)(error.into_error()))?;
+    write_whole(path, &table).map_err(io_error(path))
 }
 
 /// Reads a CSV with a header into rows.

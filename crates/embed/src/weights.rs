@@ -15,6 +15,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use ndarray::Array2;
+use offkey_core::write_whole;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::ModelError;
@@ -235,23 +236,9 @@ impl NamedTensors {
     }
 }
 
-/// Writes a file beside its place, then moves it there.
+/// [`write_whole`], with the path in the error.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let write = || {
-        use io::Write as _;
-        let mut file = fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().map_err(|source| {
-        // A file that could not be completed is of no use; that it may not be there is fine.
-        let _ = fs::remove_file(&partial);
-        ModelError::Io { path: path.to_owned(), source }
-    })
+    write_whole(path, bytes).map_err(io_error(path))
 }
 
 pub(crate) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ModelError + '_ {

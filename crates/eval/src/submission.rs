@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Domain, ScoreRow, Year};
+use offkey_core::{Domain, ScoreRow, Year, write_whole};
 
 use crate::EvalError;
 
@@ -24,7 +24,6 @@ pub fn write_submission(
     year: Option<Year>,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, EvalError> {
-    fs::create_dir_all(folder).map_err(write_error(folder))?;
     let mut files: BTreeMap<String, Vec<&ScoreRow>> = BTreeMap::new();
     for row in rows {
         files.entry(file_stem(row, year)).or_default().push(row);
@@ -62,13 +61,13 @@ fn write_lines<'a>(
     path: &Path,
     lines: impl Iterator<Item = (&'a str, String)>,
 ) -> Result<PathBuf, EvalError> {
-    let csv_error = |source: csv::Error| write_error(path)(io::Error::from(source));
-    let mut writer =
-        csv::WriterBuilder::new().has_headers(false).from_path(path).map_err(csv_error)?;
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     for (name, value) in lines {
-        writer.write_record([name, &value]).map_err(csv_error)?;
+        let written = writer.write_record([name, &value]);
+        written.map_err(|source| write_error(path)(io::Error::from(source)))?;
     }
-    writer.flush().map_err(write_error(path))?;
+    let text = writer.into_inner().map_err(|error| write_error(path)(error.into_error()))?;
+    write_whole(path, &text).map_err(write_error(path))?;
     Ok(path.to_owned())
 }
 

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_core::write_whole;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::OffkeyError;
@@ -236,26 +237,12 @@ fn lock(root: &Path) -> Result<File, OffkeyError> {
     }
 }
 
-/// Writes a file so that a reader sees the old content or the new, never half of it.
+/// [`write_whole`], with the path in the error.
 ///
 /// # Errors
 /// [`OffkeyError::Io`] when the file system refuses.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), OffkeyError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
-    let mut file = temporary(folder).map_err(OffkeyError::io(folder))?;
-    io::Write::write_all(&mut file, content).map_err(OffkeyError::io(path))?;
-    file.as_file().sync_all().map_err(OffkeyError::io(path))?;
-    file.persist(path).map_err(|error| OffkeyError::io(path)(error.error))?;
-    Ok(())
-}
-
-/// A temporary file that anyone may read once it has its name, as far as the umask allows.
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    write_whole(path, content).map_err(OffkeyError::io(path))
 }
 
 /// Writes a value as indented JSON.

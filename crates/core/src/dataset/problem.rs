@@ -77,7 +77,7 @@ pub enum Problem {
     },
     /// File names repeat within a section, so clips are known by their relative paths.
     #[error(
-        "{names} file names in {sections} sections stand for several clips each, as `{example}` of \
+        "file names repeat within a section (names: {names}, sections: {sections}), as `{example}` of \
         {machine} {section}; these clips are known by their paths"
     )]
     RepeatedNames {

@@ -324,12 +324,8 @@ impl Backward<Flex, 1> for EngineBackward {
         let Saved { engine, parameters, input, memory } = ops.state;
         let memory = memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(parent), Some(mut memory)) = (&ops.parents[0], memory) else { return };
-        let of_parameters = engine.backward(
-            values(&parameters),
-            values(&input),
-            values(&gradient),
-            &mut memory,
-        );
+        let of_parameters =
+            engine.backward(values(&parameters), values(&input), values(&gradient), &mut memory);
         engine.memory.give_back(memory);
         gradients.register::<Flex>(parent.id, from_values(of_parameters));
     }

@@ -16,7 +16,11 @@ pub(crate) use spectrum::HiddenLayer;
 use spectrum::SpectrumBranch;
 use stft::StftBranch;
 
-use crate::{BranchConfig, Compute, EncoderConfig, fast::{Engine, Idle}, features};
+use crate::{
+    BranchConfig, Compute, EncoderConfig,
+    fast::{Engine, Idle},
+    features,
+};
 
 /// Keras's momentum 0.99: this much of a batch enters the running statistics.
 pub(crate) const NORM_MOMENTUM: f64 = 0.01;

@@ -78,7 +78,6 @@ impl Workspace {
             grow(&mut memory.output, clips * block.conv2.output.lanes());
         }
     }
-
 }
 
 impl Buffers {

@@ -14,7 +14,9 @@ mod rows;
 mod spectrogram;
 mod svg;
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
+
+use offkey_core::write_whole;
 
 pub use bars::Histogram;
 pub use color::{ColorMap, MAGMA, VIRIDIS};
@@ -47,9 +49,8 @@ pub trait Chart {
 /// # Errors
 /// When a file cannot be written.
 pub fn write_chart(folder: &Path, name: &str, chart: &impl Chart) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join(format!("{name}.svg")), svg::standalone(&chart.svg()))?;
-    fs::write(folder.join(format!("{name}.csv")), chart.csv())
+    write_whole(&folder.join(format!("{name}.svg")), svg::standalone(&chart.svg()).as_bytes())?;
+    write_whole(&folder.join(format!("{name}.csv")), chart.csv().as_bytes())
 }
 
 /// One CSV field, quoted where it must be.
