@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use burn::{

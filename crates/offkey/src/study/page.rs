@@ -91,24 +91,30 @@ fn ordered_count(results: &[JobResult]) -> usize {
     trials.len()
 }
 
-/// The question, and for each data set the cell with the highest mean AUC.
+/// The question, and for each data set the cell with the highest mean AUC among those with as many
+/// trials as any: a confirming cell has fewer, and one trial says little.
 fn summary(study: &StudyFile, results: &[JobResult], data: &[&str]) -> Vec<String> {
     let mut paragraphs = vec![study.question.clone()];
     for data in data {
         let of_data = of_data(results, data);
-        let best = cells(&of_data)
+        let spreads: Vec<_> = cells(&of_data)
             .into_iter()
             .filter_map(|cell| Some((cell, spread(&values(&of_data, cell, METRICS[0].1))?)))
-            .max_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
-        if let Some((cell, auc)) = best {
-            paragraphs.push(format!(
-                "On {data} the highest mean AUC is {:.1} \u{b1} {:.1} % over {} trials, of the cell {cell}. Cells \
+            .collect();
+        let most = spreads.iter().map(|(_, auc)| auc.trials).max().unwrap_or(0);
+        let compared = spreads.into_iter().filter(|(_, auc)| auc.trials == most);
+        let best = compared.max_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
+        let Some((cell, auc)) = best else { continue };
+        let mean = 100.0 * auc.mean;
+        paragraphs.push(if most > 1 {
+            format!(
+                "On {data} the highest mean AUC of cells with {most} trials is {mean:.1} \u{b1} {:.1} %, of {cell}. Cells \
                  whose deviations overlap are not told apart by it; the differences below are taken trial by trial.",
-                100.0 * auc.mean,
-                100.0 * auc.deviation,
-                auc.trials
-            ));
-        }
+                100.0 * auc.deviation
+            )
+        } else {
+            format!("On {data} the highest AUC is {mean:.1} %, of {cell}: one trial each, which tells little apart.")
+        });
     }
     paragraphs
 }
@@ -264,7 +270,15 @@ mod tests {
         let page = page(&study, &results, &[]);
         assert_eq!(page.metrics[0].rows.len(), 2);
         assert_eq!(page.comparisons[0].rows[1].values.len(), 3);
-        assert!(page.summary[1].contains("71.0 ± 1.0 % over 3 trials"), "{}", page.summary[1]);
+        let best = |results: &[JobResult]| summary(&study, results, &["synthetic"])[1].clone();
+        assert!(
+            best(&results).contains("cells with 3 trials is 71.0 ± 1.0 %"),
+            "{}",
+            best(&results)
+        );
+        let confirmed = [results.clone(), vec![result(2, 0)]].concat();
+        assert_eq!(best(&confirmed), best(&results), "one trial is compared with no three");
+        assert!(best(&[result(2, 0)]).contains("80.0 %"), "{}", best(&[result(2, 0)]));
         let differences: Vec<Option<f64>> = page.metrics[0]
             .rows
             .iter()
