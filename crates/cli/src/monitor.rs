@@ -215,8 +215,7 @@ impl Teller {
         let Self { windows, alarms, untold, .. } = self;
         let line_end = if self.status { "\n" } else { "" };
         eprintln!(
-            "{line_end}heard {windows} windows: {alarms} alarms, {untold} of which nothing can be told; {events} \
-             events began"
+            "{line_end}windows heard: {windows} (alarms: {alarms}, cannot tell: {untold}); events begun: {events}"
         );
     }
 

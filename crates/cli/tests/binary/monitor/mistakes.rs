@@ -45,7 +45,7 @@ fn recordings_too_short_to_judge_are_told_by_a_watch() {
     let output = bench.run(&format!("watch inbox --model {} --once", model()));
     let errors = stderr(&output);
     assert!(errors.contains("short.wav` lasts 0.2 s") && !errors.contains("whole.wav"), "{errors}");
-    assert!(errors.contains("heard 4 windows"), "{errors}");
+    assert!(errors.contains("windows heard: 4"), "{errors}");
 }
 
 #[test]
