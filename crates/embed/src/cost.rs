@@ -16,6 +16,12 @@ impl EncoderConfig {
         self.cost().parameters
     }
 
+    /// Whether the fast kernels have all that this encoder needs: they lack biases and
+    /// squeeze-and-excitation, for which the plain layers are taken.
+    pub fn suits_kernels(&self) -> bool {
+        !self.bias && !self.squeeze_excitation
+    }
+
     /// Multiply-adds of convolutions and dense layers for one clip, forward only.
     pub fn multiply_adds(&self) -> usize {
         self.cost().multiply_adds

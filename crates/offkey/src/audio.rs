@@ -83,22 +83,23 @@ fn content_key(wave: &[f32]) -> [u8; 32] {
 }
 
 impl ClipAudio {
-    /// The given clips as waveforms of `samples` samples at `rate_hz`.
+    /// The given clips of a run as waveforms of `samples` samples at `rate_hz`.
     ///
     /// # Errors
     /// [`OffkeyError::Data`] when noise is asked for from a folder that has none.
     pub fn new(
-        clips: &[&Clip],
+        (clips, of_run): (&[&Clip], &[Clip]),
         config: &AudioConfig,
         rate_hz: u32,
         samples: usize,
         cache: Arc<WaveCache>,
     ) -> Result<Self, OffkeyError> {
+        let noise = config.noise.as_ref().map(|noise| NoiseMaker::new(noise, of_run));
         Ok(Self {
             clips: clips.iter().map(|&clip| clip.clone()).collect(),
             decode: DecodeConfig { channel: config.channel, rate_hz: Some(rate_hz) },
             config: config.clone(),
-            noise: config.noise.as_ref().map(NoiseMaker::new).transpose()?,
+            noise: noise.transpose()?,
             rate_hz,
             samples,
             random_offset: false,

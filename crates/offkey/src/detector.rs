@@ -177,6 +177,7 @@ impl Detector {
     fn audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
         let (rate_hz, samples) = self.recipe.clip_shape();
         let cache = Arc::new(WaveCache::new(0));
+        let clips = (clips, &self.table.clips[..]);
         ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, cache)
     }
 

@@ -1,10 +1,14 @@
 //! Noise added to clips on purpose, to study how much of it a system bears.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use offkey_core::{Clip, Seed, Split};
 use offkey_signal::{AudioError, DecodeConfig, LengthPolicy, decode_fit};
-use offkey_synth::noise::{factory_noise, mix_at_snr, pink_noise, white_noise};
+use offkey_synth::noise::{factory_noise, mean_power, mix_below_power, pink_noise, white_noise};
 use serde::{Deserialize, Serialize};
 
 /// Noise added to clips.
@@ -13,7 +17,9 @@ use serde::{Deserialize, Serialize};
 pub struct NoiseConfig {
     /// What kind.
     pub kind: NoiseKind,
-    /// Level of the clip above the noise, in decibels of power.
+    /// Level of the machine above the noise, in decibels of power. The machine's level is the median
+    /// over normal training clips of its section, so that all its clips get noise as loud: noise as
+    /// loud as each clip asks for would tell a scorer how loud the clip was.
     pub snr_db: f64,
     /// To which clips.
     pub clips: NoisyClips,
@@ -54,16 +60,29 @@ impl NoiseConfig {
     }
 }
 
-/// Noise that is ready to be added: the recordings to take it from are known.
-#[derive(Debug, Clone)]
+/// Noise that is ready to be added: the recordings to take it from are known, and those whose level
+/// it is held against.
+#[derive(Debug)]
 pub(crate) struct NoiseMaker {
     config: NoiseConfig,
     recordings: Vec<PathBuf>,
+    sections: BTreeMap<(String, String), UsualLevel>,
 }
 
+/// What a machine's level is measured on, and what was found.
+#[derive(Debug, Default)]
+struct UsualLevel {
+    clips: Vec<PathBuf>,
+    power: OnceLock<f64>,
+}
+
+/// Training clips of a section that its level is taken from.
+const LEVEL_CLIPS: usize = 9;
+
 impl NoiseMaker {
-    /// Lists the recordings of a folder, where noise comes from one.
-    pub(crate) fn new(config: &NoiseConfig) -> Result<Self, crate::OffkeyError> {
+    /// Lists the recordings of a folder, where noise comes from one. `of_run` are all clips of the
+    /// run, whose training clips set the level.
+    pub(crate) fn new(config: &NoiseConfig, of_run: &[Clip]) -> Result<Self, crate::OffkeyError> {
         let recordings = match &config.kind {
             NoiseKind::Recordings(folder) => {
                 let dataset = offkey_core::Dataset::read(folder)?;
@@ -71,7 +90,15 @@ impl NoiseMaker {
             }
             NoiseKind::White | NoiseKind::Pink | NoiseKind::Factory => Vec::new(),
         };
-        Ok(Self { config: config.clone(), recordings })
+        let mut sections: BTreeMap<_, UsualLevel> = BTreeMap::new();
+        for clip in of_run.iter().filter(|clip| clip.split == Split::Train) {
+            let key = (clip.machine.clone(), clip.section.clone());
+            let clips = &mut sections.entry(key).or_default().clips;
+            if clips.len() < LEVEL_CLIPS {
+                clips.push(clip.path.clone());
+            }
+        }
+        Ok(Self { config: config.clone(), recordings, sections })
     }
 
     /// Adds noise to one clip. The same clip gets the same noise, always.
@@ -92,7 +119,26 @@ impl NoiseMaker {
             NoiseKind::Factory => factory_noise(wave.len(), rate_hz, seed),
             NoiseKind::Recordings(_) => self.excerpt(wave.len(), rate_hz, seed)?,
         };
-        Ok(mix_at_snr(&wave, &noise, self.config.snr_db))
+        let power = self.usual_power(clip, rate_hz, &wave)?;
+        Ok(mix_below_power(&wave, &noise, power, self.config.snr_db))
+    }
+
+    /// Median power of the section's training clips; the clip's own where it has none.
+    fn usual_power(&self, clip: &Clip, rate_hz: u32, wave: &[f32]) -> Result<f64, AudioError> {
+        let key = (clip.machine.clone(), clip.section.clone());
+        let Some(usual) = self.sections.get(&key) else { return Ok(mean_power(wave)) };
+        if let Some(&power) = usual.power.get() {
+            return Ok(power);
+        }
+        let decode = DecodeConfig { rate_hz: Some(rate_hz), ..DecodeConfig::default() };
+        let power = |path: &PathBuf| {
+            let sound = decode_fit(path, &decode, LengthPolicy::Loop, wave.len(), 0)?;
+            Ok(mean_power(&sound.samples))
+        };
+        let mut powers: Vec<f64> =
+            usual.clips.iter().map(power).collect::<Result<_, AudioError>>()?;
+        powers.sort_by(f64::total_cmp);
+        Ok(*usual.power.get_or_init(|| powers[powers.len() / 2]))
     }
 
     fn excerpt(&self, samples: usize, rate_hz: u32, seed: Seed) -> Result<Vec<f32>, AudioError> {
@@ -101,5 +147,56 @@ impl NoiseMaker {
         let decode = DecodeConfig { rate_hz: Some(rate_hz), ..DecodeConfig::default() };
         let offset = seed.child("offset").value();
         Ok(decode_fit(path, &decode, LengthPolicy::Loop, samples, offset)?.samples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use offkey_core::Condition;
+    use offkey_signal::encode_wav;
+
+    use super::*;
+
+    const RATE_HZ: u32 = 16_000;
+
+    fn tone(level: f32) -> Vec<f32> {
+        (0..RATE_HZ / 4).map(|i| level * (0.3 * i as f32).sin()).collect()
+    }
+
+    #[test]
+    fn noise_is_as_loud_for_loud_clips_as_for_soft_ones() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clip = |name: &str, split: Split, level: f32| {
+            let path = folder.path().join(name);
+            fs::write(&path, encode_wav(&tone(level), RATE_HZ)).expect("there is room");
+            Clip {
+                path,
+                group: name.to_owned(),
+                name: name.to_owned(),
+                machine: "fan".to_owned(),
+                section: "00".to_owned(),
+                domain: None,
+                split,
+                condition: Some(Condition::Normal),
+                attributes: String::new(),
+            }
+        };
+        let mut clips: Vec<Clip> = [0.05, 0.1, 0.2]
+            .map(|level| clip(&format!("train_{level}.wav"), Split::Train, level))
+            .into();
+        clips.push(clip("soft.wav", Split::Test, 0.01));
+        clips.push(clip("loud.wav", Split::Test, 0.5));
+        let config = NoiseConfig { kind: NoiseKind::Pink, snr_db: 0.0, clips: NoisyClips::All };
+        let noise = NoiseMaker::new(&config, &clips).expect("no folder is needed");
+        let usual = mean_power(&tone(0.1));
+        for (clip, level) in [(&clips[3], 0.01), (&clips[4], 0.5)] {
+            let wave = tone(level);
+            let noisy = noise.add(clip, RATE_HZ, wave.clone()).expect("the clips can be read");
+            let added: Vec<f32> = noisy.iter().zip(&wave).map(|(a, b)| a - b).collect();
+            let ratio = mean_power(&added) / usual;
+            assert!((ratio - 1.0).abs() < 0.01, "{}: {ratio}", clip.name);
+        }
     }
 }

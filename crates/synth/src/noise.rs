@@ -118,12 +118,26 @@ pub fn mix_at_snr(clip: &[f32], noise: &[f32], snr_db: f64) -> Vec<f32> {
     if clip_power == 0.0 || noise_power == 0.0 {
         return clip.to_vec();
     }
-    let gain = (clip_power / noise_power / decibels_to_power(snr_db)).sqrt() as f32;
+    mixed(clip, noise, (clip_power / noise_power / decibels_to_power(snr_db)).sqrt())
+}
+
+/// The clip with noise so many decibels below `power`, a mean square, whatever the clip's own; noise
+/// that is shorter is repeated.
+pub fn mix_below_power(clip: &[f32], noise: &[f32], power: f64, snr_db: f64) -> Vec<f32> {
+    let noise_power = mean_power(noise);
+    if noise_power == 0.0 {
+        return clip.to_vec();
+    }
+    mixed(clip, noise, (power / noise_power / decibels_to_power(snr_db)).sqrt())
+}
+
+fn mixed(clip: &[f32], noise: &[f32], gain: f64) -> Vec<f32> {
+    let gain = gain as f32;
     clip.iter().zip(noise.iter().cycle()).map(|(clip, noise)| clip + gain * noise).collect()
 }
 
 /// Mean square.
-pub(crate) fn mean_power(samples: &[f32]) -> f64 {
+pub fn mean_power(samples: &[f32]) -> f64 {
     let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     sum / samples.len().max(1) as f64
 }

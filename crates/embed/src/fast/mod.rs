@@ -232,12 +232,9 @@ impl<T> Clone for Idle<T> {
     }
 }
 
-/// The kernels have no biases and no squeeze-and-excitation, and run on the processor.
+/// The kernels run on the processor, and have what most encoders have.
 fn is_covered(config: &EncoderConfig, compute: Compute) -> bool {
-    compute.device == DeviceKind::Cpu
-        && compute.kernels == Kernels::Auto
-        && !config.bias
-        && !config.squeeze_excitation
+    compute.device == DeviceKind::Cpu && compute.kernels == Kernels::Auto && config.suits_kernels()
 }
 
 impl Plan {

@@ -132,7 +132,8 @@ fn check(
 ) -> Result<Vec<(Clip, String)>, OffkeyError> {
     let all: Vec<&Clip> = clips.iter().collect();
     let (rate_hz, samples) = request.recipe.clip_shape();
-    let audio = ClipAudio::new(&all, &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
+    let audio =
+        ClipAudio::new((&all, clips), &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
     let bad = audio.check(progress)?;
     warn_of_long(&all, samples as f64 / f64::from(rate_hz), progress);
     if bad.is_empty() {

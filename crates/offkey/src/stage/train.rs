@@ -115,6 +115,7 @@ impl Run<'_> {
     /// The clips as the model wants them.
     pub(crate) fn clip_audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
         let (rate_hz, samples) = self.recipe.clip_shape();
+        let clips = (clips, &self.clips[..]);
         ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, Arc::clone(&self.cache))
     }
 }

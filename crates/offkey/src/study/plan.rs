@@ -38,7 +38,11 @@ pub struct Plan {
 /// times three (forward, input gradient, weight gradient): a middling value of docs/performance.md.
 const TRAINING_MACS_PER_S: f64 = 60e9;
 
-/// The same for the autoencoder's small dense layers: assumed, not measured.
+/// How much longer the plain layers take, where the fast kernels lack something: as
+/// `--kernels reference` in docs/performance.md.
+const PLAIN_LAYERS: f64 = 10.0;
+
+/// [`TRAINING_MACS_PER_S`] for the autoencoder's small dense layers: assumed, not measured.
 const AUTOENCODER_MACS_PER_S: f64 = 20e9;
 
 /// Binds data sets to paths and lists every job.
@@ -152,8 +156,13 @@ fn expected_training_s(recipe: &Recipe) -> f64 {
                 TrainLength::Steps(steps) => steps,
                 TrainLength::AtLeast { epochs, steps } => steps.max(epochs * STEPS_PER_EPOCH),
             };
-            let clips = (steps * network.training.batch_clips) as f64;
-            3.0 * clips * network.encoder.multiply_adds() as f64 / TRAINING_MACS_PER_S
+            let clips = steps * network.training.batch_clips;
+            // Distances are measured after each epoch, on training and half as many test clips.
+            let epochs =
+                if network.training.measure_compactness { clips.div_ceil(CLIPS) } else { 0 };
+            let passes = 3.0 * clips as f64 + 1.5 * (epochs * CLIPS) as f64;
+            let slower = if network.encoder.suits_kernels() { 1.0 } else { PLAIN_LAYERS };
+            slower * passes * network.encoder.multiply_adds() as f64 / TRAINING_MACS_PER_S
         }
         ModelConfig::Statistics(_) => 5.0,
         ModelConfig::Autoencoder(model) => {
