@@ -136,7 +136,7 @@ impl ClipAudio {
         let clip = &self.clips[index];
         let wave = self.clean_wave(&clip.path, random)?;
         match &self.noise {
-            Some(noise) => noise.add(clip, self.rate_hz, wave),
+            Some(noise) => noise.add(clip, (&self.decode, self.rate_hz), wave),
             None => Ok(wave),
         }
     }

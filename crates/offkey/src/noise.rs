@@ -73,7 +73,7 @@ pub(crate) struct NoiseMaker {
 #[derive(Debug, Default)]
 struct UsualLevel {
     clips: Vec<PathBuf>,
-    power: OnceLock<f64>,
+    power: OnceLock<Option<f64>>,
 }
 
 /// Training clips of a section that its level is taken from.
@@ -101,11 +101,12 @@ impl NoiseMaker {
         Ok(Self { config: config.clone(), recordings, sections })
     }
 
-    /// Adds noise to one clip. The same clip gets the same noise, always.
+    /// Adds noise to one clip, which `decode` made into `wave` at `rate_hz`. The same clip gets the same
+    /// noise, always.
     pub(crate) fn add(
         &self,
         clip: &Clip,
-        rate_hz: u32,
+        (decode, rate_hz): (&DecodeConfig, u32),
         wave: Vec<f32>,
     ) -> Result<Vec<f32>, AudioError> {
         if !self.config.reaches(clip.split) {
@@ -119,26 +120,24 @@ impl NoiseMaker {
             NoiseKind::Factory => factory_noise(wave.len(), rate_hz, seed),
             NoiseKind::Recordings(_) => self.excerpt(wave.len(), rate_hz, seed)?,
         };
-        let power = self.usual_power(clip, rate_hz, &wave)?;
+        let power = self.usual_power(clip, decode, &wave);
         Ok(mix_below_power(&wave, &noise, power, self.config.snr_db))
     }
 
-    /// Median power of the section's training clips; the clip's own where it has none.
-    fn usual_power(&self, clip: &Clip, rate_hz: u32, wave: &[f32]) -> Result<f64, AudioError> {
+    /// Median power of the section's training clips, as far as they can be read; the clip's own where
+    /// there are none.
+    fn usual_power(&self, clip: &Clip, decode: &DecodeConfig, wave: &[f32]) -> f64 {
         let key = (clip.machine.clone(), clip.section.clone());
-        let Some(usual) = self.sections.get(&key) else { return Ok(mean_power(wave)) };
-        if let Some(&power) = usual.power.get() {
-            return Ok(power);
-        }
-        let decode = DecodeConfig { rate_hz: Some(rate_hz), ..DecodeConfig::default() };
-        let power = |path: &PathBuf| {
-            let sound = decode_fit(path, &decode, LengthPolicy::Loop, wave.len(), 0)?;
-            Ok(mean_power(&sound.samples))
+        let Some(usual) = self.sections.get(&key) else { return mean_power(wave) };
+        let measure = || {
+            let sounds = usual.clips.iter().filter_map(|path| {
+                decode_fit(path, decode, LengthPolicy::Loop, wave.len(), 0).ok()
+            });
+            let mut powers: Vec<f64> = sounds.map(|sound| mean_power(&sound.samples)).collect();
+            powers.sort_by(f64::total_cmp);
+            powers.get(powers.len() / 2).copied()
         };
-        let mut powers: Vec<f64> =
-            usual.clips.iter().map(power).collect::<Result<_, AudioError>>()?;
-        powers.sort_by(f64::total_cmp);
-        Ok(*usual.power.get_or_init(|| powers[powers.len() / 2]))
+        usual.power.get_or_init(measure).unwrap_or_else(|| mean_power(wave))
     }
 
     fn excerpt(&self, samples: usize, rate_hz: u32, seed: Seed) -> Result<Vec<f32>, AudioError> {
@@ -193,7 +192,9 @@ mod tests {
         let usual = mean_power(&tone(0.1));
         for (clip, level) in [(&clips[3], 0.01), (&clips[4], 0.5)] {
             let wave = tone(level);
-            let noisy = noise.add(clip, RATE_HZ, wave.clone()).expect("the clips can be read");
+            let decode = DecodeConfig { rate_hz: Some(RATE_HZ), ..DecodeConfig::default() };
+            let noisy =
+                noise.add(clip, (&decode, RATE_HZ), wave.clone()).expect("the clips can be read");
             let added: Vec<f32> = noisy.iter().zip(&wave).map(|(a, b)| a - b).collect();
             let ratio = mean_power(&added) / usual;
             assert!((ratio - 1.0).abs() < 0.01, "{}: {ratio}", clip.name);

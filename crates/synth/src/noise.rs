@@ -114,25 +114,17 @@ fn add_strikes(noise: &mut [f32], rate_hz: u32, rng: &mut impl Rng) {
 /// Adds noise to a clip so that the clip lies `snr_db` above it, both by mean power. The noise is
 /// repeated where it is shorter. Where one of the two is silent the clip stays as it is.
 pub fn mix_at_snr(clip: &[f32], noise: &[f32], snr_db: f64) -> Vec<f32> {
-    let (clip_power, noise_power) = (mean_power(clip), mean_power(noise));
-    if clip_power == 0.0 || noise_power == 0.0 {
-        return clip.to_vec();
-    }
-    mixed(clip, noise, (clip_power / noise_power / decibels_to_power(snr_db)).sqrt())
+    mix_below_power(clip, noise, mean_power(clip), snr_db)
 }
 
 /// The clip with noise so many decibels below `power`, a mean square, whatever the clip's own; noise
 /// that is shorter is repeated.
 pub fn mix_below_power(clip: &[f32], noise: &[f32], power: f64, snr_db: f64) -> Vec<f32> {
     let noise_power = mean_power(noise);
-    if noise_power == 0.0 {
+    if power == 0.0 || noise_power == 0.0 {
         return clip.to_vec();
     }
-    mixed(clip, noise, (power / noise_power / decibels_to_power(snr_db)).sqrt())
-}
-
-fn mixed(clip: &[f32], noise: &[f32], gain: f64) -> Vec<f32> {
-    let gain = gain as f32;
+    let gain = (power / noise_power / decibels_to_power(snr_db)).sqrt() as f32;
     clip.iter().zip(noise.iter().cycle()).map(|(clip, noise)| clip + gain * noise).collect()
 }
 

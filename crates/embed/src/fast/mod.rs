@@ -137,8 +137,9 @@ impl Engine {
         } else {
             let parameters = primitive(parameters);
             let mut memory = self.memory.take();
-            let (output, statistics) =
-                self.forward(values(&parameters), values(&input), clips, &mut memory);
+            let (output, statistics) = self.with_buffers(&mut memory, |memory| {
+                self.plan.forward(values(&parameters), values(&input), clips, memory)
+            });
             self.memory.give_back(memory);
             (Tensor::from_primitive::<Flex>(from_values(output)), statistics)
         };
@@ -165,8 +166,9 @@ impl Engine {
             .stateful();
         let parameters = contiguous(parameters.into_primitive());
         let mut memory = self.memory.take();
-        let (output, statistics) =
-            self.forward(values(&parameters), values(&input), clips, &mut memory);
+        let (output, statistics) = self.with_buffers(&mut memory, |memory| {
+            self.plan.forward(values(&parameters), values(&input), clips, memory)
+        });
         let output = from_values(output);
         let output = match prepared {
             OpsKind::Tracked(prepared) => {
@@ -179,26 +181,6 @@ impl Engine {
             }
         };
         (output, statistics)
-    }
-
-    fn forward(
-        &self,
-        parameters: &[f32],
-        input: &[f32],
-        clips: usize,
-        memory: &mut Memory,
-    ) -> (Vec<f32>, Statistics) {
-        self.with_buffers(memory, |memory| self.plan.forward(parameters, input, clips, memory))
-    }
-
-    fn backward(
-        &self,
-        parameters: &[f32],
-        input: &[f32],
-        gradient: &[f32],
-        memory: &mut Memory,
-    ) -> Vec<f32> {
-        self.with_buffers(memory, |memory| self.plan.backward(parameters, input, gradient, memory))
     }
 
     /// Lends the network's buffers to a pass over this branch.
@@ -321,8 +303,10 @@ impl Backward<Flex, 1> for EngineBackward {
         let Saved { engine, parameters, input, memory } = ops.state;
         let memory = memory.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (Some(parent), Some(mut memory)) = (&ops.parents[0], memory) else { return };
-        let of_parameters =
-            engine.backward(values(&parameters), values(&input), values(&gradient), &mut memory);
+        let of_parameters = engine.with_buffers(&mut memory, |memory| {
+            let plan = &engine.plan;
+            plan.backward(values(&parameters), values(&input), values(&gradient), memory)
+        });
         engine.memory.give_back(memory);
         gradients.register::<Flex>(parent.id, from_values(of_parameters));
     }
