@@ -243,7 +243,7 @@ fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
     let plan = offkey::study::plan(&study, &args.data)?;
     if args.dry_run {
         for job in &plan.jobs {
-            print(&format!("{}, trial {}: {}\n", job.data, job.trial, job.cell.name));
+            print(&format!("{job}\n"));
         }
         print(&format!(
             "\n{} jobs, {} trainings, about {:.0} minutes on two cores\n",
@@ -261,9 +261,11 @@ fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
         compute: Compute::default(),
         cache_bytes: args.cache_mb << 20,
     };
-    offkey::study::run_study(&request, bars)?;
-    print(&std::fs::read_to_string(out.join("tables.md")).unwrap_or_default());
-    Ok(())
+    let outcome = offkey::study::run_study(&request, bars);
+    if matches!(outcome, Ok(_) | Err(OffkeyError::Untrained { .. })) {
+        print(&std::fs::read_to_string(out.join("tables.md")).unwrap_or_default());
+    }
+    outcome.map(|_| ())
 }
 
 fn recipes(args: &RecipesArgs) -> Result<(), OffkeyError> {

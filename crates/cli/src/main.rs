@@ -68,7 +68,7 @@ fn print_error(error: &OffkeyError) {
 }
 
 fn exit_code(error: &OffkeyError) -> u8 {
-    if matches!(error, OffkeyError::Cancelled { .. }) {
+    if error.is_cancelled() {
         EXIT_INTERRUPTED
     } else if error.is_usage() {
         EXIT_USAGE

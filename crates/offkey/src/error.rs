@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_embed::TrainError;
 use offkey_report::rise::RiseError;
 use offkey_synth::SynthError;
 
@@ -94,6 +95,16 @@ pub enum OffkeyError {
         /// The run that can be resumed.
         run: PathBuf,
     },
+    /// The caller asked a study to stop.
+    #[error("stopped after {done} of {total} jobs")]
+    StudyStopped {
+        /// The study's folder.
+        out: PathBuf,
+        /// Jobs that have a result.
+        done: usize,
+        /// Jobs altogether.
+        total: usize,
+    },
     /// A recipe cannot be used.
     #[error(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
@@ -148,6 +159,19 @@ pub enum OffkeyError {
     /// Training or embedding failed.
     #[error(transparent)]
     Embed(Box<dyn std::error::Error + Send + Sync>),
+    /// Some jobs of a study have no model.
+    #[error("{jobs} of {total} jobs could not be trained, the first: {first}")]
+    Untrained {
+        /// How many.
+        jobs: usize,
+        /// Of how many.
+        total: usize,
+        /// Data set, trial and cell of the first.
+        first: String,
+        /// Why the first could not.
+        #[source]
+        cause: Box<OffkeyError>,
+    },
     /// A backend cannot be fitted or asked.
     #[error("cannot score {machine} section {section}")]
     Score {
@@ -383,12 +407,27 @@ impl OffkeyError {
         Self::Embed(Box::new(error))
     }
 
+    /// Whether one training cannot be done as asked, whatever becomes of others: a loss that cannot be
+    /// built for these classes, or that has diverged or collapsed.
+    pub(crate) fn is_of_training(&self) -> bool {
+        let Self::Embed(error) = self else { return false };
+        matches!(
+            error.downcast_ref(),
+            Some(TrainError::Loss(_) | TrainError::Diverged { .. } | TrainError::Collapsed { .. })
+        )
+    }
+
     /// Names the run that can be resumed, where the error is a cancellation.
     pub(crate) fn in_run(self, root: &Path) -> Self {
         match self {
             Self::Cancelled { .. } => Self::Cancelled { run: root.to_owned() },
             other => other,
         }
+    }
+
+    /// Whether the caller asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled { .. } | Self::StudyStopped { .. })
     }
 
     /// Whether the caller asked for something that cannot be, rather than something that failed.

@@ -4,6 +4,7 @@
 //! files of the one before; [`Detector`] scores single clips with a finished run.
 
 mod audio;
+mod conditions;
 mod demo;
 mod detector;
 mod error;

@@ -187,6 +187,8 @@ mod tests {
             .into();
         clips.push(clip("soft.wav", Split::Test, 0.01));
         clips.push(clip("loud.wav", Split::Test, 0.5));
+        clips.push(clip("broken.wav", Split::Train, 0.1));
+        fs::write(&clips[5].path, b"not sound").expect("there is room");
         let config = NoiseConfig { kind: NoiseKind::Pink, snr_db: 0.0, clips: NoisyClips::All };
         let noise = NoiseMaker::new(&config, &clips).expect("no folder is needed");
         let usual = mean_power(&tone(0.1));

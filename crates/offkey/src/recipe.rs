@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -116,6 +117,10 @@ pub struct NetworkConfig {
     /// Which of a clip's metadata make its class.
     #[serde(default)]
     pub task: AuxiliaryTask,
+    /// Clusters that the clips of a section are dealt to where they name no attributes, or where the
+    /// task does not ask for any: operating conditions found by ear, a further level of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudo_attributes: Option<NonZeroUsize>,
     /// The architecture.
     #[serde(default)]
     pub encoder: EncoderConfig,

@@ -136,6 +136,11 @@ impl RunFolder {
         self.root.join("model")
     }
 
+    /// The class of each training clip in the auxiliary task.
+    pub fn classes(&self) -> PathBuf {
+        self.model().join("classes.csv")
+    }
+
     /// The training curve, one row a step.
     pub fn losses(&self) -> PathBuf {
         self.root.join("losses.csv")

@@ -78,13 +78,14 @@ impl Window {
             return Err(FeatureError::TooShort { found: 0, expected: 1 });
         }
         if self.repeat {
-            return Ok(samples
-                .iter()
-                .cycle()
-                .skip(self.offset)
-                .take(self.target)
-                .copied()
-                .collect());
+            let mut filled = Vec::with_capacity(self.target);
+            let mut from = self.offset % samples.len();
+            while filled.len() < self.target {
+                let rest = self.target - filled.len();
+                filled.extend_from_slice(&samples[from..samples.len().min(from + rest)]);
+                from = 0;
+            }
+            return Ok(filled);
         }
         let mut filled = samples[..samples.len().min(self.target)].to_vec();
         filled.resize(self.target, 0.0);

@@ -170,6 +170,38 @@ fn recipes_can_be_compared_by_planted_faults_without_a_look_at_test_clips() {
 }
 
 #[test]
+fn conditions_are_found_where_none_are_named() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let classes = |out: &str, settings: &str| -> Vec<String> {
+        let steps = "--set model.network.training.length={steps=1}";
+        let pseudo = "--set model.network.pseudo_attributes=2";
+        bench.ok(&format!("run --data data --out {out} {QUICK} {steps} {pseudo} {settings}"));
+        let table =
+            String::from_utf8(bench.read(&format!("{out}/model/classes.csv"))).expect("text");
+        let mut rows = table.lines();
+        assert_eq!(rows.next(), Some("machine,section,name,class"));
+        let class = |row: &str| row.rsplit(',').next().expect("four columns").to_owned();
+        let found: std::collections::BTreeSet<String> = rows.map(class).collect();
+        found.into_iter().collect()
+    };
+    let unnamed =
+        "--set model.network.task={machine=true,section=true,attributes=false,domain=false}";
+    let found = classes("unnamed", unnamed);
+    assert_eq!(found.len(), 4, "two machines in two conditions each: {found:?}");
+    assert!(found.iter().all(|class| class.contains(" condition ")), "{found:?}");
+    let named = "--set model.network.task={machine=true,section=true,attributes=true,domain=false}";
+    let found = classes("named", named);
+    assert!(found.iter().all(|class| class.contains("rpm_")), "{found:?}");
+    assert!(!found.iter().any(|class| class.contains("condition")), "{found:?}");
+    let none = bench.fails(
+        2,
+        &format!("run --data data --out none {QUICK} --set model.network.pseudo_attributes=0"),
+    );
+    assert!(none.contains("nonzero"), "{none}");
+}
+
+#[test]
 fn several_seeds_give_mean_and_deviation() {
     let bench = Bench::new();
     bench.ok(SYNTH);
@@ -256,7 +288,9 @@ fn every_built_in_recipe_and_study_is_valid() {
         bench.write("again.toml", printed.as_bytes());
         assert_eq!(bench.ok("recipes again.toml"), printed, "{name} is printed with every default");
     }
-    for name in ["losses", "auxiliary-task", "compactness", "noise", "ablation", "backends"] {
+    for name in
+        ["losses", "auxiliary-task", "attributes", "compactness", "noise", "ablation", "backends"]
+    {
         assert!(bench.ok(&format!("study {name} --dry-run")).contains("trainings"), "{name}");
     }
 }

@@ -105,6 +105,30 @@ fn a_killed_study_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_stopped_study_has_tables_of_what_is_done() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    bench.write("study.toml", STUDY.replace("steps=6", "steps=60").as_bytes());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_offkey"))
+        .args("study study.toml --data set=data --out out".split(' '))
+        .current_dir(bench.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let third = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("job 3 of 8")));
+    assert!(third.is_some(), "there are eight jobs");
+    Bench::interrupt(&child);
+    let said: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let said = said.join("\n");
+    assert!(said.contains("stopped after 2 of 8 jobs"), "{said}");
+    assert!(said.contains("the same command") && !said.contains("--resume"), "{said}");
+    assert!(text(&bench, "out/tables.md").contains("AdaCos, k-NN"));
+}
+
+#[test]
 fn a_study_writes_tidy_rows_tables_and_pictures() {
     let bench = Bench::new();
     bench.ok(SYNTH);
@@ -153,13 +177,6 @@ fn a_study_that_cannot_be_run_says_why_and_where() {
         ("loss.adacos={}", "los.adacos={}", 2, "cell `AdaCos, k-NN`", "los"),
         ("backend.centre={}", "backend.middle={}", 2, "cell `AdaCos, centre`", "middle"),
         ("trials = 2", "trials = 0", 2, "no trials", "two-losses"),
-        (
-            "backend.centre={}",
-            "model.network.task={machine=false, section=false, attributes=false, domain=false}",
-            1,
-            "at least 2 classes",
-            "adacos",
-        ),
     ];
     for (was, becomes, code, what, also) in cases {
         assert!(STUDY.contains(was));
@@ -174,6 +191,29 @@ fn a_study_that_cannot_be_run_says_why_and_where() {
     assert!(error.contains("no factor `optimiser`") && error.contains("loss, backend"), "{error}");
     let error = bench.fails(2, "study losses --dry-run --data set");
     assert!(error.contains("NAME=PATH"), "{error}");
+}
+
+#[test]
+fn a_cell_that_cannot_be_trained_is_left_out_and_told_of() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let no_classes =
+        "model.network.task={machine=false, section=false, attributes=false, domain=false}";
+    bench.write("study.toml", STUDY.replacen("backend.centre={}", no_classes, 1).as_bytes());
+    let study = bench.run("study study.toml --quiet --data set=data --out out");
+    assert_eq!(study.status.code(), Some(1));
+    let error = stderr(&study);
+    let expected = "2 of 8 jobs could not be trained, the first: set, trial 0, AdaCos, centre";
+    for part in [expected, "at least 2 classes", "adacos", "recordings of other machines"] {
+        assert!(error.contains(part), "`{part}` is missing:\n{error}");
+    }
+    let tables = text(&bench, "out/tables.md");
+    assert_eq!(String::from_utf8_lossy(&study.stdout), tables);
+    assert!(
+        tables.contains("compactness, centre") && !tables.contains("AdaCos, centre"),
+        "{tables}"
+    );
+    assert!(bench.path("out/report.html").is_file());
 }
 
 #[test]

@@ -50,6 +50,12 @@ impl OffkeyError {
                     run.display()
                 ));
             }
+            Self::StudyStopped { out, .. } => {
+                return Some(format!(
+                    "go on with the same command; results so far, if any, are in {}",
+                    out.display()
+                ));
+            }
             Self::BadClips { .. } => {
                 "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem"
             }
@@ -72,6 +78,7 @@ impl OffkeyError {
             Self::Embed(error) if is_one_class(error.as_ref()) => {
                 "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
             }
+            Self::Untrained { cause, .. } => return cause.hint(),
             Self::NothingToMask => {
                 "explain clips with a run of a recipe that trains a network with an `stft` branch, as `default`"
             }

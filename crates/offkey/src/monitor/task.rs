@@ -9,18 +9,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ndarray::{Array2, Axis, concatenate};
 use offkey_core::{AuxiliaryTask, Clip, Dataset, Seed, Split};
-use offkey_embed::{Labels, StatisticsConfig};
-use offkey_score::cluster;
-use offkey_signal::LogMel;
+use offkey_embed::Labels;
 use offkey_synth::SynthConfig;
 
 use super::{
     model::WindowRow,
     windows::{WindowRef, WindowRule, WindowSource},
 };
-use crate::{OffkeyError, Progress, demo::synthesize};
+use crate::{OffkeyError, Progress, conditions::conditions, demo::synthesize};
 
 /// Classes and the windows they belong to.
 pub(super) struct Task {
@@ -67,7 +64,9 @@ pub(super) fn choose(
         );
         return Ok(Task { labels, windows, explanation });
     }
-    let clusters = conditions(rule, &windows, seed)?;
+    let wanted = (windows.len() / WINDOWS_PER_CLUSTER).clamp(1, MOST_CLUSTERS);
+    let source = WindowSource { rule, windows: windows.clone() };
+    let clusters = conditions(&source, rule.rate_hz, wanted, seed)?;
     let pseudo: Vec<String> = clusters.iter().map(|c| format!("condition {c}")).collect();
     let classes =
         named.labels(&clips, Some(&pseudo), seed.child("labels")).map_err(OffkeyError::embed)?;
@@ -103,30 +102,6 @@ fn listed(names: &[String]) -> String {
         0 => named,
         more => format!("{named} and {more} more"),
     }
-}
-
-/// Operating conditions: clusters of the windows' log-mel statistics.
-fn conditions(
-    rule: WindowRule,
-    windows: &[WindowRef],
-    seed: Seed,
-) -> Result<Vec<usize>, OffkeyError> {
-    let wanted = (windows.len() / WINDOWS_PER_CLUSTER).clamp(1, MOST_CLUSTERS);
-    let source = WindowSource { rule, windows: windows.to_vec() };
-    let features = LogMel { rate_hz: rule.rate_hz, mels: 64, ..LogMel::default() };
-    let statistics = StatisticsConfig::LogMel(features)
-        .fit(&source, seed.child("conditions"))
-        .map_err(OffkeyError::embed)?;
-    let points: Vec<Array2<f32>> = (0..windows.len())
-        .map(|index| statistics.embed(&[source.samples(index)?]).map_err(OffkeyError::embed))
-        .collect::<Result<_, _>>()?;
-    let views: Vec<_> = points.iter().map(|point| point.view()).collect();
-    let points = concatenate(Axis(0), &views).expect("statistics of one kind have equal length");
-    cluster(points.view(), wanted, seed.child("clusters")).map_err(|source| OffkeyError::Score {
-        machine: "conditions".to_owned(),
-        section: "all".to_owned(),
-        source,
-    })
 }
 
 /// Windows of synthetic machines, each with its machine's name.

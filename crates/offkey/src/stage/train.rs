@@ -1,13 +1,14 @@
 //! From clips to a model.
 
-use std::{fs, ops::ControlFlow, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::Arc};
 
-use offkey_core::{AuxiliaryTask, Clip, Seed, Split, table};
+use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, Split, table};
 use offkey_embed::{EpochEvent, StepEvent, TrainJob, TrainObserver};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ModelConfig, OffkeyError, Progress, Stage, audio::ClipAudio, recipe::NetworkConfig, run::Run,
+    ModelConfig, OffkeyError, Progress, Stage, audio::ClipAudio, conditions::conditions,
+    recipe::NetworkConfig, run::Run,
 };
 
 /// One row of `losses.csv`.
@@ -17,6 +18,15 @@ pub(crate) struct LossRow {
     pub(crate) epoch: usize,
     pub(crate) loss: f64,
     pub(crate) scale: Option<f64>,
+}
+
+/// One row of `model/classes.csv`.
+#[derive(Debug, Serialize)]
+struct ClassRow {
+    machine: String,
+    section: String,
+    name: String,
+    class: String,
 }
 
 /// One row of `compactness.csv`.
@@ -58,9 +68,15 @@ impl Run<'_> {
     fn train_network(&mut self, config: &NetworkConfig, resume: bool) -> Result<(), OffkeyError> {
         let clips = self.clips_of(Split::Train);
         let seed = Seed::new(self.manifest.seed);
-        let classes =
-            config.task.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
+        let pseudo = config
+            .pseudo_attributes
+            .map(|clusters| self.pseudo_attributes(&clips, config.task.attributes, clusters.get()));
+        let classes = config
+            .task
+            .labels(&clips, pseudo.transpose()?.as_deref(), seed.child("labels"))
+            .map_err(OffkeyError::embed)?;
         self.warn_if_widened(&config.task, &clips, classes.classes.len());
+        self.write_classes(&clips, &classes)?;
         let labels = offkey_embed::Labels {
             classes: classes.classes.len(),
             of_clip: classes.of_clip.clone(),
@@ -91,6 +107,47 @@ impl Run<'_> {
         self.manifest.kernels = report.kernels;
         self.manifest.clips_per_second = Some(report.clips_per_second);
         Ok(())
+    }
+
+    /// Conditions found by ear, for clips whose attributes are unknown or, unless `asked_for`, not
+    /// wanted; nothing for others. Sections are clustered apart.
+    fn pseudo_attributes(
+        &self,
+        clips: &[&Clip],
+        asked_for: bool,
+        clusters: usize,
+    ) -> Result<Vec<String>, OffkeyError> {
+        let mut sections: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+        for (place, clip) in clips.iter().enumerate() {
+            if clip.attributes.is_empty() || !asked_for {
+                sections.entry((&clip.machine, &clip.section)).or_default().push(place);
+            }
+        }
+        let (rate_hz, _) = self.recipe.clip_shape();
+        let seed = Seed::new(self.manifest.seed).child("pseudo-attributes");
+        let mut found = vec![String::new(); clips.len()];
+        for ((machine, section), places) in sections {
+            let of_section: Vec<&Clip> = places.iter().map(|&place| clips[place]).collect();
+            let source = self.clip_audio(&of_section)?;
+            let seed = seed.child(machine).child(section);
+            let conditions = conditions(&source, rate_hz, clusters, seed)?;
+            for (place, condition) in places.into_iter().zip(conditions) {
+                found[place] = format!("condition {condition}");
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes which class each training clip belongs to.
+    fn write_classes(&self, clips: &[&Clip], labels: &Labels) -> Result<(), OffkeyError> {
+        let row = |(clip, class): (&&Clip, &u32)| ClassRow {
+            machine: clip.machine.clone(),
+            section: clip.section.clone(),
+            name: clip.name.clone(),
+            class: labels.classes[*class as usize].clone(),
+        };
+        let rows: Vec<ClassRow> = clips.iter().zip(&labels.of_clip).map(row).collect();
+        Ok(table::write_csv(&self.folder.classes(), &rows)?)
     }
 
     /// Says which levels the task took in because its own made a single class.

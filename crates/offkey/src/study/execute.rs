@@ -71,45 +71,79 @@ pub struct JobResult {
 /// Seed of the synthetic set of a trial, and its size: small enough for minutes.
 const SYNTHETIC_CLIPS: usize = 64;
 
-/// Runs every job that has no result yet, and writes tables and pictures.
+/// Runs every job that has no result yet, and writes tables and pictures: of all jobs, or of those so
+/// far where it ends early. A cell that cannot be trained on a data set (one class for a loss that
+/// needs two, say) is left out, and told of at the end.
 ///
 /// # Errors
-/// [`OffkeyError`]; results so far are kept, and the same call goes on from there.
+/// [`OffkeyError::StudyStopped`] when the caller asks to stop, [`OffkeyError::Untrained`] when all was
+/// run but cells that cannot be trained, else what ended it. Results so far are kept, and the same
+/// call goes on from there.
 pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan, OffkeyError> {
     let plan = plan(&request.study, &request.data)?;
     let folder = &request.out;
     fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
     let text = toml::to_string_pretty(&request.study).expect("a study has string keys only");
     run_folder::write_atomically(&folder.join("study.toml"), text.as_bytes())?;
+    let mut results = Vec::new();
+    let outcome = run_jobs(request, &plan, &mut results, progress);
+    let written = write_results(request, &results);
+    outcome?;
+    written?;
+    Ok(plan)
+}
+
+/// Collects the results of all jobs, running those that have none.
+fn run_jobs(
+    request: &StudyRequest,
+    plan: &Plan,
+    results: &mut Vec<JobResult>,
+    progress: &dyn Progress,
+) -> Result<(), OffkeyError> {
     let begun = Instant::now();
     let cache = Arc::new(WaveCache::new(request.cache_bytes));
-    let mut results = Vec::new();
+    let mut untrained = Vec::new();
     let mut ran = 0;
     for (index, job) in plan.jobs.iter().enumerate() {
-        let path = folder.join("results").join(format!("{}.json", job.result_key()));
-        let result = if path.is_file() {
-            run_folder::read_json(&path)?
-        } else {
-            let left = remaining(begun, ran, plan.jobs.len() - index);
-            progress.note(&format!(
-                "job {} of {}{left}: {}, trial {}, {}",
-                index + 1,
-                plan.jobs.len(),
-                job.data,
-                job.trial,
-                job.cell.name
-            ));
-            ran += 1;
-            let result = run_job(request, job, &cache, progress)
-                .map_err(|error| error.in_run(&request.out))?;
-            run_folder::write_json(&path, &result)?;
-            result
-        };
-        results.push(result);
+        let path = request.out.join("results").join(format!("{}.json", job.result_key()));
+        if path.is_file() {
+            results.push(run_folder::read_json(&path)?);
+            continue;
+        }
+        let left = remaining(begun, ran, plan.jobs.len() - index);
+        progress.note(&format!("job {} of {}{left}: {job}", index + 1, plan.jobs.len()));
+        ran += 1;
+        match run_job(request, job, &cache, progress) {
+            Ok(result) => {
+                run_folder::write_json(&path, &result)?;
+                results.push(result);
+            }
+            Err(error) if error.is_of_training() => untrained.push((job, error)),
+            Err(OffkeyError::Cancelled { .. }) => {
+                let (out, done) = (request.out.clone(), results.len());
+                return Err(OffkeyError::StudyStopped { out, done, total: plan.jobs.len() });
+            }
+            Err(error) => return Err(error),
+        }
     }
-    results::write(folder, &request.study, &results)?;
-    page::write(folder, &request.study, &results)?;
-    Ok(plan)
+    let jobs = untrained.len();
+    match untrained.into_iter().next() {
+        Some((job, cause)) => Err(OffkeyError::Untrained {
+            jobs,
+            total: plan.jobs.len(),
+            first: job.to_string(),
+            cause: Box::new(cause),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn write_results(request: &StudyRequest, results: &[JobResult]) -> Result<(), OffkeyError> {
+    if results.is_empty() {
+        return Ok(());
+    }
+    results::write(&request.out, &request.study, results)?;
+    page::write(&request.out, &request.study, results)
 }
 
 fn remaining(begun: Instant, ran: usize, jobs_left: usize) -> String {

@@ -155,11 +155,15 @@ pub struct BuiltInStudy {
 }
 
 /// Every built-in study.
-pub const BUILT_IN_STUDIES: [BuiltInStudy; 6] = [
+pub const BUILT_IN_STUDIES: [BuiltInStudy; 7] = [
     BuiltInStudy { name: "losses", toml: include_str!("../../../../recipes/studies/losses.toml") },
     BuiltInStudy {
         name: "auxiliary-task",
         toml: include_str!("../../../../recipes/studies/auxiliary-task.toml"),
+    },
+    BuiltInStudy {
+        name: "attributes",
+        toml: include_str!("../../../../recipes/studies/attributes.toml"),
     },
     BuiltInStudy {
         name: "compactness",

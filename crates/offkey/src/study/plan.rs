@@ -1,6 +1,6 @@
 //! What a study will run: every trial of every cell, and what it will cost.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, fmt, path::PathBuf};
 
 use offkey_embed::TrainLength;
 use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};
@@ -87,6 +87,12 @@ pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyError> 
         .map(|job| expected_training_s(&job.cell.recipe))
         .sum();
     Ok(Plan { jobs, trainings: models.len(), expected_s })
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, trial {}, {}", self.data, self.trial, self.cell.name)
+    }
 }
 
 impl Job {
