@@ -4,6 +4,7 @@
 //! [`mod@reference`] that the tests hold it against, and picks its instruction set once through
 //! [`simd::Level`].
 
+pub mod autoencoder;
 mod gemm;
 pub mod reference;
 pub mod simd;

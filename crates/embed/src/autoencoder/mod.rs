@@ -6,25 +6,21 @@
 
 mod network;
 mod residuals;
+mod training;
 
 use std::{fs, ops::ControlFlow, path::Path};
 
-use burn::{
-    module::Module,
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::{module::Module, tensor::Device};
 use ndarray::Array2;
 use offkey_core::Seed;
 use offkey_signal::{FeatureError, LogMel};
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ClipSource, Compute, ModelError, SourceError,
-    adam::Adam,
     compute::device,
-    network::{NORM_MOMENTUM, Pass, update_running},
+    network::Pass,
     weights::{
         NamedTensor, NamedTensors, collect, damaged, io_error, restore, to_tensor, values_of,
         write_atomically,
@@ -68,7 +64,7 @@ pub struct AutoencoderJob<'a> {
     pub config: &'a AutoencoderConfig,
     /// Seed of every random choice.
     pub seed: Seed,
-    /// Where to compute; only the device matters.
+    /// Where to compute.
     pub compute: Compute,
 }
 
@@ -189,6 +185,12 @@ impl AutoencoderConfig {
         self.frames * self.log_mel.mels
     }
 
+    /// Widths of the layers between input and output.
+    fn hidden_widths(&self) -> Vec<usize> {
+        let side = vec![self.hidden; self.hidden_layers];
+        [side.clone(), vec![self.waist], side].concat()
+    }
+
     fn check(&self) -> Result<(), AutoencoderError> {
         let counts = [
             ("frames", self.frames),
@@ -245,7 +247,7 @@ impl Autoencoder {
         }
         let spectrograms = spectrograms(job)?;
         let device = device(job.compute)?;
-        let network = train(job, &spectrograms, &device, progress)?.valid();
+        let network = training::train(job, &spectrograms, &device, progress)?.valid();
         let mut fitted =
             Self { config: job.config.clone(), network, device, precisions: Vec::new() };
         for domain in [false, true] {
@@ -342,53 +344,4 @@ fn spectrograms(job: &AutoencoderJob<'_>) -> Result<Vec<Vec<f32>>, AutoencoderEr
     };
     let made: Vec<_> = (0..job.source.len()).into_par_iter().map(of_clip).collect();
     made.into_iter().collect()
-}
-
-/// Trains on all windows of all clips, in a new order every epoch.
-fn train(
-    job: &AutoencoderJob<'_>,
-    spectrograms: &[Vec<f32>],
-    device: &Device,
-    progress: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
-) -> Result<AutoencoderNetwork, AutoencoderError> {
-    let config = job.config;
-    let mels = config.log_mel.mels;
-    let mut windows: Vec<(usize, usize)> = Vec::new();
-    for (clip, frames) in spectrograms.iter().enumerate() {
-        let count = frames.len() / mels + 1 - config.frames;
-        windows.extend((0..count).map(|window| (clip, window * mels)));
-    }
-    if windows.len() < 2 {
-        return Err(AutoencoderError::TooFewWindows { found: windows.len() });
-    }
-    let device = device.clone().autodiff();
-    let mut network = AutoencoderNetwork::new(config, job.seed.child("network"), &device);
-    let mut adam = Adam::new(config.learning_rate, 0.0);
-    for epoch in 0..config.epochs {
-        windows.sort_unstable();
-        windows.shuffle(&mut job.seed.child("order").child(epoch).rng());
-        let mut sum = 0.0;
-        let batches = windows.chunks(config.batch_windows).filter(|batch| batch.len() > 1);
-        for batch in batches {
-            let rows =
-                batch.iter().map(|&(clip, at)| &spectrograms[clip][at..at + config.inputs()]);
-            let data =
-                TensorData::new(rows.collect::<Vec<_>>().concat(), [batch.len(), config.inputs()]);
-            let input: Tensor<2> = Tensor::from_data(data, &device);
-            let mut pass = Pass::Train(Vec::new());
-            let error = (network.forward(input.clone(), &mut pass) - input).square().mean();
-            sum += f64::from(values_of(error.clone().inner())[0]) * batch.len() as f64;
-            let mut gradients = error.backward();
-            network = adam.step(network, &mut gradients);
-            update_running(network.norms_mut(), pass, NORM_MOMENTUM);
-        }
-        let error = sum / windows.len() as f64;
-        if !error.is_finite() {
-            return Err(AutoencoderError::Diverged { epoch, error });
-        }
-        if progress(epoch, error).is_break() {
-            return Err(AutoencoderError::Stopped { epoch });
-        }
-    }
-    Ok(network)
 }

@@ -142,7 +142,7 @@ pub(crate) struct Conv2d {
 #[derive(Module, Debug)]
 pub(crate) struct Dense {
     pub(crate) weight: Param<Tensor<2>>,
-    bias: Option<Param<Tensor<1>>>,
+    pub(crate) bias: Option<Param<Tensor<1>>>,
 }
 
 /// Batch normalisation of axis 1. The running statistics are no parameters: they get no gradient.
