@@ -118,7 +118,8 @@ pub struct NetworkConfig {
     #[serde(default)]
     pub task: AuxiliaryTask,
     /// Clusters that the clips of a section are dealt to where they name no attributes, or where the
-    /// task does not ask for any: operating conditions found by ear, a further level of the classes.
+    /// task does not ask for any: operating conditions found by ear, a further level of the classes. Monitors look for
+    /// conditions of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pseudo_attributes: Option<NonZeroUsize>,
     /// The architecture.

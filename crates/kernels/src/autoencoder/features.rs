@@ -5,11 +5,11 @@
 
 use crate::simd::{Kernel, Simd};
 
-/// Sums over rows of `a` and of `a * b`, for each feature. `sums` are two rows of zeros.
+/// Sums over rows of `a` and of `a * b`, for each feature, into two rows of zeros.
 pub(super) struct Sums<'a> {
     pub(super) a: &'a [f32],
     pub(super) b: &'a [f32],
-    pub(super) sums: [&'a mut [f32]; 2],
+    pub(super) totals: [&'a mut [f32]; 2],
 }
 
 impl Kernel for Sums<'_> {
@@ -17,7 +17,7 @@ impl Kernel for Sums<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
-        let [sums, products] = self.sums;
+        let [sums, products] = self.totals;
         let width = sums.len();
         for (a, b) in self.a.chunks_exact(width).zip(self.b.chunks_exact(width)) {
             for (((sum, product), &a), &b) in sums.iter_mut().zip(&mut *products).zip(a).zip(b) {
@@ -47,7 +47,9 @@ impl Kernel for Moments<'_> {
         for row in values.chunks_exact(width) {
             mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value);
         }
-        mean.iter_mut().for_each(|mean| *mean *= share);
+        for mean in &mut *mean {
+            *mean *= share;
+        }
         for row in values.chunks_exact(width) {
             for ((square, value), mean) in squares.iter_mut().zip(row).zip(&*mean) {
                 *square += (value - mean) * (value - mean);

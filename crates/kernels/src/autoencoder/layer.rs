@@ -355,7 +355,7 @@ fn right_rows(values: &[f32], width: usize) -> Right<'_> {
 /// Sums over the rows of a block of `a` and of `a * b`, feature by feature.
 fn column_sums(level: Level, a: &[f32], b: &[f32], width: usize) -> [Vec<f32>; 2] {
     let (mut sums, mut products) = (vec![0.0; width], vec![0.0; width]);
-    dispatch(level, Sums { a, b, sums: [&mut sums, &mut products] });
+    dispatch(level, Sums { a, b, totals: [&mut sums, &mut products] });
     [sums, products]
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     execute::JobResult,
     file::StudyFile,
-    results::{EpochRow, auc, difference, machines, ordered, pairs, spread},
+    results::{EpochRow, Spread, auc, difference, machines, ordered, pairs, spread},
 };
 
 /// A table of all metrics, one of the machines and one of the last epoch, for each data set; cells
@@ -124,10 +124,15 @@ fn values(results: &[&JobResult], value: &dyn Fn(&JobResult) -> Option<f64>) -> 
     results.iter().filter_map(|result| value(result)).collect()
 }
 
+/// Mean and deviation; of a single trial the value alone.
 fn in_percent(values: &[f64]) -> String {
-    let shown =
-        |mean: f64, deviation: f64| format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation);
-    spread(values).map_or_else(|| "-".to_owned(), |s| shown(s.mean, s.deviation))
+    match spread(values) {
+        None => "-".to_owned(),
+        Some(Spread { mean, trials: 1, .. }) => format!("{:.1}", 100.0 * mean),
+        Some(Spread { mean, deviation, .. }) => {
+            format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation)
+        }
+    }
 }
 
 /// Difference in AUC with its interval; empty for the reference itself and for a single trial.
@@ -142,4 +147,16 @@ fn against_reference(
     difference(&values).map_or_else(String::new, |d| {
         format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * d.mean, 100.0 * d.lower, 100.0 * d.upper)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_trial_has_no_deviation() {
+        assert_eq!(in_percent(&[]), "-");
+        assert_eq!(in_percent(&[0.9]), "90.0");
+        assert_eq!(in_percent(&[0.8, 1.0]), "90.0 ± 14.1");
+    }
 }
