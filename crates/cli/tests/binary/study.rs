@@ -1,8 +1,8 @@
 //! Studies and the autoencoder baseline, through the real binary, on synthetic machines.
 
 use std::{
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStderr, Command, Stdio},
 };
 
 use crate::common::{Bench, files, stderr};
@@ -67,6 +67,19 @@ fn findings(bench: &Bench, name: &str) -> Vec<String> {
     rows.lines().filter(|row| !costs.iter().any(|c| row.contains(c))).map(str::to_owned).collect()
 }
 
+/// Starts the study into a folder; with it, what it says line by line.
+fn start(bench: &Bench, out: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_offkey"))
+        .args(["study", "study.toml", "--data", "set=data", "--out", out])
+        .current_dir(bench.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    (child, lines)
+}
+
 #[test]
 fn a_killed_study_goes_on_where_it_stopped() {
     let bench = Bench::new();
@@ -74,14 +87,7 @@ fn a_killed_study_goes_on_where_it_stopped() {
     bench.write("study.toml", STUDY.as_bytes());
     bench.ok("study study.toml --quiet --data set=data --out whole");
 
-    let mut child = Command::new(env!("CARGO_BIN_EXE_offkey"))
-        .args("study study.toml --data set=data --out killed".split(' '))
-        .current_dir(bench.path(""))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let (mut child, mut lines) = start(&bench, "killed");
     let fourth = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("job 4 of 8")));
     child.kill().expect("it was running");
     child.wait().expect("it was killed");
@@ -109,14 +115,7 @@ fn a_stopped_study_has_tables_of_what_is_done() {
     let bench = Bench::new();
     bench.ok(SYNTH);
     bench.write("study.toml", STUDY.replace("steps=6", "steps=60").as_bytes());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_offkey"))
-        .args("study study.toml --data set=data --out out".split(' '))
-        .current_dir(bench.path(""))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let (mut child, mut lines) = start(&bench, "out");
     let third = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("job 3 of 8")));
     assert!(third.is_some(), "there are eight jobs");
     Bench::interrupt(&child);
