@@ -118,6 +118,17 @@ pub(crate) fn restore<M: Module>(
     }
 }
 
+/// A parameter with as many other numbers, trained as before or not.
+pub(crate) fn with_values<const D: usize>(
+    param: Param<Tensor<D>>,
+    values: Vec<f32>,
+) -> Param<Tensor<D>> {
+    param.map(|old| {
+        let new = Tensor::from_data(TensorData::new(values, old.dims()), &old.device());
+        if old.is_require_grad() { new.require_grad() } else { new }
+    })
+}
+
 struct Restorer {
     path: FieldPath,
     tensors: NamedTensors,
@@ -138,11 +149,7 @@ impl ModuleMapper for Restorer {
         let name = self.path.name();
         let expected = param.dims().to_vec();
         match self.tensors.0.remove(&name) {
-            Some(tensor) if tensor.shape == expected => param.map(|old| {
-                let data = TensorData::new(tensor.values, tensor.shape);
-                let new = Tensor::from_data(data, &old.device());
-                if old.is_require_grad() { new.require_grad() } else { new }
-            }),
+            Some(tensor) if tensor.shape == expected => with_values(param, tensor.values),
             other => {
                 let found = other.map_or("absent".to_owned(), |t| format!("{:?}", t.shape));
                 self.problem.get_or_insert((name, found, format!("{expected:?}")));

@@ -2,7 +2,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor, TensorData, activation::relu},
+    tensor::{Device, Tensor, activation::relu},
 };
 use offkey_core::Seed;
 use offkey_kernels::autoencoder::DenseParameters;
@@ -12,7 +12,7 @@ use crate::{
     Compute, EncoderConfig,
     fast::Idle,
     network::{BatchNorm, Dense, HiddenLayer, Maker, Pass},
-    weights::values_of,
+    weights::{values_of, with_values},
 };
 
 /// `[windows, frames * mels]` to the same.
@@ -87,9 +87,5 @@ impl AutoencoderNetwork {
 
 /// Puts numbers in the place of a parameter's.
 fn put<const D: usize>(param: &mut Param<Tensor<D>>, values: Vec<f32>) {
-    let data = TensorData::new(values, param.dims());
-    *param = param.clone().map(|old| {
-        let new = Tensor::from_data(data, &old.device());
-        if old.is_require_grad() { new.require_grad() } else { new }
-    });
+    *param = with_values(param.clone(), values);
 }
