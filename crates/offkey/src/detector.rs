@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use crate::{
     Manifest, OffkeyError, Recipe, RunFolder, SectionKey,
-    audio::{ClipAudio, WaveCache},
+    audio::ClipAudio,
     run_folder,
     stage::{Embedder, SectionScorer},
+    wave_cache::WaveCache,
 };
 
 /// A trained model with its references, ready to score clips.

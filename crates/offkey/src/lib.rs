@@ -23,8 +23,9 @@ mod run_folder;
 mod stage;
 pub mod study;
 mod threads;
+mod wave_cache;
 
-pub use audio::{ClipAudio, WaveCache};
+pub use audio::ClipAudio;
 pub use demo::{DemoReport, demo, synthesize};
 pub use detector::{ClipScore, Detector};
 pub use error::OffkeyError;
@@ -47,6 +48,7 @@ pub use run::{
 pub use run_folder::{Existing, RunFolder};
 pub use stage::{AgainstColumn, SectionKey, SectionThreshold};
 pub use threads::set_threads;
+pub use wave_cache::WaveCache;
 
 pub use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split, Year};
 pub use offkey_embed::{Compute, DeviceKind, Kernels};

@@ -2,14 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::OnceLock,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
 };
 
 use offkey_core::{Clip, Seed, Split};
-use offkey_signal::{AudioError, DecodeConfig, LengthPolicy, decode_fit};
+use offkey_signal::{AudioError, DecodeConfig, LengthPolicy};
 use offkey_synth::noise::{factory_noise, mean_power, mix_below_power, pink_noise, white_noise};
 use serde::{Deserialize, Serialize};
+
+use crate::wave_cache::WaveCache;
 
 /// Noise added to clips.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +69,7 @@ pub(crate) struct NoiseMaker {
     config: NoiseConfig,
     recordings: Vec<PathBuf>,
     sections: BTreeMap<(String, String), UsualLevel>,
+    cache: Arc<WaveCache>,
 }
 
 /// What a machine's level is measured on, and what was found.
@@ -82,7 +85,11 @@ const LEVEL_CLIPS: usize = 9;
 impl NoiseMaker {
     /// Lists the recordings of a folder, where noise comes from one. `of_run` are all clips of the
     /// run, whose training clips set the level.
-    pub(crate) fn new(config: &NoiseConfig, of_run: &[Clip]) -> Result<Self, crate::OffkeyError> {
+    pub(crate) fn new(
+        config: &NoiseConfig,
+        of_run: &[Clip],
+        cache: Arc<WaveCache>,
+    ) -> Result<Self, crate::OffkeyError> {
         let recordings = match &config.kind {
             NoiseKind::Recordings(folder) => {
                 let dataset = offkey_core::Dataset::read(folder)?;
@@ -98,7 +105,7 @@ impl NoiseMaker {
                 clips.push(clip.path.clone());
             }
         }
-        Ok(Self { config: config.clone(), recordings, sections })
+        Ok(Self { config: config.clone(), recordings, sections, cache })
     }
 
     /// Adds noise to one clip, which `decode` made into `wave` at `rate_hz`. The same clip gets the same
@@ -130,10 +137,10 @@ impl NoiseMaker {
         let key = (clip.machine.clone(), clip.section.clone());
         let Some(usual) = self.sections.get(&key) else { return mean_power(wave) };
         let measure = || {
-            let sounds = usual.clips.iter().filter_map(|path| {
-                decode_fit(path, decode, LengthPolicy::Loop, wave.len(), 0).ok()
-            });
-            let mut powers: Vec<f64> = sounds.map(|sound| mean_power(&sound.samples)).collect();
+            let length = (LengthPolicy::Loop, wave.len());
+            let sounds =
+                usual.clips.iter().filter_map(|path| self.cache.wave(path, decode, length, 0).ok());
+            let mut powers: Vec<f64> = sounds.map(|sound| mean_power(&sound)).collect();
             powers.sort_by(f64::total_cmp);
             powers.get(powers.len() / 2).copied()
         };
@@ -142,10 +149,10 @@ impl NoiseMaker {
 
     fn excerpt(&self, samples: usize, rate_hz: u32, seed: Seed) -> Result<Vec<f32>, AudioError> {
         let pick = seed.child("recording").value() % self.recordings.len() as u64;
-        let path: &Path = &self.recordings[pick as usize];
         let decode = DecodeConfig { rate_hz: Some(rate_hz), ..DecodeConfig::default() };
         let offset = seed.child("offset").value();
-        Ok(decode_fit(path, &decode, LengthPolicy::Loop, samples, offset)?.samples)
+        let length = (LengthPolicy::Loop, samples);
+        self.cache.wave(&self.recordings[pick as usize], &decode, length, offset)
     }
 }
 
@@ -190,7 +197,8 @@ mod tests {
         clips.push(clip("broken.wav", Split::Train, 0.1));
         fs::write(&clips[5].path, b"not sound").expect("there is room");
         let config = NoiseConfig { kind: NoiseKind::Pink, snr_db: 0.0, clips: NoisyClips::All };
-        let noise = NoiseMaker::new(&config, &clips).expect("no folder is needed");
+        let cache = Arc::new(WaveCache::new(0));
+        let noise = NoiseMaker::new(&config, &clips, cache).expect("no folder is needed");
         let usual = mean_power(&tone(0.1));
         for (clip, level) in [(&clips[3], 0.01), (&clips[4], 0.5)] {
             let wave = tone(level);

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Existing, Manifest, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder,
-    audio::WaveCache,
     manifest::Stopwatch,
     run_folder::{self, seed_folders},
     stage::{self, AgainstColumn},
+    wave_cache::WaveCache,
 };
 
 /// Everything asked of a run.

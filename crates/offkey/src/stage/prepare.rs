@@ -12,10 +12,7 @@ use serde::Serialize;
 
 use crate::{
     Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, SectionKey,
-    audio::{ClipAudio, WaveCache},
-    manifest::Stopwatch,
-    run::Run,
-    run_folder,
+    audio::ClipAudio, manifest::Stopwatch, run::Run, run_folder, wave_cache::WaveCache,
 };
 
 /// One line of `skipped.csv`.

@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     Existing, OffkeyError, Progress, Recipe, RunFolder, RunRequest, Seeds,
-    audio::WaveCache,
     demo::synthesize,
     run::Run,
     run_folder,
     stage::{self, Embedder, score_table},
+    wave_cache::WaveCache,
 };
 
 /// Everything asked of a study.
