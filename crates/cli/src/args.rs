@@ -276,12 +276,17 @@ pub(crate) struct StudyArgs {
     /// Where models, results and tables go; what is there is not run again
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Bind a data set: a folder or manifest; `{trial}` in it becomes the trial's number
+    /// Bind a data set, or the recordings of noise a study names: a folder or manifest; `{trial}` in it
+    /// becomes the trial's number
     #[arg(long, value_name = "NAME=PATH")]
     pub(crate) data: Vec<String>,
     /// Trials of each cell, instead of the study's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) trials: Option<u64>,
+    /// Change one value of the recipe that cells start from, as in
+    /// `model.network.training.length={steps=500}`; what a level sets stays
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Memory for decoded recordings, in megabytes
     #[arg(long, value_name = "MB", default_value_t = offkey::DEFAULT_CACHE_BYTES >> 20)]
     pub(crate) cache_mb: u64,

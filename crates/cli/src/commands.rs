@@ -240,6 +240,7 @@ fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
     if let Some(trials) = args.trials {
         study.set_trials(trials);
     }
+    study.set.extend_from_slice(&args.set);
     let plan = offkey::study::plan(&study, &args.data)?;
     if args.dry_run {
         for job in &plan.jobs {

@@ -11,7 +11,7 @@ pub(crate) const RATE_HZ: u32 = 16_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SynthConfig {
-    /// Machine types. Default 3: fan, gearbox and valve.
+    /// Machine types. Default 3: fan, gearbox and pump.
     pub machines: usize,
     /// Individual machines of each type. Default 1, as in the challenge since 2023.
     pub sections: usize,

@@ -132,8 +132,19 @@ fn a_study_writes_tidy_rows_tables_and_pictures() {
     let bench = Bench::new();
     bench.ok(SYNTH);
     bench.write("study.toml", format!("{STUDY}{CONFIRM}").as_bytes());
-    let printed = bench.ok("study study.toml --quiet --data set=data --out out");
+    let set = "--set model.network.training.batch_clips=6";
+    let printed = bench.ok(&format!("study study.toml --quiet --data set=data --out out {set}"));
     assert_eq!(printed, text(&bench, "out/tables.md"));
+    let recipes = files(&bench.path("out/models"), "toml");
+    let batches = |size: &str| {
+        let holds = |path: &&std::path::PathBuf| {
+            std::fs::read_to_string(path)
+                .expect("text")
+                .contains(&format!("batch_clips = {size}\n"))
+        };
+        recipes.iter().filter(holds).count()
+    };
+    assert_eq!((batches("6"), batches("4"), batches("8")), (4, 2, 0), "what a level sets stays");
     let rows = text(&bench, "out/results.csv");
     assert!(rows.starts_with("data,trial,cell,loss,backend,machine,section,metric,value\n"));
     assert!(rows.contains("set,1,\"compactness, centre\",compactness,centre,,,auc,"), "{rows}");
@@ -147,6 +158,7 @@ fn a_study_writes_tidy_rows_tables_and_pictures() {
         let begin = format!("set,\"{cell}\",\"AdaCos, k-NN\",");
         differences.lines().filter(|row| row.starts_with(&begin)).count()
     };
+    assert!(differences.contains("\"compactness, centre\",\"compactness, k-NN\",,auc lead,2,"));
     assert_eq!(rows_of("compactness, k-NN"), 1 + 2, "all machines, and each: {differences}");
     assert_eq!(rows_of("AdaCos, smaller batches"), 1 + 2, "{differences}");
     let of_reference =
@@ -156,6 +168,7 @@ fn a_study_writes_tidy_rows_tables_and_pictures() {
         "95 % bootstrap interval",
         "## set",
         "### set, machine by machine",
+        "### set, how the difference changes",
         "### set, the last epoch",
     ] {
         assert!(printed.contains(heading), "{heading} is missing:\n{printed}");
@@ -188,6 +201,9 @@ fn a_study_that_cannot_be_run_says_why_and_where() {
     bench.write("wrong.toml", format!("{STUDY}\n{confirm}").as_bytes());
     let error = bench.fails(2, "study wrong.toml --dry-run");
     assert!(error.contains("no factor `optimiser`") && error.contains("loss, backend"), "{error}");
+    let error = bench.fails(2, "study losses --dry-run --set model.network.lost=1");
+    assert!(error.contains("cell `sub-cluster AdaCos, fixed") && error.contains("lost"), "{error}");
+    assert!(bench.fails(2, "study losses --dry-run --trials 0").contains("--trials"));
     let error = bench.fails(2, "study losses --dry-run --data set");
     assert!(error.contains("NAME=PATH"), "{error}");
 }
@@ -345,4 +361,51 @@ set = ["model.autoencoder.clip_s=2.0", "model.autoencoder.network.epochs=1", "ba
         .collect();
     assert!(aucs.len() > 1, "noise changes something: {aucs:?}");
     bench.ok("study noise.toml --quiet --data set=data --out out");
+}
+
+/// One cell beside machines recorded elsewhere.
+const BESIDE: &str = r#"
+name = "beside"
+question = "Where does the noise come from?"
+recipe = "log-mel-statistics"
+trials = 1
+[[factors]]
+name = "noise"
+[[factors.levels]]
+name = "clean"
+[[factors.levels]]
+name = "beside others"
+set = ["audio.noise={kind={recordings='{neighbours}'}, snr_db=-10.0, clips='all'}"]
+"#;
+
+#[test]
+fn recordings_of_noise_are_bound_like_data_and_made_where_they_are_not() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    bench.ok("data synth --quiet --out others --machines 6 --clips 2 --clip-s 2 --seed 8");
+    bench.write("beside.toml", BESIDE.as_bytes());
+    let study = "study beside.toml --data set=data";
+    let planned = bench.ok(&format!("{study} --data neighbours=others --dry-run"));
+    assert!(planned.contains("2 jobs, 2 trainings"), "the folder is not a data set: {planned}");
+    let beside = |out: &str, more: &str| {
+        bench.ok(&format!("{study} --quiet --out {out}{more}"));
+        let rows = text(&bench, &format!("{out}/results.csv"));
+        let row = |cell: &str| {
+            let begin = format!("set,0,{cell},{cell},,,auc,");
+            rows.lines().find(|row| row.starts_with(&begin)).expect("a row").to_owned()
+        };
+        assert_ne!(row("clean").replace("clean", "beside others"), row("beside others"), "{rows}");
+        rows
+    };
+    let bound = beside("bound", " --data neighbours=others");
+    assert!(!bench.path("bound/data").exists(), "all is bound");
+    let made = beside("made", "");
+    assert!(bench.path("made/data/noise_0/conveyor").is_dir());
+    assert_ne!(bound, made);
+
+    for missing in ["--data neighbours=nowhere", "--data more=fold_{trial}.csv"] {
+        let error = bench.fails(1, &format!("{study} --quiet --out none {missing}"));
+        assert!(error.contains("`nowhere`") || error.contains("`fold_0.csv`"), "{error}");
+        assert!(!bench.path("none/models").exists(), "nothing was trained before");
+    }
 }

@@ -1,6 +1,7 @@
 //! Runs what is missing of a study, and keeps every result as a file of its own.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     file::StudyFile,
-    page,
     plan::{Job, Plan, plan},
     results,
 };
@@ -68,14 +68,18 @@ pub struct JobResult {
     pub model: String,
 }
 
-/// Seed of the synthetic set of a trial, and its size: small enough for minutes.
+/// Training clips of a machine in the synthetic set of a trial: small enough for minutes.
 const SYNTHETIC_CLIPS: usize = 64;
+
+/// Machines that synthetic recordings of noise are of, one of each type, and training clips of each.
+const NOISY_NEIGHBOURS: (usize, usize) = (6, 4);
 
 /// Runs every job that has no result yet, and writes tables and pictures: of all jobs, or of those so
 /// far where it ends early. A cell that cannot be trained on a data set (one class for a loss that
 /// needs two, say) is left out, and told of at the end.
 ///
 /// # Errors
+/// [`OffkeyError::Data`] before anything is run when a bound path holds no recordings,
 /// [`OffkeyError::StudyStopped`] when the caller asks to stop, [`OffkeyError::Untrained`] when all was
 /// run but cells that cannot be trained, else what ended it. Results so far are kept, and the same
 /// call goes on from there.
@@ -85,12 +89,27 @@ pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan
     fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
     let text = toml::to_string_pretty(&request.study).expect("a study has string keys only");
     run_folder::write_atomically(&folder.join("study.toml"), text.as_bytes())?;
+    check_data(request, &plan)?;
     let mut results = Vec::new();
     let outcome = run_jobs(request, &plan, &mut results, progress);
     let written = write_results(request, &results);
     outcome?;
     written?;
     Ok(plan)
+}
+
+/// Refuses a plan whose last trials would find that their recordings are not there.
+fn check_data(request: &StudyRequest, plan: &Plan) -> Result<(), OffkeyError> {
+    let missing = plan.jobs.iter().filter(|job| !result_path(request, job).is_file());
+    let folders: BTreeSet<&Path> = missing.flat_map(Job::recordings).collect();
+    for folder in folders {
+        Dataset::read(folder)?;
+    }
+    Ok(())
+}
+
+fn result_path(request: &StudyRequest, job: &Job) -> PathBuf {
+    request.out.join("results").join(format!("{}.json", job.result_key()))
 }
 
 /// Collects the results of all jobs, running those that have none.
@@ -105,7 +124,7 @@ fn run_jobs(
     let mut untrained = Vec::new();
     let mut ran = 0;
     for (index, job) in plan.jobs.iter().enumerate() {
-        let path = request.out.join("results").join(format!("{}.json", job.result_key()));
+        let path = result_path(request, job);
         if path.is_file() {
             results.push(run_folder::read_json(&path)?);
             continue;
@@ -142,8 +161,7 @@ fn write_results(request: &StudyRequest, results: &[JobResult]) -> Result<(), Of
     if results.is_empty() {
         return Ok(());
     }
-    results::write(&request.out, &request.study, results)?;
-    page::write(&request.out, &request.study, results)
+    results::write(&request.out, &request.study, results)
 }
 
 fn remaining(begun: Instant, ran: usize, jobs_left: usize) -> String {
@@ -164,12 +182,16 @@ fn run_job(
         Some(path) => path.clone(),
         None => synthetic_set(&request.out, job.trial, progress)?,
     };
+    let mut recipe = job.cell.recipe.clone();
+    if recipe.unbound_noise().is_some() {
+        recipe.take_noise_from(synthetic_noise(&request.out, job.trial, progress)?);
+    }
     let model = format!("models/{}", job.model_key());
     let root = request.out.join(&model);
-    let mut run = open_model(request, job, &data, &root, cache, progress)?;
+    let mut run = open_model(request, (&recipe, job.trial), &data, &root, cache, progress)?;
     let embeddings = root.join(format!("embeddings_{}", job.embedding_key()));
     if !embeddings.join("rows.csv").is_file() {
-        run.recipe = job.cell.recipe.clone();
+        run.recipe = recipe;
         let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
         let clips: Vec<_> = run.clips.iter().collect();
         let vectors = embedder.embed_all(&run.clip_audio(&clips)?, progress)?;
@@ -197,10 +219,10 @@ fn run_job(
     })
 }
 
-/// Opens the trained model of a job, training it first where that was not done or not finished.
+/// Opens the trained model of a trial, training it first where that was not done or not finished.
 fn open_model<'a>(
     request: &StudyRequest,
-    job: &Job,
+    (recipe, trial): (&Recipe, u64),
     data: &Path,
     root: &Path,
     cache: &Arc<WaveCache>,
@@ -209,10 +231,10 @@ fn open_model<'a>(
     let request = RunRequest {
         data: vec![data.to_owned()],
         truth: Vec::new(),
-        recipe: Recipe { name: job.cell.recipe.name.clone(), ..job.cell.recipe.as_trained() },
+        recipe: Recipe { name: recipe.name.clone(), ..recipe.as_trained() },
         out: root.to_owned(),
         existing: Existing::Resume,
-        seeds: Seeds::One(job.trial),
+        seeds: Seeds::One(trial),
         year: None,
         compute: request.compute,
         skip_bad: false,
@@ -221,7 +243,7 @@ fn open_model<'a>(
     let dataset = Dataset::read_all(&request.data, &request.truth)?;
     let folder = RunFolder::create(root, Existing::Resume)?;
     let mut run =
-        stage::prepare::prepare(&request, dataset, folder, job.trial, Arc::clone(cache), progress)?;
+        stage::prepare::prepare(&request, dataset, folder, trial, Arc::clone(cache), progress)?;
     if !run.manifest.is_done("train") {
         run.train(true)?;
     }
@@ -230,11 +252,30 @@ fn open_model<'a>(
 
 /// The synthetic set of a trial, made once.
 fn synthetic_set(out: &Path, trial: u64, progress: &dyn Progress) -> Result<PathBuf, OffkeyError> {
-    let path = out.join("data").join(format!("synthetic_{trial}"));
+    let config = SynthConfig { clips: SYNTHETIC_CLIPS, seed: trial, ..SynthConfig::default() };
+    made_once(&config, out.join("data").join(format!("synthetic_{trial}")), progress)
+}
+
+/// Recordings of other machines than those of the trial's set, made once.
+fn synthetic_noise(
+    out: &Path,
+    trial: u64,
+    progress: &dyn Progress,
+) -> Result<PathBuf, OffkeyError> {
+    let (machines, clips) = NOISY_NEIGHBOURS;
+    let seed = Seed::new(trial).child("neighbours").value();
+    let config = SynthConfig { machines, clips, seed, ..SynthConfig::default() };
+    made_once(&config, out.join("data").join(format!("noise_{trial}")), progress)
+}
+
+fn made_once(
+    config: &SynthConfig,
+    path: PathBuf,
+    progress: &dyn Progress,
+) -> Result<PathBuf, OffkeyError> {
     let done = path.with_extension("done");
     if !done.is_file() {
-        let config = SynthConfig { clips: SYNTHETIC_CLIPS, seed: trial, ..SynthConfig::default() };
-        synthesize(&config, &path, progress)?;
+        synthesize(config, &path, progress)?;
         run_folder::write_atomically(&done, b"")?;
     }
     Ok(path)

@@ -49,6 +49,13 @@ pub struct Factor {
     pub levels: Vec<Level>,
 }
 
+impl Factor {
+    /// The level that others are compared with.
+    pub(super) fn base(&self) -> &String {
+        self.reference.as_ref().unwrap_or(&self.levels[0].name)
+    }
+}
+
 /// One value of a factor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +65,8 @@ pub struct Level {
     /// Recipe to start from instead of the study's.
     #[serde(default)]
     pub recipe: Option<String>,
-    /// Changes of the recipe.
+    /// Changes of the recipe. Noise may come from recordings that the command line binds:
+    /// `audio.noise.kind.recordings='{NAME}'`.
     #[serde(default)]
     pub set: Vec<String>,
 }
@@ -155,7 +163,7 @@ pub struct BuiltInStudy {
 }
 
 /// Every built-in study.
-pub const BUILT_IN_STUDIES: [BuiltInStudy; 7] = [
+pub const BUILT_IN_STUDIES: [BuiltInStudy; 8] = [
     BuiltInStudy { name: "losses", toml: include_str!("../../../../recipes/studies/losses.toml") },
     BuiltInStudy {
         name: "auxiliary-task",
@@ -170,6 +178,10 @@ pub const BUILT_IN_STUDIES: [BuiltInStudy; 7] = [
         toml: include_str!("../../../../recipes/studies/compactness.toml"),
     },
     BuiltInStudy { name: "noise", toml: include_str!("../../../../recipes/studies/noise.toml") },
+    BuiltInStudy {
+        name: "recorded-noise",
+        toml: include_str!("../../../../recipes/studies/recorded-noise.toml"),
+    },
     BuiltInStudy {
         name: "ablation",
         toml: include_str!("../../../../recipes/studies/ablation.toml"),

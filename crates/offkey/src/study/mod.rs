@@ -1,5 +1,7 @@
 //! Studies: a question, the recipes that answer it, many trials, one table with error bars.
 
+#[cfg(test)]
+mod example;
 mod execute;
 mod file;
 mod page;

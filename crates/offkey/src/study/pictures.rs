@@ -1,4 +1,4 @@
-//! Results of a study as pictures: the trials of every cell, and what happened while training.
+//! Results of a study as charts: the trials of every cell, and what happened while training.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -6,83 +6,111 @@ use offkey_report::chart::{ChartRow, LineChart, RowChart, Series, write_chart};
 
 use super::{
     execute::JobResult,
-    results::{EpochRow, ordered},
+    results::{EpochRow, by_data, cells, ordered, values},
 };
 use crate::OffkeyError;
 
-/// A column of `compactness.csv` that is drawn: file name, axis title, value.
-type Quantity = (&'static str, &'static str, fn(&EpochRow) -> Option<f64>);
+/// What is drawn of a result: file name, title, value.
+pub(super) type Metric = (&'static str, &'static str, fn(&JobResult) -> Option<f64>);
 
-const QUANTITIES: [Quantity; 5] = [
-    ("train_intra", "mean squared distance to the own centre", |row| row.train_intra),
-    ("train_inter", "mean squared distance to other centres", |row| row.train_inter),
-    ("embedding_variance", "variance of the embeddings", |row| Some(row.embedding_variance)),
-    ("scale", "scale of the cosines", |row| row.scale),
-    ("loss", "loss", |row| Some(row.loss)),
+const METRICS: [Metric; 4] = [
+    ("auc", "AUC", |result| result.metrics.auc),
+    ("pauc", "pAUC", |result| result.metrics.pauc),
+    ("auc_source", "AUC source", |result| result.metrics.auc_source),
+    ("auc_target", "AUC target", |result| result.metrics.auc_target),
 ];
 
-/// Writes one SVG and its numbers as CSV for each data set and quantity.
+/// What is drawn of an epoch: file name, title, unit, value.
+type Quantity = (&'static str, &'static str, &'static str, fn(&EpochRow) -> Option<f64>);
+
+const QUANTITIES: [Quantity; 6] = [
+    ("train_intra", "distance to the own centre", "mean squared distance", |row| row.train_intra),
+    ("train_inter", "distance to other centres", "mean squared distance", |row| row.train_inter),
+    ("held_out_intra", "distance to the own centre, held out", "mean squared distance", |row| {
+        row.held_out_intra
+    }),
+    ("embedding_variance", "variance of the embeddings", "variance", |row| {
+        Some(row.embedding_variance)
+    }),
+    ("scale", "scale of the cosines", "scale", |row| row.scale),
+    ("loss", "loss", "loss", |row| Some(row.loss)),
+];
+
+/// Writes every chart as SVG, with its numbers as CSV beside it.
 pub(super) fn write(
     folder: &Path,
     results: &[JobResult],
     epochs: &[EpochRow],
 ) -> Result<(), OffkeyError> {
-    for data in ordered(results.iter().map(|result| result.data.as_str())) {
-        let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
-        let name = |quantity: &str| format!("{quantity}_{}", file_stem(data));
-        write_chart(folder, &name("auc"), &trials(data, &of_data))
-            .map_err(OffkeyError::io(folder))?;
-        let of_data: Vec<&EpochRow> = epochs.iter().filter(|row| row.data == data).collect();
-        for (quantity, title, value) in QUANTITIES {
-            if let Some(chart) = curves(data, title, &of_data, value) {
-                write_chart(folder, &name(quantity), &chart).map_err(OffkeyError::io(folder))?;
-            }
-        }
+    for (name, chart) in trials(results) {
+        write_chart(folder, &name, &chart).map_err(OffkeyError::io(folder))?;
+    }
+    for (name, chart) in curves(epochs) {
+        write_chart(folder, &name, &chart).map_err(OffkeyError::io(folder))?;
     }
     Ok(())
 }
 
-/// AUC of every trial, a row a cell.
-fn trials(data: &str, results: &[&JobResult]) -> RowChart {
-    let cells = ordered(results.iter().map(|result| result.cell.as_str()));
-    let row = |cell: &str| {
-        let of_cell = results.iter().filter(|result| result.cell == cell);
-        let values = of_cell.filter_map(|result| result.metrics.auc).collect();
-        ChartRow { name: cell.to_owned(), values }
-    };
-    RowChart {
-        title: format!("AUC on {data}"),
-        x_title: "AUC, one dot a trial".to_owned(),
-        rows: cells.into_iter().map(row).collect(),
-    }
+/// The metrics that results have; those by domain where there are two.
+pub(super) fn metrics_of(results: &[&JobResult]) -> Vec<&'static Metric> {
+    let has_target = results.iter().any(|result| result.metrics.auc_target.is_some());
+    let shown = if has_target { &METRICS[..] } else { &METRICS[..2] };
+    shown.iter().filter(|metric| results.iter().any(|result| metric.2(result).is_some())).collect()
 }
 
-/// A quantity over epochs, a line a cell: the mean over its trials. None where no cell has it.
-fn curves(
-    data: &str,
-    title: &str,
-    rows: &[&EpochRow],
-    value: fn(&EpochRow) -> Option<f64>,
-) -> Option<LineChart> {
-    let line = |cell: &str| {
-        let mut of_epoch: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.cell == cell) {
-            if let Some(value) = value(row).filter(|value| value.is_finite()) {
-                of_epoch.entry(row.epoch).or_default().push(value);
+/// For each data set and metric, by file name: every trial, a row a cell.
+pub(super) fn trials(results: &[JobResult]) -> Vec<(String, RowChart)> {
+    let mut charts = Vec::new();
+    for (data, results) in by_data(results) {
+        for (name, title, of) in metrics_of(&results) {
+            let row =
+                |cell: &str| ChartRow { name: cell.to_owned(), values: values(&results, cell, of) };
+            let rows = cells(&results).into_iter().map(row);
+            let chart = RowChart {
+                title: format!("{title} on {data}"),
+                x_title: format!("{title}, one dot a trial"),
+                rows: rows.filter(|row| !row.values.is_empty()).collect(),
+            };
+            charts.push((file_name(name, data), chart));
+        }
+    }
+    charts
+}
+
+/// For each data set and quantity, by file name: a line a cell over epochs, the mean over its trials.
+pub(super) fn curves(epochs: &[EpochRow]) -> Vec<(String, LineChart)> {
+    let mut charts = Vec::new();
+    for data in ordered(epochs.iter().map(|row| row.data.as_str())) {
+        let of_data: Vec<&EpochRow> = epochs.iter().filter(|row| row.data == data).collect();
+        for (name, title, unit, of) in QUANTITIES {
+            let series: Vec<Series> = ordered(of_data.iter().map(|row| row.cell.as_str()))
+                .into_iter()
+                .map(|cell| curve(cell, &of_data, of))
+                .filter(|series| !series.points.is_empty())
+                .collect();
+            if !series.is_empty() {
+                let chart = LineChart::lines(&format!("{data}: {title}"), "epoch", unit, series);
+                charts.push((file_name(name, data), chart));
             }
         }
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-        let points = of_epoch.into_iter().map(|(epoch, values)| [epoch as f64, mean(values)]);
-        Series { name: cell.to_owned(), points: points.collect() }
-    };
-    let cells = ordered(rows.iter().map(|row| row.cell.as_str()));
-    let series: Vec<Series> =
-        cells.into_iter().map(line).filter(|series| !series.points.is_empty()).collect();
-    let drawn = !series.is_empty();
-    drawn.then(|| LineChart::lines(&format!("{title}, {data}"), "epoch", title, series))
+    }
+    charts
 }
 
-/// A name as part of a file name: characters that a file system might not take become `_`.
-fn file_stem(name: &str) -> String {
-    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+fn curve(cell: &str, rows: &[&EpochRow], of: fn(&EpochRow) -> Option<f64>) -> Series {
+    let mut of_epoch: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.cell == cell) {
+        if let Some(value) = of(row).filter(|value| value.is_finite()) {
+            of_epoch.entry(row.epoch).or_default().push(value);
+        }
+    }
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let points = of_epoch.into_iter().map(|(epoch, values)| [epoch as f64, mean(values)]);
+    Series { name: cell.to_owned(), points: points.collect() }
+}
+
+/// Characters of a data set's name that a file system might not take become `_`.
+fn file_name(quantity: &str, data: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    format!("{quantity}_{}", data.chars().map(safe).collect::<String>())
 }

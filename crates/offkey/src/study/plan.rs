@@ -1,13 +1,17 @@
 //! What a study will run: every trial of every cell, and what it will cost.
 
-use std::{collections::BTreeSet, fmt, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use offkey_embed::TrainLength;
 use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};
 use sha2::{Digest, Sha256};
 
 use super::file::{Cell, StudyError, StudyFile};
-use crate::{ModelConfig, NoiseConfig, Recipe, recipe::AudioConfig};
+use crate::{ModelConfig, NoiseConfig, NoiseKind, Recipe, recipe::AudioConfig};
 
 /// One trial of one cell on one data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,15 +49,19 @@ const PLAIN_LAYERS: f64 = 10.0;
 /// [`TRAINING_MACS_PER_S`] for the autoencoder's small dense layers: assumed, not measured.
 const AUTOENCODER_MACS_PER_S: f64 = 20e9;
 
-/// Binds data sets to paths and lists every job.
+/// Binds data sets and recordings of noise to paths and lists every job.
 ///
-/// `bindings` are `NAME=PATH`; `{trial}` in a path becomes the trial's number. A data set that is
-/// bound though the study does not name it is run too, and takes the place of unbound ones.
+/// `bindings` are `NAME=PATH`; `{trial}` in a path becomes the trial's number. A name that a cell gives
+/// its noise, as in `audio.noise.kind.recordings='{NAME}'`, is bound to a folder of recordings; any
+/// other is a data set. One that the study does not name is run too, and takes the place of unbound
+/// ones.
 ///
 /// # Errors
 /// [`StudyError::Binding`] for a binding of another form, and what [`StudyFile::cells`] refuses.
 pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyError> {
-    let bound: Vec<(String, String)> = bindings
+    let cells = study.cells()?;
+    let is_noise = |name: &str| cells.iter().any(|cell| cell.recipe.unbound_noise() == Some(name));
+    let (noise, bound): (Vec<_>, Vec<_>) = bindings
         .iter()
         .map(|text| {
             text.split_once('=')
@@ -61,21 +69,27 @@ pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyError> 
                 .map(|(name, path)| (name.to_owned(), path.to_owned()))
                 .ok_or_else(|| StudyError::Binding { text: text.clone() })
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .partition(|(name, _)| is_noise(name));
     let data: Vec<(String, Option<String>)> = if bound.is_empty() {
         study.data.iter().map(|name| (name.clone(), None)).collect()
     } else {
         bound.into_iter().map(|(name, path)| (name, Some(path))).collect()
     };
-    let cells = study.cells()?;
+    let of_trial =
+        |path: &str, trial: u64| PathBuf::from(path.replace("{trial}", &trial.to_string()));
     let mut jobs = Vec::new();
     for trial in 0..cells.iter().map(|cell| cell.trials).max().unwrap_or(0) {
         for (name, path) in &data {
             for cell in cells.iter().filter(|cell| trial < cell.trials) {
-                let path = path
-                    .as_ref()
-                    .map(|path| PathBuf::from(path.replace("{trial}", &trial.to_string())));
-                jobs.push(Job { data: name.clone(), path, trial, cell: cell.clone() });
+                let path = path.as_deref().map(|path| of_trial(path, trial));
+                let mut cell = cell.clone();
+                let named = cell.recipe.unbound_noise();
+                if let Some((_, path)) = noise.iter().find(|(name, _)| named == Some(name)) {
+                    cell.recipe.take_noise_from(of_trial(path, trial));
+                }
+                jobs.push(Job { data: name.clone(), path, trial, cell });
             }
         }
     }
@@ -112,8 +126,15 @@ impl Job {
         self.key(&self.cell.recipe)
     }
 
+    /// The folders and manifests it is bound to: its data set, and recordings of noise.
+    pub(super) fn recordings(&self) -> impl Iterator<Item = &Path> {
+        let recipe = &self.cell.recipe;
+        let noise = recipe.recorded_noise().filter(|_| recipe.unbound_noise().is_none());
+        self.path.as_deref().into_iter().chain(noise)
+    }
+
     fn key(&self, recipe: &Recipe) -> String {
-        let path = self.path.as_deref().map(std::path::Path::to_string_lossy).unwrap_or_default();
+        let path = self.path.as_deref().map(Path::to_string_lossy).unwrap_or_default();
         let mut hash = Sha256::new();
         for part in [self.data.as_str(), &path, &self.trial.to_string(), &recipe.to_toml()] {
             hash.update(part.as_bytes());
@@ -124,6 +145,25 @@ impl Job {
 }
 
 impl Recipe {
+    /// What a study calls the recordings its noise comes from, where they are not bound to a folder.
+    pub(super) fn unbound_noise(&self) -> Option<&str> {
+        self.recorded_noise()?.to_str()?.strip_prefix('{')?.strip_suffix('}')
+    }
+
+    fn recorded_noise(&self) -> Option<&Path> {
+        match &self.audio.noise {
+            Some(NoiseConfig { kind: NoiseKind::Recordings(path), .. }) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// Takes noise, where there is any, from the recordings of a folder.
+    pub(super) fn take_noise_from(&mut self, folder: PathBuf) {
+        if let Some(noise) = &mut self.audio.noise {
+            noise.kind = NoiseKind::Recordings(folder);
+        }
+    }
+
     /// The recipe with everything that does not reach training set to its default.
     pub(super) fn as_trained(&self) -> Self {
         let mut recipe = self.as_embedded();

@@ -7,7 +7,7 @@ use offkey_eval::Metrics;
 use rand::RngExt;
 use serde::Serialize;
 
-use super::{execute::JobResult, file::StudyFile, pictures, tables};
+use super::{execute::JobResult, file::StudyFile, page, pictures, tables};
 use crate::{OffkeyError, RunFolder, run_folder, stage::CompactnessRow};
 
 /// One row of `compactness.csv`: one epoch of one training.
@@ -28,7 +28,8 @@ pub(super) struct EpochRow {
     pub(super) held_out_inter: Option<f64>,
 }
 
-/// One row of `differences.csv`: a cell against the one it is compared with.
+/// One row of `differences.csv`: of metric `auc`, a cell against the one it is compared with; of
+/// `auc lead`, what that difference is more than at the base levels of the other factors.
 #[derive(Debug, Serialize)]
 struct DifferenceRow<'a> {
     data: &'a str,
@@ -45,18 +46,18 @@ struct DifferenceRow<'a> {
 
 /// Mean, deviation and count of a metric over trials.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) mean: f64,
-    pub(crate) deviation: f64,
-    pub(crate) trials: usize,
+pub(super) struct Spread {
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+    pub(super) trials: usize,
 }
 
 /// A paired difference over trials, with its 95 % bootstrap interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Difference {
-    pub(crate) mean: f64,
-    pub(crate) lower: f64,
-    pub(crate) upper: f64,
+pub(super) struct Difference {
+    pub(super) mean: f64,
+    pub(super) lower: f64,
+    pub(super) upper: f64,
 }
 
 /// Resamples behind an interval.
@@ -66,9 +67,9 @@ const RESAMPLES: usize = 5000;
 /// the clips then lie within some six degrees of their mean.
 const COLLAPSED_VARIANCE: f64 = 0.01;
 
-/// Writes `results.csv`, `differences.csv`, `compactness.csv` where it was measured, `tables.md`
-/// and `pictures/`.
-pub(crate) fn write(
+/// Writes `results.csv`, `differences.csv`, `compactness.csv` where it was measured, `tables.md`,
+/// `pictures/` and the page.
+pub(super) fn write(
     folder: &Path,
     study: &StudyFile,
     results: &[JobResult],
@@ -79,7 +80,8 @@ pub(crate) fn write(
     write_epochs(&folder.join("compactness.csv"), &epochs)?;
     pictures::write(&folder.join("pictures"), results, &epochs)?;
     let text = tables::markdown(study, results, &epochs);
-    run_folder::write_atomically(&folder.join("tables.md"), text.as_bytes())
+    run_folder::write_atomically(&folder.join("tables.md"), text.as_bytes())?;
+    page::write(folder, study, results, &epochs)
 }
 
 /// A header, then one row a number, with one column a factor.
@@ -117,29 +119,52 @@ fn tidy(study: &StudyFile, results: &[JobResult]) -> Vec<Vec<String>> {
 
 fn differences<'a>(study: &StudyFile, results: &'a [JobResult]) -> Vec<DifferenceRow<'a>> {
     let mut rows = Vec::new();
-    for data in ordered(results.iter().map(|result| result.data.as_str())) {
-        let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
+    for (data, of_data) in by_data(results) {
         let machines: Vec<&str> = std::iter::once("").chain(machines(&of_data)).collect();
-        for cell in ordered(of_data.iter().map(|result| result.cell.as_str())) {
+        for cell in cells(&of_data) {
             for &machine in &machines {
-                let pairs = pairs(study, &of_data, cell, &|metrics| auc(metrics, machine));
-                let Some(&(reference, _)) = pairs.first() else { continue };
-                let values: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
-                rows.extend(difference(&values).map(|d| DifferenceRow {
-                    data,
-                    cell,
-                    reference,
-                    machine,
-                    metric: "auc",
-                    pairs: values.len(),
-                    mean: d.mean,
-                    lower: d.lower,
-                    upper: d.upper,
-                }));
+                let row = |metric: &'static str, pairs: &Pairs<'a>| {
+                    let d = difference(&amounts(pairs))?;
+                    Some(DifferenceRow {
+                        data,
+                        cell,
+                        reference: pairs[0].0,
+                        machine,
+                        metric,
+                        pairs: pairs.len(),
+                        mean: d.mean,
+                        lower: d.lower,
+                        upper: d.upper,
+                    })
+                };
+                rows.extend(row("auc", &pairs(study, &of_data, cell, machine)));
+                rows.extend(row("auc lead", &changes(study, &of_data, cell, machine)));
             }
         }
     }
     rows
+}
+
+/// The results of each data set, in the order of their first appearance.
+pub(super) fn by_data(results: &[JobResult]) -> Vec<(&str, Vec<&JobResult>)> {
+    ordered(results.iter().map(|result| result.data.as_str()))
+        .into_iter()
+        .map(|data| (data, results.iter().filter(|result| result.data == data).collect()))
+        .collect()
+}
+
+/// Every cell of these results.
+pub(super) fn cells<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
+    ordered(results.iter().map(|result| result.cell.as_str()))
+}
+
+/// What the trials of a cell have of something.
+pub(super) fn values(
+    results: &[&JobResult],
+    cell: &str,
+    of: &dyn Fn(&JobResult) -> Option<f64>,
+) -> Vec<f64> {
+    results.iter().filter(|result| result.cell == cell).filter_map(|result| of(result)).collect()
 }
 
 /// The AUC of one machine, or of all where `machine` is empty.
@@ -155,25 +180,88 @@ pub(super) fn machines<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
     ordered(results.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())))
 }
 
-/// What a cell has more than the cell it is compared with, trial by trial, and that cell's name.
-pub(super) fn pairs<'a>(
+/// AUC of a cell less that of the one it is compared with, of one machine or of all; none for the
+/// reference itself, and for a single trial.
+pub(super) fn against_reference(
+    study: &StudyFile,
+    results: &[&JobResult],
+    cell: &str,
+    machine: &str,
+) -> Option<Difference> {
+    difference(&amounts(&pairs(study, results, cell, machine)))
+}
+
+/// How much more than at the base levels of the other factors a cell is ahead of the one it is
+/// compared with: a difference of differences, taken trial by trial. None at those levels, for
+/// confirmations, and for a single trial.
+pub(super) fn change_from_base(
+    study: &StudyFile,
+    results: &[&JobResult],
+    cell: &str,
+) -> Option<Difference> {
+    difference(&amounts(&changes(study, results, cell, "")))
+}
+
+/// A value of each trial beside the name of the cell it is held against.
+type Pairs<'a> = Vec<(&'a str, f64)>;
+
+fn amounts(pairs: &Pairs<'_>) -> Vec<f64> {
+    pairs.iter().map(|pair| pair.1).collect()
+}
+
+/// AUC that a cell has more than the cell it is compared with, trial by trial.
+fn pairs<'a>(study: &StudyFile, results: &[&'a JobResult], cell: &str, machine: &str) -> Pairs<'a> {
+    let of_cell = results.iter().filter(|result| result.cell == cell);
+    of_cell.filter_map(|result| lead(study, results, result, machine)).collect()
+}
+
+/// What a cell's lead is more than that at the base levels, trial by trial.
+fn changes<'a>(
     study: &StudyFile,
     results: &[&'a JobResult],
     cell: &str,
-    value: &dyn Fn(&Metrics) -> Option<f64>,
-) -> Vec<(&'a str, f64)> {
-    // A confirmation has the levels of a cell of the grid, and is compared with it, never it with one.
-    let is_in_grid = |cell: &str| study.confirm.iter().all(|confirmed| confirmed.name != cell);
-    let pair = |result: &&JobResult| {
-        let reference = reference_levels(study, &result.levels);
-        let is_reference = |other: &&&'a JobResult| {
-            let same = other.trial == result.trial && other.levels == reference;
-            same && is_in_grid(&other.cell)
-        };
-        let other: &'a JobResult = results.iter().find(is_reference).filter(|o| o.cell != cell)?;
-        Some((other.cell.as_str(), value(&result.metrics)? - value(&other.metrics)?))
+    machine: &str,
+) -> Pairs<'a> {
+    let change = |result: &&JobResult| {
+        let levels = base_levels(study, &result.levels);
+        let base = of_levels(study, results, result.trial, &levels);
+        let base = base.filter(|base| base.levels != result.levels)?;
+        let own = lead(study, results, result, machine)?.1;
+        Some((base.cell.as_str(), own - lead(study, results, base, machine)?.1))
     };
-    results.iter().filter(|result| result.cell == cell).filter_map(pair).collect()
+    let of_cell = results.iter().filter(|result| result.cell == cell && in_grid(study, cell));
+    of_cell.filter_map(change).collect()
+}
+
+/// What a result has more than the one it is compared with, and that one's cell.
+fn lead<'a>(
+    study: &StudyFile,
+    results: &[&'a JobResult],
+    result: &JobResult,
+    machine: &str,
+) -> Option<(&'a str, f64)> {
+    let levels = reference_levels(study, &result.levels);
+    let other = of_levels(study, results, result.trial, &levels);
+    let other = other.filter(|other| other.cell != result.cell)?;
+    Some((other.cell.as_str(), auc(&result.metrics, machine)? - auc(&other.metrics, machine)?))
+}
+
+/// The result of a trial with these levels. A confirmation has the levels of a cell of the grid, and
+/// is compared with it, never it with one.
+fn of_levels<'a>(
+    study: &StudyFile,
+    results: &[&'a JobResult],
+    trial: u64,
+    levels: &[String],
+) -> Option<&'a JobResult> {
+    let found = |result: &&&JobResult| {
+        result.trial == trial && result.levels == levels && in_grid(study, &result.cell)
+    };
+    results.iter().find(found).copied()
+}
+
+fn in_grid(study: &StudyFile, cell: &str) -> bool {
+    study.confirm.iter().all(|confirmed| confirmed.name != cell)
 }
 
 /// Every epoch of every training that was measured.
@@ -213,12 +301,23 @@ fn write_epochs(path: &Path, rows: &[EpochRow]) -> Result<(), OffkeyError> {
 
 /// The levels a cell is compared with: its own, but for the factor that has a reference.
 fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
-    let compared = study.factors.iter().position(|f| f.reference.is_some()).unwrap_or(0);
-    let factor = &study.factors[compared];
-    let reference = factor.reference.as_ref().unwrap_or(&factor.levels[0].name);
+    let compared = compared_factor(study);
     let mut levels = levels.to_vec();
-    levels[compared].clone_from(reference);
+    levels[compared].clone_from(study.factors[compared].base());
     levels
+}
+
+/// The levels that changes are told from: its own of the factor that is compared, the base of others.
+fn base_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
+    let compared = compared_factor(study);
+    let mut base: Vec<String> = study.factors.iter().map(|factor| factor.base().clone()).collect();
+    base[compared].clone_from(&levels[compared]);
+    base
+}
+
+/// The first factor that names a reference, or the first.
+pub(super) fn compared_factor(study: &StudyFile) -> usize {
+    study.factors.iter().position(|factor| factor.reference.is_some()).unwrap_or(0)
 }
 
 /// Distinct items in the order of their first appearance.
@@ -228,7 +327,7 @@ pub(super) fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> 
 }
 
 /// Mean and sample deviation; a single trial has deviation 0.
-pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
+pub(super) fn spread(values: &[f64]) -> Option<Spread> {
     if values.is_empty() {
         return None;
     }
@@ -240,7 +339,7 @@ pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
 }
 
 /// Mean difference with its percentile bootstrap interval; none for fewer than two pairs.
-pub(crate) fn difference(pairs: &[f64]) -> Option<Difference> {
+fn difference(pairs: &[f64]) -> Option<Difference> {
     if pairs.len() < 2 {
         return None;
     }
@@ -260,12 +359,44 @@ pub(crate) fn difference(pairs: &[f64]) -> Option<Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::example;
 
     #[test]
     fn spread_is_the_sample_deviation() {
         let Spread { mean, deviation, trials } = spread(&[1.0, 2.0, 3.0]).expect("three values");
         assert_eq!((mean, deviation, trials), (2.0, 1.0, 3));
         assert_eq!(spread(&[]), None);
+    }
+
+    #[test]
+    fn a_change_is_a_difference_of_differences() {
+        let study = StudyFile::load("noise").expect("built in");
+        let cells = study.cells().expect("built in");
+        let index = |name: &str| cells.iter().position(|c| c.name == name).expect("a cell");
+        // The lead of sub-cluster AdaCos over compactness: 10 and 12 points clean, 1 and 5 in noise.
+        let aucs = [
+            ("sub-cluster AdaCos, clean", [0.80, 0.90]),
+            ("compactness, clean", [0.70, 0.78]),
+            ("sub-cluster AdaCos, -10 dB", [0.60, 0.65]),
+            ("compactness, -10 dB", [0.59, 0.60]),
+        ];
+        let of_cell = |&(name, aucs): &(&str, [f64; 2])| {
+            [0, 1].map(|trial| example::result(&study, index(name), trial, aucs[trial as usize]))
+        };
+        let results: Vec<JobResult> = aucs.iter().flat_map(of_cell).collect();
+        let results: Vec<&JobResult> = results.iter().collect();
+        let change = changes(&study, &results, "compactness, -10 dB", "");
+        assert_eq!(change.len(), 2);
+        for ((base, found), expected) in change.into_iter().zip([0.09, 0.07]) {
+            assert_eq!(base, "compactness, clean");
+            assert!((found - expected).abs() < 1e-12, "{found} and {expected}");
+        }
+        for cell in ["compactness, clean", "sub-cluster AdaCos, -10 dB"] {
+            assert!(
+                changes(&study, &results, cell, "").is_empty(),
+                "{cell} is held against itself"
+            );
+        }
     }
 
     #[test]

@@ -5,15 +5,17 @@ use std::fmt::Write;
 use super::{
     execute::JobResult,
     file::StudyFile,
-    results::{EpochRow, Spread, auc, difference, machines, ordered, pairs, spread},
+    results::{
+        Difference, EpochRow, Spread, against_reference, auc, by_data, cells, change_from_base,
+        compared_factor, machines, ordered, spread, values,
+    },
 };
 
 /// A table of all metrics, one of the machines and one of the last epoch, for each data set; cells
 /// as rows.
 pub(super) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> String {
     let mut text = format!("# {}\n\n{}\n", study.name, study.question);
-    for data in ordered(results.iter().map(|result| result.data.as_str())) {
-        let of_data: Vec<&JobResult> = results.iter().filter(|r| r.data == data).collect();
+    for (data, of_data) in by_data(results) {
         let _ = write!(
             text,
             "\n## {data}\n\nPercent; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
@@ -21,10 +23,11 @@ pub(super) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
              | cell | trials | AUC | difference | pAUC | AUC source | AUC target | train s | CPU s | peak MB |\n|{}\n",
             " --- |".repeat(10)
         );
-        let cells = ordered(of_data.iter().map(|result| result.cell.as_str()));
+        let cells = cells(&of_data);
         for cell in &cells {
             text += &row(study, &of_data, cell);
         }
+        text += &change_table(study, data, &of_data, &cells);
         text += &machine_table(study, data, &of_data, &cells);
         let of_data: Vec<&EpochRow> = epochs.iter().filter(|row| row.data == data).collect();
         text += &last_epoch_table(data, &of_data);
@@ -34,9 +37,10 @@ pub(super) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
 
 fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {
     let of_cell: Vec<&JobResult> = results.iter().copied().filter(|r| r.cell == cell).collect();
-    let percent = |value: fn(&JobResult) -> Option<f64>| in_percent(&values(&of_cell, &value));
+    let percent =
+        |value: fn(&JobResult) -> Option<f64>| in_percent(&values(&of_cell, cell, &value));
     let seconds = |value: fn(&JobResult) -> Option<f64>| {
-        let mean = spread(&values(&of_cell, &value)).map(|s| format!("{:.0}", s.mean));
+        let mean = spread(&values(&of_cell, cell, &value)).map(|s| format!("{:.0}", s.mean));
         mean.unwrap_or_else(|| "-".to_owned())
     };
     let bytes = of_cell.iter().filter_map(|result| result.peak_memory_bytes).max();
@@ -44,7 +48,7 @@ fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {
         "| {cell} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
         of_cell.len(),
         percent(|r| r.metrics.auc),
-        against_reference(study, results, cell, ""),
+        difference(study, results, cell, ""),
         percent(|r| r.metrics.pauc),
         percent(|r| r.metrics.auc_source),
         percent(|r| r.metrics.auc_target),
@@ -52,6 +56,30 @@ fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {
         seconds(|r| r.train_cpu_seconds),
         bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string()),
     )
+}
+
+/// How differences change with the other factors; empty where there is one factor alone, or one
+/// trial.
+fn change_table(study: &StudyFile, data: &str, results: &[&JobResult], cells: &[&str]) -> String {
+    let rows: Vec<(&str, Difference)> = cells
+        .iter()
+        .filter_map(|&cell| Some((cell, change_from_base(study, results, cell)?)))
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let others =
+        study.factors.iter().enumerate().filter(|(index, _)| *index != compared_factor(study));
+    let base: Vec<&str> = others.map(|(_, factor)| factor.base().as_str()).collect();
+    let mut text = format!(
+        "\n### {data}, how the difference changes\n\nWhat the difference is more than with {}, trial by trial.\n\n\
+         | cell | change |\n| --- | --- |\n",
+        base.join(", ")
+    );
+    for (cell, change) in rows {
+        let _ = writeln!(text, "| {cell} | {} |", with_interval(&change));
+    }
+    text
 }
 
 /// AUC of each machine with its paired difference; empty where there is one machine alone.
@@ -66,12 +94,10 @@ fn machine_table(study: &StudyFile, data: &str, results: &[&JobResult], cells: &
     }
     let _ = writeln!(text, "\n|{}", " --- |".repeat(1 + 2 * machines.len()));
     for cell in cells {
-        let of_cell: Vec<&JobResult> =
-            results.iter().copied().filter(|r| r.cell == *cell).collect();
         let _ = write!(text, "| {cell} |");
         for machine in &machines {
-            let own = in_percent(&values(&of_cell, &|r| auc(&r.metrics, machine)));
-            let other = against_reference(study, results, cell, machine);
+            let own = in_percent(&values(results, cell, &|r| auc(&r.metrics, machine)));
+            let other = difference(study, results, cell, machine);
             let _ = write!(text, " {own} | {other} |");
         }
         text.push('\n');
@@ -120,10 +146,6 @@ fn last_epoch_table(data: &str, epochs: &[&EpochRow]) -> String {
     text
 }
 
-fn values(results: &[&JobResult], value: &dyn Fn(&JobResult) -> Option<f64>) -> Vec<f64> {
-    results.iter().filter_map(|result| value(result)).collect()
-}
-
 /// Mean and deviation; of a single trial the value alone.
 fn in_percent(values: &[f64]) -> String {
     match spread(values) {
@@ -135,18 +157,15 @@ fn in_percent(values: &[f64]) -> String {
     }
 }
 
-/// Difference in AUC with its interval; empty for the reference itself and for a single trial.
-fn against_reference(
-    study: &StudyFile,
-    results: &[&JobResult],
-    cell: &str,
-    machine: &str,
-) -> String {
-    let pairs = pairs(study, results, cell, &|metrics| auc(metrics, machine));
-    let values: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
-    difference(&values).map_or_else(String::new, |d| {
-        format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * d.mean, 100.0 * d.lower, 100.0 * d.upper)
-    })
+/// Difference in AUC with its interval; empty where there is none.
+fn difference(study: &StudyFile, results: &[&JobResult], cell: &str, machine: &str) -> String {
+    against_reference(study, results, cell, machine)
+        .as_ref()
+        .map_or_else(String::new, with_interval)
+}
+
+fn with_interval(d: &Difference) -> String {
+    format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * d.mean, 100.0 * d.lower, 100.0 * d.upper)
 }
 
 #[cfg(test)]
