@@ -1,5 +1,6 @@
 //! Studies: a question, the recipes that answer it, many trials, one table with error bars.
 
+mod compare;
 #[cfg(test)]
 mod example;
 mod execute;

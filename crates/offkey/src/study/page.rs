@@ -5,10 +5,11 @@ use std::path::Path;
 use offkey_report::page::{Measured, MetricRow, MetricTable, PageData, figure_tables, render};
 
 use super::{
+    compare::{Difference, against_reference, base_of_others, change_from_base},
     execute::JobResult,
     file::StudyFile,
     pictures::{curves, metrics_of, trials},
-    results::{EpochRow, against_reference, by_data, cells, spread, values},
+    results::{EpochRow, by_data, cells, spread, values},
 };
 use crate::{OffkeyError, run_folder};
 
@@ -80,28 +81,40 @@ fn summary(study: &StudyFile, data: &[(&str, Vec<&JobResult>)]) -> Vec<String> {
 
 fn metric_table(study: &StudyFile, data: &str, results: &[&JobResult]) -> MetricTable {
     let shown = metrics_of(results);
-    let row = |cell: &str| {
+    let cells = cells(results);
+    let changes: Vec<Option<Measured>> = cells
+        .iter()
+        .map(|cell| change_from_base(study, results, cell).as_ref().map(with_interval))
+        .collect();
+    let has_changes = changes.iter().any(Option::is_some);
+    let row = |(cell, change): (&str, Option<Measured>)| {
         let mut row: Vec<Option<Measured>> = shown
             .iter()
-            .map(|metric| {
-                let spread = spread(&values(results, cell, &metric.2))?;
+            .map(|(_, _, of)| {
+                let spread = spread(&values(results, cell, of))?;
                 let deviation = (spread.trials > 1).then_some(spread.deviation);
                 Some(Measured { value: spread.mean, interval: None, deviation })
             })
             .collect();
-        row.push(against_reference(study, results, cell, "").map(|d| Measured {
-            value: d.mean,
-            interval: Some((d.lower, d.upper)),
-            deviation: None,
-        }));
+        row.push(against_reference(study, results, cell, "").as_ref().map(with_interval));
+        row.extend(has_changes.then_some(change));
         MetricRow { label: cell.to_owned(), total: false, values: row }
     };
-    let mut columns: Vec<String> = shown.iter().map(|metric| metric.1.to_owned()).collect();
+    let mut columns: Vec<String> = shown.iter().map(|(_, title, _)| (*title).to_owned()).collect();
     columns.push("AUC less reference".to_owned());
+    columns.extend(has_changes.then(|| format!("more than with {}", base_of_others(study))));
     MetricTable {
         caption: format!("{data}: mean \u{b1} standard deviation over trials"),
         columns,
-        rows: cells(results).into_iter().map(row).collect(),
+        rows: cells.into_iter().zip(changes).map(row).collect(),
+    }
+}
+
+fn with_interval(difference: &Difference) -> Measured {
+    Measured {
+        value: difference.mean,
+        interval: Some((difference.lower, difference.upper)),
+        deviation: None,
     }
 }
 

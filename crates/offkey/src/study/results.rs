@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use offkey_core::{Seed, table};
+use offkey_core::table;
 use offkey_eval::Metrics;
-use rand::RngExt;
 use serde::Serialize;
 
-use super::{execute::JobResult, file::StudyFile, page, pictures, tables};
+use super::{
+    compare::{Pairs, amounts, changes, difference, pairs},
+    execute::JobResult,
+    file::StudyFile,
+    page, pictures, tables,
+};
 use crate::{OffkeyError, RunFolder, run_folder, stage::CompactnessRow};
 
 /// One row of `compactness.csv`: one epoch of one training.
@@ -51,17 +55,6 @@ pub(super) struct Spread {
     pub(super) deviation: f64,
     pub(super) trials: usize,
 }
-
-/// A paired difference over trials, with its 95 % bootstrap interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Difference {
-    pub(super) mean: f64,
-    pub(super) lower: f64,
-    pub(super) upper: f64,
-}
-
-/// Resamples behind an interval.
-const RESAMPLES: usize = 5000;
 
 /// Variance of unit embeddings, 1 at most, below which the alarm of `compactness.csv` is raised:
 /// the clips then lie within some six degrees of their mean.
@@ -180,90 +173,6 @@ pub(super) fn machines<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
     ordered(results.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())))
 }
 
-/// AUC of a cell less that of the one it is compared with, of one machine or of all; none for the
-/// reference itself, and for a single trial.
-pub(super) fn against_reference(
-    study: &StudyFile,
-    results: &[&JobResult],
-    cell: &str,
-    machine: &str,
-) -> Option<Difference> {
-    difference(&amounts(&pairs(study, results, cell, machine)))
-}
-
-/// How much more than at the base levels of the other factors a cell is ahead of the one it is
-/// compared with: a difference of differences, taken trial by trial. None at those levels, for
-/// confirmations, and for a single trial.
-pub(super) fn change_from_base(
-    study: &StudyFile,
-    results: &[&JobResult],
-    cell: &str,
-) -> Option<Difference> {
-    difference(&amounts(&changes(study, results, cell, "")))
-}
-
-/// A value of each trial beside the name of the cell it is held against.
-type Pairs<'a> = Vec<(&'a str, f64)>;
-
-fn amounts(pairs: &Pairs<'_>) -> Vec<f64> {
-    pairs.iter().map(|pair| pair.1).collect()
-}
-
-/// AUC that a cell has more than the cell it is compared with, trial by trial.
-fn pairs<'a>(study: &StudyFile, results: &[&'a JobResult], cell: &str, machine: &str) -> Pairs<'a> {
-    let of_cell = results.iter().filter(|result| result.cell == cell);
-    of_cell.filter_map(|result| lead(study, results, result, machine)).collect()
-}
-
-/// What a cell's lead is more than that at the base levels, trial by trial.
-fn changes<'a>(
-    study: &StudyFile,
-    results: &[&'a JobResult],
-    cell: &str,
-    machine: &str,
-) -> Pairs<'a> {
-    let change = |result: &&JobResult| {
-        let levels = base_levels(study, &result.levels);
-        let base = of_levels(study, results, result.trial, &levels);
-        let base = base.filter(|base| base.levels != result.levels)?;
-        let own = lead(study, results, result, machine)?.1;
-        Some((base.cell.as_str(), own - lead(study, results, base, machine)?.1))
-    };
-    let of_cell = results.iter().filter(|result| result.cell == cell && in_grid(study, cell));
-    of_cell.filter_map(change).collect()
-}
-
-/// What a result has more than the one it is compared with, and that one's cell.
-fn lead<'a>(
-    study: &StudyFile,
-    results: &[&'a JobResult],
-    result: &JobResult,
-    machine: &str,
-) -> Option<(&'a str, f64)> {
-    let levels = reference_levels(study, &result.levels);
-    let other = of_levels(study, results, result.trial, &levels);
-    let other = other.filter(|other| other.cell != result.cell)?;
-    Some((other.cell.as_str(), auc(&result.metrics, machine)? - auc(&other.metrics, machine)?))
-}
-
-/// The result of a trial with these levels. A confirmation has the levels of a cell of the grid, and
-/// is compared with it, never it with one.
-fn of_levels<'a>(
-    study: &StudyFile,
-    results: &[&'a JobResult],
-    trial: u64,
-    levels: &[String],
-) -> Option<&'a JobResult> {
-    let found = |result: &&&JobResult| {
-        result.trial == trial && result.levels == levels && in_grid(study, &result.cell)
-    };
-    results.iter().find(found).copied()
-}
-
-fn in_grid(study: &StudyFile, cell: &str) -> bool {
-    study.confirm.iter().all(|confirmed| confirmed.name != cell)
-}
-
 /// Every epoch of every training that was measured.
 fn epochs(folder: &Path, results: &[JobResult]) -> Result<Vec<EpochRow>, OffkeyError> {
     let mut rows = Vec::new();
@@ -299,27 +208,6 @@ fn write_epochs(path: &Path, rows: &[EpochRow]) -> Result<(), OffkeyError> {
     if path.is_file() { fs::remove_file(path).map_err(OffkeyError::io(path)) } else { Ok(()) }
 }
 
-/// The levels a cell is compared with: its own, but for the factor that has a reference.
-fn reference_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
-    let compared = compared_factor(study);
-    let mut levels = levels.to_vec();
-    levels[compared].clone_from(study.factors[compared].base());
-    levels
-}
-
-/// The levels that changes are told from: its own of the factor that is compared, the base of others.
-fn base_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
-    let compared = compared_factor(study);
-    let mut base: Vec<String> = study.factors.iter().map(|factor| factor.base().clone()).collect();
-    base[compared].clone_from(&levels[compared]);
-    base
-}
-
-/// The first factor that names a reference, or the first.
-pub(super) fn compared_factor(study: &StudyFile) -> usize {
-    study.factors.iter().position(|factor| factor.reference.is_some()).unwrap_or(0)
-}
-
 /// Distinct items in the order of their first appearance.
 pub(super) fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
@@ -338,78 +226,14 @@ pub(super) fn spread(values: &[f64]) -> Option<Spread> {
     Some(Spread { mean, deviation, trials: values.len() })
 }
 
-/// Mean difference with its percentile bootstrap interval; none for fewer than two pairs.
-fn difference(pairs: &[f64]) -> Option<Difference> {
-    if pairs.len() < 2 {
-        return None;
-    }
-    let mut rng = Seed::new(0).child("paired differences").rng();
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let sum: f64 = (0..pairs.len()).map(|_| pairs[rng.random_range(0..pairs.len())]).sum();
-            sum / pairs.len() as f64
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    let mean = pairs.iter().sum::<f64>() / pairs.len() as f64;
-    Some(Difference { mean, lower: at(0.025), upper: at(0.975) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::example;
 
     #[test]
     fn spread_is_the_sample_deviation() {
         let Spread { mean, deviation, trials } = spread(&[1.0, 2.0, 3.0]).expect("three values");
         assert_eq!((mean, deviation, trials), (2.0, 1.0, 3));
         assert_eq!(spread(&[]), None);
-    }
-
-    #[test]
-    fn a_change_is_a_difference_of_differences() {
-        let study = StudyFile::load("noise").expect("built in");
-        let cells = study.cells().expect("built in");
-        let index = |name: &str| cells.iter().position(|c| c.name == name).expect("a cell");
-        // The lead of sub-cluster AdaCos over compactness: 10 and 12 points clean, 1 and 5 in noise.
-        let aucs = [
-            ("sub-cluster AdaCos, clean", [0.80, 0.90]),
-            ("compactness, clean", [0.70, 0.78]),
-            ("sub-cluster AdaCos, -10 dB", [0.60, 0.65]),
-            ("compactness, -10 dB", [0.59, 0.60]),
-        ];
-        let of_cell = |&(name, aucs): &(&str, [f64; 2])| {
-            [0, 1].map(|trial| example::result(&study, index(name), trial, aucs[trial as usize]))
-        };
-        let results: Vec<JobResult> = aucs.iter().flat_map(of_cell).collect();
-        let results: Vec<&JobResult> = results.iter().collect();
-        let change = changes(&study, &results, "compactness, -10 dB", "");
-        assert_eq!(change.len(), 2);
-        for ((base, found), expected) in change.into_iter().zip([0.09, 0.07]) {
-            assert_eq!(base, "compactness, clean");
-            assert!((found - expected).abs() < 1e-12, "{found} and {expected}");
-        }
-        for cell in ["compactness, clean", "sub-cluster AdaCos, -10 dB"] {
-            assert!(
-                changes(&study, &results, cell, "").is_empty(),
-                "{cell} is held against itself"
-            );
-        }
-    }
-
-    #[test]
-    fn the_interval_of_equal_differences_is_their_value() {
-        let d = difference(&[0.25; 5]).expect("five pairs");
-        assert_eq!((d.mean, d.lower, d.upper), (0.25, 0.25, 0.25));
-    }
-
-    #[test]
-    fn the_interval_holds_the_mean_and_widens_with_the_spread() {
-        let narrow = difference(&[0.1, 0.11, 0.09, 0.1, 0.1]).expect("five pairs");
-        let wide = difference(&[0.1, 0.3, -0.1, 0.2, 0.0]).expect("five pairs");
-        assert!(wide.lower < wide.mean && wide.mean < wide.upper);
-        assert!(wide.upper - wide.lower > narrow.upper - narrow.lower);
     }
 }

@@ -3,16 +3,14 @@
 use std::fmt::Write;
 
 use super::{
+    compare::{Difference, against_reference, base_of_others, change_from_base},
     execute::JobResult,
     file::StudyFile,
-    results::{
-        Difference, EpochRow, Spread, against_reference, auc, by_data, cells, change_from_base,
-        compared_factor, machines, ordered, spread, values,
-    },
+    results::{EpochRow, Spread, auc, by_data, cells, machines, ordered, spread, values},
 };
 
-/// A table of all metrics, one of the machines and one of the last epoch, for each data set; cells
-/// as rows.
+/// For each data set, with cells as rows: a table of all metrics, one of how differences change, one
+/// of the machines and one of the last epoch.
 pub(super) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> String {
     let mut text = format!("# {}\n\n{}\n", study.name, study.question);
     for (data, of_data) in by_data(results) {
@@ -68,13 +66,10 @@ fn change_table(study: &StudyFile, data: &str, results: &[&JobResult], cells: &[
     if rows.is_empty() {
         return String::new();
     }
-    let others =
-        study.factors.iter().enumerate().filter(|(index, _)| *index != compared_factor(study));
-    let base: Vec<&str> = others.map(|(_, factor)| factor.base().as_str()).collect();
     let mut text = format!(
         "\n### {data}, how the difference changes\n\nWhat the difference is more than with {}, trial by trial.\n\n\
          | cell | change |\n| --- | --- |\n",
-        base.join(", ")
+        base_of_others(study)
     );
     for (cell, change) in rows {
         let _ = writeln!(text, "| {cell} | {} |", with_interval(&change));
