@@ -12,10 +12,11 @@ use std::{
 use serde_json::Value;
 
 /// What each crate may use of ours, as ARCHITECTURE.md draws it.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("offkey-core", &[]),
     ("offkey-signal", &[]),
     ("offkey-kernels", &[]),
+    ("offkey-infer", &["offkey-core", "offkey-signal", "offkey-kernels"]),
     ("offkey-synth", &["offkey-core", "offkey-signal"]),
     ("offkey-embed", &["offkey-core", "offkey-signal", "offkey-kernels"]),
     ("offkey-score", &["offkey-core"]),
