@@ -9,8 +9,8 @@ use clap::CommandFactory;
 use offkey::{
     BUILT_IN, ClipScore, Compute, Detector, ExplainRequest, Metrics, OffkeyError, PlantRequest,
     Progress, Recipe, RiseConfig, RunMetrics, RunRequest, Seed, Seeds, SynthConfig,
-    study::{BUILT_IN_STUDIES, StudyFile, StudyRequest},
 };
+use offkey_study::{BUILT_IN_STUDIES, StudyError, StudyFile, StudyRequest};
 use serde::Serialize;
 
 use crate::{
@@ -18,13 +18,14 @@ use crate::{
         Cli, Command, DataCommand, DemoArgs, EvaluateArgs, ExplainArgs, InspectArgs, PlantArgs,
         RecipesArgs, ReportArgs, RunArgs, ScoreArgs, StudyArgs, SynthArgs,
     },
+    error::CliError,
     monitor,
     progress::Bars,
     table,
 };
 
 /// Carries out one command line.
-pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
+pub(crate) fn execute(cli: Cli) -> Result<ExitCode, CliError> {
     offkey::set_threads(cli.threads)?;
     let bars = Bars::new(cli.quiet);
     match cli.command {
@@ -39,8 +40,8 @@ pub(crate) fn execute(cli: Cli) -> Result<ExitCode, OffkeyError> {
         Command::Tsne(args) => print(&format!("{}\n", offkey::map(&args.run, &bars)?.display())),
         Command::Study(args) => study(&args, &bars)?,
         Command::Learn(args) => monitor::learn(&args, &bars)?,
-        Command::Check(args) => return monitor::check(&args),
-        Command::Watch(args) => return monitor::watch(&args, cli.quiet),
+        Command::Check(args) => return Ok(monitor::check(&args)?),
+        Command::Watch(args) => return Ok(monitor::watch(&args, cli.quiet)?),
         Command::Info(args) => monitor::info(&args)?,
         Command::Selftest(args) => monitor::selftest(&args, &bars)?,
         Command::Update(args) => monitor::update(&args, &bars)?,
@@ -226,22 +227,22 @@ fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), OffkeyError> {
     Ok(())
 }
 
-fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
+fn study(args: &StudyArgs, bars: &Bars) -> Result<(), CliError> {
     let Some(name) = args.study.as_ref().filter(|_| !args.list) else {
         let mut rows = Vec::new();
         for study in BUILT_IN_STUDIES {
-            let question = StudyFile::load(study.name)?.question;
+            let question = StudyFile::load(study.name).map_err(StudyError::from)?.question;
             rows.push(vec![format!("{:<16}{question}", study.name)]);
         }
         print(&table::render(&["study           what it asks"], &rows));
         return Ok(());
     };
-    let mut study = StudyFile::load(name)?;
+    let mut study = StudyFile::load(name).map_err(StudyError::from)?;
     if let Some(trials) = args.trials {
         study.set_trials(trials);
     }
     study.set.extend_from_slice(&args.set);
-    let plan = offkey::study::plan(&study, &args.data)?;
+    let plan = offkey_study::plan(&study, &args.data).map_err(StudyError::from)?;
     if args.dry_run {
         for job in &plan.jobs {
             print(&format!("{job}\n"));
@@ -254,7 +255,7 @@ fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
         ));
         return Ok(());
     }
-    let Some(out) = &args.out else { return Err(OffkeyError::NoOutput { what: "study" }) };
+    let Some(out) = &args.out else { return Err(CliError::NoOutput { what: "study" }) };
     let request = StudyRequest {
         study,
         data: args.data.clone(),
@@ -262,11 +263,12 @@ fn study(args: &StudyArgs, bars: &Bars) -> Result<(), OffkeyError> {
         compute: Compute::default(),
         cache_bytes: args.cache_mb << 20,
     };
-    let outcome = offkey::study::run_study(&request, bars);
-    if matches!(outcome, Ok(_) | Err(OffkeyError::Untrained { .. })) {
+    let outcome = offkey_study::run_study(&request, bars);
+    if matches!(outcome, Ok(_) | Err(StudyError::Untrained { .. })) {
         print(&std::fs::read_to_string(out.join("tables.md")).unwrap_or_default());
     }
-    outcome.map(|_| ())
+    outcome?;
+    Ok(())
 }
 
 fn recipes(args: &RecipesArgs) -> Result<(), OffkeyError> {

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod error;
 mod monitor;
 mod progress;
 mod table;
@@ -10,9 +11,9 @@ mod table;
 use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
 
 use clap::Parser;
-use offkey::OffkeyError;
+use offkey::ErrorKind;
 
-use crate::{args::Cli, progress::CANCELLED};
+use crate::{args::Cli, error::CliError, progress::CANCELLED};
 
 /// Wrong usage or configuration.
 const EXIT_USAGE: u8 = 2;
@@ -55,7 +56,7 @@ fn init_logging(quiet: bool) {
 }
 
 #[expect(clippy::print_stderr, reason = "errors are for people and go to standard error")]
-fn print_error(error: &OffkeyError) {
+fn print_error(error: &CliError) {
     eprintln!("error: {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -67,12 +68,10 @@ fn print_error(error: &OffkeyError) {
     }
 }
 
-fn exit_code(error: &OffkeyError) -> u8 {
-    if error.is_cancelled() {
-        EXIT_INTERRUPTED
-    } else if error.is_usage() {
-        EXIT_USAGE
-    } else {
-        1
+fn exit_code(error: &CliError) -> u8 {
+    match error.kind() {
+        ErrorKind::Cancelled => EXIT_INTERRUPTED,
+        ErrorKind::Usage => EXIT_USAGE,
+        ErrorKind::Failed => 1,
     }
 }

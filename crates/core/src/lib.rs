@@ -4,6 +4,7 @@
 
 pub mod clip;
 pub mod dataset;
+pub mod error_kind;
 pub mod labels;
 pub mod names;
 pub mod score_files;
@@ -14,6 +15,7 @@ pub mod whole;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
 pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
+pub use error_kind::{ErrorKind, io_hint};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use names::DcaseName;
 pub use score_files::{ScoreFileError, read_score_files, score_rows};

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     Manifest, OffkeyError, Recipe, RunFolder, SectionKey,
     audio::ClipAudio,
-    run_folder,
+    files, run_folder,
     stage::{Embedder, SectionScorer},
     wave_cache::WaveCache,
 };
@@ -68,7 +68,7 @@ impl Detector {
         run_folder::refuse_several_seeds(root)?;
         let folder = RunFolder::open_to_read(root)?;
         let recipe = Recipe::read(&folder.recipe())?;
-        let manifest: Manifest = run_folder::read_json(&folder.manifest())?;
+        let manifest: Manifest = files::read_json(&folder.manifest())?;
         let embedder = Embedder::load(&folder.model(), &recipe, manifest.compute)?;
         let embeddings = folder.embeddings();
         if !embeddings.is_dir() {

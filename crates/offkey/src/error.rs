@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_core::ErrorKind;
 use offkey_embed::TrainError;
 use offkey_report::rise::RiseError;
 use offkey_synth::SynthError;
@@ -95,22 +96,9 @@ pub enum OffkeyError {
         /// The run that can be resumed.
         run: PathBuf,
     },
-    /// The caller asked a study to stop.
-    #[error("stopped after {done} of {total} jobs")]
-    StudyStopped {
-        /// The study's folder.
-        out: PathBuf,
-        /// Jobs that have a result.
-        done: usize,
-        /// Jobs altogether.
-        total: usize,
-    },
     /// A recipe cannot be used.
     #[error(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
-    /// A study cannot be run as written.
-    #[error(transparent)]
-    Study(#[from] crate::study::StudyError),
     /// The data set cannot be read.
     #[error(transparent)]
     Data(#[from] offkey_core::DataError),
@@ -159,19 +147,6 @@ pub enum OffkeyError {
     /// Training or embedding failed.
     #[error(transparent)]
     Embed(Box<dyn std::error::Error + Send + Sync>),
-    /// Some jobs of a study have no model.
-    #[error("{jobs} of {total} jobs could not be trained, the first: {first}")]
-    Untrained {
-        /// How many.
-        jobs: usize,
-        /// Of how many.
-        total: usize,
-        /// Data set, trial and cell of the first.
-        first: String,
-        /// Why the first could not.
-        #[source]
-        cause: Box<OffkeyError>,
-    },
     /// A backend cannot be fitted or asked.
     #[error("cannot score {machine} section {section}")]
     Score {
@@ -264,12 +239,6 @@ pub enum OffkeyError {
     NoRecordings {
         /// Where.
         searched: String,
-    },
-    /// Nowhere to write to.
-    #[error("the {what} has nowhere to write to")]
-    NoOutput {
-        /// What would be written.
-        what: &'static str,
     },
     /// A false-alarm rate cannot be understood.
     #[error(transparent)]
@@ -393,12 +362,12 @@ pub enum OffkeyError {
 
 impl OffkeyError {
     /// For `map_err` on file system calls about `path`.
-    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
     /// For `map_err` on JSON calls about `path`.
-    pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
+    pub fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
         move |source| Self::Json { path: path.to_owned(), source }
     }
 
@@ -409,7 +378,7 @@ impl OffkeyError {
 
     /// Whether one training cannot be done as asked, whatever becomes of others: a loss that cannot be
     /// built for these classes, or that has diverged or collapsed.
-    pub(crate) fn is_of_training(&self) -> bool {
+    pub fn is_of_training(&self) -> bool {
         let Self::Embed(error) = self else { return false };
         matches!(
             error.downcast_ref(),
@@ -425,18 +394,20 @@ impl OffkeyError {
         }
     }
 
-    /// Whether the caller asked to stop.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled { .. } | Self::StudyStopped { .. })
+    /// What kind of trouble it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            other if other.is_usage() => ErrorKind::Usage,
+            _ => ErrorKind::Failed,
+        }
     }
 
     /// Whether the caller asked for something that cannot be, rather than something that failed.
-    pub fn is_usage(&self) -> bool {
+    fn is_usage(&self) -> bool {
         matches!(
             self,
             Self::Recipe(_)
-                | Self::Study(_)
-                | Self::NoOutput { .. }
                 | Self::Rate(_)
                 | Self::Backend { .. }
                 | Self::Threads { .. }

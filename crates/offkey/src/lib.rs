@@ -9,6 +9,7 @@ mod demo;
 mod detector;
 mod error;
 mod explain;
+pub mod files;
 mod inspect;
 mod manifest;
 pub mod monitor;
@@ -21,8 +22,8 @@ mod recordings;
 mod run;
 mod run_folder;
 mod stage;
-pub mod study;
 mod threads;
+mod trial;
 mod wave_cache;
 
 pub use audio::ClipAudio;
@@ -46,14 +47,15 @@ pub use run::{
     train,
 };
 pub use run_folder::{Existing, RunFolder};
-pub use stage::{AgainstColumn, SectionKey, SectionThreshold};
+pub use stage::{AgainstColumn, CompactnessRow, SectionKey, SectionThreshold, score_table};
 pub use threads::set_threads;
+pub use trial::Trial;
 pub use wave_cache::WaveCache;
 
-pub use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split, Year};
-pub use offkey_embed::{Compute, DeviceKind, Kernels};
+pub use offkey_core::{Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year};
+pub use offkey_embed::{Compute, DeviceKind, Kernels, TrainLength};
 pub use offkey_eval::Metrics;
 pub use offkey_report::rise::{RiseConfig, RiseError};
-pub use offkey_score::BackendConfig;
+pub use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};
 pub use offkey_signal::ChannelRule;
 pub use offkey_synth::SynthConfig;

@@ -12,7 +12,7 @@ use offkey_signal::{DecodeConfig, decode, encode_wav};
 use offkey_synth::{PlantedFault, plant};
 use rayon::prelude::*;
 
-use crate::{OffkeyError, Progress, Stage, run_folder};
+use crate::{OffkeyError, Progress, Stage, files};
 
 /// What to plant, and where.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ fn with_fault(
     plant(&mut wave, fault, level_db, seed);
     let name = format!("{:016x}_{}.wav", seed.value(), fault.name());
     let path = folder.join(&name);
-    run_folder::write_atomically(&path, &encode_wav(&wave.samples, wave.rate_hz))?;
+    files::write_atomically(&path, &encode_wav(&wave.samples, wave.rate_hz))?;
     let path = fs::canonicalize(&path).map_err(OffkeyError::io(&path))?;
     Ok(Clip { path, name, condition: Some(Condition::Anomaly), ..clip.clone() })
 }

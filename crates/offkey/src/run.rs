@@ -12,7 +12,7 @@ use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Existing, Manifest, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder,
+    Existing, Manifest, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder, files,
     manifest::Stopwatch,
     run_folder::{self, seed_folders},
     stage::{self, AgainstColumn},
@@ -107,14 +107,14 @@ fn run_each(
     if request.existing == Existing::Replace {
         folder.clear()?;
     }
-    run_folder::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
+    files::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
     let mut trials = Vec::new();
     for seed in seeds {
         let out = request.out.join(format!("seed_{seed}"));
         trials.push((seed, run_one(request, dataset.clone(), &out, seed, cache, progress)?));
     }
     let metrics = combine(&trials)?;
-    run_folder::write_json(&folder.metrics(), &metrics)?;
+    files::write_json(&folder.metrics(), &metrics)?;
     stage::report::write_trials(&folder, &request.recipe, &metrics)?;
     Ok(metrics)
 }
@@ -155,7 +155,7 @@ fn run_one(
         run.score()?;
     }
     let metrics = if run.manifest.is_done("evaluate") {
-        run_folder::read_json(&run.folder.metrics())?
+        files::read_json(&run.folder.metrics())?
     } else {
         run.evaluate()?
     };
@@ -232,7 +232,7 @@ pub fn evaluate(
         .map(|(seed, path)| Ok((seed, evaluate(&path, year, progress)?)))
         .collect::<Result<_, OffkeyError>>()?;
     let metrics = combine(&trials)?;
-    run_folder::write_json(&folder.metrics(), &metrics)?;
+    files::write_json(&folder.metrics(), &metrics)?;
     Ok(metrics)
 }
 
@@ -273,7 +273,7 @@ pub fn report(
     }
     let folder = RunFolder::open(root)?;
     let recipe = Recipe::read(&folder.recipe())?;
-    stage::report::write_trials(&folder, &recipe, &run_folder::read_json(&folder.metrics())?)
+    stage::report::write_trials(&folder, &recipe, &files::read_json(&folder.metrics())?)
 }
 
 impl<'a> Run<'a> {
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
         Ok(Self {
             recipe: Recipe::read(&folder.recipe())?,
             clips: table::read_csv(&folder.clips())?,
-            manifest: run_folder::read_json(&folder.manifest())?,
+            manifest: files::read_json(&folder.manifest())?,
             cache: Arc::new(WaveCache::new(DEFAULT_CACHE_BYTES)),
             folder,
             progress,
@@ -326,6 +326,6 @@ impl<'a> Run<'a> {
     }
 
     fn write_manifest(&self) -> Result<(), OffkeyError> {
-        run_folder::write_json(&self.folder.manifest(), &self.manifest)
+        files::write_json(&self.folder.manifest(), &self.manifest)
     }
 }

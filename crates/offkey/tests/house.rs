@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 /// What each crate may use of ours, as ARCHITECTURE.md draws it.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("offkey-core", &[]),
     ("offkey-signal", &[]),
     ("offkey-kernels", &[]),
@@ -34,7 +34,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "offkey-report",
         ],
     ),
-    ("offkey-cli", &["offkey"]),
+    ("offkey-study", &["offkey", "offkey-core", "offkey-eval", "offkey-report"]),
+    ("offkey-cli", &["offkey", "offkey-study"]),
 ];
 
 /// Longest file, in lines.

@@ -1,7 +1,6 @@
 //! What a reader can do about an error: printed apart from it.
 
-use std::io;
-
+use offkey_core::io_hint;
 use offkey_embed::{TrainError, loss::LossError};
 use offkey_synth::SynthError;
 
@@ -9,18 +8,6 @@ use super::OffkeyError;
 use crate::monitor::ModelFileError;
 
 impl OffkeyError {
-    /// What the file system said, where it is at the bottom of this.
-    fn io_kind(&self) -> Option<io::ErrorKind> {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if let Some(found) = error.downcast_ref::<io::Error>() {
-                return Some(found.kind());
-            }
-            cause = error.source();
-        }
-        None
-    }
-
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -50,12 +37,6 @@ impl OffkeyError {
                     run.display()
                 ));
             }
-            Self::StudyStopped { out, .. } => {
-                return Some(format!(
-                    "go on with the same command; results so far, if any, are in {}",
-                    out.display()
-                ));
-            }
             Self::BadClips { .. } => {
                 "repair or remove them, or say --skip-bad to go on without them; `offkey data inspect` lists every problem"
             }
@@ -74,11 +55,9 @@ impl OffkeyError {
             Self::OutputExists { .. } | Self::Synth(SynthError::Strangers { .. }) => {
                 "name another folder with --out"
             }
-            Self::NoOutput { .. } => "name a folder with --out",
             Self::Embed(error) if is_one_class(error.as_ref()) => {
                 "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
             }
-            Self::Untrained { cause, .. } => return cause.hint(),
             Self::NothingToMask => {
                 "explain clips with a run of a recipe that trains a network with an `stft` branch, as `default`"
             }
@@ -109,11 +88,7 @@ impl OffkeyError {
                 "record alike, or learn again from recordings of both rates"
             }
             Self::UnknownSection { .. } => "name one with --machine and --section",
-            _ => match self.io_kind()? {
-                io::ErrorKind::StorageFull => "free some space; what was written before is whole",
-                io::ErrorKind::PermissionDenied => "choose a place you may write to",
-                _ => return None,
-            },
+            _ => io_hint(self)?,
         };
         Some(hint.to_owned())
     }

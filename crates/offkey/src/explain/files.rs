@@ -14,7 +14,7 @@ use offkey_report::{
 use serde::Serialize;
 
 use super::{Cause, Explanation, NormalLevels, cause::SpectrumCause};
-use crate::{OffkeyError, recordings::to_csv, run_folder};
+use crate::{OffkeyError, files, recordings::to_csv};
 
 /// Places of `importance.csv` along each axis, at most: importance is smooth.
 const MOST_PLACES: usize = 64;
@@ -46,7 +46,7 @@ pub(super) fn folder_of(root: &Path, path: &Path) -> PathBuf {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let stem = stem.filter(|stem| stem.chars().any(|c| c != '.')).unwrap_or("clip".to_owned());
     let is_free = |folder: &PathBuf| {
-        let held: Result<Explanation, _> = run_folder::read_json(&folder.join("explanation.json"));
+        let held: Result<Explanation, _> = files::read_json(&folder.join("explanation.json"));
         held.map_or(!folder.exists(), |held| held.path == path)
     };
     let numbered = (2..).map(|number| root.join(format!("{stem}_{number}")));
@@ -66,7 +66,7 @@ pub(super) fn write(
     let mut compared = vec![levels];
     compared.extend(nearest.iter().map(|(_, levels)| levels.view()));
     let range = Levels::around(&compared);
-    let put = |name: &str, bytes: &[u8]| run_folder::write_atomically(&folder.join(name), bytes);
+    let put = |name: &str, bytes: &[u8]| files::write_atomically(&folder.join(name), bytes);
     let plain =
         |levels: ArrayView2<f32>| spectrogram_png(levels, range).map_err(OffkeyError::embed);
     let marked = overlaid_png(levels, range, cause.importance.values.view());
@@ -102,7 +102,7 @@ pub(super) fn write(
         sheet.spectrum = Some(chart);
     }
     put("explanation.svg", sheet.svg().as_bytes())?;
-    run_folder::write_json(&folder.join("explanation.json"), explanation)
+    files::write_json(&folder.join("explanation.json"), explanation)
 }
 
 fn name(path: &Path) -> String {

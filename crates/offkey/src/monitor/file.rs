@@ -16,7 +16,7 @@ use super::{
     model::{Monitor, MonitorArrays, MonitorCard},
     spectra::MELS,
 };
-use crate::{OffkeyError, run_folder};
+use crate::{OffkeyError, files};
 
 /// Form of the file. A reader reads its own and all earlier forms.
 pub const FORMAT: u32 = 1;
@@ -114,7 +114,7 @@ impl Monitor {
         metadata.insert("sha256".to_owned(), checksum(&metadata, views.iter()));
         let bytes =
             safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
-        run_folder::write_atomically(path, &bytes)
+        files::write_atomically(path, &bytes)
     }
 
     /// Reads and verifies a model file.

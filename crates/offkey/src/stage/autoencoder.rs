@@ -16,7 +16,7 @@ use offkey_embed::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{OffkeyError, Stage, run::Run, run_folder};
+use crate::{OffkeyError, Stage, files, run::Run};
 
 /// Which machine's autoencoder lies in which folder, beside those folders; a machine is listed once
 /// its training is done.
@@ -44,7 +44,7 @@ impl Autoencoders {
             let model = Autoencoder::load(&folder.join(name), compute);
             Ok((machine, model.map_err(OffkeyError::embed)?))
         };
-        let folders: BTreeMap<String, String> = run_folder::read_json(&folder.join(MACHINES_FILE))?;
+        let folders: BTreeMap<String, String> = files::read_json(&folder.join(MACHINES_FILE))?;
         Ok(Self { of_machine: folders.into_iter().map(load).collect::<Result<_, OffkeyError>>()? })
     }
 
@@ -84,7 +84,7 @@ impl Run<'_> {
         let folder = self.folder.model();
         let list = folder.join(MACHINES_FILE);
         let mut done: BTreeMap<String, String> =
-            if resume && list.is_file() { run_folder::read_json(&list)? } else { BTreeMap::new() };
+            if resume && list.is_file() { files::read_json(&list)? } else { BTreeMap::new() };
         let machines: BTreeSet<String> =
             self.clips_of(Split::Train).iter().map(|clip| clip.machine.clone()).collect();
         let epochs = (machines.len() * config.epochs) as u64;
@@ -97,7 +97,7 @@ impl Run<'_> {
             let model = self.train_autoencoder(config, machine, index, &folder.join(&name))?;
             self.manifest.parameters = model.parameters();
             done.insert(machine.clone(), name);
-            run_folder::write_json(&list, &done)?;
+            files::write_json(&list, &done)?;
         }
         self.progress.end();
         Ok(())

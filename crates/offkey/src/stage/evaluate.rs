@@ -3,9 +3,8 @@
 use offkey_eval::evaluate;
 
 use crate::{
-    OffkeyError, Stage,
+    OffkeyError, Stage, files,
     run::{Run, RunMetrics},
-    run_folder,
 };
 
 impl Run<'_> {
@@ -28,7 +27,7 @@ impl Run<'_> {
                 clips_per_second: run.manifest.clips_per_second,
                 peak_memory_bytes: run.manifest.peak_memory_bytes,
             };
-            run_folder::write_json(&run.folder.metrics(), &metrics)?;
+            files::write_json(&run.folder.metrics(), &metrics)?;
             run.progress.end();
             Ok(metrics)
         })

@@ -11,7 +11,7 @@ use offkey_report::{
 use serde::{Deserialize, Serialize};
 
 use super::score::read_scores;
-use crate::{OffkeyError, RunFolder, Stage, run::Run, run_folder};
+use crate::{OffkeyError, RunFolder, Stage, files, run::Run};
 
 /// One row of `tsne.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,9 +96,9 @@ impl Run<'_> {
         let csv = fs::read(root.join("tsne.csv")).map_err(OffkeyError::io(root))?;
         write_chart(root, name, map).map_err(OffkeyError::io(root))?;
         // The chart's own table says less than ours of the same name.
-        run_folder::write_atomically(&root.join("tsne.csv"), &csv)?;
+        files::write_atomically(&root.join("tsne.csv"), &csv)?;
         let png = map.png(PNG_SIDE).map_err(OffkeyError::embed)?;
-        run_folder::write_atomically(&root.join(format!("{name}.png")), &png)
+        files::write_atomically(&root.join(format!("{name}.png")), &png)
     }
 
     /// The map as the page shows it, where one was made.

@@ -13,6 +13,7 @@ mod train;
 
 pub use covariates::AgainstColumn;
 pub(crate) use embed::Embedder;
-pub use score::{SectionKey, SectionThreshold};
-pub(crate) use score::{SectionScorer, score_table, write_scores};
-pub(crate) use train::{CompactnessRow, TrainProgress};
+pub use score::{SectionKey, SectionThreshold, score_table};
+pub(crate) use score::{SectionScorer, write_scores};
+pub use train::CompactnessRow;
+pub(crate) use train::TrainProgress;

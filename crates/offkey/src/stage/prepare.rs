@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, SectionKey,
-    audio::ClipAudio, manifest::Stopwatch, run::Run, run_folder, wave_cache::WaveCache,
+    audio::ClipAudio, files, manifest::Stopwatch, run::Run, wave_cache::WaveCache,
 };
 
 /// One line of `skipped.csv`.
@@ -43,7 +43,7 @@ pub(crate) fn prepare<'a>(
     let data_fingerprint = dataset.fingerprint()?;
     let year = request.year.or(dataset.year);
     if request.existing == Existing::Resume && folder.manifest().is_file() {
-        let begun: Manifest = run_folder::read_json(&folder.manifest())?;
+        let begun: Manifest = files::read_json(&folder.manifest())?;
         let same =
             [("data", begun.data_fingerprint == data_fingerprint), ("seed", begun.seed == seed)];
         if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
@@ -82,7 +82,7 @@ pub(crate) fn prepare<'a>(
     };
     watch.stop(&mut manifest, "prepare");
     manifest.done.insert("prepare".to_owned());
-    run_folder::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
+    files::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
     table::write_csv(&folder.clips(), &clips)?;
     let rows: Vec<Skipped> = skipped
         .iter()
@@ -91,7 +91,7 @@ pub(crate) fn prepare<'a>(
     if !rows.is_empty() {
         table::write_csv(&folder.skipped(), &rows)?;
     }
-    run_folder::write_json(&folder.manifest(), &manifest)?;
+    files::write_json(&folder.manifest(), &manifest)?;
     Ok(Run { folder, recipe: request.recipe.clone(), clips, manifest, cache, progress })
 }
 
@@ -114,8 +114,8 @@ fn go_on<'a>(
         manifest.undo_from("score");
     }
     manifest.recipe.clone_from(&now.name);
-    run_folder::write_atomically(&folder.recipe(), now.to_toml().as_bytes())?;
-    run_folder::write_json(&folder.manifest(), &manifest)?;
+    files::write_atomically(&folder.recipe(), now.to_toml().as_bytes())?;
+    files::write_json(&folder.manifest(), &manifest)?;
     let clips = table::read_csv(&folder.clips())?;
     Ok(Run { folder, recipe: now.clone(), clips, manifest, cache, progress })
 }

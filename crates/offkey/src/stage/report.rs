@@ -13,9 +13,8 @@ use super::{
     train::{CompactnessRow, LossRow},
 };
 use crate::{
-    ModelConfig, OffkeyError, Recipe, RunFolder,
+    ModelConfig, OffkeyError, Recipe, RunFolder, files,
     run::{Run, RunMetrics},
-    run_folder,
 };
 
 /// Sets of this size are mapped for the page unasked: it takes seconds.
@@ -34,7 +33,7 @@ impl Run<'_> {
                     run_first: "evaluate",
                 });
             }
-            let metrics: RunMetrics = run_folder::read_json(&path)?;
+            let metrics: RunMetrics = files::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
             let table = run.embedding_table("report")?;
             let can_be_mapped = !matches!(run.recipe.model, ModelConfig::Autoencoder(_))
@@ -44,7 +43,7 @@ impl Run<'_> {
             }
             let sections = sections(&rows, &thresholds);
             let (cards, shown) = run.cards(&sections, &table, masks)?;
-            run_folder::write_json(&run.folder.shown_clips(), &shown)?;
+            files::write_json(&run.folder.shown_clips(), &shown)?;
             let page = PageData {
                 title: format!("{}: {}", run.recipe.name, data_names(&run.manifest.data)),
                 subtitle: format!(
@@ -67,7 +66,7 @@ impl Run<'_> {
             };
             run.write_figures(&page)?;
             let report = run.folder.report();
-            run_folder::write_atomically(&report, render(&page).as_bytes())?;
+            files::write_atomically(&report, render(&page).as_bytes())?;
             Ok(report)
         })
     }
@@ -82,7 +81,7 @@ impl Run<'_> {
         }
         for table in figure_tables(page) {
             let path = folder.join(format!("{}.csv", table.name));
-            run_folder::write_atomically(&path, table.csv.as_bytes())?;
+            files::write_atomically(&path, table.csv.as_bytes())?;
         }
         Ok(())
     }
@@ -104,7 +103,7 @@ pub(crate) fn write_trials(
         ..PageData::default()
     };
     let report = folder.report();
-    run_folder::write_atomically(&report, render(&page).as_bytes())?;
+    files::write_atomically(&report, render(&page).as_bytes())?;
     Ok(report)
 }
 

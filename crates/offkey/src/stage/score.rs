@@ -9,7 +9,7 @@ use offkey_score::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{OffkeyError, Progress, Stage, run::Run, run_folder};
+use crate::{OffkeyError, Progress, Stage, files, run::Run};
 
 /// A machine and one section of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ impl SectionScorer {
 /// # Errors
 /// [`OffkeyError::Score`] naming the section that cannot be scored, for lack of references among
 /// other reasons; [`OffkeyError::Cancelled`] when the caller asks to stop between two sections.
-pub(crate) fn score_table(
+pub fn score_table(
     table: &EmbeddingTable,
     backend: &BackendConfig,
     threshold: &ThresholdConfig,
@@ -192,7 +192,7 @@ pub(crate) fn write_scores(
     for (key, rows) in &of_section {
         table::write_csv(&folder.join(format!("{}.csv", key.file_stem())), rows)?;
     }
-    run_folder::write_json(&folder.join("thresholds.json"), &thresholds)?;
+    files::write_json(&folder.join("thresholds.json"), &thresholds)?;
     offkey_eval::write_submission(rows, year, &folder.join("challenge"))?;
     Ok(())
 }
@@ -204,7 +204,7 @@ pub(crate) fn write_scores(
 pub(crate) fn read_scores(
     folder: &std::path::Path,
 ) -> Result<(Vec<ScoreRow>, Vec<SectionThreshold>), OffkeyError> {
-    let thresholds: Vec<SectionThreshold> = run_folder::read_json(&folder.join("thresholds.json"))?;
+    let thresholds: Vec<SectionThreshold> = files::read_json(&folder.join("thresholds.json"))?;
     let mut rows = Vec::new();
     for section in &thresholds {
         let path = folder.join(format!("{}.csv", section.key.file_stem()));

@@ -31,15 +31,23 @@ struct ClassRow {
 
 /// One row of `compactness.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CompactnessRow {
-    pub(crate) epoch: usize,
-    pub(crate) loss: f64,
-    pub(crate) scale: Option<f64>,
-    pub(crate) embedding_variance: f64,
-    pub(crate) train_intra: Option<f64>,
-    pub(crate) train_inter: Option<f64>,
-    pub(crate) held_out_intra: Option<f64>,
-    pub(crate) held_out_inter: Option<f64>,
+pub struct CompactnessRow {
+    /// Epoch, counted from 0.
+    pub epoch: usize,
+    /// Mean loss of the epoch.
+    pub loss: f64,
+    /// Scale of the cosines, where the loss has one.
+    pub scale: Option<f64>,
+    /// Variance of the embeddings, 1 at most.
+    pub embedding_variance: f64,
+    /// Mean squared distance of training clips to the centre of their class.
+    pub train_intra: Option<f64>,
+    /// Mean squared distance between the centres of classes.
+    pub train_inter: Option<f64>,
+    /// As `train_intra`, of held-out clips.
+    pub held_out_intra: Option<f64>,
+    /// As `train_inter`, of held-out clips.
+    pub held_out_inter: Option<f64>,
 }
 
 impl Run<'_> {

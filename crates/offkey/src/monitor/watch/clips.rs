@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::KeepRule;
-use crate::{OffkeyError, run_folder};
+use crate::{OffkeyError, files};
 
 /// Begins the name of every clip kept; no other file of the folder is ever removed.
 const PREFIX: &str = "event_";
@@ -48,7 +48,7 @@ pub(super) fn keep(
     let wav = offkey_signal::encode_wav(samples, rate_hz);
     make_room(rule, wav.len() as u64).map_err(OffkeyError::io(&rule.folder))?;
     let path = rule.folder.join(format!("{PREFIX}{name}.wav"));
-    run_folder::write_atomically(&path, &wav)?;
+    files::write_atomically(&path, &wav)?;
     Ok(path)
 }
 

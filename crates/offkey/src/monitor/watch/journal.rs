@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::super::events::{EventRule, EventState};
-use crate::{OffkeyError, run_folder};
+use crate::{OffkeyError, files};
 
 /// One line of the event log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -209,7 +209,7 @@ impl Position {
     /// # Errors
     /// [`OffkeyError`] when the record cannot be read.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, OffkeyError> {
-        if path.is_file() { run_folder::read_json(path).map(Some) } else { Ok(None) }
+        if path.is_file() { files::read_json(path).map(Some) } else { Ok(None) }
     }
 
     /// Records where a source stands.
@@ -217,7 +217,7 @@ impl Position {
     /// # Errors
     /// [`OffkeyError`] when it cannot be written.
     pub(crate) fn write(&self, path: &Path) -> Result<(), OffkeyError> {
-        run_folder::write_json(path, self)
+        files::write_json(path, self)
     }
 }
 

@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use offkey::OffkeyError;
 use offkey_report::chart::{ChartRow, LineChart, RowChart, Series, write_chart};
 
-use super::{
-    execute::JobResult,
-    results::{EpochRow, by_data, cells, ordered, values},
-};
-use crate::OffkeyError;
+use crate::results::{EpochRow, JobResult, by_data, cells, ordered, values};
 
 /// What is drawn of a result: file name, title, value.
-pub(super) type Metric = (&'static str, &'static str, fn(&JobResult) -> Option<f64>);
+pub(crate) type Metric = (&'static str, &'static str, fn(&JobResult) -> Option<f64>);
 
 const METRICS: [Metric; 4] = [
     ("auc", "AUC", |result| result.metrics.auc),
@@ -37,7 +34,7 @@ const QUANTITIES: [Quantity; 6] = [
 ];
 
 /// Writes every chart as SVG, with its numbers as CSV beside it.
-pub(super) fn write(
+pub(crate) fn write(
     folder: &Path,
     results: &[JobResult],
     epochs: &[EpochRow],
@@ -52,14 +49,14 @@ pub(super) fn write(
 }
 
 /// The metrics that results have; those by domain where there are two.
-pub(super) fn metrics_of(results: &[&JobResult]) -> Vec<&'static Metric> {
+pub(crate) fn metrics_of(results: &[&JobResult]) -> Vec<&'static Metric> {
     let has_target = results.iter().any(|result| result.metrics.auc_target.is_some());
     let shown = if has_target { &METRICS[..] } else { &METRICS[..2] };
     shown.iter().filter(|metric| results.iter().any(|result| metric.2(result).is_some())).collect()
 }
 
 /// For each data set and metric, by file name: every trial, a row a cell.
-pub(super) fn trials(results: &[JobResult]) -> Vec<(String, RowChart)> {
+pub(crate) fn trials(results: &[JobResult]) -> Vec<(String, RowChart)> {
     let mut charts = Vec::new();
     for (data, results) in by_data(results) {
         for (name, title, of) in metrics_of(&results) {
@@ -78,7 +75,7 @@ pub(super) fn trials(results: &[JobResult]) -> Vec<(String, RowChart)> {
 }
 
 /// For each data set and quantity, by file name: a line a cell over epochs, the mean over its trials.
-pub(super) fn curves(epochs: &[EpochRow]) -> Vec<(String, LineChart)> {
+pub(crate) fn curves(epochs: &[EpochRow]) -> Vec<(String, LineChart)> {
     let mut charts = Vec::new();
     for data in ordered(epochs.iter().map(|row| row.data.as_str())) {
         let of_data: Vec<&EpochRow> = epochs.iter().filter(|row| row.data == data).collect();

@@ -2,22 +2,21 @@
 
 use std::path::Path;
 
+use offkey::{OffkeyError, files};
 use offkey_report::page::{Measured, MetricRow, MetricTable, PageData, figure_tables, render};
 
-use super::{
+use crate::{
     compare::{Difference, against_reference, base_of_others, change_from_base},
-    execute::JobResult,
     file::StudyFile,
     pictures::{curves, metrics_of, trials},
-    results::{EpochRow, by_data, cells, spread, values},
+    results::{EpochRow, JobResult, by_data, cells, spread, values},
 };
-use crate::{OffkeyError, run_folder};
 
 /// Writes `report.html`, and the numbers behind its charts into `figures/`, from the results so far.
 ///
 /// # Errors
 /// [`OffkeyError`] when the folder cannot be written.
-pub(super) fn write(
+pub(crate) fn write(
     folder: &Path,
     study: &StudyFile,
     results: &[JobResult],
@@ -26,9 +25,9 @@ pub(super) fn write(
     let page = page(study, results, epochs);
     for table in figure_tables(&page) {
         let path = folder.join("figures").join(format!("{}.csv", table.name));
-        run_folder::write_atomically(&path, table.csv.as_bytes())?;
+        files::write_atomically(&path, table.csv.as_bytes())?;
     }
-    run_folder::write_atomically(&folder.join("report.html"), render(&page).as_bytes())
+    files::write_atomically(&folder.join("report.html"), render(&page).as_bytes())
 }
 
 fn page(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> PageData {
@@ -121,7 +120,7 @@ fn with_interval(difference: &Difference) -> Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::example;
+    use crate::example;
 
     #[test]
     fn the_page_shows_every_cell_and_names_the_best() {

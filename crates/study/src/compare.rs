@@ -3,25 +3,28 @@
 use offkey_core::Seed;
 use rand::RngExt;
 
-use super::{execute::JobResult, file::StudyFile, results::auc};
+use crate::{
+    file::StudyFile,
+    results::{JobResult, auc},
+};
 
 /// A paired difference over trials, with its 95 % bootstrap interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Difference {
-    pub(super) mean: f64,
-    pub(super) lower: f64,
-    pub(super) upper: f64,
+pub(crate) struct Difference {
+    pub(crate) mean: f64,
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
 }
 
 /// A value of each trial beside the name of the cell it is held against.
-pub(super) type Pairs<'a> = Vec<(&'a str, f64)>;
+pub(crate) type Pairs<'a> = Vec<(&'a str, f64)>;
 
 /// Resamples behind an interval.
 const RESAMPLES: usize = 5000;
 
 /// AUC of a cell less that of the one it is compared with, of one machine or of all; none for the
 /// reference itself, and for a single trial.
-pub(super) fn against_reference(
+pub(crate) fn against_reference(
     study: &StudyFile,
     results: &[&JobResult],
     cell: &str,
@@ -33,7 +36,7 @@ pub(super) fn against_reference(
 /// How much more than at the base levels of the other factors a cell is ahead of the one it is
 /// compared with: a difference of differences, taken trial by trial. None at those levels, for
 /// confirmations, and for a single trial.
-pub(super) fn change_from_base(
+pub(crate) fn change_from_base(
     study: &StudyFile,
     results: &[&JobResult],
     cell: &str,
@@ -41,12 +44,12 @@ pub(super) fn change_from_base(
     difference(&amounts(&changes(study, results, cell, "")))
 }
 
-pub(super) fn amounts(pairs: &Pairs<'_>) -> Vec<f64> {
+pub(crate) fn amounts(pairs: &Pairs<'_>) -> Vec<f64> {
     pairs.iter().map(|pair| pair.1).collect()
 }
 
 /// AUC that a cell has more than the cell it is compared with, trial by trial.
-pub(super) fn pairs<'a>(
+pub(crate) fn pairs<'a>(
     study: &StudyFile,
     results: &[&'a JobResult],
     cell: &str,
@@ -57,7 +60,7 @@ pub(super) fn pairs<'a>(
 }
 
 /// What a cell's lead is more than that at the base levels, trial by trial.
-pub(super) fn changes<'a>(
+pub(crate) fn changes<'a>(
     study: &StudyFile,
     results: &[&'a JobResult],
     cell: &str,
@@ -122,7 +125,7 @@ fn base_levels(study: &StudyFile, levels: &[String]) -> Vec<String> {
 }
 
 /// The base levels of the factors that are not compared, as tables name them.
-pub(super) fn base_of_others(study: &StudyFile) -> String {
+pub(crate) fn base_of_others(study: &StudyFile) -> String {
     let compared = compared_factor(study);
     let others = study.factors.iter().enumerate().filter(|(index, _)| *index != compared);
     others.map(|(_, factor)| factor.base().as_str()).collect::<Vec<_>>().join(", ")
@@ -134,7 +137,7 @@ fn compared_factor(study: &StudyFile) -> usize {
 }
 
 /// Mean difference with its percentile bootstrap interval; none for fewer than two pairs.
-pub(super) fn difference(pairs: &[f64]) -> Option<Difference> {
+pub(crate) fn difference(pairs: &[f64]) -> Option<Difference> {
     if pairs.len() < 2 {
         return None;
     }
@@ -154,7 +157,7 @@ pub(super) fn difference(pairs: &[f64]) -> Option<Difference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::example;
+    use crate::example;
 
     #[test]
     fn a_change_is_a_difference_of_differences() {

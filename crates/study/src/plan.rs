@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_embed::TrainLength;
-use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};
+use offkey::{ModelConfig, Recipe, TrainLength};
 use sha2::{Digest, Sha256};
 
-use super::file::{Cell, StudyError, StudyFile};
-use crate::{ModelConfig, NoiseConfig, NoiseKind, Recipe, recipe::AudioConfig};
+use crate::{
+    file::{Cell, StudyFile, StudyFileError},
+    recipes::{as_embedded, as_trained, recorded_noise, take_noise_from, unbound_noise},
+};
 
 /// One trial of one cell on one data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,17 +58,17 @@ const AUTOENCODER_MACS_PER_S: f64 = 20e9;
 /// ones.
 ///
 /// # Errors
-/// [`StudyError::Binding`] for a binding of another form, and what [`StudyFile::cells`] refuses.
-pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyError> {
+/// [`StudyFileError::Binding`] for a binding of another form, and what [`StudyFile::cells`] refuses.
+pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyFileError> {
     let cells = study.cells()?;
-    let is_noise = |name: &str| cells.iter().any(|cell| cell.recipe.unbound_noise() == Some(name));
+    let is_noise = |name: &str| cells.iter().any(|cell| unbound_noise(&cell.recipe) == Some(name));
     let (noise, bound): (Vec<_>, Vec<_>) = bindings
         .iter()
         .map(|text| {
             text.split_once('=')
                 .filter(|(name, path)| !name.is_empty() && !path.is_empty())
                 .map(|(name, path)| (name.to_owned(), path.to_owned()))
-                .ok_or_else(|| StudyError::Binding { text: text.clone() })
+                .ok_or_else(|| StudyFileError::Binding { text: text.clone() })
         })
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
@@ -85,9 +86,9 @@ pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyError> 
             for cell in cells.iter().filter(|cell| trial < cell.trials) {
                 let path = path.as_deref().map(|path| of_trial(path, trial));
                 let mut cell = cell.clone();
-                let named = cell.recipe.unbound_noise();
+                let named = unbound_noise(&cell.recipe);
                 if let Some((_, path)) = noise.iter().find(|(name, _)| named == Some(name)) {
-                    cell.recipe.take_noise_from(of_trial(path, trial));
+                    take_noise_from(&mut cell.recipe, of_trial(path, trial));
                 }
                 jobs.push(Job { data: name.clone(), path, trial, cell });
             }
@@ -113,12 +114,12 @@ impl Job {
     /// Names the trained model: jobs that differ only in scoring, or in what is done to test clips,
     /// share one.
     pub fn model_key(&self) -> String {
-        self.key(&self.cell.recipe.as_trained())
+        self.key(&as_trained(&self.cell.recipe))
     }
 
     /// Names the embeddings: jobs that differ only in scoring share them.
     pub fn embedding_key(&self) -> String {
-        self.key(&self.cell.recipe.as_embedded())
+        self.key(&as_embedded(&self.cell.recipe))
     }
 
     /// Names the job.
@@ -127,9 +128,9 @@ impl Job {
     }
 
     /// The folders and manifests it is bound to: its data set, and recordings of noise.
-    pub(super) fn recordings(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn recordings(&self) -> impl Iterator<Item = &Path> {
         let recipe = &self.cell.recipe;
-        let noise = recipe.recorded_noise().filter(|_| recipe.unbound_noise().is_none());
+        let noise = recorded_noise(recipe).filter(|_| unbound_noise(recipe).is_none());
         self.path.as_deref().into_iter().chain(noise)
     }
 
@@ -141,51 +142,6 @@ impl Job {
             hash.update([0]);
         }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl Recipe {
-    /// What a study calls the recordings its noise comes from, where they are not bound to a folder.
-    pub(super) fn unbound_noise(&self) -> Option<&str> {
-        self.recorded_noise()?.to_str()?.strip_prefix('{')?.strip_suffix('}')
-    }
-
-    fn recorded_noise(&self) -> Option<&Path> {
-        match &self.audio.noise {
-            Some(NoiseConfig { kind: NoiseKind::Recordings(path), .. }) => Some(path),
-            _ => None,
-        }
-    }
-
-    /// Takes noise, where there is any, from the recordings of a folder.
-    pub(super) fn take_noise_from(&mut self, folder: PathBuf) {
-        if let Some(noise) = &mut self.audio.noise {
-            noise.kind = NoiseKind::Recordings(folder);
-        }
-    }
-
-    /// The recipe with everything that does not reach training set to its default.
-    pub(super) fn as_trained(&self) -> Self {
-        let mut recipe = self.as_embedded();
-        recipe.audio = AudioConfig {
-            noise: recipe.audio.noise.filter(NoiseConfig::reaches_training),
-            ..recipe.audio
-        };
-        recipe
-    }
-
-    /// The recipe with everything that does not reach the embeddings set to its default.
-    fn as_embedded(&self) -> Self {
-        Self {
-            name: String::new(),
-            description: String::new(),
-            backend: match self.model {
-                ModelConfig::Network(_) | ModelConfig::Statistics(_) => BackendConfig::default(),
-                ModelConfig::Autoencoder(_) => BackendConfig::Column(ColumnConfig::default()),
-            },
-            threshold: ThresholdConfig::default(),
-            ..self.clone()
-        }
     }
 }
 

@@ -3,10 +3,10 @@
 use offkey_core::{Clip, Condition, ScoreRow, Split};
 use offkey_eval::{Metrics, evaluate};
 
-use super::{execute::JobResult, file::StudyFile};
+use crate::{file::StudyFile, results::JobResult};
 
 /// A result of the cell of this index, without a model.
-pub(super) fn result(study: &StudyFile, cell: usize, trial: u64, auc: f64) -> JobResult {
+pub(crate) fn result(study: &StudyFile, cell: usize, trial: u64, auc: f64) -> JobResult {
     let cell = study.cells().expect("a valid study").swap_remove(cell);
     JobResult {
         data: "synthetic".to_owned(),

@@ -8,24 +8,20 @@ use std::{
     time::Instant,
 };
 
+use offkey::{
+    Compute, Existing, OffkeyError, Progress, Recipe, RunRequest, Seeds, SynthConfig, Trial,
+    WaveCache, files, score_table, synthesize,
+};
 use offkey_core::{Dataset, EmbeddingTable, Seed};
-use offkey_embed::Compute;
-use offkey_eval::{Metrics, evaluate};
-use offkey_synth::SynthConfig;
-use serde::{Deserialize, Serialize};
+use offkey_eval::evaluate;
 
-use super::{
+use crate::{
+    error::StudyError,
     file::StudyFile,
     plan::{Job, Plan, plan},
-    results,
-};
-use crate::{
-    Existing, OffkeyError, Progress, Recipe, RunFolder, RunRequest, Seeds,
-    demo::synthesize,
-    run::Run,
-    run_folder,
-    stage::{self, Embedder, score_table},
-    wave_cache::WaveCache,
+    recipes::{as_trained, take_noise_from, unbound_noise},
+    results::JobResult,
+    write::write,
 };
 
 /// Everything asked of a study.
@@ -43,31 +39,6 @@ pub struct StudyRequest {
     pub cache_bytes: u64,
 }
 
-/// The result of one job, as `results/<key>.json` keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JobResult {
-    /// Data set.
-    pub data: String,
-    /// Trial.
-    pub trial: u64,
-    /// Cell.
-    pub cell: String,
-    /// One level a factor.
-    pub levels: Vec<String>,
-    /// The metrics.
-    pub metrics: Metrics,
-    /// Seconds of training, shared by the jobs that share the model.
-    pub train_seconds: Option<f64>,
-    /// Processor seconds of training.
-    pub train_cpu_seconds: Option<f64>,
-    /// Clips through training steps per second.
-    pub clips_per_second: Option<f64>,
-    /// Largest resident memory of the process when the job was done.
-    pub peak_memory_bytes: Option<u64>,
-    /// The folder of the model.
-    pub model: String,
-}
-
 /// Training clips of a machine in the synthetic set of a trial: small enough for minutes.
 const SYNTHETIC_CLIPS: usize = 64;
 
@@ -79,16 +50,16 @@ const NOISY_NEIGHBOURS: (usize, usize) = (6, 4);
 /// needs two, say) is left out, and told of at the end.
 ///
 /// # Errors
-/// [`OffkeyError::Data`] before anything is run when a bound path holds no recordings,
-/// [`OffkeyError::StudyStopped`] when the caller asks to stop, [`OffkeyError::Untrained`] when all was
+/// [`StudyError::Run`] before anything is run when a bound path holds no recordings,
+/// [`StudyError::Stopped`] when the caller asks to stop, [`StudyError::Untrained`] when all was
 /// run but cells that cannot be trained, else what ended it. Results so far are kept, and the same
 /// call goes on from there.
-pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan, OffkeyError> {
+pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan, StudyError> {
     let plan = plan(&request.study, &request.data)?;
     let folder = &request.out;
     fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
     let text = toml::to_string_pretty(&request.study).expect("a study has string keys only");
-    run_folder::write_atomically(&folder.join("study.toml"), text.as_bytes())?;
+    files::write_atomically(&folder.join("study.toml"), text.as_bytes())?;
     check_data(request, &plan)?;
     let mut results = Vec::new();
     let outcome = run_jobs(request, &plan, &mut results, progress);
@@ -99,11 +70,11 @@ pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan
 }
 
 /// Refuses a plan whose last trials would find that their recordings are not there.
-fn check_data(request: &StudyRequest, plan: &Plan) -> Result<(), OffkeyError> {
+fn check_data(request: &StudyRequest, plan: &Plan) -> Result<(), StudyError> {
     let missing = plan.jobs.iter().filter(|job| !result_path(request, job).is_file());
     let folders: BTreeSet<&Path> = missing.flat_map(Job::recordings).collect();
     for folder in folders {
-        Dataset::read(folder)?;
+        Dataset::read(folder).map_err(OffkeyError::from)?;
     }
     Ok(())
 }
@@ -118,7 +89,7 @@ fn run_jobs(
     plan: &Plan,
     results: &mut Vec<JobResult>,
     progress: &dyn Progress,
-) -> Result<(), OffkeyError> {
+) -> Result<(), StudyError> {
     let begun = Instant::now();
     let cache = Arc::new(WaveCache::new(request.cache_bytes));
     let mut untrained = Vec::new();
@@ -126,7 +97,7 @@ fn run_jobs(
     for (index, job) in plan.jobs.iter().enumerate() {
         let path = result_path(request, job);
         if path.is_file() {
-            results.push(run_folder::read_json(&path)?);
+            results.push(files::read_json(&path)?);
             continue;
         }
         let left = remaining(begun, ran, plan.jobs.len() - index);
@@ -134,20 +105,20 @@ fn run_jobs(
         ran += 1;
         match run_job(request, job, &cache, progress) {
             Ok(result) => {
-                run_folder::write_json(&path, &result)?;
+                files::write_json(&path, &result)?;
                 results.push(result);
             }
             Err(error) if error.is_of_training() => untrained.push((job, error)),
             Err(OffkeyError::Cancelled { .. }) => {
                 let (out, done) = (request.out.clone(), results.len());
-                return Err(OffkeyError::StudyStopped { out, done, total: plan.jobs.len() });
+                return Err(StudyError::Stopped { out, done, total: plan.jobs.len() });
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     let jobs = untrained.len();
     match untrained.into_iter().next() {
-        Some((job, cause)) => Err(OffkeyError::Untrained {
+        Some((job, cause)) => Err(StudyError::Untrained {
             jobs,
             total: plan.jobs.len(),
             first: job.to_string(),
@@ -157,11 +128,11 @@ fn run_jobs(
     }
 }
 
-fn write_results(request: &StudyRequest, results: &[JobResult]) -> Result<(), OffkeyError> {
+fn write_results(request: &StudyRequest, results: &[JobResult]) -> Result<(), StudyError> {
     if results.is_empty() {
         return Ok(());
     }
-    results::write(&request.out, &request.study, results)
+    Ok(write(&request.out, &request.study, results)?)
 }
 
 fn remaining(begun: Instant, ran: usize, jobs_left: usize) -> String {
@@ -183,21 +154,20 @@ fn run_job(
         None => synthetic_set(&request.out, job.trial, progress)?,
     };
     let mut recipe = job.cell.recipe.clone();
-    if recipe.unbound_noise().is_some() {
-        recipe.take_noise_from(synthetic_noise(&request.out, job.trial, progress)?);
+    if unbound_noise(&recipe).is_some() {
+        let noise = synthetic_noise(&request.out, job.trial, progress)?;
+        take_noise_from(&mut recipe, noise);
     }
     let model = format!("models/{}", job.model_key());
     let root = request.out.join(&model);
-    let mut run = open_model(request, (&recipe, job.trial), &data, &root, cache, progress)?;
+    let training = training(request, (&recipe, job.trial), &data, &root);
+    let mut trial = Trial::open(&training, job.trial, cache, progress)?;
     let embeddings = root.join(format!("embeddings_{}", job.embedding_key()));
     if !embeddings.join("rows.csv").is_file() {
-        run.recipe = recipe;
-        let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
-        let clips: Vec<_> = run.clips.iter().collect();
-        let vectors = embedder.embed_all(&run.clip_audio(&clips)?, progress)?;
-        EmbeddingTable { clips: run.clips.clone(), embeddings: vectors }.write(&embeddings)?;
+        trial.embed(recipe, &embeddings)?;
     }
     let table = EmbeddingTable::read(&embeddings)?;
+    let manifest = trial.manifest();
     let (scores, _) = score_table(
         &table,
         &job.cell.recipe.backend,
@@ -211,27 +181,25 @@ fn run_job(
         cell: job.cell.name.clone(),
         levels: job.cell.levels.clone(),
         metrics: evaluate(&scores, None)?,
-        train_seconds: run.manifest.seconds.get("train").copied(),
-        train_cpu_seconds: run.manifest.cpu_seconds.get("train").copied(),
-        clips_per_second: run.manifest.clips_per_second,
-        peak_memory_bytes: run.manifest.peak_memory_bytes,
+        train_seconds: manifest.seconds.get("train").copied(),
+        train_cpu_seconds: manifest.cpu_seconds.get("train").copied(),
+        clips_per_second: manifest.clips_per_second,
+        peak_memory_bytes: manifest.peak_memory_bytes,
         model,
     })
 }
 
-/// Opens the trained model of a trial, training it first where that was not done or not finished.
-fn open_model<'a>(
+/// What is asked of the model of a trial.
+fn training(
     request: &StudyRequest,
     (recipe, trial): (&Recipe, u64),
     data: &Path,
     root: &Path,
-    cache: &Arc<WaveCache>,
-    progress: &'a dyn Progress,
-) -> Result<Run<'a>, OffkeyError> {
-    let request = RunRequest {
+) -> RunRequest {
+    RunRequest {
         data: vec![data.to_owned()],
         truth: Vec::new(),
-        recipe: Recipe { name: recipe.name.clone(), ..recipe.as_trained() },
+        recipe: Recipe { name: recipe.name.clone(), ..as_trained(recipe) },
         out: root.to_owned(),
         existing: Existing::Resume,
         seeds: Seeds::One(trial),
@@ -239,15 +207,7 @@ fn open_model<'a>(
         compute: request.compute,
         skip_bad: false,
         cache_bytes: request.cache_bytes,
-    };
-    let dataset = Dataset::read_all(&request.data, &request.truth)?;
-    let folder = RunFolder::create(root, Existing::Resume)?;
-    let mut run =
-        stage::prepare::prepare(&request, dataset, folder, trial, Arc::clone(cache), progress)?;
-    if !run.manifest.is_done("train") {
-        run.train(true)?;
     }
-    Ok(run)
 }
 
 /// The synthetic set of a trial, made once.
@@ -276,7 +236,7 @@ fn made_once(
     let done = path.with_extension("done");
     if !done.is_file() {
         synthesize(config, &path, progress)?;
-        run_folder::write_atomically(&done, b"")?;
+        files::write_atomically(&done, b"")?;
     }
     Ok(path)
 }

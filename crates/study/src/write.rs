@@ -1,36 +1,18 @@
-//! Results of a study as tidy CSV files: one number a row.
+//! Results of a study as files: tidy CSV with one number per row, tables, pictures and the page.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use offkey::{CompactnessRow, OffkeyError, RunFolder, files};
 use offkey_core::table;
-use offkey_eval::Metrics;
 use serde::Serialize;
 
-use super::{
+use crate::{
     compare::{Pairs, amounts, changes, difference, pairs},
-    execute::JobResult,
     file::StudyFile,
-    page, pictures, tables,
+    page, pictures,
+    results::{EpochRow, JobResult, by_data, cells, machines},
+    tables,
 };
-use crate::{OffkeyError, RunFolder, run_folder, stage::CompactnessRow};
-
-/// One row of `compactness.csv`: one epoch of one training.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct EpochRow {
-    pub(super) data: String,
-    pub(super) trial: u64,
-    pub(super) cell: String,
-    pub(super) epoch: usize,
-    pub(super) loss: f64,
-    pub(super) scale: Option<f64>,
-    pub(super) embedding_variance: f64,
-    /// The collapse alarm: all embeddings point nearly the same way.
-    pub(super) collapsed: bool,
-    pub(super) train_intra: Option<f64>,
-    pub(super) train_inter: Option<f64>,
-    pub(super) held_out_intra: Option<f64>,
-    pub(super) held_out_inter: Option<f64>,
-}
 
 /// One row of `differences.csv`: of metric `auc`, a cell against the one it is compared with; of
 /// `auc lead`, what that difference is more than at the base levels of the other factors.
@@ -48,21 +30,13 @@ struct DifferenceRow<'a> {
     upper: f64,
 }
 
-/// Mean, deviation and count of a metric over trials.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
-    pub(super) mean: f64,
-    pub(super) deviation: f64,
-    pub(super) trials: usize,
-}
-
 /// Variance of unit embeddings, 1 at most, below which the alarm of `compactness.csv` is raised:
 /// the clips then lie within some six degrees of their mean.
 const COLLAPSED_VARIANCE: f64 = 0.01;
 
 /// Writes `results.csv`, `differences.csv`, `compactness.csv` where it was measured, `tables.md`,
 /// `pictures/` and the page.
-pub(super) fn write(
+pub(crate) fn write(
     folder: &Path,
     study: &StudyFile,
     results: &[JobResult],
@@ -73,7 +47,7 @@ pub(super) fn write(
     write_epochs(&folder.join("compactness.csv"), &epochs)?;
     pictures::write(&folder.join("pictures"), results, &epochs)?;
     let text = tables::markdown(study, results, &epochs);
-    run_folder::write_atomically(&folder.join("tables.md"), text.as_bytes())?;
+    files::write_atomically(&folder.join("tables.md"), text.as_bytes())?;
     page::write(folder, study, results, &epochs)
 }
 
@@ -138,41 +112,6 @@ fn differences<'a>(study: &StudyFile, results: &'a [JobResult]) -> Vec<Differenc
     rows
 }
 
-/// The results of each data set, in the order of their first appearance.
-pub(super) fn by_data(results: &[JobResult]) -> Vec<(&str, Vec<&JobResult>)> {
-    ordered(results.iter().map(|result| result.data.as_str()))
-        .into_iter()
-        .map(|data| (data, results.iter().filter(|result| result.data == data).collect()))
-        .collect()
-}
-
-/// Every cell of these results.
-pub(super) fn cells<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
-    ordered(results.iter().map(|result| result.cell.as_str()))
-}
-
-/// What the trials of a cell have of something.
-pub(super) fn values(
-    results: &[&JobResult],
-    cell: &str,
-    of: &dyn Fn(&JobResult) -> Option<f64>,
-) -> Vec<f64> {
-    results.iter().filter(|result| result.cell == cell).filter_map(|result| of(result)).collect()
-}
-
-/// The AUC of one machine, or of all where `machine` is empty.
-pub(super) fn auc(metrics: &Metrics, machine: &str) -> Option<f64> {
-    if machine.is_empty() {
-        return metrics.auc;
-    }
-    metrics.per_machine.iter().find(|m| m.machine == machine)?.arithmetic.auc
-}
-
-/// Every machine of these results.
-pub(super) fn machines<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
-    ordered(results.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())))
-}
-
 /// Every epoch of every training that was measured.
 fn epochs(folder: &Path, results: &[JobResult]) -> Result<Vec<EpochRow>, OffkeyError> {
     let mut rows = Vec::new();
@@ -206,34 +145,4 @@ fn write_epochs(path: &Path, rows: &[EpochRow]) -> Result<(), OffkeyError> {
         return Ok(table::write_csv(path, rows)?);
     }
     if path.is_file() { fs::remove_file(path).map_err(OffkeyError::io(path)) } else { Ok(()) }
-}
-
-/// Distinct items in the order of their first appearance.
-pub(super) fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = BTreeSet::new();
-    items.filter(|item| seen.insert(*item)).collect()
-}
-
-/// Mean and sample deviation; a single trial has deviation 0.
-pub(super) fn spread(values: &[f64]) -> Option<Spread> {
-    if values.is_empty() {
-        return None;
-    }
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let deviation = if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
-    Some(Spread { mean, deviation, trials: values.len() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spread_is_the_sample_deviation() {
-        let Spread { mean, deviation, trials } = spread(&[1.0, 2.0, 3.0]).expect("three values");
-        assert_eq!((mean, deviation, trials), (2.0, 1.0, 3));
-        assert_eq!(spread(&[]), None);
-    }
 }

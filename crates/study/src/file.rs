@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey::{Recipe, RecipeError};
 use serde::{Deserialize, Serialize};
-
-use crate::{Recipe, RecipeError};
 
 /// A study file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,7 +50,7 @@ pub struct Factor {
 
 impl Factor {
     /// The level that others are compared with.
-    pub(super) fn base(&self) -> &String {
+    pub(crate) fn base(&self) -> &String {
         self.reference.as_ref().unwrap_or(&self.levels[0].name)
     }
 }
@@ -90,7 +89,7 @@ pub struct Confirmation {
 /// Why a study cannot be run as written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StudyError {
+pub enum StudyFileError {
     /// Neither a built-in name nor a file.
     #[error("no study `{name}`: there is no such file, and the built-in ones are {known}")]
     Unknown {
@@ -164,32 +163,26 @@ pub struct BuiltInStudy {
 
 /// Every built-in study.
 pub const BUILT_IN_STUDIES: [BuiltInStudy; 8] = [
-    BuiltInStudy { name: "losses", toml: include_str!("../../../../recipes/studies/losses.toml") },
+    BuiltInStudy { name: "losses", toml: include_str!("../../../recipes/studies/losses.toml") },
     BuiltInStudy {
         name: "auxiliary-task",
-        toml: include_str!("../../../../recipes/studies/auxiliary-task.toml"),
+        toml: include_str!("../../../recipes/studies/auxiliary-task.toml"),
     },
     BuiltInStudy {
         name: "attributes",
-        toml: include_str!("../../../../recipes/studies/attributes.toml"),
+        toml: include_str!("../../../recipes/studies/attributes.toml"),
     },
     BuiltInStudy {
         name: "compactness",
-        toml: include_str!("../../../../recipes/studies/compactness.toml"),
+        toml: include_str!("../../../recipes/studies/compactness.toml"),
     },
-    BuiltInStudy { name: "noise", toml: include_str!("../../../../recipes/studies/noise.toml") },
+    BuiltInStudy { name: "noise", toml: include_str!("../../../recipes/studies/noise.toml") },
     BuiltInStudy {
         name: "recorded-noise",
-        toml: include_str!("../../../../recipes/studies/recorded-noise.toml"),
+        toml: include_str!("../../../recipes/studies/recorded-noise.toml"),
     },
-    BuiltInStudy {
-        name: "ablation",
-        toml: include_str!("../../../../recipes/studies/ablation.toml"),
-    },
-    BuiltInStudy {
-        name: "backends",
-        toml: include_str!("../../../../recipes/studies/backends.toml"),
-    },
+    BuiltInStudy { name: "ablation", toml: include_str!("../../../recipes/studies/ablation.toml") },
+    BuiltInStudy { name: "backends", toml: include_str!("../../../recipes/studies/backends.toml") },
 ];
 
 fn default_trials() -> u64 {
@@ -204,14 +197,14 @@ impl StudyFile {
     /// Finds a study by built-in name or file.
     ///
     /// # Errors
-    /// [`StudyError`], with the line for errors in a file, and with the cell whose recipe is not
+    /// [`StudyFileError`], with the line for errors in a file, and with the cell whose recipe is not
     /// valid.
-    pub fn load(name: &str) -> Result<Self, StudyError> {
+    pub fn load(name: &str) -> Result<Self, StudyFileError> {
         let text = match BUILT_IN_STUDIES.iter().find(|study| study.name == name) {
             Some(study) => study.toml.to_owned(),
             None => read(name)?,
         };
-        let study: Self = toml::from_str(&text).map_err(|source| StudyError::Invalid {
+        let study: Self = toml::from_str(&text).map_err(|source| StudyFileError::Invalid {
             name: name.to_owned(),
             source: Box::new(source),
         })?;
@@ -239,8 +232,8 @@ impl StudyFile {
     /// Every cell: the grid in the order of the file, then the confirmations.
     ///
     /// # Errors
-    /// [`StudyError`] naming the cell whose recipe is not valid.
-    pub fn cells(&self) -> Result<Vec<Cell>, StudyError> {
+    /// [`StudyFileError`] naming the cell whose recipe is not valid.
+    pub fn cells(&self) -> Result<Vec<Cell>, StudyFileError> {
         let mut combinations: Vec<Vec<&Level>> = vec![Vec::new()];
         for factor in &self.factors {
             combinations = combinations
@@ -262,7 +255,10 @@ impl StudyFile {
         Ok(cells)
     }
 
-    fn named_levels(&self, names: &BTreeMap<String, String>) -> Result<Vec<&Level>, StudyError> {
+    fn named_levels(
+        &self,
+        names: &BTreeMap<String, String>,
+    ) -> Result<Vec<&Level>, StudyFileError> {
         if let Some(name) = names.keys().find(|name| self.factors.iter().all(|f| f.name != **name))
         {
             let expected = self.factors.iter().map(|f| f.name.as_str());
@@ -281,7 +277,7 @@ impl StudyFile {
             .collect()
     }
 
-    fn level<'a>(&self, factor: &'a Factor, name: &str) -> Result<&'a Level, StudyError> {
+    fn level<'a>(&self, factor: &'a Factor, name: &str) -> Result<&'a Level, StudyFileError> {
         factor.levels.iter().find(|level| level.name == name).ok_or_else(|| {
             self.no_such("level", name, factor.levels.iter().map(|level| level.name.as_str()))
         })
@@ -293,7 +289,7 @@ impl StudyFile {
         levels: &[&Level],
         further: &[String],
         trials: u64,
-    ) -> Result<Cell, StudyError> {
+    ) -> Result<Cell, StudyFileError> {
         let names: Vec<String> = levels.iter().map(|level| level.name.clone()).collect();
         let name = name.map_or_else(|| names.join(", "), str::to_owned);
         let base = levels.iter().rev().find_map(|level| level.recipe.as_deref());
@@ -305,7 +301,7 @@ impl StudyFile {
             .chain(further)
             .cloned()
             .collect();
-        let recipe = Recipe::load(base, &changes).map_err(|source| StudyError::Cell {
+        let recipe = Recipe::load(base, &changes).map_err(|source| StudyFileError::Cell {
             name: self.name.clone(),
             cell: name.clone(),
             source,
@@ -313,11 +309,11 @@ impl StudyFile {
         Ok(Cell { name, levels: names, recipe, trials })
     }
 
-    fn require(&self, holds: bool, what: &str) -> Result<(), StudyError> {
+    fn require(&self, holds: bool, what: &str) -> Result<(), StudyFileError> {
         if holds {
             return Ok(());
         }
-        Err(StudyError::Empty { name: self.name.clone(), what: what.to_owned() })
+        Err(StudyFileError::Empty { name: self.name.clone(), what: what.to_owned() })
     }
 
     fn no_such<'a>(
@@ -325,8 +321,8 @@ impl StudyFile {
         what: &'static str,
         found: &str,
         expected: impl Iterator<Item = &'a str>,
-    ) -> StudyError {
-        StudyError::NoSuch {
+    ) -> StudyFileError {
+        StudyFileError::NoSuch {
             name: self.name.clone(),
             what,
             found: found.to_owned(),
@@ -335,14 +331,14 @@ impl StudyFile {
     }
 }
 
-fn read(name: &str) -> Result<String, StudyError> {
+fn read(name: &str) -> Result<String, StudyFileError> {
     let path = Path::new(name);
     fs::read_to_string(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => StudyError::Unknown {
+        io::ErrorKind::NotFound => StudyFileError::Unknown {
             name: name.to_owned(),
             known: BUILT_IN_STUDIES.map(|study| study.name).join(", "),
         },
-        _ => StudyError::Io { path: path.to_owned(), source },
+        _ => StudyFileError::Io { path: path.to_owned(), source },
     })
 }
 

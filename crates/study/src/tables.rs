@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
-use super::{
+use crate::{
     compare::{Difference, against_reference, base_of_others, change_from_base},
-    execute::JobResult,
     file::StudyFile,
-    results::{EpochRow, Spread, auc, by_data, cells, machines, ordered, spread, values},
+    results::{
+        EpochRow, JobResult, Spread, auc, by_data, cells, machines, ordered, spread, values,
+    },
 };
 
 /// For each data set, with cells as rows: a table of all metrics, one of how differences change, one
 /// of the machines and one of the last epoch.
-pub(super) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> String {
+pub(crate) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> String {
     let mut text = format!("# {}\n\n{}\n", study.name, study.question);
     for (data, of_data) in by_data(results) {
         let _ = write!(

@@ -1,0 +1,58 @@
+//! One training among many: a model in a run folder of its own, whose clips are embedded in several ways.
+
+use std::{path::Path, sync::Arc};
+
+use offkey_core::{Clip, Dataset, EmbeddingTable};
+
+use crate::{
+    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, WaveCache,
+    run::Run,
+    stage::{self, Embedder},
+};
+
+/// A trained model with the clips of its data set.
+pub struct Trial<'a> {
+    run: Run<'a>,
+}
+
+impl<'a> Trial<'a> {
+    /// Opens the model of a request, training it first where that was not done or not finished. The
+    /// folder is taken over as with [`Existing::Resume`].
+    ///
+    /// # Errors
+    /// [`OffkeyError`]; what is done is kept, and the same call goes on from there.
+    pub fn open(
+        request: &RunRequest,
+        seed: u64,
+        cache: &Arc<WaveCache>,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, OffkeyError> {
+        let dataset = Dataset::read_all(&request.data, &request.truth)?;
+        let folder = RunFolder::create(&request.out, Existing::Resume)?;
+        let mut run =
+            stage::prepare::prepare(request, dataset, folder, seed, Arc::clone(cache), progress)?;
+        if !run.manifest.is_done("train") {
+            run.train(true)?;
+        }
+        Ok(Self { run })
+    }
+
+    /// What made the model, and what it cost.
+    pub fn manifest(&self) -> &Manifest {
+        &self.run.manifest
+    }
+
+    /// Writes the embeddings of all clips into a folder, decoded as another recipe says.
+    ///
+    /// # Errors
+    /// [`OffkeyError`] when the model or a clip cannot be read, or the caller asks to stop.
+    pub fn embed(&mut self, recipe: Recipe, folder: &Path) -> Result<(), OffkeyError> {
+        let run = &mut self.run;
+        run.recipe = recipe;
+        let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
+        let clips: Vec<&Clip> = run.clips.iter().collect();
+        let embeddings = embedder.embed_all(&run.clip_audio(&clips)?, run.progress)?;
+        EmbeddingTable { clips: run.clips.clone(), embeddings }.write(folder)?;
+        Ok(())
+    }
+}

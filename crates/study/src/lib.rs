@@ -1,0 +1,25 @@
+//! Studies: a question, the recipes that answer it, many trials, one table with error bars.
+//!
+//! Start at [`StudyFile`]: [`plan()`] lists the jobs of a study, [`run_study`] runs those that have no result yet.
+
+mod compare;
+mod error;
+#[cfg(test)]
+mod example;
+mod execute;
+mod file;
+mod page;
+mod pictures;
+mod plan;
+mod recipes;
+mod results;
+mod tables;
+mod write;
+
+pub use error::StudyError;
+pub use execute::{StudyRequest, run_study};
+pub use file::{
+    BUILT_IN_STUDIES, BuiltInStudy, Cell, Confirmation, Factor, Level, StudyFile, StudyFileError,
+};
+pub use plan::{Job, Plan, plan};
+pub use results::JobResult;

@@ -1,0 +1,122 @@
+//! What a study found: the result of each job, and what is asked of many of them.
+
+use std::collections::BTreeSet;
+
+use offkey_eval::Metrics;
+use serde::{Deserialize, Serialize};
+
+/// The result of one job, as `results/<key>.json` keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobResult {
+    /// Data set.
+    pub data: String,
+    /// Trial.
+    pub trial: u64,
+    /// Cell.
+    pub cell: String,
+    /// One level a factor.
+    pub levels: Vec<String>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Seconds of training, shared by the jobs that share the model.
+    pub train_seconds: Option<f64>,
+    /// Processor seconds of training.
+    pub train_cpu_seconds: Option<f64>,
+    /// Clips through training steps per second.
+    pub clips_per_second: Option<f64>,
+    /// Largest resident memory of the process when the job was done.
+    pub peak_memory_bytes: Option<u64>,
+    /// The folder of the model.
+    pub model: String,
+}
+
+/// One row of `compactness.csv`: one epoch of one training.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct EpochRow {
+    pub(crate) data: String,
+    pub(crate) trial: u64,
+    pub(crate) cell: String,
+    pub(crate) epoch: usize,
+    pub(crate) loss: f64,
+    pub(crate) scale: Option<f64>,
+    pub(crate) embedding_variance: f64,
+    /// The collapse alarm: all embeddings point nearly the same way.
+    pub(crate) collapsed: bool,
+    pub(crate) train_intra: Option<f64>,
+    pub(crate) train_inter: Option<f64>,
+    pub(crate) held_out_intra: Option<f64>,
+    pub(crate) held_out_inter: Option<f64>,
+}
+
+/// Mean, deviation and count of a metric over trials.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) mean: f64,
+    pub(crate) deviation: f64,
+    pub(crate) trials: usize,
+}
+
+/// The results of each data set, in the order of their first appearance.
+pub(crate) fn by_data(results: &[JobResult]) -> Vec<(&str, Vec<&JobResult>)> {
+    ordered(results.iter().map(|result| result.data.as_str()))
+        .into_iter()
+        .map(|data| (data, results.iter().filter(|result| result.data == data).collect()))
+        .collect()
+}
+
+/// Every cell of these results.
+pub(crate) fn cells<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
+    ordered(results.iter().map(|result| result.cell.as_str()))
+}
+
+/// What the trials of a cell have of something.
+pub(crate) fn values(
+    results: &[&JobResult],
+    cell: &str,
+    of: &dyn Fn(&JobResult) -> Option<f64>,
+) -> Vec<f64> {
+    results.iter().filter(|result| result.cell == cell).filter_map(|result| of(result)).collect()
+}
+
+/// The AUC of one machine, or of all where `machine` is empty.
+pub(crate) fn auc(metrics: &Metrics, machine: &str) -> Option<f64> {
+    if machine.is_empty() {
+        return metrics.auc;
+    }
+    metrics.per_machine.iter().find(|m| m.machine == machine)?.arithmetic.auc
+}
+
+/// Every machine of these results.
+pub(crate) fn machines<'a>(results: &[&'a JobResult]) -> Vec<&'a str> {
+    ordered(results.iter().flat_map(|r| r.metrics.per_machine.iter().map(|m| m.machine.as_str())))
+}
+
+/// Distinct items in the order of their first appearance.
+pub(crate) fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    items.filter(|item| seen.insert(*item)).collect()
+}
+
+/// Mean and sample deviation; a single trial has deviation 0.
+pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
+    if values.is_empty() {
+        return None;
+    }
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let deviation = if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
+    Some(Spread { mean, deviation, trials: values.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_the_sample_deviation() {
+        let Spread { mean, deviation, trials } = spread(&[1.0, 2.0, 3.0]).expect("three values");
+        assert_eq!((mean, deviation, trials), (2.0, 1.0, 3));
+        assert_eq!(spread(&[]), None);
+    }
+}
