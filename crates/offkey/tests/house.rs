@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 /// What each crate may use of ours, as ARCHITECTURE.md draws it.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("offkey-core", &[]),
     ("offkey-signal", &[]),
     ("offkey-kernels", &[]),
@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
     ("offkey-study", &["offkey", "offkey-core", "offkey-eval", "offkey-report"]),
     ("offkey-cli", &["offkey", "offkey-study"]),
+    ("offkey-serve", &[]),
 ];
 
 /// Longest file, in lines.
