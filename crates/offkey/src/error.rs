@@ -218,22 +218,6 @@ pub enum OffkeyError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Some of several recordings could not be scored.
-    #[error("{failed} of {total} recordings could not be scored")]
-    Unscored {
-        /// How many.
-        failed: usize,
-        /// Of how many.
-        total: usize,
-    },
-    /// Some of several recordings could not be explained.
-    #[error("{failed} of {total} recordings could not be explained")]
-    Unexplained {
-        /// How many.
-        failed: usize,
-        /// Of how many.
-        total: usize,
-    },
     /// No recording where one was looked for.
     #[error("no WAV or FLAC file in {searched}")]
     NoRecordings {

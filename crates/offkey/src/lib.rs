@@ -52,7 +52,7 @@ pub use threads::set_threads;
 pub use trial::Trial;
 pub use wave_cache::WaveCache;
 
-pub use offkey_core::{Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year};
+pub use offkey_core::{Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year, io_hint};
 pub use offkey_embed::{Compute, DeviceKind, Kernels, TrainLength};
 pub use offkey_eval::Metrics;
 pub use offkey_report::rise::{RiseConfig, RiseError};

@@ -11,6 +11,7 @@ impl OffkeyError {
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Recipe(error) => return error.hint(),
             Self::RunExists { .. } => "choose another --out, or say --resume or --force",
             Self::ModelExists { .. } => "name another file with -o, or say --force",
             Self::OtherRun { .. } => {

@@ -1,0 +1,189 @@
+//! A recipe: every choice of a run in one TOML file.
+
+mod error;
+mod limits;
+mod load;
+mod path;
+
+use std::num::NonZeroUsize;
+
+use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
+use offkey_embed::{
+    EncoderConfig, LossConfig, StatisticsConfig, TrainConfig, autoencoder::AutoencoderConfig,
+};
+use offkey_score::{BackendConfig, ThresholdConfig};
+use offkey_signal::{ChannelRule, LengthPolicy};
+use serde::{Deserialize, Serialize};
+
+pub use self::error::RecipeError;
+use crate::noise::NoiseConfig;
+
+/// Every choice of a run but its data, seed and device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// A short name, shown in tables.
+    pub name: String,
+    /// What the recipe is for, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// How recordings become waveforms of one length.
+    #[serde(default)]
+    pub audio: AudioConfig,
+    /// What turns waveforms into embeddings.
+    pub model: ModelConfig,
+    /// What turns embeddings into anomaly scores.
+    pub backend: BackendConfig,
+    /// What turns anomaly scores into decisions.
+    #[serde(default)]
+    pub threshold: ThresholdConfig,
+}
+
+/// How recordings become waveforms of one length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AudioConfig {
+    /// Which channel of a recording with several: their mean, or one.
+    pub channel: ChannelRule,
+    /// What is done with recordings longer or shorter than the encoder's clips.
+    pub length: LengthPolicy,
+    /// Share of the normal recordings (by group) kept for testing, where the data set has no split.
+    pub holdout: f64,
+    /// Noise added on purpose, for studies; none in ordinary use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseConfig>,
+}
+
+impl Default for AudioConfig {
+    fn default() -> Self {
+        Self {
+            channel: ChannelRule::Mix,
+            length: LengthPolicy::Loop,
+            holdout: DEFAULT_HOLDOUT,
+            noise: None,
+        }
+    }
+}
+
+/// What turns waveforms into embeddings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelConfig {
+    /// A network trained on an auxiliary task.
+    Network(Box<NetworkConfig>),
+    /// Statistics of a spectrogram over time; nothing is trained.
+    Statistics(StatisticsModel),
+    /// One autoencoder a machine: the challenge's official baseline.
+    Autoencoder(AutoencoderModel),
+}
+
+/// One autoencoder a machine. Its two scores of a clip, squared error and selective Mahalanobis
+/// distance, take the place of an embedding; the backend `column` chooses between them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoencoderModel {
+    /// Length clips are brought to, 10 s in DCASE 2020 to 2022.
+    #[serde(default = "default_clip_s")]
+    pub clip_s: f64,
+    /// Architecture, spectrogram and training.
+    #[serde(default)]
+    pub network: AutoencoderConfig,
+}
+
+/// Statistics of a spectrogram over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsModel {
+    /// Sampling rate clips are brought to; 16,000 in every year of DCASE Task 2.
+    #[serde(default = "default_rate_hz")]
+    pub rate_hz: u32,
+    /// Length clips are brought to, 10 s in DCASE 2020 to 2022.
+    #[serde(default = "default_clip_s")]
+    pub clip_s: f64,
+    /// Which spectrogram.
+    pub features: StatisticsConfig,
+}
+
+fn default_rate_hz() -> u32 {
+    EncoderConfig::default().rate_hz
+}
+
+fn default_clip_s() -> f64 {
+    EncoderConfig::default().clip_s
+}
+
+/// A network trained on an auxiliary task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Which of a clip's metadata make its class.
+    #[serde(default)]
+    pub task: AuxiliaryTask,
+    /// Clusters that the clips of a section are dealt to where they name no attributes, or where the
+    /// task does not ask for any: operating conditions found by ear, a further level of the classes. Monitors look for
+    /// conditions of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pseudo_attributes: Option<NonZeroUsize>,
+    /// The architecture.
+    #[serde(default)]
+    pub encoder: EncoderConfig,
+    /// The loss.
+    pub loss: LossConfig,
+    /// The optimiser and its schedule.
+    #[serde(default)]
+    pub training: TrainConfig,
+}
+
+/// A recipe that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its file.
+    pub toml: &'static str,
+}
+
+/// Every built-in recipe.
+pub const BUILT_IN: [BuiltIn; 8] = [
+    BuiltIn { name: "default", toml: include_str!("../../../../recipes/default.toml") },
+    BuiltIn { name: "medium", toml: include_str!("../../../../recipes/medium.toml") },
+    BuiltIn { name: "paper", toml: include_str!("../../../../recipes/paper.toml") },
+    BuiltIn { name: "small", toml: include_str!("../../../../recipes/small.toml") },
+    BuiltIn { name: "tiny", toml: include_str!("../../../../recipes/tiny.toml") },
+    BuiltIn {
+        name: "log-mel-statistics",
+        toml: include_str!("../../../../recipes/log-mel-statistics.toml"),
+    },
+    BuiltIn {
+        name: "spectrogram-statistics",
+        toml: include_str!("../../../../recipes/spectrogram-statistics.toml"),
+    },
+    BuiltIn { name: "autoencoder", toml: include_str!("../../../../recipes/autoencoder.toml") },
+];
+
+impl Recipe {
+    /// The recipe as TOML, every default spelled out.
+    ///
+    /// # Panics
+    /// Never: a recipe has string keys only, which TOML can always write.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a recipe has string keys only")
+    }
+
+    /// Rate in hertz and length in samples of the waveforms the model takes.
+    pub fn clip_shape(&self) -> (u32, usize) {
+        match &self.model {
+            ModelConfig::Network(network) => {
+                (network.encoder.rate_hz, network.encoder.clip_samples())
+            }
+            ModelConfig::Statistics(statistics) => {
+                let samples = f64::from(statistics.rate_hz) * statistics.clip_s;
+                (statistics.rate_hz, samples.round() as usize)
+            }
+            ModelConfig::Autoencoder(autoencoder) => {
+                let rate_hz = autoencoder.network.log_mel.rate_hz;
+                (rate_hz, (f64::from(rate_hz) * autoencoder.clip_s).round() as usize)
+            }
+        }
+    }
+}
