@@ -1,7 +1,7 @@
 //! What the command line answers with when something goes wrong.
 
-use offkey::{ErrorKind, OffkeyError};
-use offkey_study::StudyError;
+use offkey::{ErrorKind, OffkeyError, RecipeError, io_hint};
+use offkey_study::{StudyError, StudyFileError};
 
 /// An error of any verb.
 #[derive(Debug, thiserror::Error)]
@@ -12,12 +12,28 @@ pub(crate) enum CliError {
     /// A study.
     #[error(transparent)]
     Study(#[from] StudyError),
+    /// A recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// Some of several recordings could not be used; each was named.
+    #[error("{failed} of {total} recordings could not be {done}")]
+    Some {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+        /// What was to be done with them.
+        done: &'static str,
+    },
     /// Nowhere to write to.
     #[error("the {what} has nowhere to write to")]
     NoOutput {
         /// What would be written.
         what: &'static str,
     },
+    /// Standard output took no more.
+    #[error("cannot write all results to standard output")]
+    Output(#[source] &'static std::io::Error),
 }
 
 impl CliError {
@@ -26,7 +42,10 @@ impl CliError {
         match self {
             Self::Offkey(error) => error.kind(),
             Self::Study(error) => error.kind(),
+            Self::Recipe(error) => error.kind(),
             Self::NoOutput { .. } => ErrorKind::Usage,
+            Self::Some { .. } => ErrorKind::Failed,
+            Self::Output(_) => ErrorKind::Failed,
         }
     }
 
@@ -35,7 +54,16 @@ impl CliError {
         match self {
             Self::Offkey(error) => error.hint(),
             Self::Study(error) => error.hint(),
+            Self::Recipe(error) => error.hint(),
+            Self::Some { .. } => None,
             Self::NoOutput { .. } => Some("name a folder with --out".to_owned()),
+            Self::Output(_) => io_hint(self).map(str::to_owned),
         }
+    }
+}
+
+impl From<StudyFileError> for CliError {
+    fn from(error: StudyFileError) -> Self {
+        Self::Study(error.into())
     }
 }

@@ -2,18 +2,20 @@
 //! on standard error.
 
 mod args;
-mod commands;
+mod command;
 mod error;
 mod monitor;
+mod output;
 mod progress;
 mod table;
+mod verbs;
 
 use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
 
 use clap::Parser;
 use offkey::ErrorKind;
 
-use crate::{args::Cli, error::CliError, progress::CANCELLED};
+use crate::{command::Cli, error::CliError, progress::CANCELLED};
 
 /// Wrong usage or configuration.
 const EXIT_USAGE: u8 = 2;
@@ -26,13 +28,26 @@ fn main() -> ExitCode {
     if let Err(error) = ctrlc::set_handler(on_interrupt) {
         tracing::warn!(%error, "cannot catch Ctrl-C");
     }
-    match commands::execute(cli) {
+    let code = match command::execute(cli) {
         Ok(code) => code,
         Err(error) => {
             print_error(&error);
             ExitCode::from(exit_code(&error))
         }
+    };
+    match output::failure() {
+        Some(source) => without_output(source, code),
+        None => code,
     }
+}
+
+/// The code of a command whose results did not all reach standard output: never that of success. A
+/// reader that went away needs no message.
+fn without_output(source: &'static std::io::Error, code: ExitCode) -> ExitCode {
+    if source.kind() != std::io::ErrorKind::BrokenPipe {
+        print_error(&CliError::Output(source));
+    }
+    if code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
 }
 
 /// The first Ctrl-C asks every stage to stop at a safe point; the second ends the process.

@@ -22,8 +22,8 @@ use offkey::{
 use serde::Serialize;
 
 use crate::{
-    args::{CheckArgs, InfoArgs, LearnArgs, SelftestArgs, UpdateArgs, WatchArgs},
-    commands::{print, print_json},
+    args::monitor::{CheckArgs, InfoArgs, LearnArgs, SelftestArgs, UpdateArgs, WatchArgs},
+    output::{print, print_json},
     progress::{Bars, CANCELLED},
     table,
 };

@@ -1,0 +1,18 @@
+//! `offkey completions`: a script that completes the command line in a shell.
+
+use clap::{Args, Command};
+use clap_complete::{Shell, generate};
+
+use crate::output::print;
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: Shell,
+}
+
+pub(crate) fn completions(args: &CompletionsArgs, mut command: Command) {
+    let mut script = Vec::new();
+    generate(args.shell, &mut command, "offkey", &mut script);
+    print(&String::from_utf8_lossy(&script));
+}

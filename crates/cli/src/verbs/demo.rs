@@ -1,0 +1,31 @@
+//! `offkey demo`: the whole tour on synthetic machines.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::shared::ExistingArgs;
+use crate::{error::CliError, output::print, progress::Bars, table};
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where to write the recordings and the run
+    #[arg(long, value_name = "DIR", default_value = "offkey-demo")]
+    pub(crate) out: PathBuf,
+    /// Seed of the recordings and the training
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) existing: ExistingArgs,
+}
+
+pub(crate) fn demo(args: &DemoArgs, bars: &Bars) -> Result<(), CliError> {
+    let report = offkey::demo(&args.out, args.seed, args.existing.into(), bars)?;
+    print(&table::run_metrics(&report.metrics));
+    print(&format!(
+        "\nrecordings: {}\neverything about the run: {}\n",
+        report.data.display(),
+        report.run.join("report.html").display()
+    ));
+    Ok(())
+}

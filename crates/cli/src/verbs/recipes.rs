@@ -1,0 +1,47 @@
+//! `offkey recipes`: the built-in recipes.
+
+use clap::Args;
+use offkey::{BUILT_IN, Recipe};
+
+use crate::{
+    error::CliError,
+    output::{print, print_json},
+    table,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipesArgs {
+    /// Print this recipe's TOML
+    pub(crate) name: Option<String>,
+    /// Print as JSON, every default spelled out
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn recipes(args: &RecipesArgs) -> Result<(), CliError> {
+    if let Some(name) = &args.name {
+        let recipe = Recipe::load(name, &[])?;
+        if args.json {
+            print_json(&recipe);
+        } else {
+            print(&recipe.to_toml());
+        }
+        return Ok(());
+    }
+    if args.json {
+        let recipes: Result<Vec<Recipe>, _> =
+            BUILT_IN.iter().map(|built_in| Recipe::load(built_in.name, &[])).collect();
+        print_json(&recipes?);
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    for built_in in BUILT_IN {
+        rows.push(vec![format!(
+            "{:<24}{}",
+            built_in.name,
+            Recipe::load(built_in.name, &[])?.description
+        )]);
+    }
+    print(&table::render(&["recipe                  what it is for"], &rows));
+    Ok(())
+}

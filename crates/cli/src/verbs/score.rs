@@ -1,0 +1,115 @@
+//! `offkey score`: the scores of a run, of single clips, or of anybody's embeddings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use offkey::{ClipScore, Detector, OffkeyError, Progress};
+
+use super::shared::print_metrics;
+use crate::{
+    error::CliError,
+    output::{print, print_json},
+    progress::Bars,
+    table,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// A run's folder; or clips, or folders of them, to score with --model
+    #[arg(value_name = "RUN|CLIP", required_unless_present = "embeddings")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Score single clips with this run's model
+    #[arg(long, value_name = "RUN")]
+    pub(crate) model: Option<PathBuf>,
+    /// The clips' machine, where the run knows several and the names do not say
+    #[arg(long, requires = "model")]
+    pub(crate) machine: Option<String>,
+    /// The clips' section, likewise
+    #[arg(long, requires = "model")]
+    pub(crate) section: Option<String>,
+    /// Score these vectors: float32 `.npy`, one row a clip
+    #[arg(long, value_name = "FILE.npy", requires = "table", conflicts_with_all = ["inputs", "model"])]
+    pub(crate) embeddings: Option<PathBuf>,
+    /// The clips of the vectors, as a manifest CSV in the same order
+    #[arg(long, value_name = "ROWS.csv", requires = "embeddings")]
+    pub(crate) table: Option<PathBuf>,
+    /// Backend: a name for its defaults, or a TOML file with a [backend] table
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) backend: Option<String>,
+    /// Where to write the scores
+    #[arg(long, value_name = "DIR", requires = "embeddings")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of the backend
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
+    if let (Some(embeddings), Some(rows)) = (&args.embeddings, &args.table) {
+        let backend = offkey::load_backend(args.backend.as_deref().unwrap_or("k-means"))?;
+        let metrics = offkey::score_embeddings(
+            embeddings,
+            rows,
+            &backend,
+            args.seed,
+            args.out.as_deref(),
+            bars,
+        )?;
+        print_metrics(&metrics, args.json);
+        if !args.json {
+            let last = args.out.as_ref().map_or_else(
+                || "the scores of the clips are written where --out names a folder".to_owned(),
+                |out| format!("scores, thresholds and decisions: {}", out.display()),
+            );
+            print(&format!("\n{last}\n"));
+        }
+        return Ok(());
+    }
+    let Some(model) = &args.model else {
+        return Ok(args.inputs.iter().try_for_each(|run| offkey::score(run, bars))?);
+    };
+    let detector = Detector::load(model)?;
+    let paths = offkey::recordings(&args.inputs)?;
+    let mut scores = Vec::new();
+    for path in &paths {
+        let (machine, section) = (args.machine.as_deref(), args.section.as_deref());
+        match detector.score(std::slice::from_ref(path), machine, section) {
+            // One clip that cannot be used keeps no other from its score.
+            Err(error @ (OffkeyError::Audio(_) | OffkeyError::UnknownSection { .. }))
+                if paths.len() > 1 =>
+            {
+                bars.warn(&error.to_string());
+            }
+            scored => scores.extend(scored?),
+        }
+    }
+    if args.json {
+        print_json(&scores);
+    } else {
+        print_clip_scores(&scores);
+    }
+    let failed = paths.len() - scores.len();
+    if failed > 0 {
+        return Err(CliError::Some { failed, total: paths.len(), done: "scored" });
+    }
+    Ok(())
+}
+
+fn print_clip_scores(scores: &[ClipScore]) {
+    let rows: Vec<Vec<String>> = scores
+        .iter()
+        .map(|clip| {
+            vec![
+                clip.path.display().to_string(),
+                format!("{} {}", clip.machine, clip.section),
+                format!("{:.4}", clip.score),
+                format!("{:.4}", clip.threshold),
+                if clip.decision { "anomalous" } else { "normal" }.to_owned(),
+            ]
+        })
+        .collect();
+    print(&table::render(&["clip", "compared with", "score", "threshold", "decision"], &rows));
+}
