@@ -10,9 +10,10 @@ use std::{
 };
 
 use offkey::{
-    ChannelRule, Compute, OffkeyError, Recipe,
+    ChannelRule, Compute, OffkeyError, Progress, Recipe, Stage,
+    learn::LearnRequest,
     monitor::{
-        ClipVerdict, EventRule, FalseAlarmRate, LearnRequest, Monitor, Verdict, WindowRow,
+        ClipVerdict, EventRule, FalseAlarmRate, Monitor, MonitorError, Verdict, WindowRow,
         WindowVerdict,
         watch::{
             self, Event, KeepRule, PcmFormat, SampleKind, WatchObserver, WatchRequest, WatchSource,
@@ -39,8 +40,8 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
     }
     offkey::monitor::make_room_for(&args.output)?;
     let stem = args.output.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let false_alarms =
-        args.false_alarms.as_deref().map(str::parse::<FalseAlarmRate>).transpose()?;
+    let false_alarms = args.false_alarms.as_deref().map(str::parse::<FalseAlarmRate>);
+    let false_alarms = false_alarms.transpose().map_err(MonitorError::Rate)?;
     let request = LearnRequest {
         data: args.data.clone(),
         name: args.name.clone().or(stem).unwrap_or_else(|| "machine".to_owned()),
@@ -50,7 +51,7 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
         seed: args.seed,
         compute: Compute::default(),
     };
-    let (monitor, report) = offkey::monitor::learn(&request, bars)?;
+    let (monitor, report) = offkey::learn::learn(&request, bars)?;
     monitor.save(&args.output)?;
     let others = if report.held_out_whole {
         format!("{} windows of {} others", report.calibration.0, report.calibration.1)
@@ -293,7 +294,7 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), OffkeyError> {
         "{}, learned by offkey {} with recipe `{}`, seed {}\nhears: windows of {:.1} s, one every {} s, at {} Hz; recordings of {}; {channel}\n",
         card.name,
         card.version,
-        card.recipe.name,
+        card.recipe_name(),
         card.seed,
         card.windows.seconds(card.windows.samples as u64),
         card.promise.every_s,
@@ -325,7 +326,7 @@ pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), OffkeyErr
     let monitor = Monitor::load(&args.model, Compute::default())?;
     let recordings =
         if args.data.is_empty() { Vec::new() } else { offkey::recordings(&args.data)? };
-    let test = monitor.self_test(&recordings, bars)?;
+    let test = offkey::learn::self_test(&monitor, &recordings, bars)?;
     if args.json {
         print_json(&test);
         return Ok(());
@@ -337,7 +338,7 @@ pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), OffkeyErr
         .faults
         .iter()
         .map(|curve| {
-            let mut row = vec![curve.fault.name().to_owned()];
+            let mut row = vec![curve.fault.clone()];
             let shares = curve.detected.iter().zip(&curve.cannot_tell);
             row.extend(shares.map(|(&alarm, &untold)| noticed(alarm, untold)));
             row.push(curve.found_from_db.map_or_else(|| "-".to_owned(), |db| format!("{db} dB")));
@@ -380,7 +381,9 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<(), OffkeyError> 
         }
         monitor
     } else {
-        let monitor = monitor.update(&offkey::recordings(&args.normal)?, args.force, bars)?;
+        let step = offkey::steps(bars, Stage::Embed, "windows");
+        let monitor = monitor.update(&offkey::recordings(&args.normal)?, args.force, &step)?;
+        bars.end();
         if let Some(entry) = monitor.card().journal.last() {
             print(&format!(
                 "took in {} windows of {} recordings\n",

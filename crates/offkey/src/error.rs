@@ -12,8 +12,6 @@ use offkey_embed::TrainError;
 use offkey_report::rise::RiseError;
 use offkey_synth::SynthError;
 
-use crate::monitor::ModelFileError;
-
 /// An error of the facade: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -224,65 +222,9 @@ pub enum OffkeyError {
         /// Where.
         searched: String,
     },
-    /// A false-alarm rate cannot be understood.
+    /// A monitor cannot do what it was asked.
     #[error(transparent)]
-    Rate(#[from] crate::monitor::RateError),
-    /// A model file cannot be used.
-    #[error(transparent)]
-    ModelFile(#[from] ModelFileError),
-    /// A byte stream cannot be heard.
-    #[error(transparent)]
-    Stream(crate::monitor::watch::StreamError),
-    /// A byte stream of a rate the model has not learned.
-    #[error("the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings")]
-    StreamRate {
-        /// Rate of the stream.
-        found: u32,
-        /// Rates of the normal recordings.
-        expected: Vec<u32>,
-    },
-    /// The record of another source.
-    #[error("`{}` records where `{found}` stands, expected `{expected}`", path.display())]
-    OtherSource {
-        /// The record.
-        path: PathBuf,
-        /// The source it is about.
-        found: String,
-        /// The source being watched.
-        expected: String,
-    },
-    /// A microphone that cannot be heard.
-    #[error("cannot open the microphone `{name}`: {problem}")]
-    Microphone {
-        /// Its name, or `default`.
-        name: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The log took no more.
-    #[error("{events} events could not be written to `{}`", path.display())]
-    EventsNotWritten {
-        /// The log.
-        path: PathBuf,
-        /// How many.
-        events: usize,
-    },
-    /// Sound kept where recordings are listened for would be heard again.
-    #[error("cannot keep sound in `{}`, the folder being watched", path.display())]
-    KeptInSource {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A recording of a rate the model has not learned.
-    #[error("`{}` has {found} Hz, expected one of {expected:?} Hz as the normal recordings", path.display())]
-    RecordingRate {
-        /// The recording.
-        path: PathBuf,
-        /// Its rate.
-        found: u32,
-        /// Rates of the normal recordings.
-        expected: Vec<u32>,
-    },
+    Monitor(#[from] offkey_monitor::MonitorError),
     /// Too little to learn from.
     #[error(
         "found {found} usable windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5{}",
@@ -296,24 +238,6 @@ pub enum OffkeyError {
         /// Recordings left out, each with the reason.
         left_out: Vec<(PathBuf, String)>,
     },
-    /// No recording as long as the model needs.
-    #[error("none of {recordings} recordings lasts the {needed_s:.1} s that the model needs")]
-    AllTooShort {
-        /// Recordings looked at.
-        recordings: usize,
-        /// Length of a window.
-        needed_s: f64,
-    },
-    /// A recording shorter than the model needs.
-    #[error("`{}` lasts {length_s:.1} s, and the model needs {needed_s:.1} s", path.display())]
-    TooShort {
-        /// The recording.
-        path: PathBuf,
-        /// How long it is.
-        length_s: f64,
-        /// Length of a window.
-        needed_s: f64,
-    },
     /// A model file would be overwritten.
     #[error("`{}` exists already", path.display())]
     ModelExists {
@@ -325,12 +249,6 @@ pub enum OffkeyError {
     NotANetwork {
         /// The recipe.
         recipe: String,
-    },
-    /// Recordings called normal that look like a fault.
-    #[error("what looks like a fault or cannot be judged is not taken in{}", listed(": ", refused))]
-    LooksFaulty {
-        /// The recordings, each with the reason.
-        refused: Vec<(PathBuf, String)>,
     },
     /// A clip's machine and section are not among the model's.
     #[error("`{}` is of {asked}, and the model knows {known}", path.display())]
@@ -382,6 +300,7 @@ impl OffkeyError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::Monitor(error) => error.kind(),
             other if other.is_usage() => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }
@@ -392,14 +311,11 @@ impl OffkeyError {
         matches!(
             self,
             Self::Recipe(_)
-                | Self::Rate(_)
                 | Self::Backend { .. }
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
                 | Self::ModelExists { .. }
                 | Self::OutputExists { .. }
-                | Self::OtherSource { .. }
-                | Self::KeptInSource { .. }
                 | Self::NotARun { .. }
                 | Self::SeveralSeeds { .. }
                 | Self::Synth(SynthError::Strangers { .. })

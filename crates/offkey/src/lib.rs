@@ -11,8 +11,8 @@ mod error;
 mod explain;
 pub mod files;
 mod inspect;
+pub mod learn;
 mod manifest;
-pub mod monitor;
 mod noise;
 mod outside;
 mod planted;
@@ -36,7 +36,7 @@ pub use manifest::Manifest;
 pub use noise::{NoiseConfig, NoiseKind, NoisyClips};
 pub use outside::{evaluate_scores, load_backend, score_embeddings};
 pub use planted::{PlantReport, PlantRequest, plant_faults};
-pub use progress::{Progress, Silent, Stage};
+pub use progress::{Progress, Silent, Stage, steps};
 pub use recipe::{
     AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe,
     RecipeError, StatisticsModel,
@@ -51,6 +51,8 @@ pub use stage::{AgainstColumn, CompactnessRow, SectionKey, SectionThreshold, sco
 pub use threads::set_threads;
 pub use trial::Trial;
 pub use wave_cache::WaveCache;
+
+pub use offkey_monitor as monitor;
 
 pub use offkey_core::{Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year, io_hint};
 pub use offkey_embed::{Compute, DeviceKind, Kernels, TrainLength};

@@ -71,3 +71,19 @@ impl Progress for Silent {
         false
     }
 }
+
+/// Passes on the steps of a call that knows no stages, as `hear` of a monitor. The caller says when it is over.
+pub fn steps<'a>(
+    progress: &'a dyn Progress,
+    stage: Stage,
+    unit: &'a str,
+) -> impl Fn(usize, usize) -> bool + 'a {
+    let begun = std::cell::Cell::new(0);
+    move |done, total| {
+        if begun.replace(total) != total {
+            progress.begin(stage, total as u64, unit);
+        }
+        progress.advance(done as u64, "");
+        !progress.cancelled()
+    }
+}

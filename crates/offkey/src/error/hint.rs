@@ -5,7 +5,6 @@ use offkey_embed::{TrainError, loss::LossError};
 use offkey_synth::SynthError;
 
 use super::OffkeyError;
-use crate::monitor::ModelFileError;
 
 impl OffkeyError {
     /// What the reader can do about it, where there is something.
@@ -62,31 +61,9 @@ impl OffkeyError {
             Self::NothingToMask => {
                 "explain clips with a run of a recipe that trains a network with an `stft` branch, as `default`"
             }
-            Self::LooksFaulty { .. } => {
-                "listen to them; if they are normal all the same, say --force"
-            }
-            Self::TooFewWindows { .. } | Self::AllTooShort { .. } | Self::TooShort { .. } => {
-                "record longer, or more often"
-            }
-            Self::OtherSource { .. } => "name another file with --state, or remove this one",
-            Self::ModelFile(ModelFileError::TooNew { .. }) => {
-                "use a newer offkey, or learn the model again with this one"
-            }
-            Self::ModelFile(ModelFileError::Damaged { .. } | ModelFileError::Checksum { .. }) => {
-                "copy it again from where it came, or learn it again"
-            }
-            Self::Microphone { .. } if cfg!(feature = "microphone") => {
-                "name one as `microphone:NAME`, recorded at a rate of the normal recordings"
-            }
-            Self::Microphone { .. } => {
-                "build with `--features microphone`, or pipe a recorder into it: arecord -f S16_LE -r 16000 | offkey watch -"
-            }
-            Self::EventsNotWritten { .. } => {
-                "free some space and watch again: the position was not recorded past them"
-            }
-            Self::KeptInSource { .. } => "name another folder with --keep",
-            Self::StreamRate { .. } | Self::RecordingRate { .. } => {
-                "record alike, or learn again from recordings of both rates"
+            Self::TooFewWindows { .. } => "record longer, or more often",
+            Self::Monitor(error) if error.hint().is_some() => {
+                return error.hint().map(str::to_owned);
             }
             Self::UnknownSection { .. } => "name one with --machine and --section",
             _ => io_hint(self)?,

@@ -11,12 +11,9 @@ use std::{
 
 use offkey_core::{AuxiliaryTask, Clip, Dataset, Seed, Split};
 use offkey_embed::Labels;
+use offkey_monitor::{WindowRef, WindowRow, WindowRule, WindowSource};
 use offkey_synth::SynthConfig;
 
-use super::{
-    model::WindowRow,
-    windows::{WindowRef, WindowRule, WindowSource},
-};
 use crate::{OffkeyError, Progress, conditions::conditions, demo::synthesize};
 
 /// Classes and the windows they belong to.

@@ -99,7 +99,7 @@ impl Windower {
 ///
 /// # Errors
 /// [`AudioError`] when the recording cannot be used, or the error of `on_window`.
-pub(crate) fn each_window<E: From<AudioError>>(
+pub fn each_window<E: From<AudioError>>(
     path: &Path,
     rule: WindowRule,
     mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
@@ -116,14 +116,19 @@ pub(crate) fn each_window<E: From<AudioError>>(
 
 /// Windows as training clips.
 #[derive(Debug)]
-pub(crate) struct WindowSource {
-    pub(crate) rule: WindowRule,
-    pub(crate) windows: Vec<WindowRef>,
+pub struct WindowSource {
+    /// How recordings become windows.
+    pub rule: WindowRule,
+    /// The windows.
+    pub windows: Vec<WindowRef>,
 }
 
 impl WindowSource {
     /// One window's samples.
-    pub(crate) fn samples(&self, index: usize) -> Result<Vec<f32>, AudioError> {
+    ///
+    /// # Errors
+    /// [`AudioError`] when its recording cannot be read.
+    pub fn samples(&self, index: usize) -> Result<Vec<f32>, AudioError> {
         let WindowRef { path, start } = &self.windows[index];
         let range = *start..*start + self.rule.samples as u64;
         Ok(decode_range(path, &self.rule.decode_config(), range)?.samples)

@@ -7,8 +7,10 @@ use std::{
     time::SystemTime,
 };
 
+use offkey_core::write_whole;
+
 use super::KeepRule;
-use crate::{OffkeyError, files};
+use crate::MonitorError;
 
 /// Begins the name of every clip kept; no other file of the folder is ever removed.
 const PREFIX: &str = "event_";
@@ -43,12 +45,12 @@ pub(super) fn keep(
     name: &str,
     samples: &[f32],
     rate_hz: u32,
-) -> Result<PathBuf, OffkeyError> {
-    fs::create_dir_all(&rule.folder).map_err(OffkeyError::io(&rule.folder))?;
+) -> Result<PathBuf, MonitorError> {
+    fs::create_dir_all(&rule.folder).map_err(MonitorError::io(&rule.folder))?;
     let wav = offkey_signal::encode_wav(samples, rate_hz);
-    make_room(rule, wav.len() as u64).map_err(OffkeyError::io(&rule.folder))?;
+    make_room(rule, wav.len() as u64).map_err(MonitorError::io(&rule.folder))?;
     let path = rule.folder.join(format!("{PREFIX}{name}.wav"));
-    files::write_atomically(&path, &wav)?;
+    write_whole(&path, &wav).map_err(MonitorError::io(&path))?;
     Ok(path)
 }
 

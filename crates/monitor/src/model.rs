@@ -8,7 +8,7 @@ use std::{
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::Seed;
 use offkey_embed::Encoder;
-use offkey_score::{Backend, References};
+use offkey_score::{Backend, BackendConfig, References};
 use offkey_signal::{AudioInfo, probe};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ use super::{
     verdict::{ClipVerdict, Verdict},
     windows::{WindowRef, WindowRule, each_window},
 };
-use crate::{OffkeyError, Recipe};
+use crate::MonitorError;
 
 /// What a model file says besides its arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ pub struct MonitorCard {
     pub version: String,
     /// Seed of the training.
     pub seed: u64,
-    /// The recipe, resolved.
-    pub recipe: Recipe,
+    /// The recipe, resolved; only its name and its backend are looked at.
+    pub recipe: serde_json::Value,
     /// How recordings become windows.
     pub windows: WindowRule,
     /// Sampling rates of the normal recordings; others cannot be judged.
@@ -100,12 +100,12 @@ pub struct MonitorArrays {
 
 /// A loaded model file, ready to judge.
 pub struct Monitor {
-    pub(super) card: MonitorCard,
-    pub(super) arrays: MonitorArrays,
-    pub(super) encoder: Encoder,
+    pub(crate) card: MonitorCard,
+    pub(crate) arrays: MonitorArrays,
+    pub(crate) encoder: Encoder,
     backend: Backend,
-    pub(super) spectra: Spectra,
-    pub(super) calibration: Vec<Distances>,
+    pub(crate) spectra: Spectra,
+    pub(crate) calibration: Vec<Distances>,
 }
 
 /// What is said of one window.
@@ -123,30 +123,39 @@ pub struct WindowVerdict {
     pub reason: String,
 }
 
+impl MonitorCard {
+    /// Name of the recipe it was learned by.
+    pub fn recipe_name(&self) -> &str {
+        self.recipe.get("name").and_then(serde_json::Value::as_str).unwrap_or("unnamed")
+    }
+
+    fn backend(&self) -> Result<BackendConfig, MonitorError> {
+        let backend = self.recipe.get("backend").cloned().unwrap_or_default();
+        serde_json::from_value(backend).map_err(MonitorError::json(Path::new("backend")))
+    }
+}
+
 impl Monitor {
     /// Fits the backend and the calibration to the arrays.
     ///
     /// # Errors
-    /// [`OffkeyError::Score`] when the arrays cannot serve as references.
+    /// [`MonitorError::Score`] when the arrays cannot serve as references.
     pub fn new(
         card: MonitorCard,
         arrays: MonitorArrays,
         encoder: Encoder,
-    ) -> Result<Self, OffkeyError> {
-        let failed = |source| OffkeyError::Score {
-            machine: card.name.clone(),
-            section: "all".to_owned(),
-            source,
-        };
+    ) -> Result<Self, MonitorError> {
+        let failed = |source| MonitorError::Score { name: card.name.clone(), source };
+        let backend = card.backend()?;
         let groups: Vec<String> = card.references.iter().map(|row| row.group.clone()).collect();
         let domains = vec![None; groups.len()];
         let seed = Seed::new(card.seed).child("monitor");
         let references =
             References::new(arrays.references.view(), &domains, &groups, seed).map_err(failed)?;
-        let backend = card.recipe.backend.fit(&references).map_err(failed)?;
+        let fitted = backend.fit(&references).map_err(failed)?;
         let names: Vec<&str> = groups.iter().map(String::as_str).collect();
         let spectra = Spectra::new(&arrays.reference_spectra, &names);
-        let scores = backend.score(arrays.calibration.view()).map_err(failed)?;
+        let scores = fitted.score(arrays.calibration.view()).map_err(failed)?;
         let rows = scores.into_iter().zip(arrays.calibration_spectra.rows());
         let mut calibration: Vec<Distances> = rows
             .map(|(network, row)| Distances { network, spectrum: spectra.distance(row) })
@@ -154,13 +163,13 @@ impl Monitor {
         if card.references.iter().any(|row| row.entry > 0) {
             // Windows a person added are references and calibration at once: each is scored
             // against the references of other recordings.
-            let held_out = card.recipe.backend.held_out_scores(&references).map_err(failed)?;
+            let held_out = backend.held_out_scores(&references).map_err(failed)?;
             let held_out = held_out.into_iter().zip(spectra.held_out_distances());
             let added = card.references.iter().zip(held_out).filter(|(row, _)| row.entry > 0);
             calibration
                 .extend(added.map(|(_, (network, spectrum))| Distances { network, spectrum }));
         }
-        Ok(Self { card, arrays, encoder, backend, spectra, calibration })
+        Ok(Self { card, arrays, encoder, backend: fitted, spectra, calibration })
     }
 
     /// What the model file says of itself.
@@ -174,7 +183,7 @@ impl Monitor {
     }
 
     /// Score of the calibration window that lies farthest among the others.
-    pub(super) fn farthest_calibration_score(&self) -> f64 {
+    pub(crate) fn farthest_calibration_score(&self) -> f64 {
         let scores = self.calibration.iter().map(|&window| place(&self.calibration, window).score);
         scores.fold(f64::NEG_INFINITY, f64::max)
     }
@@ -182,14 +191,14 @@ impl Monitor {
     /// Judges one window of the model's length.
     ///
     /// # Errors
-    /// [`OffkeyError`] when the network refuses the window.
-    pub fn judge(&self, start: u64, window: &[f32]) -> Result<WindowVerdict, OffkeyError> {
-        let spectrum = spectrum(self.card.windows.rate_hz, window).map_err(OffkeyError::embed)?;
+    /// [`MonitorError`] when the network refuses the window.
+    pub fn judge(&self, start: u64, window: &[f32]) -> Result<WindowVerdict, MonitorError> {
+        let spectrum = spectrum(self.card.windows.rate_hz, window).map_err(MonitorError::embed)?;
         if let Some(reason) = self.card.profile.cannot_tell(window, &spectrum) {
             let verdict = Verdict::CannotTell;
             return Ok(WindowVerdict { start, score: None, p_value: None, verdict, reason });
         }
-        let embedding = self.encoder.embed(&[window.to_vec()]).map_err(OffkeyError::embed)?;
+        let embedding = self.encoder.embed(&[window.to_vec()]).map_err(MonitorError::embed)?;
         let network =
             self.backend.score(embedding.view()).map_err(|source| self.failed(source))?[0];
         let distances = Distances { network, spectrum: self.spectra.distance((&spectrum).into()) };
@@ -205,12 +214,12 @@ impl Monitor {
     /// A recording that cannot be judged is an answer, not an error.
     ///
     /// # Errors
-    /// [`OffkeyError`] when the network refuses a window.
+    /// [`MonitorError`] when the network refuses a window.
     pub fn check(
         &self,
         path: &Path,
         on_window: &mut dyn FnMut(&WindowVerdict),
-    ) -> Result<ClipVerdict, OffkeyError> {
+    ) -> Result<ClipVerdict, MonitorError> {
         let cannot_tell = |reason: String| ClipVerdict {
             path: path.to_owned(),
             score: None,
@@ -242,11 +251,11 @@ impl Monitor {
             if worst.as_ref().is_none_or(|worst| key(&next) > key(worst)) {
                 worst = Some(next);
             }
-            Ok::<(), OffkeyError>(())
+            Ok::<(), MonitorError>(())
         });
         match heard {
             Ok(()) => {}
-            Err(OffkeyError::Audio(error)) => return Ok(cannot_tell(error.to_string())),
+            Err(MonitorError::Audio(error)) => return Ok(cannot_tell(error.to_string())),
             Err(error) => return Err(error),
         }
         let Some(worst) = worst else {
@@ -266,22 +275,22 @@ impl Monitor {
     }
 
     /// What a recording is, where it was recorded at a rate the model knows.
-    pub(super) fn probe_alike(&self, path: &Path) -> Result<AudioInfo, OffkeyError> {
+    pub(crate) fn probe_alike(&self, path: &Path) -> Result<AudioInfo, MonitorError> {
         let info = probe(path)?;
         if self.card.rates_hz.contains(&info.rate_hz) {
             return Ok(info);
         }
         let (path, expected) = (path.to_owned(), self.card.rates_hz.clone());
-        Err(OffkeyError::RecordingRate { path, found: info.rate_hz, expected })
+        Err(MonitorError::RecordingRate { path, found: info.rate_hz, expected })
     }
 
-    pub(super) fn all_too_short(&self, recordings: &[PathBuf]) -> OffkeyError {
+    pub(crate) fn all_too_short(&self, recordings: &[PathBuf]) -> MonitorError {
         let needed_s = self.card.windows.seconds(self.card.windows.samples as u64);
-        OffkeyError::AllTooShort { recordings: recordings.len(), needed_s }
+        MonitorError::AllTooShort { recordings: recordings.len(), needed_s }
     }
 
-    fn failed(&self, source: offkey_score::ScoreError) -> OffkeyError {
-        OffkeyError::Score { machine: self.card.name.clone(), section: "all".to_owned(), source }
+    fn failed(&self, source: offkey_score::ScoreError) -> MonitorError {
+        MonitorError::Score { name: self.card.name.clone(), source }
     }
 
     fn reason(
@@ -320,11 +329,11 @@ impl Monitor {
     }
 
     /// The same model with further references, or with those of one journal entry taken out.
-    pub(super) fn with_references(
+    pub(crate) fn with_references(
         self,
         added: Option<(Heard, Vec<WindowRow>)>,
         removed_entry: Option<u32>,
-    ) -> Result<Self, OffkeyError> {
+    ) -> Result<Self, MonitorError> {
         let Self { mut card, mut arrays, encoder, .. } = self;
         let keep: Vec<usize> = (0..card.references.len())
             .filter(|&row| Some(card.references[row].entry) != removed_entry)

@@ -4,12 +4,21 @@
 use std::path::PathBuf;
 
 use offkey_core::Seed;
-use offkey_signal::Waveform;
-use offkey_synth::plant::{PlantedFault, plant};
 use serde::Serialize;
 
 use super::{model::Monitor, verdict::Verdict, windows::each_window};
-use crate::{OffkeyError, Progress, Stage};
+use crate::{MonitorError, Step};
+
+/// Plants a fault into a window at a rate in hertz, at a level in decibels relative to the window.
+pub type Plant<'a> = &'a dyn Fn(&mut Vec<f32>, u32, f64, Seed);
+
+/// A kind of fault that can be planted into a window.
+pub struct PlantedFault<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Plants it.
+    pub plant: Plant<'a>,
+}
 
 /// Detection of each kind of fault at each level.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,7 +38,7 @@ pub struct SelfTest {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultCurve {
     /// The kind.
-    pub fault: PlantedFault,
+    pub fault: String,
     /// Share of windows that alarm, at each level.
     pub detected: Vec<f64>,
     /// Share of windows of which nothing can be told, at each level, as where the fault clips: noticed
@@ -50,42 +59,41 @@ impl Monitor {
     /// model keeps, or those of `recordings` where there are any.
     ///
     /// # Errors
-    /// [`OffkeyError::Audio`] when a recording cannot be read, [`OffkeyError::RecordingRate`] for one of
-    /// another rate, [`OffkeyError::AllTooShort`] when there is no window, [`OffkeyError::Cancelled`] when the caller asks to stop.
+    /// [`MonitorError::Audio`] when a recording cannot be read, [`MonitorError::RecordingRate`] for one of
+    /// another rate, [`MonitorError::AllTooShort`] when there is no window, [`MonitorError::Cancelled`] when the caller asks to stop.
     pub fn self_test(
         &self,
         recordings: &[PathBuf],
-        progress: &dyn Progress,
-    ) -> Result<SelfTest, OffkeyError> {
+        planted: &[PlantedFault<'_>],
+        step: Step<'_>,
+    ) -> Result<SelfTest, MonitorError> {
         let windows = self.normal_windows(recordings)?;
         if windows.is_empty() {
             return Err(self.all_too_short(recordings));
         }
         let false_alarms =
             if recordings.is_empty() { None } else { Some(self.noticed(&windows)?.0) };
-        let total = PlantedFault::ALL.len() * LEVELS_DB.len();
-        progress.begin(Stage::Score, total as u64, "levels");
+        let total = planted.len() * LEVELS_DB.len();
         let mut faults = Vec::new();
-        for (index, fault) in PlantedFault::ALL.into_iter().enumerate() {
+        for (index, fault) in planted.iter().enumerate() {
             let mut curve = Vec::new();
             for (level_index, level_db) in LEVELS_DB.into_iter().enumerate() {
                 curve.push(self.noticed(&self.with_fault(&windows, fault, level_db))?);
-                progress.advance((index * LEVELS_DB.len() + level_index + 1) as u64, "");
-                if progress.cancelled() {
-                    return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+                if !step(index * LEVELS_DB.len() + level_index + 1, total) {
+                    return Err(MonitorError::Cancelled);
                 }
             }
             let noticed: Vec<f64> = curve.iter().map(|(alarm, untold)| alarm + untold).collect();
             let (detected, cannot_tell) = curve.into_iter().unzip();
             let found_from_db = found_from(&noticed);
+            let fault = fault.name.to_owned();
             faults.push(FaultCurve { fault, detected, cannot_tell, found_from_db });
         }
-        progress.end();
         Ok(SelfTest { windows: windows.len(), false_alarms, levels_db: LEVELS_DB.to_vec(), faults })
     }
 
     /// Share of windows that alarm, and of those of which nothing can be told.
-    fn noticed(&self, windows: &[Vec<f32>]) -> Result<(f64, f64), OffkeyError> {
+    fn noticed(&self, windows: &[Vec<f32>]) -> Result<(f64, f64), MonitorError> {
         let (mut alarms, mut untold) = (0, 0);
         for window in windows {
             match self.judge(0, window)?.verdict {
@@ -98,7 +106,7 @@ impl Monitor {
         Ok((share(alarms), share(untold)))
     }
 
-    fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, OffkeyError> {
+    fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, MonitorError> {
         if recordings.is_empty() {
             return Ok(self.arrays.sounds.rows().into_iter().map(|row| row.to_vec()).collect());
         }
@@ -107,7 +115,7 @@ impl Monitor {
             self.probe_alike(path)?;
             each_window(path, self.card.windows, |_, window| {
                 windows.push(window.to_vec());
-                Ok::<(), OffkeyError>(())
+                Ok::<(), MonitorError>(())
             })?;
         }
         Ok(windows)
@@ -116,18 +124,18 @@ impl Monitor {
     fn with_fault(
         &self,
         windows: &[Vec<f32>],
-        fault: PlantedFault,
+        fault: &PlantedFault<'_>,
         level_db: f64,
     ) -> Vec<Vec<f32>> {
         let rate_hz = self.card.windows.rate_hz;
-        let seed = Seed::new(self.card.seed).child("self-test").child(fault.name());
+        let seed = Seed::new(self.card.seed).child("self-test").child(fault.name);
         windows
             .iter()
             .enumerate()
             .map(|(index, window)| {
-                let mut wave = Waveform { samples: window.clone(), rate_hz };
-                plant(&mut wave, fault, level_db, seed.child(index));
-                wave.samples
+                let mut window = window.clone();
+                (fault.plant)(&mut window, rate_hz, level_db, seed.child(index));
+                window
             })
             .collect()
     }

@@ -11,15 +11,7 @@ use super::{
     clips::{PreRoll, keep},
     journal::{Event, EventKind, EventLog, Position},
 };
-use crate::{
-    OffkeyError,
-    monitor::{
-        events::Change,
-        model::{Monitor, WindowVerdict},
-        verdict::Verdict,
-        windows::Windower,
-    },
-};
+use crate::{Change, Monitor, MonitorError, Verdict, WindowVerdict, Windower};
 
 /// Windows between two records of where the source stands.
 const WINDOWS_PER_RECORD: u64 = 8;
@@ -45,7 +37,7 @@ impl<'a> Watcher<'a> {
     pub(super) fn new(
         monitor: &'a Monitor,
         request: &'a WatchRequest,
-    ) -> Result<Self, OffkeyError> {
+    ) -> Result<Self, MonitorError> {
         let recorded = match &request.state {
             Some(path) => Position::read(path)?,
             None => None,
@@ -53,7 +45,7 @@ impl<'a> Watcher<'a> {
         if let (Some(path), Some(position)) = (&request.state, &recorded)
             && position.source != request.name
         {
-            return Err(OffkeyError::OtherSource {
+            return Err(MonitorError::OtherSource {
                 path: path.clone(),
                 found: position.source.clone(),
                 expected: request.name.clone(),
@@ -89,12 +81,12 @@ impl<'a> Watcher<'a> {
         samples: &[f32],
         origin: &Origin<'_>,
         observer: &mut dyn WatchObserver,
-    ) -> Result<(), OffkeyError> {
+    ) -> Result<(), MonitorError> {
         self.pre_roll.push(samples);
         let mut judged = Vec::new();
         windower.push(samples, |start, window| {
             judged.push(self.monitor.judge(start, window)?);
-            Ok::<(), OffkeyError>(())
+            Ok::<(), MonitorError>(())
         })?;
         let hop = self.monitor.card().windows.hop as u64;
         for verdict in judged {
@@ -242,11 +234,14 @@ impl<'a> Watcher<'a> {
     }
 
     /// Records where the source stands at the end; the number of events begun.
-    pub(super) fn finish(mut self, observer: &mut dyn WatchObserver) -> Result<usize, OffkeyError> {
+    pub(super) fn finish(
+        mut self,
+        observer: &mut dyn WatchObserver,
+    ) -> Result<usize, MonitorError> {
         self.record(observer);
         match (&self.request.log, self.log.pending()) {
             (Some(path), events @ 1..) => {
-                Err(OffkeyError::EventsNotWritten { path: path.clone(), events })
+                Err(MonitorError::EventsNotWritten { path: path.clone(), events })
             }
             _ => Ok(self.begun),
         }

@@ -17,7 +17,7 @@ use cpal::{
 };
 
 use super::pcm::{PcmFormat, SampleKind};
-use crate::OffkeyError;
+use crate::MonitorError;
 
 /// Blocks that may wait to be heard, some ten milliseconds each.
 const MOST_WAITING: usize = 2000;
@@ -44,12 +44,12 @@ pub(super) struct Microphone {
 /// Opens the microphone of that name, or the system's default one, at one of the rates.
 ///
 /// # Errors
-/// [`OffkeyError::Microphone`] when there is none, or it knows none of the rates.
+/// [`MonitorError::Microphone`] when there is none, or it knows none of the rates.
 pub(super) fn open(
     name: Option<&str>,
     rates_hz: &[u32],
-) -> Result<(Microphone, PcmFormat), OffkeyError> {
-    let failed = |problem: String| OffkeyError::Microphone {
+) -> Result<(Microphone, PcmFormat), MonitorError> {
+    let failed = |problem: String| MonitorError::Microphone {
         name: name.unwrap_or("default").to_owned(),
         problem,
     };

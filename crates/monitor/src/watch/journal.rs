@@ -2,15 +2,15 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
+use offkey_core::write_whole;
 use serde::{Deserialize, Serialize};
 
-use super::super::events::{EventRule, EventState};
-use crate::{OffkeyError, files};
+use crate::{EventRule, EventState, MonitorError};
 
 /// One line of the event log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,17 +103,17 @@ impl EventLog {
     /// Opens a log; reads which events its end already has.
     ///
     /// # Errors
-    /// [`OffkeyError::Io`] when an existing log cannot be read.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, OffkeyError> {
+    /// [`MonitorError::Io`] when an existing log cannot be read.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, MonitorError> {
         let mut told = VecDeque::new();
         // Only a regular file has an end to look at.
         if let Some(path) = path.filter(|path| path.is_file()) {
-            let mut file = File::open(path).map_err(OffkeyError::io(path))?;
-            let length = file.metadata().map_err(OffkeyError::io(path))?.len();
+            let mut file = File::open(path).map_err(MonitorError::io(path))?;
+            let length = file.metadata().map_err(MonitorError::io(path))?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))
-                .map_err(OffkeyError::io(path))?;
+                .map_err(MonitorError::io(path))?;
             let mut tail = Vec::new();
-            file.read_to_end(&mut tail).map_err(OffkeyError::io(path))?;
+            file.read_to_end(&mut tail).map_err(MonitorError::io(path))?;
             let tail = String::from_utf8_lossy(&tail);
             told.extend(
                 tail.lines().filter_map(|l| Some(serde_json::from_str::<Event>(l).ok()?.id)),
@@ -124,7 +124,7 @@ impl EventLog {
 
     /// Takes an event; false when it was told before. What cannot be written now is kept, and the
     /// cause returned.
-    pub(crate) fn tell(&mut self, event: &Event) -> (bool, Result<(), OffkeyError>) {
+    pub(crate) fn tell(&mut self, event: &Event) -> (bool, Result<(), MonitorError>) {
         if self.told.contains(&event.id) {
             return (false, Ok(()));
         }
@@ -142,8 +142,8 @@ impl EventLog {
     /// Writes what is pending, down to the disk.
     ///
     /// # Errors
-    /// [`OffkeyError::Io`]; the events stay pending, and the log ends with a whole line.
-    pub(crate) fn flush(&mut self) -> Result<(), OffkeyError> {
+    /// [`MonitorError::Io`]; the events stay pending, and the log ends with a whole line.
+    pub(crate) fn flush(&mut self) -> Result<(), MonitorError> {
         let Some(path) = &self.path else {
             self.pending.clear();
             return Ok(());
@@ -153,10 +153,10 @@ impl EventLog {
         }
         let mut lines = String::new();
         for event in &self.pending {
-            lines += &serde_json::to_string(event).map_err(OffkeyError::json(path))?;
+            lines += &serde_json::to_string(event).map_err(MonitorError::json(path))?;
             lines.push('\n');
         }
-        append(path, &lines).map_err(OffkeyError::io(path))?;
+        append(path, &lines).map_err(MonitorError::io(path))?;
         self.pending.clear();
         Ok(())
     }
@@ -207,17 +207,23 @@ impl Position {
     /// Reads where a source stood; `None` where there is no record.
     ///
     /// # Errors
-    /// [`OffkeyError`] when the record cannot be read.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>, OffkeyError> {
-        if path.is_file() { files::read_json(path).map(Some) } else { Ok(None) }
+    /// [`MonitorError`] when the record cannot be read.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, MonitorError> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = fs::read(path).map_err(MonitorError::io(path))?;
+        serde_json::from_slice(&text).map(Some).map_err(MonitorError::json(path))
     }
 
     /// Records where a source stands.
     ///
     /// # Errors
-    /// [`OffkeyError`] when it cannot be written.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), OffkeyError> {
-        files::write_json(path, self)
+    /// [`MonitorError`] when it cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), MonitorError> {
+        let mut text = serde_json::to_vec_pretty(self).map_err(MonitorError::json(path))?;
+        text.push(b'\n');
+        write_whole(path, &text).map_err(MonitorError::io(path))
     }
 }
 

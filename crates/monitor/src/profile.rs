@@ -55,7 +55,7 @@ const SHIFT_REMAINDER: f32 = 0.4;
 
 impl Profile {
     /// Measures normal windows: the level of each, as [`level_db`] gives it, and its spectrum.
-    pub(super) fn new<'a>(
+    pub fn new<'a>(
         rate_hz: u32,
         levels: &[f32],
         spectra: impl Iterator<Item = &'a [f32]> + Clone,
@@ -84,11 +84,8 @@ impl Profile {
     }
 
     /// The profile of these and further normal windows: wider, never narrower.
-    pub(super) fn widened<'a>(
-        &self,
-        levels: &[f32],
-        spectra: impl Iterator<Item = &'a [f32]>,
-    ) -> Self {
+    #[must_use]
+    pub fn widened<'a>(&self, levels: &[f32], spectra: impl Iterator<Item = &'a [f32]>) -> Self {
         let mut wide = self.clone();
         for &level in levels {
             wide.level_db = [wide.level_db[0].min(level), wide.level_db[1].max(level)];
@@ -105,7 +102,7 @@ impl Profile {
     /// Why nothing can be said of a window, where that is so.
     ///
     /// `spectrum` is the window's, as [`super::spectra::spectrum`] gives it.
-    pub(super) fn cannot_tell(&self, window: &[f32], spectrum: &[f32]) -> Option<String> {
+    pub(crate) fn cannot_tell(&self, window: &[f32], spectrum: &[f32]) -> Option<String> {
         if let Some(finding) = unusable(self.rate_hz, window) {
             let advice = match finding {
                 Finding::Clipped { .. } => "lower the microphone's gain",
@@ -164,7 +161,7 @@ impl Profile {
     }
 
     /// The band in which a window differs most from normal, in deviations.
-    pub(super) fn loudest_change(&self, bands: &[f32]) -> Option<BandChange> {
+    pub(crate) fn loudest_change(&self, bands: &[f32]) -> Option<BandChange> {
         let score = |mel: usize| ((bands[mel] - self.mean_db[mel]) / self.deviation_db[mel]).abs();
         let peak = (0..MELS).max_by(|&a, &b| score(a).total_cmp(&score(b)))?;
         let sign = (bands[peak] - self.mean_db[peak]).signum();
@@ -181,7 +178,7 @@ impl Profile {
 
     /// By how much all bands lie above normal (negative: below), in decibels, where they do so alike and
     /// farther than in any normal window.
-    pub(super) fn shift_db(&self, bands_db: &[f32]) -> Option<f32> {
+    pub(crate) fn shift_db(&self, bands_db: &[f32]) -> Option<f32> {
         if self.distance(bands_db) <= self.farthest {
             return None;
         }
@@ -202,13 +199,13 @@ impl Profile {
 }
 
 /// What makes a window useless whatever it is of.
-pub(super) fn unusable(rate_hz: u32, window: &[f32]) -> Option<Finding> {
+pub fn unusable(rate_hz: u32, window: &[f32]) -> Option<Finding> {
     let wave = Waveform { samples: window.to_vec(), rate_hz };
     inspect_samples(&wave, &InspectConfig::default()).into_iter().next()
 }
 
 /// Root mean square around the mean, in decibels relative to full scale.
-pub(super) fn level_db(window: &[f32]) -> f32 {
+pub(crate) fn level_db(window: &[f32]) -> f32 {
     let count = window.len().max(1) as f64;
     let mean = window.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
     let power = window.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;

@@ -16,7 +16,7 @@ impl Monitor {
     ///
     /// Judged by the plain spectrum alone: the network was trained to keep a recording that is a
     /// class of its own away from the others, however it sounds.
-    pub(super) fn odd_recordings(&self) -> Vec<(PathBuf, f64)> {
+    pub fn odd_recordings(&self) -> Vec<(PathBuf, f64)> {
         let references = self.spectra.held_out_distances();
         let references = self.card.references.iter().zip(references);
         let calibration = self.calibration.iter().map(|distances| distances.spectrum);

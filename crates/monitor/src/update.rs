@@ -11,7 +11,7 @@ use super::{
     verdict::Verdict,
     windows::{WindowRef, WindowSource},
 };
-use crate::{OffkeyError, Progress};
+use crate::{MonitorError, Step};
 
 impl Monitor {
     /// Takes recordings into references and calibration.
@@ -20,15 +20,15 @@ impl Monitor {
     /// window) is refused unless forced: a fault once called normal is never heard again.
     ///
     /// # Errors
-    /// [`OffkeyError::LooksFaulty`] naming the recordings refused, [`OffkeyError::Audio`] for ones
-    /// that cannot be read, [`OffkeyError::RecordingRate`] for ones of another rate,
-    /// [`OffkeyError::AllTooShort`] when none is long enough.
+    /// [`MonitorError::LooksFaulty`] naming the recordings refused, [`MonitorError::Audio`] for ones
+    /// that cannot be read, [`MonitorError::RecordingRate`] for ones of another rate,
+    /// [`MonitorError::AllTooShort`] when none is long enough.
     pub fn update(
         self,
         recordings: &[PathBuf],
         force: bool,
-        progress: &dyn Progress,
-    ) -> Result<Self, OffkeyError> {
+        step: Step<'_>,
+    ) -> Result<Self, MonitorError> {
         let rule = self.card.windows;
         let entry = self.card.journal.iter().map(|entry| entry.entry).max().unwrap_or(0) + 1;
         let mut rows = Vec::new();
@@ -48,7 +48,7 @@ impl Monitor {
             self.refuse_faults(recordings)?;
         }
         let windows = rows.iter().map(|row| row.window.clone()).collect();
-        let heard = hear(&self.encoder, &WindowSource { rule, windows }, progress)?;
+        let heard = hear(&self.encoder, &WindowSource { rule, windows }, step)?;
         let journal_entry = JournalEntry {
             entry,
             unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
@@ -66,7 +66,7 @@ impl Monitor {
     ///
     /// # Errors
     /// As [`Monitor::new`].
-    pub fn undo(self) -> Result<(Self, Option<JournalEntry>), OffkeyError> {
+    pub fn undo(self) -> Result<(Self, Option<JournalEntry>), MonitorError> {
         let Some(last) = self.card.journal.last().cloned() else { return Ok((self, None)) };
         let mut undone = self.with_references(None, Some(last.entry))?;
         undone.card.journal.pop();
@@ -74,7 +74,7 @@ impl Monitor {
         Ok((undone, Some(last)))
     }
 
-    fn refuse_faults(&self, recordings: &[PathBuf]) -> Result<(), OffkeyError> {
+    fn refuse_faults(&self, recordings: &[PathBuf]) -> Result<(), MonitorError> {
         let farthest = self.farthest_calibration_score();
         let mut refused = Vec::new();
         for path in recordings {
@@ -85,6 +85,6 @@ impl Monitor {
                 refused.push((path.clone(), verdict.reason));
             }
         }
-        if refused.is_empty() { Ok(()) } else { Err(OffkeyError::LooksFaulty { refused }) }
+        if refused.is_empty() { Ok(()) } else { Err(MonitorError::LooksFaulty { refused }) }
     }
 }

@@ -1,22 +1,29 @@
 //! From normal recordings to a monitor: windows, an auxiliary task that works, training,
 //! calibration on whole recordings that training never saw.
 
+mod selftest;
+mod split;
+mod task;
+
 use std::path::PathBuf;
 
 use ndarray::Array2;
 use offkey_core::{Clip, Seed};
 use offkey_embed::{Compute, Encoder, TrainJob};
 
-use super::{
-    hearing::hear,
-    model::{Monitor, MonitorArrays, MonitorCard, WindowRow},
-    profile::Profile,
-    promise::{FalseAlarmRate, Promise},
-    split::{Found, Sides, find, split},
-    task::{self, Task},
-    windows::{WindowRule, WindowSource},
+use offkey_monitor::{
+    FalseAlarmRate, Monitor, MonitorArrays, MonitorCard, Profile, Promise, WindowRow, WindowRule,
+    WindowSource, hear,
 };
-use crate::{ModelConfig, OffkeyError, Progress, Recipe, stage::TrainProgress};
+
+pub use self::selftest::self_test;
+use self::{
+    split::{Found, Sides, find, split},
+    task::Task,
+};
+use crate::{
+    ModelConfig, OffkeyError, Progress, Recipe, Stage, progress::steps, stage::TrainProgress,
+};
 
 /// Everything asked of learning.
 #[derive(Debug, Clone)]
@@ -111,8 +118,10 @@ pub fn learn(
         return Err(OffkeyError::Cancelled { run: PathBuf::new() });
     }
     let encoder = Encoder::load(&folder, request.compute).map_err(OffkeyError::embed)?;
-    let learned = hear(&encoder, &window_source(rule, &training), progress)?;
-    let held_out = hear(&encoder, &window_source(rule, &calibration), progress)?;
+    let step = steps(progress, Stage::Embed, "windows");
+    let learned = hear(&encoder, &window_source(rule, &training), &step)?;
+    let held_out = hear(&encoder, &window_source(rule, &calibration), &step)?;
+    progress.end();
     let profile = Profile::new(rule.rate_hz, &learned.levels, learned.spectrum_rows())
         .widened(&held_out.levels, held_out.spectrum_rows());
     let count = |rows: &[(WindowRow, Clip)]| {
@@ -135,7 +144,7 @@ pub fn learn(
         name: request.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: request.seed,
-        recipe: request.recipe.clone(),
+        recipe: serde_json::to_value(&request.recipe).map_err(OffkeyError::json(&folder))?,
         windows: rule,
         rates_hz,
         task: explanation.clone(),

@@ -16,8 +16,7 @@ use std::{
 pub use journal::{Event, EventKind};
 pub use pcm::{PcmFormat, SampleKind, StreamError};
 
-use super::{events::EventRule, model::Monitor};
-use crate::OffkeyError;
+use crate::{EventRule, Monitor, MonitorError, WindowVerdict};
 
 /// Where sound comes from.
 pub enum WatchSource {
@@ -65,7 +64,7 @@ pub struct KeepRule {
 /// What a watch tells while it runs.
 pub trait WatchObserver {
     /// A window of a source was judged; `at_s` is where it begins in the source's own time.
-    fn window(&mut self, source: &str, at_s: f64, verdict: &super::model::WindowVerdict);
+    fn window(&mut self, source: &str, at_s: f64, verdict: &WindowVerdict);
     /// An event began or ended.
     fn event(&mut self, event: &Event);
     /// Something went wrong that watching survives.
@@ -78,13 +77,13 @@ pub trait WatchObserver {
 /// [`WatchSource::Stream`], and the form of its samples.
 ///
 /// # Errors
-/// [`OffkeyError::Microphone`] when there is none, when it knows none of the rates, or when offkey
+/// [`MonitorError::Microphone`] when there is none, when it knows none of the rates, or when offkey
 /// was built without the feature `microphone`.
 #[cfg(feature = "microphone")]
 pub fn open_microphone(
     name: Option<&str>,
     rates_hz: &[u32],
-) -> Result<(WatchSource, PcmFormat), OffkeyError> {
+) -> Result<(WatchSource, PcmFormat), MonitorError> {
     let (microphone, format) = microphone::open(name, rates_hz)?;
     Ok((WatchSource::Stream(Box::new(microphone)), format))
 }
@@ -92,13 +91,13 @@ pub fn open_microphone(
 /// Refuses: offkey was built without the feature `microphone`.
 ///
 /// # Errors
-/// Always [`OffkeyError::Microphone`].
+/// Always [`MonitorError::Microphone`].
 #[cfg(not(feature = "microphone"))]
 pub fn open_microphone(
     name: Option<&str>,
     _rates_hz: &[u32],
-) -> Result<(WatchSource, PcmFormat), OffkeyError> {
-    Err(OffkeyError::Microphone {
+) -> Result<(WatchSource, PcmFormat), MonitorError> {
+    Err(MonitorError::Microphone {
         name: name.unwrap_or("default").to_owned(),
         problem: "this build has no sound library".to_owned(),
     })
@@ -114,18 +113,18 @@ fn same_folder(first: &Path, second: &Path) -> bool {
 /// Watches a source until it ends or the observer stops it; returns the number of events begun.
 ///
 /// # Errors
-/// [`OffkeyError`] when state or log cannot be read at the start, or a stream's header cannot be
+/// [`MonitorError`] when state or log cannot be read at the start, or a stream's header cannot be
 /// understood; later trouble is told and survived.
 pub fn watch(
     monitor: &Monitor,
     request: WatchRequest,
     observer: &mut dyn WatchObserver,
-) -> Result<usize, OffkeyError> {
+) -> Result<usize, MonitorError> {
     let WatchRequest { source, keep, .. } = &request;
     if let (WatchSource::Folder(folder), Some(keep)) = (source, keep)
         && same_folder(folder, &keep.folder)
     {
-        return Err(OffkeyError::KeptInSource { path: keep.folder.clone() });
+        return Err(MonitorError::KeptInSource { path: keep.folder.clone() });
     }
     match source {
         WatchSource::Folder(_) => sources::watch_folder(monitor, &request, observer),

@@ -6,13 +6,9 @@ use std::{
 };
 
 use offkey_core::{Clip, Condition, Dataset, Seed};
+use offkey_monitor::{WindowRef, WindowRow, WindowRule, each_window, unusable};
 use offkey_signal::probe;
 
-use super::{
-    model::WindowRow,
-    profile::unusable,
-    windows::{WindowRef, WindowRule, each_window},
-};
 use crate::{OffkeyError, Progress, Stage};
 
 /// Share of the recordings held out for calibration.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ndarray::Array2;
+use offkey_core::write_whole;
 use offkey_embed::{Compute, Encoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
@@ -16,7 +17,7 @@ use super::{
     model::{Monitor, MonitorArrays, MonitorCard},
     spectra::MELS,
 };
-use crate::{OffkeyError, files};
+use crate::MonitorError;
 
 /// Form of the file. A reader reads its own and all earlier forms.
 pub const FORMAT: u32 = 1;
@@ -65,17 +66,32 @@ pub enum ModelFileError {
     },
 }
 
+impl ModelFileError {
+    /// What the reader can do about it.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooNew { .. } => {
+                Some("use a newer offkey, or learn the model again with this one")
+            }
+            Self::Damaged { .. } | Self::Checksum { .. } => {
+                Some("copy it again from where it came, or learn it again")
+            }
+            Self::TooLarge { .. } => None,
+        }
+    }
+}
+
 /// Makes sure that a model file can be written there, before the work of learning it.
 ///
 /// # Errors
-/// [`OffkeyError::Io`] when it cannot be.
-pub fn make_room_for(path: &Path) -> Result<(), OffkeyError> {
+/// [`MonitorError::Io`] when it cannot be.
+pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
     if path.is_dir() {
-        return Err(OffkeyError::io(path)(io::ErrorKind::IsADirectory.into()));
+        return Err(MonitorError::io(path)(io::ErrorKind::IsADirectory.into()));
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
-    tempfile::tempfile_in(folder).map_err(OffkeyError::io(folder))?;
+    fs::create_dir_all(folder).map_err(MonitorError::io(folder))?;
+    tempfile::tempfile_in(folder).map_err(MonitorError::io(folder))?;
     Ok(())
 }
 
@@ -83,10 +99,10 @@ impl Monitor {
     /// Writes the model file so that a reader sees the old one or the new, never half of it.
     ///
     /// # Errors
-    /// [`OffkeyError::Io`] when the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), OffkeyError> {
+    /// [`MonitorError::Io`] when the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), MonitorError> {
         let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
-        let (encoder_card, weights) = self.encoder.to_parts().map_err(OffkeyError::embed)?;
+        let (encoder_card, weights) = self.encoder.to_parts().map_err(MonitorError::embed)?;
         let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
         let arrays = &self.arrays;
         let own = [
@@ -105,7 +121,7 @@ impl Monitor {
                 .map_err(|error| damaged(error.to_string()))?;
             views.insert((*name).to_owned(), view);
         }
-        let card = serde_json::to_string(&self.card).map_err(OffkeyError::json(path))?;
+        let card = serde_json::to_string(&self.card).map_err(MonitorError::json(path))?;
         let mut metadata = HashMap::from([
             ("format".to_owned(), FORMAT.to_string()),
             ("encoder".to_owned(), encoder_card),
@@ -114,20 +130,20 @@ impl Monitor {
         metadata.insert("sha256".to_owned(), checksum(&metadata, views.iter()));
         let bytes =
             safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
-        files::write_atomically(path, &bytes)
+        write_whole(path, &bytes).map_err(MonitorError::io(path))
     }
 
     /// Reads and verifies a model file.
     ///
     /// # Errors
-    /// [`OffkeyError::Io`] when it cannot be read, [`OffkeyError::ModelFile`] when it is damaged,
+    /// [`MonitorError::Io`] when it cannot be read, [`MonitorError::ModelFile`] when it is damaged,
     /// too new or too large.
-    pub fn load(path: &Path, compute: Compute) -> Result<Self, OffkeyError> {
-        let size = fs::metadata(path).map_err(OffkeyError::io(path))?.len();
+    pub fn load(path: &Path, compute: Compute) -> Result<Self, MonitorError> {
+        let size = fs::metadata(path).map_err(MonitorError::io(path))?.len();
         if size > LARGEST_BYTES {
             return Err(ModelFileError::TooLarge { path: path.to_owned(), found: size }.into());
         }
-        let bytes = fs::read(path).map_err(OffkeyError::io(path))?;
+        let bytes = fs::read(path).map_err(MonitorError::io(path))?;
         let (card, arrays, encoder) = read_parts(path, &bytes, compute)?;
         Self::new(card, arrays, encoder)
     }
@@ -137,7 +153,7 @@ fn read_parts(
     path: &Path,
     bytes: &[u8],
     compute: Compute,
-) -> Result<(MonitorCard, MonitorArrays, Encoder), OffkeyError> {
+) -> Result<(MonitorCard, MonitorArrays, Encoder), MonitorError> {
     let damaged = |problem: &str| ModelFileError::Damaged {
         path: path.to_owned(),
         problem: problem.to_owned(),
@@ -159,7 +175,8 @@ fn read_parts(
         let path = path.to_owned();
         return Err(ModelFileError::Checksum { path, found: actual, expected }.into());
     }
-    let card: MonitorCard = serde_json::from_str(text("card")?).map_err(OffkeyError::json(path))?;
+    let card: MonitorCard =
+        serde_json::from_str(text("card")?).map_err(MonitorError::json(path))?;
     let array = |name: &str| {
         views
             .get(name)
@@ -179,7 +196,7 @@ fn read_parts(
     let weights =
         safetensors::serialize(weights, None).map_err(|error| damaged(&error.to_string()))?;
     let encoder =
-        Encoder::from_parts(text("encoder")?, &weights, compute).map_err(OffkeyError::embed)?;
+        Encoder::from_parts(text("encoder")?, &weights, compute).map_err(MonitorError::embed)?;
     Ok((card, arrays, encoder))
 }
 

@@ -13,13 +13,10 @@ use offkey_signal::ClipReader;
 use super::{
     WatchObserver, WatchRequest, WatchSource,
     journal::{EventKind, Recording},
-    pcm::{PcmStream, StreamError},
+    pcm::PcmStream,
     watcher::{Origin, Watcher},
 };
-use crate::{
-    OffkeyError,
-    monitor::{model::Monitor, windows::Windower},
-};
+use crate::{Monitor, MonitorError, Windower};
 
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 15;
@@ -31,7 +28,7 @@ pub(super) fn watch_folder(
     monitor: &Monitor,
     request: &WatchRequest,
     observer: &mut dyn WatchObserver,
-) -> Result<usize, OffkeyError> {
+) -> Result<usize, MonitorError> {
     let WatchSource::Folder(folder) = &request.source else { return Ok(0) };
     let mut watcher = Watcher::new(monitor, request)?;
     let mut seen: BTreeSet<Recording> = BTreeSet::new();
@@ -99,7 +96,7 @@ fn hear_recording(
     folder: &Path,
     recording: Recording,
     observer: &mut dyn WatchObserver,
-) -> Result<(), OffkeyError> {
+) -> Result<(), MonitorError> {
     if watcher.position.hearing.as_ref() != Some(&recording) {
         watcher.position.hearing = Some(recording.clone());
         watcher.position.next_sample = 0;
@@ -125,7 +122,7 @@ fn hear_file(
     path: &Path,
     origin: &Origin<'_>,
     observer: &mut dyn WatchObserver,
-) -> Result<Result<(), OffkeyError>, OffkeyError> {
+) -> Result<Result<(), MonitorError>, MonitorError> {
     let card = watcher.monitor.card();
     let mut reader = match ClipReader::open(path, &card.windows.decode_config()) {
         Ok(reader) => reader,
@@ -134,7 +131,7 @@ fn hear_file(
     let found = reader.info().rate_hz;
     if !card.rates_hz.contains(&found) {
         let (path, expected) = (path.to_owned(), card.rates_hz.clone());
-        return Ok(Err(OffkeyError::RecordingRate { path, found, expected }));
+        return Ok(Err(MonitorError::RecordingRate { path, found, expected }));
     }
     let (length_s, needed) = (reader.info().duration_s(), card.windows.samples as u64);
     let mut skip = watcher.position.next_sample;
@@ -157,7 +154,7 @@ fn hear_file(
     }
     if heard < needed && !observer.cancelled() {
         let (path, needed_s) = (path.to_owned(), card.windows.seconds(needed));
-        return Ok(Err(OffkeyError::TooShort { path, length_s, needed_s }));
+        return Ok(Err(MonitorError::TooShort { path, length_s, needed_s }));
     }
     Ok(Ok(()))
 }
@@ -168,7 +165,7 @@ pub(super) fn watch_file(
     monitor: &Monitor,
     request: &WatchRequest,
     observer: &mut dyn WatchObserver,
-) -> Result<usize, OffkeyError> {
+) -> Result<usize, MonitorError> {
     let WatchSource::File(path) = &request.source else { return Ok(0) };
     let mut watcher = Watcher::new(monitor, request)?;
     let mut follow = Follow::new(path.clone());
@@ -183,7 +180,7 @@ pub(super) fn watch_file(
                 }
                 let Some(listening) = &mut ears else { continue };
                 match listening.hear(&mut watcher, &block[..read], observer) {
-                    Err(error @ (OffkeyError::Stream(_) | OffkeyError::StreamRate { .. }))
+                    Err(error @ (MonitorError::Stream(_) | MonitorError::StreamRate { .. }))
                         if !request.once =>
                     {
                         let reason = format!("the file cannot be understood: {error}");
@@ -201,7 +198,7 @@ pub(super) fn watch_file(
                 ears = Some(Ears::of_file(&watcher));
                 continue;
             }
-            Err(error) if request.once => return Err(OffkeyError::io(path)(error)),
+            Err(error) if request.once => return Err(MonitorError::io(path)(error)),
             Err(error) if !lost => {
                 lost = true;
                 let reason = format!("the file cannot be read: {error}");
@@ -226,7 +223,7 @@ pub(super) fn watch_stream(
     monitor: &Monitor,
     mut request: WatchRequest,
     observer: &mut dyn WatchObserver,
-) -> Result<usize, OffkeyError> {
+) -> Result<usize, MonitorError> {
     let placeholder = WatchSource::File(PathBuf::new());
     let WatchSource::Stream(mut reader) = std::mem::replace(&mut request.source, placeholder)
     else {
@@ -291,14 +288,14 @@ impl Ears {
         watcher: &mut Watcher<'_>,
         bytes: &[u8],
         observer: &mut dyn WatchObserver,
-    ) -> Result<(), OffkeyError> {
+    ) -> Result<(), MonitorError> {
         self.samples.clear();
         self.stream.push(bytes, &mut self.samples)?;
         if let Some(format) = self.stream.format() {
             let known = &watcher.monitor.card().rates_hz;
             if !known.contains(&format.rate_hz) {
                 let found = format.rate_hz;
-                return Err(OffkeyError::StreamRate { found, expected: known.clone() });
+                return Err(MonitorError::StreamRate { found, expected: known.clone() });
             }
         }
         self.pass_on(watcher, observer)
@@ -309,7 +306,7 @@ impl Ears {
         &mut self,
         watcher: &mut Watcher<'_>,
         observer: &mut dyn WatchObserver,
-    ) -> Result<(), OffkeyError> {
+    ) -> Result<(), MonitorError> {
         self.samples.clear();
         self.stream.finish(&mut self.samples);
         self.pass_on(watcher, observer)
@@ -319,7 +316,7 @@ impl Ears {
         &mut self,
         watcher: &mut Watcher<'_>,
         observer: &mut dyn WatchObserver,
-    ) -> Result<(), OffkeyError> {
+    ) -> Result<(), MonitorError> {
         let passed = (self.samples.len() as u64).min(self.skip);
         self.skip -= passed;
         let (before, after) = self.samples.split_at(passed as usize);
@@ -404,10 +401,4 @@ fn wait(time: Duration, observer: &dyn WatchObserver) -> bool {
         std::thread::sleep(NAP.min(time));
     }
     !observer.cancelled()
-}
-
-impl From<StreamError> for OffkeyError {
-    fn from(error: StreamError) -> Self {
-        Self::Stream(error)
-    }
 }

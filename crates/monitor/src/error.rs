@@ -1,0 +1,217 @@
+//! Everything that can go wrong with a model file, a recording to be judged, or a source.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use offkey_core::{ErrorKind, io_hint};
+
+use crate::{ModelFileError, RateError, watch::StreamError};
+
+/// An error of a monitor: what was tried, on what, what was found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The file system refused.
+    #[error("cannot access `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A JSON file is not what it should be.
+    #[error("cannot read `{}` as JSON of the expected form", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The cause, with its line.
+        source: serde_json::Error,
+    },
+    /// The caller asked to stop.
+    #[error("stopped before it was done")]
+    Cancelled,
+    /// A recording cannot be read.
+    #[error(transparent)]
+    Audio(#[from] offkey_signal::AudioError),
+    /// A window cannot be embedded.
+    #[error(transparent)]
+    Embed(Box<dyn std::error::Error + Send + Sync>),
+    /// A backend cannot be fitted or asked.
+    #[error("cannot score windows of `{name}`")]
+    Score {
+        /// What the machine is called.
+        name: String,
+        /// The cause.
+        source: offkey_score::ScoreError,
+    },
+    /// A false-alarm rate cannot be understood.
+    #[error(transparent)]
+    Rate(#[from] RateError),
+    /// A model file cannot be used.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// A byte stream cannot be heard.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// A byte stream of a rate the model has not learned.
+    #[error("the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings")]
+    StreamRate {
+        /// Rate of the stream.
+        found: u32,
+        /// Rates of the normal recordings.
+        expected: Vec<u32>,
+    },
+    /// The record of another source.
+    #[error("`{}` records where `{found}` stands, expected `{expected}`", path.display())]
+    OtherSource {
+        /// The record.
+        path: PathBuf,
+        /// The source it is about.
+        found: String,
+        /// The source being watched.
+        expected: String,
+    },
+    /// A microphone that cannot be heard.
+    #[error("cannot open the microphone `{name}`: {problem}")]
+    Microphone {
+        /// Its name, or `default`.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The log took no more.
+    #[error("{events} events could not be written to `{}`", path.display())]
+    EventsNotWritten {
+        /// The log.
+        path: PathBuf,
+        /// How many.
+        events: usize,
+    },
+    /// Sound kept where recordings are listened for would be heard again.
+    #[error("cannot keep sound in `{}`, the folder being watched", path.display())]
+    KeptInSource {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A recording of a rate the model has not learned.
+    #[error("`{}` has {found} Hz, expected one of {expected:?} Hz as the normal recordings", path.display())]
+    RecordingRate {
+        /// The recording.
+        path: PathBuf,
+        /// Its rate.
+        found: u32,
+        /// Rates of the normal recordings.
+        expected: Vec<u32>,
+    },
+    /// No recording as long as the model needs.
+    #[error("none of {recordings} recordings lasts the {needed_s:.1} s that the model needs")]
+    AllTooShort {
+        /// Recordings looked at.
+        recordings: usize,
+        /// Length of a window.
+        needed_s: f64,
+    },
+    /// A recording shorter than the model needs.
+    #[error("`{}` lasts {length_s:.1} s, and the model needs {needed_s:.1} s", path.display())]
+    TooShort {
+        /// The recording.
+        path: PathBuf,
+        /// How long it is.
+        length_s: f64,
+        /// Length of a window.
+        needed_s: f64,
+    },
+    /// Recordings called normal that look like a fault.
+    #[error("what looks like a fault or cannot be judged is not taken in{}", listed(refused))]
+    LooksFaulty {
+        /// The recordings, each with the reason.
+        refused: Vec<(PathBuf, String)>,
+    },
+}
+
+impl MonitorError {
+    /// For `map_err` on file system calls about `path`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// For `map_err` on JSON calls about `path`.
+    pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
+        move |source| Self::Json { path: path.to_owned(), source }
+    }
+
+    /// For `map_err` on errors of models.
+    pub(crate) fn embed<E: std::error::Error + Send + Sync + 'static>(error: E) -> Self {
+        Self::Embed(Box::new(error))
+    }
+
+    /// Who can mend it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Rate(_) | Self::OtherSource { .. } | Self::KeptInSource { .. } => {
+                ErrorKind::Usage
+            }
+            Self::Cancelled => ErrorKind::Cancelled,
+            Self::Io { .. }
+            | Self::Json { .. }
+            | Self::Audio(_)
+            | Self::Embed(_)
+            | Self::Score { .. }
+            | Self::ModelFile(_)
+            | Self::Stream(_)
+            | Self::StreamRate { .. }
+            | Self::Microphone { .. }
+            | Self::EventsNotWritten { .. }
+            | Self::RecordingRate { .. }
+            | Self::AllTooShort { .. }
+            | Self::TooShort { .. }
+            | Self::LooksFaulty { .. } => ErrorKind::Failed,
+        }
+    }
+
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::LooksFaulty { .. } => {
+                Some("listen to them; if they are normal all the same, say --force")
+            }
+            Self::AllTooShort { .. } | Self::TooShort { .. } => {
+                Some("record longer, or more often")
+            }
+            Self::OtherSource { .. } => Some("name another file with --state, or remove this one"),
+            Self::ModelFile(error) => error.hint(),
+            Self::Microphone { .. } if cfg!(feature = "microphone") => {
+                Some("name one as `microphone:NAME`, recorded at a rate of the normal recordings")
+            }
+            Self::Microphone { .. } => Some(
+                "build with `--features microphone`, or pipe a recorder into it: arecord -f S16_LE -r 16000 | offkey watch -",
+            ),
+            Self::EventsNotWritten { .. } => {
+                Some("free some space and watch again: the position was not recorded past them")
+            }
+            Self::KeptInSource { .. } => Some("name another folder with --keep"),
+            Self::StreamRate { .. } | Self::RecordingRate { .. } => {
+                Some("record alike, or learn again from recordings of both rates")
+            }
+            Self::Io { .. } | Self::Json { .. } | Self::Audio(_) | Self::Embed(_) => io_hint(self),
+            Self::Cancelled | Self::Score { .. } | Self::Rate(_) | Self::Stream(_) => None,
+        }
+    }
+}
+
+/// Recordings that an error lists.
+const MOST_LISTED: usize = 10;
+
+/// The first recordings with their reasons, and how many more there are.
+fn listed(recordings: &[(PathBuf, String)]) -> String {
+    let named = recordings.iter().take(MOST_LISTED);
+    let named: Vec<String> =
+        named.map(|(path, reason)| format!("`{}`: {reason}", path.display())).collect();
+    match recordings.len() {
+        0 => String::new(),
+        few if few <= MOST_LISTED => format!(": {}", named.join("; ")),
+        many => format!(": {}; and {} more", named.join("; "), many - MOST_LISTED),
+    }
+}
