@@ -1,8 +1,12 @@
-//! All backends as one closed set.
+//! Backends: one list of ours, open to others by name.
+//!
+//! A backend is a file in `backend/`, a [`BackendKind`], and one line of the list below.
 
 mod centre;
 mod column;
 mod domain_norm;
+mod fitted;
+mod fitting;
 mod fusion;
 mod gmm;
 mod k_means;
@@ -11,15 +15,21 @@ mod knn_smote;
 mod local_density;
 mod mahalanobis;
 mod prototypes;
+mod registry;
+mod shrunk_mahalanobis;
 mod standard;
 
-use ndarray::{Array2, ArrayView2};
+use std::fmt::Debug;
+
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     centre::CentreConfig,
     column::ColumnConfig,
     domain_norm::{DomainNormConfig, FittedTo},
+    fitted::{Backend, Nearest},
+    fitting::{Fitting, Warning},
     fusion::FusionConfig,
     gmm::GmmConfig,
     k_means::KMeansConfig,
@@ -27,117 +37,158 @@ pub use self::{
     knn_smote::KnnSmoteConfig,
     local_density::{DensityNorm, LocalDensityConfig},
     mahalanobis::{CovarianceOf, MahalanobisConfig},
+    registry::{BackendRegistry, CustomBackend},
+    shrunk_mahalanobis::ShrunkMahalanobisConfig,
 };
-use crate::{
-    Distance, References, ScoreError, neighbors::smallest, normals::Normals,
-    references::check_finite, space::Space,
-};
+use crate::{Distance, References, ScoreError};
 
-/// A backend and its settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendConfig {
-    /// Nearest of a few source means and of all target references: the paper's backend.
-    KMeans(KMeansConfig),
-    /// Mean distance to the nearest references.
-    Knn(KnnConfig),
-    /// As `knn`, with target references multiplied by interpolation.
-    KnnSmote(KnnSmoteConfig),
-    /// Distance to the nearest reference, relative to how dense the references lie around it.
-    LocalDensity(LocalDensityConfig),
-    /// Distance to the mean of the nearest domain in units of the covariance.
-    Mahalanobis(MahalanobisConfig),
-    /// Negative log-likelihood of a mixture of Gaussians.
-    Gmm(GmmConfig),
-    /// Distance to the centre of all references.
-    Centre(CentreConfig),
-    /// Another backend's score, standardised by the normals of the domain a clip seems to be of.
-    DomainNorm(DomainNormConfig),
-    /// Smallest of several backends' standardised scores.
-    Fusion(FusionConfig),
-    /// A score that the embedding holds already.
-    Column(ColumnConfig),
+/// A kind of backend with its settings: what fits a scorer to references.
+///
+/// Only `fit` has to be written. A backend of another crate enters a [`BackendRegistry`] and is
+/// named in recipes as `custom = "NAME"`.
+pub trait BackendKind: Debug + Send + Sync {
+    /// Fits a scorer to references. The result must not depend on the order of the references.
+    ///
+    /// # Errors
+    /// [`ScoreError`] when these references cannot be used.
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError>;
+
+    /// How far embeddings are apart, for this backend and for the nearest reference it names.
+    fn distance(&self) -> Distance {
+        Distance::Euclidean
+    }
+
+    /// Replaces every distance in the settings; does nothing where there is none.
+    fn set_distance(&mut self, _distance: Distance) {}
+
+    /// Least deviation that the standardised distance divides a dimension by.
+    fn least_deviation(&self) -> f64 {
+        0.0
+    }
+
+    /// Refuses settings outside their range. Needs no data.
+    ///
+    /// # Errors
+    /// [`ScoreError::Setting`] naming the setting.
+    fn check(&self) -> Result<(), ScoreError> {
+        Ok(())
+    }
+
+    /// Refuses embeddings of a length that the settings cannot go with.
+    ///
+    /// # Errors
+    /// [`ScoreError::Setting`] naming the setting.
+    fn check_dims(&self, _dims: usize) -> Result<(), ScoreError> {
+        Ok(())
+    }
+
+    /// Whether scores of normal clips can be zero or negative, so that they have no logarithm.
+    fn is_signed(&self) -> bool {
+        false
+    }
+
+    /// Levels of backends inside this one.
+    fn nesting(&self) -> usize {
+        0
+    }
+
+    /// Looks up the custom backends inside this one.
+    ///
+    /// # Errors
+    /// [`ScoreError::UnknownBackend`] when one is not in the registry.
+    fn resolve(&mut self, _registry: &BackendRegistry) -> Result<(), ScoreError> {
+        Ok(())
+    }
+
+    /// Scores of the references, each without those of its own label, where there is a faster
+    /// way than fitting once per label.
+    fn leave_out(&self, _fitting: &Fitting, _labels: &[usize]) -> Option<Vec<f64>> {
+        None
+    }
 }
+
+/// A backend fitted to references.
+pub trait FittedBackend: Debug + Send + Sync {
+    /// Anomaly scores of `embeddings` (`[clips, dims]`): finite, larger is more anomalous. The
+    /// score of a clip must not depend on the clips scored with it.
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64>;
+}
+
+/// Writes the enum of recipes and what follows from the list alone.
+macro_rules! backends {
+    ($($(#[$doc:meta])* $variant:ident($config:ident) = $name:literal,)*) => {
+        /// A backend and its settings, as recipes name it.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum BackendConfig {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($config),)*
+            /// A backend of another crate, by its name in a [`BackendRegistry`].
+            #[serde(rename = "custom")]
+            Custom(CustomBackend),
+        }
+
+        impl BackendConfig {
+            /// Every backend of ours with its default settings.
+            pub fn all() -> Vec<Self> {
+                vec![$(Self::$variant($config::default()),)*]
+            }
+
+            /// The name, as in a recipe; `custom` for those of other crates.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                    Self::Custom(_) => "custom",
+                }
+            }
+
+            pub(crate) fn kind(&self) -> &dyn BackendKind {
+                match self {
+                    $(Self::$variant(config) => config,)*
+                    Self::Custom(custom) => custom,
+                }
+            }
+
+            fn kind_mut(&mut self) -> &mut dyn BackendKind {
+                match self {
+                    $(Self::$variant(config) => config,)*
+                    Self::Custom(custom) => custom,
+                }
+            }
+        }
+    };
+}
+
+backends! {
+    /// Nearest of a few source means and of all target references: the paper's backend.
+    KMeans(KMeansConfig) = "k-means",
+    /// Mean distance to the nearest references.
+    Knn(KnnConfig) = "knn",
+    /// As `knn`, with target references multiplied by interpolation.
+    KnnSmote(KnnSmoteConfig) = "knn-smote",
+    /// Distance to the nearest reference, relative to how dense the references lie around it.
+    LocalDensity(LocalDensityConfig) = "local-density",
+    /// Distance to the mean of the nearest domain in units of the covariance.
+    Mahalanobis(MahalanobisConfig) = "mahalanobis",
+    /// Distance to the mean in units of a shrunk covariance, for few references in decibels.
+    ShrunkMahalanobis(ShrunkMahalanobisConfig) = "shrunk-mahalanobis",
+    /// Negative log-likelihood of a mixture of Gaussians.
+    Gmm(GmmConfig) = "gmm",
+    /// Distance to the centre of all references.
+    Centre(CentreConfig) = "centre",
+    /// Another backend's score, standardised by the normals of the domain a clip seems to be of.
+    DomainNorm(DomainNormConfig) = "domain-norm",
+    /// Smallest of several backends' standardised scores.
+    Fusion(FusionConfig) = "fusion",
+    /// A score that the embedding holds already.
+    Column(ColumnConfig) = "column",
+}
+
+/// Levels of backends inside one another at most: each level fits all below once per fold.
+const MOST_NESTING: usize = 2;
 
 impl Default for BackendConfig {
     /// The paper's.
     fn default() -> Self {
         Self::KMeans(KMeansConfig::default())
-    }
-}
-
-/// A backend fitted to the references of one machine and section.
-#[derive(Debug, Clone)]
-pub struct Backend {
-    space: Space,
-    /// References in the backend's space, canonical order.
-    references: Array2<f32>,
-    /// Where each of them stood in the references as given.
-    origin: Vec<usize>,
-    scorer: Scorer,
-    warnings: Vec<Warning>,
-}
-
-/// What remains of a backend once fitted.
-#[derive(Debug, Clone)]
-enum Scorer {
-    Prototypes(prototypes::Prototypes),
-    LocalDensity(local_density::LocalDensity),
-    Gaussians(mahalanobis::Gaussians),
-    Mixture(gmm::Mixture),
-    DomainNorm(domain_norm::DomainNorm),
-    Fusion(fusion::Fusion),
-    Column(ColumnConfig),
-}
-
-/// The reference nearest to an embedding.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Nearest {
-    /// Row of the reference, as given to [`BackendConfig::fit`].
-    pub reference: usize,
-    /// How far it is, in the backend's distance.
-    pub distance: f64,
-}
-
-/// Something a fitted backend had to do differently from its settings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Warning {
-    /// There are fewer clips than clusters, components or neighbours wanted.
-    #[error("{backend} uses {used} {what} instead of {wanted}: there are no more references")]
-    Fewer {
-        /// Name of the backend.
-        backend: &'static str,
-        /// What there is less of.
-        what: &'static str,
-        /// As set.
-        wanted: usize,
-        /// As used.
-        used: usize,
-    },
-}
-
-/// References mapped into a backend's space: what a backend is fitted to.
-struct Fitting<'a> {
-    normals: &'a Normals,
-    space: &'a Space,
-    points: ArrayView2<'a, f32>,
-    warnings: Vec<Warning>,
-}
-
-impl Fitting<'_> {
-    /// As many as wanted, or as there are: then with a warning.
-    fn at_most(
-        &mut self,
-        backend: &'static str,
-        what: &'static str,
-        wanted: usize,
-        available: usize,
-    ) -> usize {
-        if wanted > available {
-            self.warnings.push(Warning::Fewer { backend, what, wanted, used: available });
-        }
-        wanted.min(available)
     }
 }
 
@@ -148,68 +199,50 @@ impl BackendConfig {
     /// [`ScoreError::UnknownBackend`], naming those there are.
     pub fn from_name(name: &str) -> Result<Self, ScoreError> {
         let all = Self::all();
-        let expected = all.iter().map(Self::name).collect();
+        let expected = all.iter().map(|config| config.name().to_owned()).collect();
         all.into_iter()
             .find(|config| config.name() == name)
             .ok_or_else(|| ScoreError::UnknownBackend { found: name.to_owned(), expected })
     }
 
-    /// Every backend with its default settings.
-    pub fn all() -> Vec<Self> {
-        vec![
-            Self::KMeans(KMeansConfig::default()),
-            Self::Knn(KnnConfig::default()),
-            Self::KnnSmote(KnnSmoteConfig::default()),
-            Self::LocalDensity(LocalDensityConfig::default()),
-            Self::Mahalanobis(MahalanobisConfig::default()),
-            Self::Gmm(GmmConfig::default()),
-            Self::Centre(CentreConfig::default()),
-            Self::DomainNorm(DomainNormConfig::default()),
-            Self::Fusion(FusionConfig::default()),
-            Self::Column(ColumnConfig::default()),
-        ]
-    }
-
-    /// The name, as in a recipe.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::KMeans(_) => "k-means",
-            Self::Knn(_) => "knn",
-            Self::KnnSmote(_) => "knn-smote",
-            Self::LocalDensity(_) => "local-density",
-            Self::Mahalanobis(_) => "mahalanobis",
-            Self::Gmm(_) => "gmm",
-            Self::Centre(_) => "centre",
-            Self::DomainNorm(_) => "domain-norm",
-            Self::Fusion(_) => "fusion",
-            Self::Column(_) => "column",
-        }
-    }
-
-    /// The same backend with every distance in it replaced; `column` has none.
+    /// The same backend with every distance in it replaced, where it has one.
     #[must_use]
     pub fn with_distance(mut self, distance: Distance) -> Self {
-        match &mut self {
-            Self::KMeans(config) => config.distance = distance,
-            Self::Knn(config) => config.distance = distance,
-            Self::KnnSmote(config) => config.distance = distance,
-            Self::LocalDensity(config) => config.distance = distance,
-            Self::Mahalanobis(config) => config.distance = distance,
-            Self::Gmm(config) => config.distance = distance,
-            Self::Centre(config) => config.distance = distance,
-            Self::DomainNorm(config) => {
-                config.distance = distance;
-                *config.of = (*config.of).clone().with_distance(distance);
-            }
-            Self::Fusion(config) => {
-                config.distance = distance;
-                let members = std::mem::take(&mut config.members);
-                config.members =
-                    members.into_iter().map(|member| member.with_distance(distance)).collect();
-            }
-            Self::Column(_) => {}
-        }
+        self.kind_mut().set_distance(distance);
         self
+    }
+
+    /// The same backend with its custom backends looked up.
+    ///
+    /// # Errors
+    /// [`ScoreError::UnknownBackend`] when one is not in the registry.
+    pub fn resolved(mut self, registry: &BackendRegistry) -> Result<Self, ScoreError> {
+        self.kind_mut().resolve(registry)?;
+        Ok(self)
+    }
+
+    /// Refuses settings outside their range; needs no data.
+    ///
+    /// # Errors
+    /// [`ScoreError::Setting`] naming the setting, [`ScoreError::UnknownBackend`] for a custom
+    /// backend that has not been looked up.
+    pub fn check(&self) -> Result<(), ScoreError> {
+        let nesting = self.kind().nesting();
+        if nesting > MOST_NESTING {
+            let (setting, found) = ("backends inside one another", nesting as f64);
+            return Err(ScoreError::Setting { setting, found, expected: "at most 2 levels" });
+        }
+        self.kind().check()
+    }
+
+    /// How far embeddings are apart.
+    pub fn distance(&self) -> Distance {
+        self.kind().distance()
+    }
+
+    /// Whether scores of normal clips can be zero or negative.
+    pub fn is_signed(&self) -> bool {
+        self.kind().is_signed()
     }
 
     /// Fits the backend to references. The order of the references changes nothing.
@@ -217,8 +250,7 @@ impl BackendConfig {
     /// # Errors
     /// [`ScoreError::Setting`] when a setting lies outside its range.
     pub fn fit(&self, references: &References) -> Result<Backend, ScoreError> {
-        self.check(references.embeddings().ncols())?;
-        Ok(self.fit_normals(&Normals::new(references)))
+        fitted::fit(self, references)
     }
 
     /// The references' own scores, each made without the reference's recording, in the order of
@@ -231,159 +263,6 @@ impl BackendConfig {
     /// # Errors
     /// As [`BackendConfig::fit`].
     pub fn held_out_scores(&self, references: &References) -> Result<Vec<f64>, ScoreError> {
-        self.check(references.embeddings().ncols())?;
-        let normals = Normals::new(references);
-        let mut scores = vec![0.0; normals.clips()];
-        for (score, &row) in self.held_out_normals(&normals).into_iter().zip(&normals.origin) {
-            scores[row] = score;
-        }
-        Ok(scores)
-    }
-
-    /// Held-out scores in canonical order.
-    fn held_out_normals(&self, normals: &Normals) -> Vec<f64> {
-        if let Self::Knn(config) = self
-            && let Some(scores) = config.leave_one_out(normals)
-        {
-            return scores;
-        }
-        let mut scores = vec![0.0; normals.clips()];
-        for (kept, out) in normals.folds() {
-            let held_out = normals.embeddings.select(ndarray::Axis(0), &out);
-            let fold_scores = self.fit_normals(&kept).score_unchecked(held_out.view());
-            for (row, score) in out.into_iter().zip(fold_scores) {
-                scores[row] = score;
-            }
-        }
-        scores
-    }
-
-    fn fit_normals(&self, normals: &Normals) -> Backend {
-        let space = Space::fit(self.distance(), normals);
-        let references = space.map(normals.embeddings.view());
-        let mut fitting =
-            Fitting { normals, space: &space, points: references.view(), warnings: Vec::new() };
-        let scorer = match self {
-            Self::KMeans(config) => Scorer::Prototypes(config.fit(&mut fitting)),
-            Self::Knn(config) => Scorer::Prototypes(config.fit(&mut fitting)),
-            Self::KnnSmote(config) => Scorer::Prototypes(config.fit(&mut fitting)),
-            Self::LocalDensity(config) => Scorer::LocalDensity(config.fit(&mut fitting)),
-            Self::Mahalanobis(config) => Scorer::Gaussians(config.fit(&fitting)),
-            Self::Gmm(config) => Scorer::Mixture(config.fit(&mut fitting)),
-            Self::Centre(_) => Scorer::Prototypes(centre::fit(&fitting)),
-            Self::DomainNorm(config) => Scorer::DomainNorm(config.fit(&mut fitting)),
-            Self::Fusion(config) => Scorer::Fusion(config.fit(&mut fitting)),
-            Self::Column(config) => Scorer::Column(*config),
-        };
-        let warnings = fitting.warnings;
-        Backend { space, references, origin: normals.origin.clone(), scorer, warnings }
-    }
-
-    fn distance(&self) -> Distance {
-        match self {
-            Self::KMeans(config) => config.distance,
-            Self::Knn(config) => config.distance,
-            Self::KnnSmote(config) => config.distance,
-            Self::LocalDensity(config) => config.distance,
-            Self::Mahalanobis(config) => config.distance,
-            Self::Gmm(config) => config.distance,
-            Self::Centre(config) => config.distance,
-            Self::DomainNorm(config) => config.distance,
-            Self::Fusion(config) => config.distance,
-            Self::Column(_) => Distance::Euclidean,
-        }
-    }
-
-    /// Refuses settings outside their range, for embeddings of `dims` numbers.
-    fn check(&self, dims: usize) -> Result<(), ScoreError> {
-        match self {
-            Self::KMeans(config) => {
-                at_least_one("means", config.means)?;
-                at_least_one("restarts", config.restarts)
-            }
-            Self::Knn(config) => at_least_one("neighbors", config.neighbors),
-            Self::KnnSmote(config) => config.check(),
-            Self::LocalDensity(config) => at_least_one("neighbors", config.neighbors),
-            Self::Mahalanobis(_) | Self::Centre(_) => Ok(()),
-            Self::Gmm(config) => config.check(),
-            Self::DomainNorm(config) => config.of.check(dims),
-            Self::Fusion(config) => {
-                at_least_one("members", config.members.len())?;
-                config.members.iter().try_for_each(|member| member.check(dims))
-            }
-            Self::Column(config) => config.check(dims),
-        }
-    }
-}
-
-fn at_least_one(setting: &'static str, found: usize) -> Result<(), ScoreError> {
-    if found == 0 {
-        return Err(ScoreError::Setting { setting, found: 0.0, expected: "at least 1" });
-    }
-    Ok(())
-}
-
-impl Backend {
-    /// Anomaly scores of `embeddings` (`[clips, dims]`): larger is more anomalous. A clip's score
-    /// does not depend on the clips scored with it.
-    ///
-    /// # Errors
-    /// [`ScoreError`] when dimensions differ from the references' or a number is not finite.
-    pub fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, ScoreError> {
-        self.check(embeddings)?;
-        Ok(self.score_unchecked(embeddings))
-    }
-
-    fn score_unchecked(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
-        let points = || self.space.map(embeddings);
-        match &self.scorer {
-            Scorer::Prototypes(prototypes) => prototypes.score(points().view(), &self.space),
-            Scorer::LocalDensity(density) => {
-                density.score(points().view(), self.references.view(), &self.space)
-            }
-            Scorer::Gaussians(gaussians) => gaussians.score(points().view()),
-            Scorer::Mixture(mixture) => mixture.score(points().view()),
-            Scorer::DomainNorm(norm) => {
-                let nearest = self.nearest_rows(points().view());
-                norm.score(embeddings, &nearest)
-            }
-            Scorer::Fusion(fusion) => fusion.score(embeddings),
-            Scorer::Column(column) => column.score(embeddings),
-        }
-    }
-
-    /// The nearest reference of each of `embeddings` (`[clips, dims]`), whatever the backend
-    /// scores by.
-    ///
-    /// # Errors
-    /// As [`Backend::score`].
-    pub fn nearest(&self, embeddings: ArrayView2<f32>) -> Result<Vec<Nearest>, ScoreError> {
-        self.check(embeddings)?;
-        let points = self.space.map(embeddings);
-        let found = smallest(points.view(), self.references.view(), 1, |_, _, squared| squared);
-        let nearest = |near: Vec<crate::neighbors::Neighbor>| Nearest {
-            reference: self.origin[near[0].reference],
-            distance: self.space.distance(near[0].squared),
-        };
-        Ok(found.into_iter().map(nearest).collect())
-    }
-
-    /// What the backend had to do differently from its settings.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
-    }
-
-    /// Canonical rows of the nearest references.
-    fn nearest_rows(&self, points: ArrayView2<f32>) -> Vec<usize> {
-        let found = smallest(points, self.references.view(), 1, |_, _, squared| squared);
-        found.into_iter().map(|near| near[0].reference).collect()
-    }
-
-    fn check(&self, embeddings: ArrayView2<f32>) -> Result<(), ScoreError> {
-        let (found, expected) = (embeddings.ncols(), self.references.ncols());
-        if found != expected {
-            return Err(ScoreError::Dimensions { found, expected });
-        }
-        check_finite(embeddings)
+        fitted::held_out(self, references)
     }
 }

@@ -40,15 +40,23 @@ impl ThresholdConfig {
         if finite < scores || scores == 0 {
             return Err(ScoreError::Scores { found: finite, scores });
         }
+        self.check()?;
+        Ok(match *self {
+            Self::Percentile { q } => percentile(held_out_scores, q),
+            Self::Gamma { quantile } => Gamma::fit(held_out_scores)
+                .map_or(held_out_scores[0], |gamma| gamma.quantile(quantile)),
+        })
+    }
+
+    /// Refuses settings outside their range; needs no data.
+    ///
+    /// # Errors
+    /// [`ScoreError::Setting`] naming the setting.
+    pub fn check(&self) -> Result<(), ScoreError> {
         match *self {
-            Self::Percentile { q } => {
-                check_share("q", q, (0.0..=1.0).contains(&q))?;
-                Ok(percentile(held_out_scores, q))
-            }
+            Self::Percentile { q } => check_share("q", q, (0.0..=1.0).contains(&q)),
             Self::Gamma { quantile } => {
-                check_share("quantile", quantile, quantile > 0.0 && quantile < 1.0)?;
-                Ok(Gamma::fit(held_out_scores)
-                    .map_or(held_out_scores[0], |gamma| gamma.quantile(quantile)))
+                check_share("quantile", quantile, quantile > 0.0 && quantile < 1.0)
             }
         }
     }

@@ -58,12 +58,42 @@ pub enum ScoreError {
         /// All scores.
         scores: usize,
     },
+    /// There are too few references to leave some out and hold out others of the rest.
+    #[error("found {found} reference windows, expected at least {expected}")]
+    TooFewReferences {
+        /// Windows there are.
+        found: usize,
+        /// Windows needed.
+        expected: usize,
+    },
+    /// A detector without members.
+    #[error("the detector has no member, expected at least one")]
+    NoMembers,
+    /// A member has other windows than the first.
+    #[error("member `{name}` has other windows than the first member, expected the same")]
+    Members {
+        /// Its name.
+        name: String,
+    },
+    /// Embeddings are not given once per member.
+    #[error("found embeddings of {found} members, expected {expected}")]
+    MemberCount {
+        /// Arrays given.
+        found: usize,
+        /// Members.
+        expected: usize,
+    },
+    /// Held-out scores of normals do not vary, whatever the member.
+    #[error(
+        "held-out scores of the references do not vary, expected one member that tells them apart"
+    )]
+    Constant,
     /// A name that no backend has.
     #[error("unknown backend `{found}`, expected one of: {}", expected.join(", "))]
     UnknownBackend {
         /// The name.
         found: String,
         /// The names there are.
-        expected: Vec<&'static str>,
+        expected: Vec<String>,
     },
 }

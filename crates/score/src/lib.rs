@@ -7,21 +7,30 @@
 
 mod backend;
 mod calibration;
+mod check;
 mod clustering;
+mod detector;
 mod error;
+mod fusion;
 mod gamma;
+mod guarantee;
 mod linalg;
 mod neighbors;
 mod normals;
+mod partition;
 mod references;
+mod scale;
+mod scorer;
+mod shrunk;
 mod space;
 
-pub use backend::{
-    Backend, BackendConfig, CentreConfig, ColumnConfig, CovarianceOf, DensityNorm,
-    DomainNormConfig, FittedTo, FusionConfig, GmmConfig, KMeansConfig, KnnConfig, KnnSmoteConfig,
-    LocalDensityConfig, MahalanobisConfig, Nearest, Warning,
-};
+pub use backend::*;
 pub use calibration::{ThresholdConfig, conformal_p_values, decide};
 pub use clustering::cluster;
+pub use detector::{Detector, Judgement};
 pub use error::ScoreError;
+pub use fusion::{Fusion, Member, MemberScore, Rule};
+pub use guarantee::{Guarantee, PValue, cv_plus_bound, jackknife_plus_bound};
 pub use references::{Distance, References};
+pub use scale::Scale;
+pub use scorer::Scorer;

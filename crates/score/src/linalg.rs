@@ -47,6 +47,15 @@ pub(crate) fn mean(points: ArrayView2<f64>) -> Array1<f64> {
     points.sum_axis(Axis(0)) / points.nrows() as f64
 }
 
+/// Deviation of each dimension of rows that are centred already; divides by their number.
+pub(crate) fn deviation(centred: ArrayView2<f64>) -> Array1<f64> {
+    let mut sums = Array1::<f64>::zeros(centred.ncols());
+    for row in centred.rows() {
+        sums.zip_mut_with(&row, |sum, value| *sum += value * value);
+    }
+    sums.mapv(|sum| (sum / centred.nrows() as f64).sqrt())
+}
+
 /// Ledoit-Wolf covariance of rows that are centred already: the empirical one shrunk towards a
 /// multiple of the identity by the amount that minimises the expected squared error.
 ///
@@ -105,7 +114,7 @@ pub(crate) fn cholesky(matrix: &Array2<f64>) -> Option<Array2<f64>> {
 }
 
 /// Inverse of a lower triangular matrix with a positive diagonal.
-fn invert_lower(factor: &Array2<f64>) -> Array2<f64> {
+pub(crate) fn invert_lower(factor: &Array2<f64>) -> Array2<f64> {
     let dims = factor.nrows();
     let mut inverse = Array2::<f64>::zeros((dims, dims));
     for row in 0..dims {

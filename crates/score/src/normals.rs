@@ -75,9 +75,8 @@ impl Normals {
         }
     }
 
-    /// Splits into the rows kept and the rows held out, fold by fold; recordings stay whole, and
-    /// those of each domain are dealt evenly. One clip alone is kept and held out at once.
-    pub(crate) fn folds(&self) -> Vec<(Self, Vec<usize>)> {
+    /// The fold of each row: recordings stay whole, and those of each domain are dealt evenly.
+    pub(crate) fn folds(&self) -> Vec<usize> {
         let units = self.units();
         let mut fold_of_unit: BTreeMap<usize, usize> = BTreeMap::new();
         let mut dealt = [0, 0];
@@ -88,15 +87,6 @@ impl Normals {
                 (*hand - 1) % FOLDS
             });
         }
-        if fold_of_unit.len() < 2 {
-            return vec![(self.clone(), (0..self.clips()).collect())];
-        }
-        let fold_of_row: Vec<usize> = units.iter().map(|unit| fold_of_unit[unit]).collect();
-        let split = |fold: usize| {
-            let (out, kept): (Vec<usize>, Vec<usize>) =
-                (0..self.clips()).partition(|&row| fold_of_row[row] == fold);
-            (!out.is_empty() && !kept.is_empty()).then(|| (self.subset(&kept), out))
-        };
-        (0..FOLDS).filter_map(split).collect()
+        units.iter().map(|unit| fold_of_unit[unit]).collect()
     }
 }

@@ -93,3 +93,12 @@ pub(crate) fn check_finite(embeddings: ArrayView2<f32>) -> Result<(), ScoreError
         None => Ok(()),
     }
 }
+
+/// Refuses scores that cannot be compared.
+pub(crate) fn check_scores(scores: Vec<f64>) -> Result<Vec<f64>, ScoreError> {
+    let found = scores.iter().filter(|score| score.is_finite()).count();
+    if found < scores.len() {
+        return Err(ScoreError::Scores { found, scores: scores.len() });
+    }
+    Ok(scores)
+}

@@ -24,14 +24,18 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    pub(crate) fn fit(distance: Distance, normals: &Normals) -> Self {
+    /// `least_deviation`: what a standardised dimension is divided by at least.
+    pub(crate) fn fit(distance: Distance, least_deviation: f64, normals: &Normals) -> Self {
         match distance {
             Distance::Cosine => Self::Sphere,
             Distance::Euclidean => Self::Plain,
             Distance::Standardized => {
                 let points = normals.embeddings.mapv(f64::from);
                 let deviation = points.std_axis(Axis(0), 0.0);
-                let deviation = deviation.mapv(|value| if value > 0.0 { value } else { 1.0 });
+                let deviation = deviation.mapv(|value| {
+                    let value = value.max(least_deviation);
+                    if value > 0.0 { value } else { 1.0 }
+                });
                 Self::Scaled { mean: mean(points.view()), deviation }
             }
             Distance::Whitened => {

@@ -3,8 +3,8 @@
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
-use super::{Fitting, prototypes::Prototypes};
-use crate::{Distance, linalg::mean};
+use super::{BackendKind, FittedBackend, Fitting, prototypes::Prototypes};
+use crate::{Distance, ScoreError, linalg::mean};
 
 /// Distance to the mean of all references: what compactness losses train for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +14,18 @@ pub struct CentreConfig {
     pub distance: Distance,
 }
 
-pub(super) fn fit(fitting: &Fitting) -> Prototypes {
-    let centre = mean(fitting.points.mapv(f64::from).view()).mapv(|value| value as f32);
-    let points = fitting.space.project(centre.view()).insert_axis(Axis(0));
-    Prototypes { points, neighbors: 1 }
+impl BackendKind for CentreConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
+        let centre = mean(fitting.points.mapv(f64::from).view()).mapv(|value| value as f32);
+        let points = fitting.space.project(centre.view()).insert_axis(Axis(0));
+        Ok(Box::new(Prototypes { space: fitting.space.clone(), points, neighbors: 1 }))
+    }
+
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+    }
 }

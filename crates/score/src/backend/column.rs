@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
+use super::{BackendKind, FittedBackend, Fitting};
 use crate::ScoreError;
 
 /// One number of an embedding, taken as the anomaly score: for models that score a clip
@@ -16,21 +17,26 @@ pub struct ColumnConfig {
     pub column: usize,
 }
 
-impl ColumnConfig {
-    /// Refuses a column that embeddings of this length do not have.
-    pub(super) fn check(self, dims: usize) -> Result<(), ScoreError> {
+impl BackendKind for ColumnConfig {
+    fn fit(&self, _fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
+        Ok(Box::new(*self))
+    }
+
+    fn check_dims(&self, dims: usize) -> Result<(), ScoreError> {
         if self.column < dims {
             return Ok(());
         }
-        Err(ScoreError::Setting {
-            setting: "column",
-            found: self.column as f64,
-            expected: "less than the number of dimensions",
-        })
+        let (setting, found) = ("column", self.column as f64);
+        Err(ScoreError::Setting { setting, found, expected: "less than the number of dimensions" })
     }
 
-    /// Scores of embeddings as they came, `[clips, dims]`.
-    pub(super) fn score(self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+    fn is_signed(&self) -> bool {
+        true
+    }
+}
+
+impl FittedBackend for ColumnConfig {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
         embeddings.column(self.column).iter().map(|&value| f64::from(value)).collect()
     }
 }

@@ -1,10 +1,20 @@
 //! Scores standardised by domain, without being told the domain.
 
-use ndarray::ArrayView2;
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::{Backend, BackendConfig, Fitting, KnnConfig, standard::Standard};
-use crate::{Distance, normals::Normals, space::is_target};
+use super::{
+    BackendConfig, BackendKind, BackendRegistry, FittedBackend, Fitting, KnnConfig,
+    standard::Standard,
+};
+use crate::{
+    Distance, ScoreError,
+    neighbors::{Neighbor, smallest},
+    references::check_scores,
+    space::{Space, is_target},
+};
 
 /// Another backend's score in deviations from the mean held-out score of the references of one
 /// domain: the domain of the nearest reference.
@@ -48,18 +58,20 @@ impl Default for DomainNormConfig {
 }
 
 /// A backend and the standard of each reference.
-#[derive(Debug, Clone)]
-pub(crate) struct DomainNorm {
-    backend: Box<Backend>,
-    /// One a reference, canonical order: that of its domain.
+#[derive(Debug)]
+struct DomainNorm {
+    backend: Box<dyn FittedBackend>,
+    space: Arc<Space>,
+    /// References of both domains, canonical order, where the nearest is looked for.
+    references: Array2<f32>,
+    /// One per reference: that of its domain.
     standards: Vec<Standard>,
 }
 
-impl DomainNormConfig {
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> DomainNorm {
+impl BackendKind for DomainNormConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let normals = fitting.normals;
-        let (backend, scores) = self.fit_member(normals);
-        fitting.warnings.extend_from_slice(backend.warnings());
+        let (backend, scores) = self.fit_member(fitting)?;
         let of_domain = |target: bool| {
             let rows = normals.rows_of(target);
             let domain_scores: Vec<f64> = rows.into_iter().map(|row| scores[row]).collect();
@@ -68,30 +80,68 @@ impl DomainNormConfig {
         let (source, target) = (of_domain(false), of_domain(true));
         let standard = |&domain| if is_target(domain) { target } else { source };
         let standards = normals.domains.iter().map(standard).collect();
-        DomainNorm { backend: Box::new(backend), standards }
+        let (space, references) = (fitting.space.clone(), fitting.points.clone());
+        Ok(Box::new(DomainNorm { backend, space, references, standards }))
     }
 
-    /// The member with its held-out score of every reference.
-    fn fit_member(&self, normals: &Normals) -> (Backend, Vec<f64>) {
-        let sources = normals.rows_of(false);
-        if self.fitted_to == FittedTo::Both || sources.is_empty() {
-            return (self.of.fit_normals(normals), self.of.held_out_normals(normals));
-        }
-        let source = normals.subset(&sources);
-        let backend = self.of.fit_normals(&source);
-        let mut scores = backend.score_unchecked(normals.embeddings.view());
-        for (row, score) in sources.into_iter().zip(self.of.held_out_normals(&source)) {
-            scores[row] = score;
-        }
-        (backend, scores)
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+        self.of.kind_mut().set_distance(distance);
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        self.of.check()
+    }
+
+    fn check_dims(&self, dims: usize) -> Result<(), ScoreError> {
+        self.of.kind().check_dims(dims)
+    }
+
+    fn is_signed(&self) -> bool {
+        true
+    }
+
+    fn nesting(&self) -> usize {
+        1 + self.of.kind().nesting()
+    }
+
+    fn resolve(&mut self, registry: &BackendRegistry) -> Result<(), ScoreError> {
+        self.of.kind_mut().resolve(registry)
     }
 }
 
-impl DomainNorm {
-    /// `nearest`: canonical row of each clip's nearest reference.
-    pub(crate) fn score(&self, embeddings: ArrayView2<f32>, nearest: &[usize]) -> Vec<f64> {
-        let scores = self.backend.score_unchecked(embeddings);
-        let standardised = |(score, &row): (f64, &usize)| self.standards[row].apply(score);
-        scores.into_iter().zip(nearest).map(standardised).collect()
+impl DomainNormConfig {
+    /// The member with its held-out score of every reference.
+    fn fit_member(
+        &self,
+        fitting: &mut Fitting,
+    ) -> Result<(Box<dyn FittedBackend>, Vec<f64>), ScoreError> {
+        let normals = fitting.normals;
+        let sources = normals.rows_of(false);
+        if self.fitted_to == FittedTo::Both || sources.is_empty() {
+            return Ok((fitting.member(&self.of, normals)?, self.of.held_out_normals(normals)?));
+        }
+        let source = normals.subset(&sources);
+        let backend = fitting.member(&self.of, &source)?;
+        let mut scores = check_scores(backend.score(normals.embeddings.view()))?;
+        for (row, score) in sources.into_iter().zip(self.of.held_out_normals(&source)?) {
+            scores[row] = score;
+        }
+        Ok((backend, scores))
+    }
+}
+
+impl FittedBackend for DomainNorm {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+        let points = self.space.map(embeddings);
+        let nearest = smallest(points.view(), self.references.view(), 1, |_, _, squared| squared);
+        let scores = self.backend.score(embeddings);
+        let standardised =
+            |(score, near): (f64, &Vec<Neighbor>)| self.standards[near[0].reference].apply(score);
+        scores.into_iter().zip(&nearest).map(standardised).collect()
     }
 }

@@ -4,10 +4,10 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backend, BackendConfig, Fitting, KMeansConfig, KnnConfig, LocalDensityConfig,
-    MahalanobisConfig, standard::Standard,
+    BackendConfig, BackendKind, BackendRegistry, FittedBackend, Fitting, KMeansConfig, KnnConfig,
+    LocalDensityConfig, MahalanobisConfig, standard::Standard,
 };
-use crate::Distance;
+use crate::{Distance, ScoreError, check::within};
 
 /// Smallest of several backends' scores, each standardised by its own held-out scores of the
 /// references: a clip is normal if any backend finds it so. No label chooses among them.
@@ -34,28 +34,60 @@ impl Default for FusionConfig {
 }
 
 /// Fitted members, each with the standard of its scores.
-#[derive(Debug, Clone)]
-pub(crate) struct Fusion(Vec<(Backend, Standard)>);
+#[derive(Debug)]
+struct Smallest(Vec<(Box<dyn FittedBackend>, Standard)>);
 
-impl FusionConfig {
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> Fusion {
+/// Backends in one fusion at most.
+const MOST_MEMBERS: usize = 16;
+
+impl BackendKind for FusionConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let mut members = Vec::new();
         for member in &self.members {
-            let backend = member.fit_normals(fitting.normals);
-            fitting.warnings.extend_from_slice(backend.warnings());
-            let standard = Standard::of(&member.held_out_normals(fitting.normals));
+            let backend = fitting.member(member, fitting.normals)?;
+            let standard = Standard::of(&member.held_out_normals(fitting.normals)?);
             members.push((backend, standard));
         }
-        Fusion(members)
+        Ok(Box::new(Smallest(members)))
+    }
+
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+        self.members.iter_mut().for_each(|member| member.kind_mut().set_distance(distance));
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        let members = self.members.len() as f64;
+        within("members", members, 1.0..=MOST_MEMBERS as f64, "between 1 and 16")?;
+        self.members.iter().try_for_each(BackendConfig::check)
+    }
+
+    fn check_dims(&self, dims: usize) -> Result<(), ScoreError> {
+        self.members.iter().try_for_each(|member| member.kind().check_dims(dims))
+    }
+
+    fn is_signed(&self) -> bool {
+        true
+    }
+
+    fn nesting(&self) -> usize {
+        1 + self.members.iter().map(|member| member.kind().nesting()).max().unwrap_or(0)
+    }
+
+    fn resolve(&mut self, registry: &BackendRegistry) -> Result<(), ScoreError> {
+        self.members.iter_mut().try_for_each(|member| member.kind_mut().resolve(registry))
     }
 }
 
-impl Fusion {
-    pub(crate) fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+impl FittedBackend for Smallest {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
         let mut lowest = vec![f64::INFINITY; embeddings.nrows()];
         for (backend, standard) in &self.0 {
-            let scores = backend.score_unchecked(embeddings);
-            for (lowest, score) in lowest.iter_mut().zip(scores) {
+            for (lowest, score) in lowest.iter_mut().zip(backend.score(embeddings)) {
                 *lowest = lowest.min(standard.apply(score));
             }
         }

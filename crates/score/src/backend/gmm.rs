@@ -1,13 +1,19 @@
 //! A mixture of Gaussians with full covariances.
 
-use std::f64::consts::PI;
+use std::{f64::consts::PI, sync::Arc};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Fitting, at_least_one};
-use crate::{Distance, ScoreError, clustering::k_means, linalg::Whitening};
+use super::{BackendKind, FittedBackend, Fitting};
+use crate::{
+    Distance, ScoreError,
+    check::{count, within},
+    clustering::k_means,
+    linalg::Whitening,
+    space::Space,
+};
 
 /// Rounds of expectation and maximisation at most, and the gain in mean log-likelihood below
 /// which they end (scikit-learn's).
@@ -38,9 +44,15 @@ impl Default for GmmConfig {
     }
 }
 
-/// A fitted mixture.
+/// A fitted mixture, and where it lies.
+#[derive(Debug)]
+struct Mixture {
+    space: Arc<Space>,
+    components: Components,
+}
+
 #[derive(Debug, Clone)]
-pub(crate) struct Mixture(Vec<Component>);
+struct Components(Vec<Component>);
 
 #[derive(Debug, Clone)]
 struct Component {
@@ -48,22 +60,37 @@ struct Component {
     gaussian: Whitening,
 }
 
-impl GmmConfig {
-    pub(super) fn check(&self) -> Result<(), ScoreError> {
-        at_least_one("components", self.components)?;
-        // Less does not keep a covariance of single-precision embeddings positive definite.
-        if self.regularization >= 1e-9 && self.regularization.is_finite() {
-            return Ok(());
-        }
-        let (setting, found) = ("regularization", self.regularization);
-        Err(ScoreError::Setting { setting, found, expected: "at least 1e-9" })
+impl BackendKind for GmmConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
+        let components = self.mixture(fitting);
+        Ok(Box::new(Mixture { space: fitting.space.clone(), components }))
     }
 
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> Mixture {
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        count("components", self.components)?;
+        // Less does not keep a covariance of single-precision embeddings positive definite.
+        within("regularization", self.regularization, 1e-9..=1e6, "between 1e-9 and 1e6")
+    }
+
+    fn is_signed(&self) -> bool {
+        true
+    }
+}
+
+impl GmmConfig {
+    fn mixture(&self, fitting: &mut Fitting) -> Components {
         let clips = fitting.points.nrows();
         let components = fitting.at_most("gmm", "components", self.components, clips);
         let seed = fitting.normals.seed.child("gmm");
-        let labels = k_means(fitting.points, components, 1, seed).labels;
+        let labels = k_means(fitting.points.view(), components, 1, seed).labels;
         let mut shares = Array2::<f64>::zeros((clips, components));
         for (clip, label) in labels.into_iter().enumerate() {
             shares[[clip, label]] = 1.0;
@@ -83,7 +110,7 @@ impl GmmConfig {
     }
 
     /// The mixture in which each clip belongs to each component by its share.
-    fn maximise(&self, points: &Array2<f64>, shares: &Array2<f64>) -> Mixture {
+    fn maximise(&self, points: &Array2<f64>, shares: &Array2<f64>) -> Components {
         let clips = points.nrows() as f64;
         let component = |share: ArrayView1<f64>| {
             let weight = share.sum() + LEAST_WEIGHT;
@@ -95,7 +122,7 @@ impl GmmConfig {
             let gaussian = regularized(mean, covariance, self.regularization);
             Component { log_weight: (weight / clips).ln(), gaussian }
         };
-        Mixture(shares.axis_iter(Axis(1)).into_par_iter().map(component).collect())
+        Components(shares.axis_iter(Axis(1)).into_par_iter().map(component).collect())
     }
 }
 
@@ -112,17 +139,20 @@ fn regularized(mean: Array1<f64>, mut covariance: Array2<f64>, step: f64) -> Whi
     }
 }
 
-impl Mixture {
-    pub(crate) fn score(&self, points: ArrayView2<f32>) -> Vec<f64> {
+impl FittedBackend for Mixture {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+        let points = self.space.map(embeddings);
         let score = |point: ArrayView1<f32>| {
-            let densities = self.0.iter().map(|component| {
+            let densities = self.components.0.iter().map(|component| {
                 component.log_density(component.gaussian.squared_distance(point), point.len())
             });
             -log_sum_exp(&densities.collect::<Vec<_>>())
         };
         points.axis_iter(Axis(0)).into_par_iter().map(score).collect()
     }
+}
 
+impl Components {
     /// Writes each component's share in each clip; returns the mean log-likelihood.
     fn expect(&self, points: &Array2<f64>, shares: &mut Array2<f64>) -> f64 {
         let densities: Vec<Array1<f64>> = self

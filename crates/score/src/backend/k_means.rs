@@ -3,8 +3,12 @@
 use ndarray::{Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
-use super::{Fitting, prototypes::Prototypes};
-use crate::{Distance, clustering::k_means};
+use super::{BackendKind, FittedBackend, Fitting, prototypes::Prototypes};
+use crate::{
+    Distance, ScoreError,
+    check::{count, within},
+    clustering::k_means,
+};
 
 /// Distance to the nearest of a few source means and of all target references.
 ///
@@ -30,12 +34,13 @@ impl Default for KMeansConfig {
     }
 }
 
-impl KMeansConfig {
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> Prototypes {
+impl BackendKind for KMeansConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
+        let space = fitting.space.clone();
         let targets = fitting.points.select(Axis(0), &fitting.normals.rows_of(true));
         let sources = fitting.points.select(Axis(0), &fitting.normals.rows_of(false));
         if sources.is_empty() {
-            return Prototypes { points: targets, neighbors: 1 };
+            return Ok(Box::new(Prototypes { space, points: targets, neighbors: 1 }));
         }
         let means = fitting.at_most("k-means", "means", self.means, sources.nrows());
         let seed = fitting.normals.seed.child("k-means");
@@ -46,6 +51,19 @@ impl KMeansConfig {
         }
         let points = concatenate(Axis(0), &[centres.view(), targets.view()])
             .expect("both have the references' dimensions");
-        Prototypes { points, neighbors: 1 }
+        Ok(Box::new(Prototypes { space, points, neighbors: 1 }))
+    }
+
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        count("means", self.means)?;
+        within("restarts", self.restarts as f64, 1.0..=1000.0, "between 1 and 1000")
     }
 }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fitting, prototypes::Prototypes};
-use crate::{Distance, neighbors::smallest, normals::Normals, space::Space};
+use super::{BackendKind, FittedBackend, Fitting, prototypes::Prototypes};
+use crate::{
+    Distance, ScoreError,
+    check::count,
+    neighbors::{Neighbor, smallest},
+};
 
 /// Mean distance to the nearest references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,31 +25,42 @@ impl Default for KnnConfig {
     }
 }
 
-impl KnnConfig {
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> Prototypes {
+impl BackendKind for KnnConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let clips = fitting.points.nrows();
         let neighbors = fitting.at_most("knn", "neighbors", self.neighbors, clips);
-        Prototypes { points: fitting.points.to_owned(), neighbors }
+        let (space, points) = (fitting.space.clone(), fitting.points.clone());
+        Ok(Box::new(Prototypes { space, points, neighbors }))
     }
 
-    /// Scores of the references, each without its own recording. None where the distance itself
-    /// is fitted to them, or where there is only one clip.
-    pub(super) fn leave_one_out(&self, normals: &Normals) -> Option<Vec<f64>> {
-        let space = match self.distance {
-            Distance::Cosine | Distance::Euclidean => Space::fit(self.distance, normals),
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        count("neighbors", self.neighbors)
+    }
+
+    /// None where the distance itself is fitted to the references, or where one label is all.
+    fn leave_out(&self, fitting: &Fitting, labels: &[usize]) -> Option<Vec<f64>> {
+        match self.distance {
+            Distance::Cosine | Distance::Euclidean => {}
             Distance::Standardized | Distance::Whitened => return None,
-        };
-        if normals.clips() < 2 {
+        }
+        if labels.iter().all(|label| label == &labels[0]) {
             return None;
         }
-        let points = space.map(normals.embeddings.view());
-        let units = normals.units();
+        let points = fitting.points.view();
         let key = |query: usize, reference: usize, squared: f64| {
-            if units[query] == units[reference] { f64::INFINITY } else { squared }
+            if labels[query] == labels[reference] { f64::INFINITY } else { squared }
         };
-        let found = smallest(points.view(), points.view(), self.neighbors, key);
-        let mean = |near: &Vec<crate::neighbors::Neighbor>| {
-            near.iter().map(|neighbor| space.distance(neighbor.squared)).sum::<f64>()
+        let found = smallest(points, points, self.neighbors, key);
+        let mean = |near: &Vec<Neighbor>| {
+            near.iter().map(|neighbor| fitting.space.distance(neighbor.squared)).sum::<f64>()
                 / near.len() as f64
         };
         Some(found.iter().map(mean).collect())

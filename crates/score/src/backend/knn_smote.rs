@@ -4,8 +4,12 @@ use ndarray::{Array1, Array2, Axis, concatenate};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::{Fitting, at_least_one, prototypes::Prototypes};
-use crate::{Distance, ScoreError, neighbors::smallest};
+use super::{BackendKind, FittedBackend, Fitting, prototypes::Prototypes};
+use crate::{
+    Distance, ScoreError,
+    check::{count, within},
+    neighbors::smallest,
+};
 
 /// As [`KnnConfig`](super::KnnConfig), after target references are multiplied by points at random
 /// places on the lines between them and their neighbours.
@@ -31,28 +35,34 @@ impl Default for KnnSmoteConfig {
     }
 }
 
-impl KnnSmoteConfig {
-    pub(super) fn check(&self) -> Result<(), ScoreError> {
-        at_least_one("neighbors", self.neighbors)?;
-        at_least_one("smote_neighbors", self.smote_neighbors)?;
-        if (0.0..=10.0).contains(&self.target_share) {
-            return Ok(());
-        }
-        let (setting, found) = ("target_share", self.target_share);
-        Err(ScoreError::Setting { setting, found, expected: "a share from 0 to 10" })
-    }
-
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> Prototypes {
+impl BackendKind for KnnSmoteConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let targets = fitting.points.select(Axis(0), &fitting.normals.rows_of(true));
         let sources = fitting.points.nrows() - targets.nrows();
         let wanted = (self.target_share * sources as f64).ceil() as usize;
         let synthetic = self.interpolate(fitting, &targets, wanted.saturating_sub(targets.nrows()));
-        let points = concatenate(Axis(0), &[fitting.points, synthetic.view()])
+        let points = concatenate(Axis(0), &[fitting.points.view(), synthetic.view()])
             .expect("both have the references' dimensions");
         let neighbors = fitting.at_most("knn-smote", "neighbors", self.neighbors, points.nrows());
-        Prototypes { points, neighbors }
+        Ok(Box::new(Prototypes { space: fitting.space.clone(), points, neighbors }))
     }
 
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        count("neighbors", self.neighbors)?;
+        count("smote_neighbors", self.smote_neighbors)?;
+        within("target_share", self.target_share, 0.0..=10.0, "a share from 0 to 10")
+    }
+}
+
+impl KnnSmoteConfig {
     fn interpolate(&self, fitting: &Fitting, targets: &Array2<f32>, wanted: usize) -> Array2<f32> {
         if targets.nrows() < 2 {
             return Array2::zeros((0, fitting.points.ncols()));

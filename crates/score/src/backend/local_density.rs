@@ -1,11 +1,14 @@
 //! Distance to the nearest reference, judged by how dense the references lie there.
 
-use ndarray::ArrayView2;
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::Fitting;
+use super::{BackendKind, FittedBackend, Fitting};
 use crate::{
-    Distance,
+    Distance, ScoreError,
+    check::count,
     neighbors::{Neighbor, smallest},
     space::Space,
 };
@@ -15,7 +18,7 @@ use crate::{
 const LEAST_SHARE: f64 = 1e-3;
 
 /// Smallest over references of the distance relative to the reference's own mean distance to its
-/// nearest references, so that sparse domains are not held against a clip.
+/// nearest references of other recordings, so that sparse domains are not held against a clip.
 ///
 /// # Source
 /// Local density-based score normalisation for domain generalisation (Wilkinghoff et al. 2025).
@@ -48,32 +51,61 @@ impl Default for LocalDensityConfig {
     }
 }
 
-/// Each reference's density, fitted.
-#[derive(Debug, Clone)]
-pub(crate) struct LocalDensity {
+/// References with their densities.
+#[derive(Debug)]
+struct LocalDensity {
     norm: DensityNorm,
-    /// Mean distance of each reference to its nearest ones.
+    space: Arc<Space>,
+    references: Array2<f32>,
+    /// Mean distance of each reference to its nearest ones of other recordings.
     densities: Vec<f64>,
 }
 
-impl LocalDensityConfig {
-    pub(super) fn fit(&self, fitting: &mut Fitting) -> LocalDensity {
+impl BackendKind for LocalDensityConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let others = fitting.points.nrows() - 1;
         let neighbors = fitting.at_most("local-density", "neighbors", self.neighbors, others);
-        let key = |query: usize, reference: usize, squared: f64| {
-            if query == reference { f64::INFINITY } else { squared }
-        };
-        let mean = |near: &Vec<Neighbor>| {
-            let sum: f64 = near.iter().map(|near| fitting.space.distance(near.squared)).sum();
-            sum / near.len().max(1) as f64
-        };
-        let found = smallest(fitting.points, fitting.points, neighbors, key);
-        let mut densities: Vec<f64> = found.iter().map(mean).collect();
+        let units = fitting.normals.units();
+        let (space, references) = (fitting.space.clone(), fitting.points.clone());
+        let mut densities = densities(&space, references.view(), &units, neighbors);
         if self.norm == DensityNorm::Ratio {
             raise(&mut densities);
         }
-        LocalDensity { norm: self.norm, densities }
+        Ok(Box::new(LocalDensity { norm: self.norm, space, references, densities }))
     }
+
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
+    }
+
+    fn check(&self) -> Result<(), ScoreError> {
+        count("neighbors", self.neighbors)
+    }
+
+    fn is_signed(&self) -> bool {
+        self.norm == DensityNorm::Difference
+    }
+}
+
+/// Mean distance of each reference to its nearest ones of other units.
+fn densities(
+    space: &Space,
+    references: ArrayView2<f32>,
+    units: &[usize],
+    neighbors: usize,
+) -> Vec<f64> {
+    let key = |query: usize, reference: usize, squared: f64| {
+        if units[query] == units[reference] { f64::INFINITY } else { squared }
+    };
+    let mean = |near: &Vec<Neighbor>| {
+        let sum: f64 = near.iter().map(|near| space.distance(near.squared)).sum();
+        sum / near.len().max(1) as f64
+    };
+    smallest(references, references, neighbors, key).iter().map(mean).collect()
 }
 
 /// Keeps densities away from zero; where all are zero they become one.
@@ -85,17 +117,14 @@ fn raise(densities: &mut [f64]) {
     }
 }
 
-impl LocalDensity {
-    pub(crate) fn score(
-        &self,
-        points: ArrayView2<f32>,
-        references: ArrayView2<f32>,
-        space: &Space,
-    ) -> Vec<f64> {
+impl FittedBackend for LocalDensity {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+        let points = self.space.map(embeddings);
         let key = |_: usize, reference: usize, squared: f64| match self.norm {
-            DensityNorm::Ratio => space.distance(squared) / self.densities[reference],
-            DensityNorm::Difference => space.distance(squared) - self.densities[reference],
+            DensityNorm::Ratio => self.space.distance(squared) / self.densities[reference],
+            DensityNorm::Difference => self.space.distance(squared) - self.densities[reference],
         };
-        smallest(points, references, 1, key).into_iter().map(|near| near[0].key).collect()
+        let found = smallest(points.view(), self.references.view(), 1, key);
+        found.into_iter().map(|near| near[0].key).collect()
     }
 }

@@ -1,14 +1,16 @@
 //! Distance to the mean in units of the covariance.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Fitting;
+use super::{BackendKind, FittedBackend, Fitting};
 use crate::{
-    Distance,
+    Distance, ScoreError,
     linalg::{Whitening, ledoit_wolf, mean},
-    space::within_domains,
+    space::{Space, within_domains},
 };
 
 /// Mahalanobis distance to the mean of the nearest domain.
@@ -36,12 +38,15 @@ pub enum CovarianceOf {
     Each,
 }
 
-/// One Gaussian a domain.
-#[derive(Debug, Clone)]
-pub(crate) struct Gaussians(Vec<Whitening>);
+/// One Gaussian per domain, and where they lie.
+#[derive(Debug)]
+struct Gaussians {
+    space: Arc<Space>,
+    of_domains: Vec<Whitening>,
+}
 
-impl MahalanobisConfig {
-    pub(super) fn fit(self, fitting: &Fitting) -> Gaussians {
+impl BackendKind for MahalanobisConfig {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let points = fitting.points.mapv(f64::from);
         let centred = within_domains(&points, &fitting.normals.domains);
         let domains: Vec<Vec<usize>> = [false, true]
@@ -57,7 +62,16 @@ impl MahalanobisConfig {
             Whitening::new(mean(rows_of(&points, &rows).view()), &covariance)
                 .expect("a shrunk covariance is positive definite")
         };
-        Gaussians(domains.into_iter().map(gaussian).collect())
+        let of_domains = domains.into_iter().map(gaussian).collect();
+        Ok(Box::new(Gaussians { space: fitting.space.clone(), of_domains }))
+    }
+
+    fn distance(&self) -> Distance {
+        self.distance
+    }
+
+    fn set_distance(&mut self, distance: Distance) {
+        self.distance = distance;
     }
 }
 
@@ -65,10 +79,11 @@ fn rows_of(points: &Array2<f64>, rows: &[usize]) -> Array2<f64> {
     points.select(Axis(0), rows)
 }
 
-impl Gaussians {
-    pub(crate) fn score(&self, points: ArrayView2<f32>) -> Vec<f64> {
-        let nearest = |point: ndarray::ArrayView1<f32>| {
-            let squared = self.0.iter().map(|gaussian| gaussian.squared_distance(point));
+impl FittedBackend for Gaussians {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+        let points = self.space.map(embeddings);
+        let nearest = |point: ArrayView1<f32>| {
+            let squared = self.of_domains.iter().map(|gaussian| gaussian.squared_distance(point));
             squared.fold(f64::INFINITY, f64::min).sqrt()
         };
         points.axis_iter(Axis(0)).into_par_iter().map(nearest).collect()

@@ -1,0 +1,104 @@
+//! Which references are left out together.
+
+use std::collections::BTreeMap;
+
+use rand::seq::SliceRandom;
+
+use crate::{Guarantee, References, ScoreError};
+
+/// Recordings from which on a guarantee is given.
+const LEAST_RECORDINGS: usize = 5;
+/// Leave-outs at most: with more recordings several are left out at once.
+const MOST_LEAVE_OUTS: usize = 100;
+/// Folds in which the scale of a member is found.
+const SCALE_FOLDS: usize = 10;
+/// Blocks in time wanted where there are too few recordings.
+const BLOCKS: usize = 10;
+/// Units without which nothing can be held out of what is left after leaving one out.
+const LEAST_UNITS: usize = 3;
+
+/// References dealt to units that are left out as a whole: recordings, or blocks in time.
+#[derive(Debug, Clone)]
+pub(crate) struct Partition {
+    /// The unit of each reference, in the order given.
+    pub(crate) units: Vec<usize>,
+    /// Units left out at once, one list per leave-out; some units may never be left out.
+    pub(crate) leave_outs: Vec<Vec<usize>>,
+    /// For each unit the fold in which it is held out to find a scale.
+    scale_fold: Vec<usize>,
+    pub(crate) guarantee: Guarantee,
+}
+
+impl Partition {
+    /// Deals references to units, and units to folds at random: a choice by the data would spoil
+    /// the guarantee.
+    pub(crate) fn new(references: &References) -> Result<Self, ScoreError> {
+        let mut numbers = BTreeMap::new();
+        for group in references.groups() {
+            numbers.entry(group.as_str()).or_insert(0);
+        }
+        numbers.values_mut().enumerate().for_each(|(number, unit)| *unit = number);
+        let recordings = numbers.len();
+        let recording: Vec<usize> =
+            references.groups().iter().map(|group| numbers[group.as_str()]).collect();
+        if recordings < LEAST_RECORDINGS {
+            return Self::in_blocks(&recording, recordings);
+        }
+        let seed = references.seed().child("partition");
+        let mut order: Vec<usize> = (0..recordings).collect();
+        order.shuffle(&mut seed.child("leave-outs").rng());
+        let size = recordings.div_ceil(MOST_LEAVE_OUTS);
+        let leave_outs: Vec<Vec<usize>> = order.chunks_exact(size).map(<[usize]>::to_vec).collect();
+        let guarantee = match size {
+            1 => Guarantee::JackknifePlus { recordings },
+            _ => Guarantee::CvPlus { folds: leave_outs.len(), fold_recordings: size },
+        };
+        // One place is the coming recording's, so that it is dealt like the others.
+        let mut places: Vec<usize> = (0..=recordings).collect();
+        places.shuffle(&mut seed.child("scale").rng());
+        let scale_fold = places[..recordings].iter().map(|place| place % SCALE_FOLDS).collect();
+        Ok(Self { units: recording, leave_outs, scale_fold, guarantee }.with_own_folds())
+    }
+
+    /// Recordings cut into blocks of neighbouring references, about ten in all.
+    fn in_blocks(recording: &[usize], recordings: usize) -> Result<Self, ScoreError> {
+        let found = recording.len();
+        if found < LEAST_UNITS {
+            return Err(ScoreError::TooFewReferences { found, expected: LEAST_UNITS });
+        }
+        let wanted = BLOCKS.min(found);
+        let mut units = vec![0; found];
+        let mut blocks = 0;
+        for number in 0..recordings {
+            let rows: Vec<usize> = (0..found).filter(|&row| recording[row] == number).collect();
+            let own = ((wanted * rows.len()) as f64 / found as f64).ceil() as usize;
+            let own = own.clamp(1, rows.len());
+            for (index, &row) in rows.iter().enumerate() {
+                units[row] = blocks + index * own / rows.len();
+            }
+            blocks += own;
+        }
+        let leave_outs = (0..blocks).map(|block| vec![block]).collect();
+        let scale_fold = (0..blocks).map(|block| block % SCALE_FOLDS).collect();
+        let guarantee = Guarantee::Measured { blocks };
+        Ok(Self { units, leave_outs, scale_fold, guarantee }.with_own_folds())
+    }
+
+    /// Where ten folds are enough for the units left after leaving one out, each has its own.
+    fn with_own_folds(mut self) -> Self {
+        if self.scale_fold.len() <= SCALE_FOLDS + 1 {
+            self.scale_fold = (0..self.scale_fold.len()).collect();
+        }
+        self
+    }
+
+    /// For each reference the fold in which it is held out to find a scale.
+    pub(crate) fn scale_folds(&self) -> Vec<usize> {
+        self.units.iter().map(|&unit| self.scale_fold[unit]).collect()
+    }
+
+    /// Names of units, one per reference: what a backend takes for recordings.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.units.iter().map(|unit| format!("{unit:09}")).collect()
+    }
+}

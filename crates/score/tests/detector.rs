@@ -1,0 +1,240 @@
+//! Detectors whose references are their calibration: the promise, held against simulated sound.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use ndarray::{Array2, ArrayView1, Axis, concatenate};
+use offkey_core::Seed;
+use offkey_score::{
+    BackendConfig, Detector, Fusion, Guarantee, KnnConfig, Member, References, Rule, ScoreError,
+    cv_plus_bound, jackknife_plus_bound,
+};
+use rand::RngExt;
+
+/// Windows of recordings: `width` is what differs between recordings, `within` between windows.
+struct Sound {
+    windows: Array2<f32>,
+    groups: Vec<String>,
+}
+
+impl Sound {
+    /// Recording `i` has `1 + i % longest` windows.
+    fn new(seed: Seed, recordings: usize, longest: usize) -> Self {
+        let mut windows = Array2::zeros((0, 3));
+        let mut groups = Vec::new();
+        for recording in 0..recordings {
+            let seed = seed.child(recording);
+            let next = recording_of(seed, 1 + recording % longest);
+            groups.extend(vec![format!("recording {recording}"); next.nrows()]);
+            windows = concatenate![Axis(0), windows, next];
+        }
+        Self { windows, groups }
+    }
+
+    fn members(&self, domains: &'static [Option<offkey_core::Domain>]) -> Vec<Member<'_>> {
+        let windows = self.windows.nrows();
+        let references =
+            References::new(self.windows.view(), &domains[..windows], &self.groups, Seed::new(1))
+                .unwrap();
+        let member = |name: &str, backend: BackendConfig| Member {
+            name: name.to_owned(),
+            backend,
+            references,
+        };
+        let nearest = KnnConfig { distance: offkey_score::Distance::Euclidean, neighbors: 1 };
+        vec![
+            member("gauss", BackendConfig::from_name("shrunk-mahalanobis").unwrap()),
+            member("nearest", BackendConfig::Knn(nearest)),
+        ]
+    }
+}
+
+const UNKNOWN: [Option<offkey_core::Domain>; 600] = [None; 600];
+
+/// A recording with heavy tails: its own centre, and windows around it.
+fn recording_of(seed: Seed, windows: usize) -> Array2<f32> {
+    let mut rng = seed.rng();
+    let mut heavy = |width: f32| {
+        let u: f32 = rng.random_range(-0.999..0.999_f32);
+        width * u / (1.0 - u.abs()).sqrt()
+    };
+    let centre = [heavy(1.0), heavy(1.0), heavy(1.0)];
+    Array2::from_shape_fn((windows, 3), |(_, dim)| centre[dim] + heavy(0.3))
+}
+
+fn alarms(detector: &Detector, windows: &Array2<f32>) -> usize {
+    let judgements = detector.judge_all(&[windows.view(), windows.view()]).unwrap();
+    judgements.iter().filter(|judgement| judgement.alarm()).count()
+}
+
+/// Share of new normal recordings with an alarm in any window, for each number of losses allowed.
+fn measured(recordings: usize, draws: usize, allowed: &[usize]) -> Vec<f64> {
+    let mut counts = vec![0; allowed.len()];
+    for draw in 0..draws {
+        let seed = Seed::new(7).child(recordings).child(draw);
+        // Lengths are exchangeable too: the new one is as long as one of those learned from.
+        let sound = Sound::new(seed, recordings, 4);
+        let new = recording_of(seed.child("new"), 1 + draw % 4);
+        let detector = Detector::fit(&sound.members(&UNKNOWN), Rule::Max).unwrap();
+        let judgements = detector.judge_all(&[new.view(), new.view()]).unwrap();
+        let least = judgements.iter().map(|judgement| judgement.lost).min().unwrap();
+        for (count, &allowed) in counts.iter_mut().zip(allowed) {
+            *count += usize::from(least <= allowed);
+        }
+    }
+    counts.into_iter().map(|count| count as f64 / draws as f64).collect()
+}
+
+#[test]
+fn normal_recordings_of_any_length_alarm_at_most_as_often_as_bounded() {
+    let (recordings, draws) = (12, 400);
+    let allowed = [0, 1, 2, 3];
+    for (allowed, share) in allowed.into_iter().zip(measured(recordings, draws, &allowed)) {
+        let bound = jackknife_plus_bound(allowed, recordings);
+        // Three deviations of a share measured on so many draws.
+        let slack = 3.0 * (bound * (1.0 - bound) / draws as f64).sqrt();
+        assert!(share <= bound + slack, "{allowed}: {share} above {bound}");
+        let nominal = (allowed + 1) as f64 / (recordings + 1) as f64;
+        assert!(share >= 0.4 * nominal, "{allowed}: {share} says nothing, nominal {nominal}");
+    }
+}
+
+#[test]
+fn alarm_score_losses_and_p_value_say_the_same() {
+    let sound = Sound::new(Seed::new(2), 20, 3);
+    let members = sound.members(&UNKNOWN);
+    let queries = concatenate![
+        Axis(0),
+        recording_of(Seed::new(3), 20),
+        recording_of(Seed::new(4), 20) + 60.0
+    ];
+    let mut last = None;
+    for allowed in [0, 2, 5] {
+        let detector =
+            Detector::fit(&members, Rule::Max).unwrap().with_allowed_losses(allowed).unwrap();
+        let judgements = detector.judge_all(&[queries.view(), queries.view()]).unwrap();
+        for judgement in &judgements {
+            assert_eq!(judgement.alarm(), judgement.lost <= allowed);
+            let bound = jackknife_plus_bound(judgement.lost, 20);
+            assert!((judgement.p_value.value() - bound).abs() < 1e-12);
+            assert!(judgement.p_value.is_bound());
+            let loudest = judgement.loudest().unwrap();
+            assert!((judgement.members[loudest].z.unwrap() - judgement.z).abs() < 1e-12);
+        }
+        let scores: Vec<f64> = judgements.iter().map(|judgement| judgement.score).collect();
+        if let Some(last) = last.replace(scores.clone()) {
+            assert!(scores.iter().zip(&last).all(|(now, before)| now >= before));
+        }
+        assert!(judgements.iter().any(offkey_score::Judgement::alarm));
+        assert!(judgements.iter().any(|judgement| !judgement.alarm()));
+    }
+}
+
+#[test]
+fn a_window_is_judged_alone_as_among_others_and_on_any_number_of_threads() {
+    let sound = Sound::new(Seed::new(4), 8, 3);
+    let queries = recording_of(Seed::new(5), 9);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let detector = Detector::fit(&sound.members(&UNKNOWN), Rule::Mean).unwrap();
+            let all = detector.judge_all(&[queries.view(), queries.view()]).unwrap();
+            let rows: [ArrayView1<f32>; 2] = [queries.row(4), queries.row(4)];
+            assert_eq!(detector.judge(&rows).unwrap(), all[4]);
+            all
+        })
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn few_recordings_give_blocks_in_time_and_no_guarantee() {
+    for (recordings, windows) in [(1, 40), (4, 10)] {
+        let mut sound = Sound { windows: Array2::zeros((0, 3)), groups: Vec::new() };
+        for recording in 0..recordings {
+            let next = recording_of(Seed::new(6).child(recording), windows);
+            sound.groups.extend(vec![recording.to_string(); windows]);
+            sound.windows = concatenate![Axis(0), sound.windows, next];
+        }
+        let detector = Detector::fit(&sound.members(&UNKNOWN), Rule::Max).unwrap();
+        let Guarantee::Measured { blocks } = detector.guarantee() else { panic!("a guarantee") };
+        assert!((10..=12).contains(&blocks), "{blocks}");
+        assert!(!detector.false_alarms().is_bound());
+        let far = Array2::from_elem((1, 3), 90.0);
+        assert_eq!(alarms(&detector, &far), 1);
+    }
+}
+
+#[test]
+fn many_recordings_are_left_out_several_at_once() {
+    let sound = Sound::new(Seed::new(9), 203, 1);
+    let detector = Detector::fit(&sound.members(&UNKNOWN)[..1], Rule::Max).unwrap();
+    assert_eq!(detector.guarantee(), Guarantee::CvPlus { folds: 67, fold_recordings: 3 });
+    assert_eq!(detector.guarantee().comparisons(), 201);
+    let bound = cv_plus_bound(0, 67, 3);
+    assert!((detector.false_alarms().value() - bound).abs() < 1e-12);
+    assert!((bound - 3.0 / 204.0).abs() < 1e-12);
+}
+
+#[test]
+fn bounds_are_those_of_the_papers() {
+    for (allowed, recordings, expected) in
+        [(0, 4, 0.2), (0, 19, 0.05), (1, 19, 0.15), (2, 99, 0.05), (50, 4, 1.0)]
+    {
+        assert!((jackknife_plus_bound(allowed, recordings) - expected).abs() < 1e-12);
+    }
+    // Few large folds: 2 (k + 1) / (n + 1) + 2 (1 - 1 / K) / (m + 1).
+    let expected = 2.0 / 1001.0 + 2.0 * 0.9 / 101.0;
+    assert!((cv_plus_bound(0, 10, 100) - expected).abs() < 1e-12);
+    let guarantee = Guarantee::JackknifePlus { recordings: 99 };
+    assert_eq!(guarantee.most_losses(0.05), Some(2));
+    assert_eq!(guarantee.most_losses(0.049), Some(1));
+    assert_eq!(guarantee.most_losses(0.009), None);
+}
+
+#[test]
+fn a_constant_member_is_left_out_and_changes_nothing() {
+    let sound = Sound::new(Seed::new(10), 12, 2);
+    let constant = Array2::<f32>::ones(sound.windows.raw_dim());
+    let mut members = sound.members(&UNKNOWN);
+    let alone = Detector::fit(&members[..1], Rule::Max).unwrap();
+    members[1].references = References::new(
+        constant.view(),
+        &UNKNOWN[..sound.groups.len()],
+        &sound.groups,
+        Seed::new(1),
+    )
+    .unwrap();
+    let both = Detector::fit(&members, Rule::Max).unwrap();
+    assert_eq!(both.fusion().left_out().collect::<Vec<_>>(), ["nearest"]);
+    let queries = recording_of(Seed::new(11), 6);
+    let ones = Array2::<f32>::ones(queries.raw_dim());
+    let with = both.judge_all(&[queries.view(), ones.view()]).unwrap();
+    let without = alone.judge_all(&[queries.view()]).unwrap();
+    for (with, without) in with.iter().zip(&without) {
+        assert_eq!(with.score.to_bits(), without.score.to_bits());
+        assert_eq!(with.members[1].z, None);
+    }
+    members.remove(0);
+    assert_eq!(Fusion::fit(&members, Rule::Max).map(|_| ()), Err(ScoreError::Constant));
+}
+
+#[test]
+fn members_that_do_not_go_together_are_refused() {
+    let (sound, other) = (Sound::new(Seed::new(12), 8, 2), Sound::new(Seed::new(12), 9, 2));
+    let refused = |members: &[Member]| Detector::fit(members, Rule::Max).map(|_| ()).unwrap_err();
+    assert_eq!(refused(&[]), ScoreError::NoMembers);
+    let mut members = sound.members(&UNKNOWN);
+    members.extend(other.members(&UNKNOWN).pop());
+    assert_eq!(refused(&members), ScoreError::Members { name: "nearest".to_owned() });
+    let two = Sound::new(Seed::new(12), 2, 1);
+    let few = ScoreError::TooFewReferences { found: 2, expected: 3 };
+    assert_eq!(refused(&two.members(&UNKNOWN)), few);
+    let detector = Detector::fit(&sound.members(&UNKNOWN), Rule::Max).unwrap();
+    let one = recording_of(Seed::new(1), 1);
+    let count = ScoreError::MemberCount { found: 1, expected: 2 };
+    assert_eq!(detector.judge_all(&[one.view()]).unwrap_err(), count);
+    let nan = &one * f32::NAN;
+    let judged = detector.judge_all(&[one.view(), nan.view()]);
+    assert!(matches!(judged, Err(ScoreError::NonFinite { .. })));
+    assert!(detector.with_allowed_losses(8).is_err());
+}
