@@ -38,7 +38,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("offkey-study", &["offkey", "offkey-core", "offkey-eval", "offkey-report"]),
     ("offkey-cli", &["offkey", "offkey-study"]),
-    ("offkey-serve", &[]),
 ];
 
 /// Longest file, in lines.
