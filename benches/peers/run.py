@@ -218,7 +218,7 @@ def infer_rows(_scratch):
 
 def gpu_rows(_scratch):
     """The same step and the same inference on one NVIDIA card, clips coming from the processor's memory."""
-    ours = example("peer_step", "offkey-embed/gpu")
+    ours = example("peer_step", "offkey-train/gpu")
     command = [PYTHON, HERE / "torch_worker.py", "--device", "cuda", "--threads", os.cpu_count()]
     for work, clips in (("train", 64), ("infer", 64), ("infer", 1)):
         name = f"train_step_{clips}_gpu" if work == "train" else f"infer_{clips}_gpu"

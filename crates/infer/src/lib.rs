@@ -1,3 +1,27 @@
 //! Sound to embeddings without training: models that are loaded, or fitted in one pass.
 //!
 //! Nothing here knows the tensor framework, labels or scores.
+
+pub mod autoencoder;
+mod card;
+mod compute;
+mod config;
+mod cost;
+mod encoder;
+pub mod features;
+mod model;
+mod network;
+mod parts;
+mod source;
+pub mod statistics;
+pub mod weights;
+
+pub use card::{ModelCard, ModelError, clear_model, write_model};
+pub use compute::{Compute, DeviceKind, Kernels};
+pub use config::{BranchConfig, ConfigError, EncoderConfig, Magnitude, SpectrumConfig, StftConfig};
+pub use encoder::{Encoder, normalised};
+pub use features::{BranchFeatures, ClipFeatures};
+pub use model::{ClipShape, Embed, Model, ModelParts};
+pub use network::{Forward, Network, SQUEEZE_RATIO, STEM_KERNEL, spectrum_plan, stft_plan};
+pub use source::{ClipSource, SourceError};
+pub use statistics::{Statistics, StatisticsConfig, StatisticsError};

@@ -9,7 +9,7 @@ use std::{
 
 use ndarray::Array2;
 use offkey_core::write_whole;
-use offkey_embed::{Compute, Encoder};
+use offkey_infer::{Compute, DeviceKind, Encoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
 
@@ -195,6 +195,8 @@ fn read_parts(
         views.iter().filter_map(|(name, view)| Some((name.strip_prefix(ENCODER)?, view))).collect();
     let weights =
         safetensors::serialize(weights, None).map_err(|error| damaged(&error.to_string()))?;
+    // Inference needs no graphics card, and this crate nothing that could use one.
+    let compute = Compute { device: DeviceKind::Cpu, ..compute };
     let encoder =
         Encoder::from_parts(text("encoder")?, &weights, compute).map_err(MonitorError::embed)?;
     Ok((card, arrays, encoder))

@@ -1,7 +1,7 @@
 //! Windows through both ears: the network's embedding and the plain spectrum, block by block.
 
 use ndarray::{Array2, ArrayView1, Axis, concatenate};
-use offkey_embed::Encoder;
+use offkey_infer::Encoder;
 
 use super::{
     profile::level_db,

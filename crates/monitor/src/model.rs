@@ -7,7 +7,7 @@ use std::{
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::Seed;
-use offkey_embed::Encoder;
+use offkey_infer::Encoder;
 use offkey_score::{Backend, BackendConfig, References};
 use offkey_signal::{AudioInfo, probe};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use offkey_core::Seed;
-use offkey_embed::{ClipSource, SourceError};
+use offkey_infer::{ClipSource, SourceError};
 use offkey_signal::{AudioError, ChannelRule, ClipReader, DecodeConfig, decode_range};
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use offkey_core::{Clip, Seed};
-use offkey_embed::{ClipSource, SourceError};
+use offkey_infer::{ClipSource, SourceError};
 use offkey_signal::{AudioError, DecodeConfig};
 use rayon::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis, concatenate};
 use offkey_core::Seed;
-use offkey_embed::{ClipSource, StatisticsConfig};
+use offkey_infer::{ClipSource, StatisticsConfig};
 use offkey_score::cluster;
 use offkey_signal::LogMel;
 use rayon::prelude::*;
@@ -42,7 +42,7 @@ pub(crate) fn conditions(
 
 #[cfg(test)]
 mod tests {
-    use offkey_embed::SourceError;
+    use offkey_infer::SourceError;
 
     use super::*;
 

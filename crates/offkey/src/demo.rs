@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use offkey_embed::Compute;
+use offkey_infer::Compute;
 use offkey_synth::{SynthConfig, SynthError};
 
 use crate::{

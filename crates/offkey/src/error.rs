@@ -8,9 +8,9 @@ use std::{
 };
 
 use offkey_core::ErrorKind;
-use offkey_embed::TrainError;
 use offkey_report::rise::RiseError;
 use offkey_synth::SynthError;
+use offkey_train::TrainError;
 
 /// An error of the facade: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
@@ -190,7 +190,7 @@ pub enum OffkeyError {
         /// The machine.
         machine: String,
         /// The cause.
-        source: offkey_embed::autoencoder::AutoencoderError,
+        source: offkey_train::autoencoder::AutoencoderTrainError,
     },
     /// A clip is of a machine that no autoencoder was trained for.
     #[error("no autoencoder was trained for machine {machine}, only for {known}")]

@@ -55,9 +55,10 @@ pub use wave_cache::WaveCache;
 pub use offkey_monitor as monitor;
 
 pub use offkey_core::{Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year, io_hint};
-pub use offkey_embed::{Compute, DeviceKind, Kernels, TrainLength};
 pub use offkey_eval::Metrics;
+pub use offkey_infer::{Compute, DeviceKind, Kernels};
 pub use offkey_report::rise::{RiseConfig, RiseError};
 pub use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};
 pub use offkey_signal::ChannelRule;
 pub use offkey_synth::SynthConfig;
+pub use offkey_train::TrainLength;

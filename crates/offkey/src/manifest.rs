@@ -25,7 +25,7 @@ pub struct Manifest {
     /// Seed of the run.
     pub seed: u64,
     /// Device and kernels asked for.
-    pub compute: offkey_embed::Compute,
+    pub compute: offkey_infer::Compute,
     /// Kernels that computed each branch in training.
     pub kernels: Vec<String>,
     /// CPU threads.

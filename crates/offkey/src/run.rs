@@ -7,8 +7,8 @@ use std::{
 };
 
 use offkey_core::{Clip, Dataset, Seed, Split, Year, table};
-use offkey_embed::{Compute, DeviceKind};
 use offkey_eval::Metrics;
+use offkey_infer::{Compute, DeviceKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -18,10 +18,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offkey-kernels", &[]),
     ("offkey-infer", &["offkey-core", "offkey-signal", "offkey-kernels"]),
     ("offkey-synth", &["offkey-core", "offkey-signal"]),
-    ("offkey-embed", &["offkey-core", "offkey-signal", "offkey-kernels"]),
+    ("offkey-train", &["offkey-core", "offkey-signal", "offkey-kernels", "offkey-infer"]),
     ("offkey-score", &["offkey-core"]),
     ("offkey-eval", &["offkey-core"]),
-    ("offkey-monitor", &["offkey-core", "offkey-signal", "offkey-embed", "offkey-score"]),
+    ("offkey-monitor", &["offkey-core", "offkey-signal", "offkey-infer", "offkey-score"]),
     ("offkey-report", &["offkey-core", "offkey-eval"]),
     (
         "offkey",
@@ -29,7 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-core",
             "offkey-signal",
             "offkey-synth",
-            "offkey-embed",
+            "offkey-infer",
+            "offkey-train",
             "offkey-score",
             "offkey-monitor",
             "offkey-eval",
@@ -99,7 +100,7 @@ fn crates_depend_only_along_the_arrows() {
 fn the_tensor_framework_is_named_in_one_crate_only() {
     for (name, dependencies) in dependencies() {
         let names_it = dependencies.iter().any(|dependency| dependency.starts_with("burn"));
-        assert_eq!(names_it, name == "offkey-embed", "{name}");
+        assert_eq!(names_it, name == "offkey-train", "{name}");
     }
 }
 

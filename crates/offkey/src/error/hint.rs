@@ -1,8 +1,8 @@
 //! What a reader can do about an error: printed apart from it.
 
 use offkey_core::io_hint;
-use offkey_embed::{TrainError, loss::LossError};
 use offkey_synth::SynthError;
+use offkey_train::{TrainError, loss::LossError};
 
 use super::OffkeyError;
 

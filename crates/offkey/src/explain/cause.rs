@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayView3, Axis, concatenate};
 use offkey_core::Seed;
-use offkey_embed::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised};
+use offkey_infer::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised};
 use offkey_report::rise::{
     Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, RiseConfig, RiseError,
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use ndarray::Array2;
 use offkey_core::{Clip, Seed};
-use offkey_embed::{Compute, Encoder, TrainJob};
+use offkey_infer::Compute;
+use offkey_train::{TrainJob, load_encoder};
 
 use offkey_monitor::{
     FalseAlarmRate, Monitor, MonitorArrays, MonitorCard, Profile, Promise, WindowRow, WindowRule,
@@ -112,12 +113,12 @@ pub fn learn(
         resume: false,
     };
     let report =
-        offkey_embed::train(&job, &mut TrainProgress::new(progress)).map_err(OffkeyError::embed)?;
+        offkey_train::train(&job, &mut TrainProgress::new(progress)).map_err(OffkeyError::embed)?;
     progress.end();
     if !report.finished {
         return Err(OffkeyError::Cancelled { run: PathBuf::new() });
     }
-    let encoder = Encoder::load(&folder, request.compute).map_err(OffkeyError::embed)?;
+    let encoder = load_encoder(&folder, request.compute).map_err(OffkeyError::embed)?;
     let step = steps(progress, Stage::Embed, "windows");
     let learned = hear(&encoder, &window_source(rule, &training), &step)?;
     let held_out = hear(&encoder, &window_source(rule, &calibration), &step)?;

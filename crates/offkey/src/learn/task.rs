@@ -10,9 +10,9 @@ use std::{
 };
 
 use offkey_core::{AuxiliaryTask, Clip, Dataset, Seed, Split};
-use offkey_embed::Labels;
 use offkey_monitor::{WindowRef, WindowRow, WindowRule, WindowSource};
 use offkey_synth::SynthConfig;
+use offkey_train::Labels;
 
 use crate::{OffkeyError, Progress, conditions::conditions, demo::synthesize};
 

@@ -8,11 +8,10 @@ mod path;
 use std::num::NonZeroUsize;
 
 use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
-use offkey_embed::{
-    EncoderConfig, LossConfig, StatisticsConfig, TrainConfig, autoencoder::AutoencoderConfig,
-};
+use offkey_infer::{EncoderConfig, StatisticsConfig, autoencoder::AutoencoderConfig};
 use offkey_score::{BackendConfig, ThresholdConfig};
 use offkey_signal::{ChannelRule, LengthPolicy};
+use offkey_train::{LossConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
 pub use self::error::RecipeError;

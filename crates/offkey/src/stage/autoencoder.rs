@@ -9,10 +9,8 @@ use std::{
 
 use ndarray::Array2;
 use offkey_core::{Clip, Domain, Seed, Split, table};
-use offkey_embed::{
-    Compute,
-    autoencoder::{Autoencoder, AutoencoderConfig, AutoencoderError, AutoencoderJob},
-};
+use offkey_infer::autoencoder::{Autoencoder, AutoencoderConfig};
+use offkey_train::autoencoder::{AutoencoderJob, AutoencoderTrainError, train_autoencoder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -39,9 +37,9 @@ struct ErrorRow {
 
 impl Autoencoders {
     /// Reads what the training stage wrote.
-    pub(crate) fn load(folder: &Path, compute: Compute) -> Result<Self, OffkeyError> {
+    pub(crate) fn load(folder: &Path) -> Result<Self, OffkeyError> {
         let load = |(machine, name): (String, String)| {
-            let model = Autoencoder::load(&folder.join(name), compute);
+            let model = Autoencoder::load(&folder.join(name));
             Ok((machine, model.map_err(OffkeyError::embed)?))
         };
         let folders: BTreeMap<String, String> = files::read_json(&folder.join(MACHINES_FILE))?;
@@ -124,7 +122,7 @@ impl Run<'_> {
         };
         let mut errors = Vec::new();
         let before = index * config.epochs;
-        let fitted = Autoencoder::fit(&job, &mut |epoch, squared_error| {
+        let fitted = train_autoencoder(&job, &mut |epoch, squared_error| {
             errors.push(ErrorRow { epoch, squared_error });
             let note = format!("{machine}, squared error {squared_error:.3}");
             self.progress.advance((before + epoch + 1) as u64, &note);
@@ -135,7 +133,7 @@ impl Run<'_> {
             }
         });
         let model = fitted.map_err(|error| match error {
-            AutoencoderError::Stopped { .. } => {
+            AutoencoderTrainError::Stopped { .. } => {
                 OffkeyError::Cancelled { run: self.folder.root().to_owned() }
             }
             other => OffkeyError::Autoencoder { machine: machine.to_owned(), source: other },

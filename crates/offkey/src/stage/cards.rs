@@ -8,7 +8,7 @@ use std::{
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed};
-use offkey_embed::Encoder;
+use offkey_infer::Encoder;
 use offkey_report::{
     chart::{Levels, importance_png, spectrogram_png},
     page::{AudioClip, ClipCard, NearestNormal, Picture, Role, SectionScores, picks},

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, s};
 use offkey_core::{Clip, EmbeddingTable, Seed, Split};
-use offkey_embed::{Compute, Encoder, Statistics, StatisticsConfig};
+use offkey_infer::{Compute, Encoder, Statistics, StatisticsConfig};
 
 use super::autoencoder::Autoencoders;
 use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage, audio::ClipAudio, run::Run};
@@ -35,15 +35,13 @@ impl Embedder {
             });
         }
         match recipe.model {
-            ModelConfig::Network(_) => Encoder::load(folder, compute)
+            ModelConfig::Network(_) => offkey_train::load_encoder(folder, compute)
                 .map(|encoder| Self::Network(Box::new(encoder)))
                 .map_err(OffkeyError::embed),
             ModelConfig::Statistics(_) => {
                 Statistics::load(folder).map(Self::Statistics).map_err(OffkeyError::embed)
             }
-            ModelConfig::Autoencoder(_) => {
-                Autoencoders::load(folder, compute).map(Self::Autoencoders)
-            }
+            ModelConfig::Autoencoder(_) => Autoencoders::load(folder).map(Self::Autoencoders),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::Arc};
 
 use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, Split, table};
-use offkey_embed::{EpochEvent, StepEvent, TrainJob, TrainObserver};
+use offkey_train::{EpochEvent, StepEvent, TrainJob, TrainObserver};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -85,7 +85,7 @@ impl Run<'_> {
             .map_err(OffkeyError::embed)?;
         self.warn_if_widened(&config.task, &clips, classes.classes.len());
         self.write_classes(&clips, &classes)?;
-        let labels = offkey_embed::Labels {
+        let labels = offkey_train::Labels {
             classes: classes.classes.len(),
             of_clip: classes.of_clip.clone(),
         };
@@ -104,7 +104,7 @@ impl Run<'_> {
             resume,
         };
         let mut recorder = Recorder::new(self, resume)?;
-        let report = offkey_embed::train(&job, &mut recorder).map_err(OffkeyError::embed)?;
+        let report = offkey_train::train(&job, &mut recorder).map_err(OffkeyError::embed)?;
         recorder.write()?;
         self.progress.end();
         if !report.finished {

@@ -1,0 +1,61 @@
+//! The framework's device, and encoders that compute on it.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use offkey_infer::{Compute, DeviceKind, Encoder, ModelError};
+
+/// The framework's device.
+#[cfg_attr(
+    feature = "gpu",
+    expect(clippy::unnecessary_wraps, reason = "without the feature a graphics card is an error")
+)]
+pub(crate) fn device(compute: Compute) -> Result<Device, ModelError> {
+    match compute.device {
+        DeviceKind::Cpu => Ok(Device::flex()),
+        #[cfg(feature = "gpu")]
+        DeviceKind::Gpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(not(feature = "gpu"))]
+        DeviceKind::Gpu => Err(ModelError::Device {
+            device: compute.device,
+            problem: "this build lacks the cargo feature `gpu`".to_owned(),
+        }),
+    }
+}
+
+/// Loads an encoder for the processor or, with the cargo feature `gpu`, for a graphics card.
+///
+/// # Errors
+/// [`ModelError`] when a file is absent, damaged, or does not fit the others, or when the device
+/// is not there.
+pub fn load_encoder(folder: &Path, compute: Compute) -> Result<Encoder, ModelError> {
+    on_device(compute, |compute| Encoder::load(folder, compute))
+}
+
+/// As [`load_encoder`], from the parts that [`Encoder::to_parts`] gives.
+///
+/// # Errors
+/// As [`load_encoder`].
+pub fn encoder_from_parts(
+    card: &str,
+    weights: &[u8],
+    compute: Compute,
+) -> Result<Encoder, ModelError> {
+    on_device(compute, |compute| Encoder::from_parts(card, weights, compute))
+}
+
+fn on_device(
+    compute: Compute,
+    load: impl FnOnce(Compute) -> Result<Encoder, ModelError>,
+) -> Result<Encoder, ModelError> {
+    match compute.device {
+        DeviceKind::Cpu => load(compute),
+        #[cfg(feature = "gpu")]
+        DeviceKind::Gpu => {
+            let encoder = load(Compute { device: DeviceKind::Cpu, ..compute })?;
+            crate::gpu::on_card(encoder, compute)
+        }
+        #[cfg(not(feature = "gpu"))]
+        DeviceKind::Gpu => Err(device(compute).expect_err("there is no card without the feature")),
+    }
+}

@@ -1,0 +1,58 @@
+//! Encoders on a graphics card: the same models, computed by the framework's layers.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use offkey_core::Seed;
+use offkey_infer::{
+    BranchConfig, Compute, Encoder, EncoderConfig, Forward, ModelError,
+    features::{self, BatchFeatures},
+};
+
+use crate::{
+    device::device,
+    network::{BranchInput, Network, Pass, into_inputs},
+    tensors::{restore, values_of},
+};
+
+/// The framework's layers with an encoder's weights.
+#[derive(Debug)]
+struct OnCard {
+    config: EncoderConfig,
+    network: Network,
+    device: Device,
+}
+
+/// The encoder, computed on the device.
+pub(crate) fn on_card(encoder: Encoder, compute: Compute) -> Result<Encoder, ModelError> {
+    let device = device(compute)?;
+    let config = encoder.config().clone();
+    let network = Network::new(&config, Seed::new(0), &device, compute);
+    let network = restore(network, encoder.weights().clone(), "encoder".as_ref())?;
+    Ok(encoder.computed_by(Box::new(OnCard { config, network, device })))
+}
+
+impl Forward for OnCard {
+    fn forward(&self, features: BatchFeatures) -> Vec<f32> {
+        let inputs = into_inputs(features, &self.config, &self.device);
+        values_of(self.network.forward(inputs, &mut Pass::Evaluate))
+    }
+
+    fn forward_branch(&self, branch: usize, clips: usize, values: Vec<f32>) -> Vec<f32> {
+        let config = &self.config.branches[branch];
+        let (rows, columns) = features::shape(config, self.config.clip_samples());
+        let input = match config {
+            BranchConfig::Spectrum(_) => {
+                let data = TensorData::new(values, [clips, columns]);
+                BranchInput::Spectrum(Tensor::from_data(data, &self.device))
+            }
+            BranchConfig::Stft(_) => {
+                let data = TensorData::new(values, [clips, rows, columns]);
+                BranchInput::Stft(Tensor::from_data(data, &self.device))
+            }
+        };
+        values_of(self.network.forward_branch(branch, input))
+    }
+
+    fn kernels(&self) -> Vec<String> {
+        self.network.kernels()
+    }
+}
