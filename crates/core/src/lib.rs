@@ -1,4 +1,5 @@
-//! The nouns of offkey: clips and what is known of them, data sets, labels, tables, seeds.
+//! The nouns of offkey: clips and what is known of them, data sets, labels, tables, seeds; and the
+//! statistics that every crate needs.
 //!
 //! This crate knows names and files of names; it never knows audio, tensors, clocks or networks.
 
@@ -9,6 +10,7 @@ pub mod labels;
 pub mod names;
 pub mod score_files;
 pub mod seed;
+pub mod stats;
 pub mod table;
 pub mod truth;
 pub mod whole;

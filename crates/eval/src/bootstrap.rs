@@ -1,9 +1,11 @@
 //! Bootstrap intervals that resample recordings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use offkey_core::{Condition, Domain, Seed};
-use rand::RngExt;
+use offkey_core::{
+    Condition, Seed,
+    stats::{GroupBootstrap, Interval},
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -35,15 +37,6 @@ impl Default for BootstrapConfig {
     }
 }
 
-/// A two-sided percentile interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
 /// One resample of everything.
 struct Resample {
     rows: Vec<Areas>,
@@ -72,7 +65,7 @@ pub(crate) fn add_intervals(
         })
         .collect();
     let interval = |get: &dyn Fn(&Resample) -> Option<f64>| {
-        percentile_interval(resamples.iter().filter_map(get).collect(), config.coverage)
+        Interval::of_resamples(resamples.iter().filter_map(get), config.coverage)
     };
     for (index, (row, sampler)) in metrics.iter_mut().zip(&samplers).enumerate() {
         if sampler.varies {
@@ -107,67 +100,37 @@ fn resample(
     }
 }
 
-/// The conditions and domains that the clips of one recording have.
-type Mixture = BTreeSet<(Option<Condition>, Option<Domain>)>;
-
 /// Draws resamples of one row.
 struct Sampler<'a> {
     ranked: RankedRow<'a>,
     clips: usize,
-    /// Recordings of equal mixture together; a recording is the indices of its clips.
-    strata: Vec<Vec<Vec<usize>>>,
+    /// Recordings of equal mixtures of conditions and domains are drawn apart.
+    recordings: GroupBootstrap,
     varies: bool,
 }
 
 impl<'a> Sampler<'a> {
     fn new(section: &'a ResultRow<'a>) -> Self {
-        let mut recordings: BTreeMap<&str, (Mixture, Vec<usize>)> = BTreeMap::new();
-        for (index, row) in section.clips.iter().enumerate() {
-            let (mixture, clips) = recordings.entry(&row.clip.group).or_default();
-            mixture.insert((row.clip.condition, row.clip.domain));
-            clips.push(index);
-        }
+        let clips = || section.clips.iter().map(|row| &row.clip);
         let with = |condition: Condition| {
-            let has =
-                |mixture: &Mixture| mixture.iter().any(|(found, _)| *found == Some(condition));
-            recordings.values().filter(|(mixture, _)| has(mixture)).count()
+            let of = clips().filter(|clip| clip.condition == Some(condition));
+            of.map(|clip| &clip.group).collect::<BTreeSet<_>>().len()
         };
-        let varies = with(Condition::Normal) > 1 && with(Condition::Anomaly) > 1;
-        let mut strata: BTreeMap<Mixture, Vec<Vec<usize>>> = BTreeMap::new();
-        for (mixture, clips) in recordings.into_values() {
-            strata.entry(mixture).or_default().push(clips);
+        Self {
+            ranked: section.ranked(),
+            clips: section.clips.len(),
+            recordings: GroupBootstrap::new(
+                clips().map(|clip| (&clip.group, (clip.condition, clip.domain))),
+            ),
+            varies: with(Condition::Normal) > 1 && with(Condition::Anomaly) > 1,
         }
-        let strata = strata.into_values().collect();
-        Self { ranked: section.ranked(), clips: section.clips.len(), strata, varies }
     }
 
     fn draw(&self, seed: Seed) -> Areas {
-        if !self.varies {
-            return self.ranked.areas(&vec![1.0; self.clips]);
+        if self.varies {
+            self.ranked.areas(&self.recordings.draw(seed))
+        } else {
+            self.ranked.areas(&vec![1.0; self.clips])
         }
-        let mut rng = seed.rng();
-        let mut weights = vec![0.0; self.clips];
-        for recordings in &self.strata {
-            for _ in recordings {
-                for &clip in &recordings[rng.random_range(0..recordings.len())] {
-                    weights[clip] += 1.0;
-                }
-            }
-        }
-        self.ranked.areas(&weights)
     }
-}
-
-/// Percentiles, linear between neighbours, that leave equal shares outside on both sides.
-fn percentile_interval(mut values: Vec<f64>, coverage: f64) -> Option<Interval> {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    let percentile = |share: f64| {
-        let position = share.clamp(0.0, 1.0) * last as f64;
-        let below = position.floor() as usize;
-        let above = (below + 1).min(last);
-        values[below] + (position - below as f64) * (values[above] - values[below])
-    };
-    let outside = (1.0 - coverage) / 2.0;
-    Some(Interval { low: percentile(outside), high: percentile(1.0 - outside) })
 }

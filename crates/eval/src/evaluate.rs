@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use offkey_core::{Clip, ScoreRow, Split, Year, recognise_year};
+use offkey_core::{Clip, ScoreRow, Split, Year, recognise_year, stats};
 
 use crate::{
     BootstrapConfig, EvalError, MachineMetrics, MetricMeans, Metrics, OwnDomain, SectionMetrics,
-    arithmetic_mean, bootstrap, harmonic_mean,
+    bootstrap, harmonic_mean,
     official::Formula,
     result_rows::{Areas, ResultRow, result_rows},
 };
@@ -91,7 +91,7 @@ fn test_clips(rows: &[ScoreRow]) -> Result<Vec<&ScoreRow>, EvalError> {
 /// Arithmetic means over rows.
 pub(crate) fn headline_areas(rows: impl Iterator<Item = Areas> + Clone) -> Areas {
     let mean = |get: fn(Areas) -> Option<f64>| {
-        arithmetic_mean(&rows.clone().filter_map(get).collect::<Vec<_>>())
+        stats::mean(&rows.clone().filter_map(get).collect::<Vec<_>>())
     };
     Areas {
         auc: mean(|areas| areas.auc),
@@ -105,7 +105,7 @@ pub(crate) fn headline_areas(rows: impl Iterator<Item = Areas> + Clone) -> Areas
 fn mean_own_domain(sections: &[ResultRow]) -> Option<OwnDomain> {
     let own: Vec<OwnDomain> = sections.iter().filter_map(ResultRow::own_domain).collect();
     let mean = |get: fn(&OwnDomain) -> Option<f64>| {
-        arithmetic_mean(&own.iter().filter_map(get).collect::<Vec<_>>())
+        stats::mean(&own.iter().filter_map(get).collect::<Vec<_>>())
     };
     let areas: Vec<f64> = own.iter().flat_map(OwnDomain::areas).flatten().collect();
     (!own.is_empty()).then(|| OwnDomain {
@@ -129,7 +129,7 @@ pub(crate) fn per_machine(rows: &[SectionMetrics]) -> Vec<MachineMetrics> {
         .into_iter()
         .map(|(machine, rows)| MachineMetrics {
             machine: machine.to_owned(),
-            arithmetic: metric_means(&rows, arithmetic_mean),
+            arithmetic: metric_means(&rows, stats::mean),
             harmonic: metric_means(&rows, harmonic_mean),
         })
         .collect()

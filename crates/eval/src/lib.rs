@@ -17,16 +17,17 @@ mod result_rows;
 mod submission;
 mod trials;
 
-pub use bootstrap::{BootstrapConfig, Interval};
+pub use bootstrap::BootstrapConfig;
 pub use curve::{RocPoint, auc, pauc, roc};
 pub use decisions::{DecisionRates, bounded_f1_ev, decision_rates, f1_ev};
 pub use error::EvalError;
 pub use evaluate::{evaluate, evaluate_with};
 pub use histogram::{ScoreHistogram, score_histogram};
-pub use means::{arithmetic_mean, harmonic_mean};
+pub use means::harmonic_mean;
 pub use metrics::{
     ByDomain, Headline, HeadlineIntervals, MachineMetrics, MetricMeans, Metrics, OfficialTerm,
     OwnDomain, SectionMetrics, TermName, TrialMetrics,
 };
+pub use offkey_core::stats::Interval;
 pub use submission::write_submission;
 pub use trials::aggregate;

@@ -1,9 +1,4 @@
-//! Means of metrics.
-
-/// Arithmetic mean; none of nothing.
-pub fn arithmetic_mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
+//! The mean that the official evaluators take.
 
 /// Harmonic mean with every value floored at machine epsilon, as the official evaluators take it;
 /// none of nothing.
@@ -15,12 +10,12 @@ pub fn harmonic_mean(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
+    use offkey_core::stats::mean;
 
     use super::*;
 
     #[test]
-    fn means_of_nothing_do_not_exist() {
-        assert_eq!(arithmetic_mean(&[]), None);
+    fn the_mean_of_nothing_does_not_exist() {
         assert_eq!(harmonic_mean(&[]), None);
     }
 
@@ -33,7 +28,7 @@ mod tests {
     #[test]
     fn harmonic_never_exceeds_arithmetic_and_both_keep_a_constant() {
         let values = [0.3, 0.6, 0.9];
-        let (a, h) = (arithmetic_mean(&values), harmonic_mean(&values));
+        let (a, h) = (mean(&values), harmonic_mean(&values));
         assert!(h < a);
         assert_relative_eq!(harmonic_mean(&[0.4; 5]).expect("five values"), 0.4, epsilon = 1e-15);
     }

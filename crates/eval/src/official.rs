@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use offkey_core::Year;
+use offkey_core::{Year, stats};
 
 use crate::{
-    OfficialTerm, TermName, arithmetic_mean, harmonic_mean,
+    OfficialTerm, TermName, harmonic_mean,
     result_rows::{Areas, ResultRow},
 };
 
@@ -88,5 +88,5 @@ fn mean_over_machines(rows: &[(&ResultRow, Areas)]) -> Option<f64> {
         paucs.extend(areas.pauc);
     }
     let means = machines.values().flat_map(|(aucs, paucs)| [aucs, paucs]);
-    arithmetic_mean(&means.filter_map(|values| arithmetic_mean(values)).collect::<Vec<_>>())
+    stats::mean(&means.filter_map(|values| stats::mean(values)).collect::<Vec<_>>())
 }

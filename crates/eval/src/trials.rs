@@ -1,10 +1,10 @@
 //! Several trials into one result.
 
-use offkey_core::Seed;
+use offkey_core::{Seed, stats};
 
 use crate::{
     ByDomain, DecisionRates, EvalError, Headline, Metrics, OwnDomain, SectionMetrics, TrialMetrics,
-    arithmetic_mean, evaluate::per_machine,
+    evaluate::per_machine,
 };
 
 /// Mean and deviation over trials of the same task with different seeds (or folds).
@@ -28,7 +28,7 @@ pub fn aggregate(trials: &[(Seed, Metrics)]) -> Result<Metrics, EvalError> {
         return Ok(result);
     }
     let headlines: Vec<Headline> = trials.iter().map(|(_, metrics)| metrics.headline()).collect();
-    let mean = summarise(&headlines, arithmetic_mean);
+    let mean = summarise(&headlines, stats::mean);
     result.official_score = mean.official_score;
     result.auc = mean.auc;
     result.auc_source = mean.auc_source;
@@ -36,7 +36,7 @@ pub fn aggregate(trials: &[(Seed, Metrics)]) -> Result<Metrics, EvalError> {
     result.pauc = mean.pauc;
     result.own_domain = mean.own_domain;
     result.mean = Some(mean);
-    result.std = Some(summarise(&headlines, sample_deviation));
+    result.std = Some(summarise(&headlines, stats::deviation));
     result.intervals = None;
     for (index, term) in result.official_terms.iter_mut().enumerate() {
         term.value = mean_of(trials.iter().map(|(_, trial)| trial.official_terms[index].value));
@@ -124,7 +124,7 @@ fn mean_section(rows: &[&SectionMetrics], first: &SectionMetrics) -> SectionMetr
         pauc: of(|row| row.pauc),
         auc_source: of(|row| row.auc_source),
         auc_target: of(|row| row.auc_target),
-        own_domain: summarise_own_domain(&own, arithmetic_mean),
+        own_domain: summarise_own_domain(&own, stats::mean),
         normal: first.normal,
         anomalous: first.anomalous,
         unlabelled: first.unlabelled,
@@ -142,9 +142,8 @@ fn mean_section(rows: &[&SectionMetrics], first: &SectionMetrics) -> SectionMetr
 }
 
 fn mean_rates(trials: &[DecisionRates]) -> Option<DecisionRates> {
-    let of = |get: fn(&DecisionRates) -> f64| {
-        arithmetic_mean(&trials.iter().map(get).collect::<Vec<_>>())
-    };
+    let of =
+        |get: fn(&DecisionRates) -> f64| stats::mean(&trials.iter().map(get).collect::<Vec<_>>());
     Some(DecisionRates {
         precision: of(|rates| rates.precision)?,
         recall: of(|rates| rates.recall)?,
@@ -153,12 +152,5 @@ fn mean_rates(trials: &[DecisionRates]) -> Option<DecisionRates> {
 }
 
 fn mean_of(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
-    arithmetic_mean(&values.flatten().collect::<Vec<_>>())
-}
-
-/// Standard deviation with divisor `n - 1`; none of fewer than two values.
-fn sample_deviation(values: &[f64]) -> Option<f64> {
-    let mean = arithmetic_mean(values)?;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+    stats::mean(&values.flatten().collect::<Vec<_>>())
 }

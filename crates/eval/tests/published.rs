@@ -8,10 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
-use offkey_core::{Year, score_files::read_score_files};
-use offkey_eval::{
-    MetricMeans, Metrics, SectionMetrics, arithmetic_mean, evaluate_with, harmonic_mean,
-};
+use offkey_core::{Year, score_files::read_score_files, stats};
+use offkey_eval::{MetricMeans, Metrics, SectionMetrics, evaluate_with, harmonic_mean};
 
 /// As printed by the publishers, whose own sums round differently.
 const TOLERANCE: f64 = 1e-9;
@@ -148,7 +146,7 @@ impl PublishedRow {
 
 fn total(metrics: &Metrics, kind: &str) -> [Option<f64>; 5] {
     let mean = match kind {
-        "arithmetic" => arithmetic_mean,
+        "arithmetic" => stats::mean,
         "harmonic" => harmonic_mean,
         other => panic!("unknown mean `{other}`"),
     };

@@ -1,5 +1,7 @@
 //! Two ears, one calibrated score.
 
+use offkey_core::stats::Sorted;
+
 /// How far a window is from normal, for either ear.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Distances {
@@ -53,9 +55,8 @@ struct Scale {
 
 impl Scale {
     fn of(distances: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = distances.map(positive).collect();
-        sorted.sort_by(f64::total_cmp);
-        let at = |share: f64| sorted[(share * (sorted.len() - 1) as f64) as usize];
+        let sorted = Sorted::new(distances.map(positive));
+        let at = |share: f64| sorted.quantile_below(share).expect("the window itself is there");
         let (median, far) = (at(0.5), at(FAR_SHARE));
         Self { median, spread: (far / median).ln().max(LEAST_SPREAD) }
     }

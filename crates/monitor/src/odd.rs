@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use offkey_core::stats::Sorted;
+
 use super::model::Monitor;
 
 /// From so many times the usual distance to the nearest other recording on, a recording is odd...
@@ -35,6 +37,7 @@ impl Monitor {
 /// How many times as far as the median each distance is, where that is odd.
 fn times_farther(distances: &[f64]) -> Vec<Option<f64>> {
     let logs: Vec<f64> = distances.iter().map(|distance| distance.max(1e-9).ln()).collect();
+    let median = |values: Vec<f64>| Sorted::new(values).upper_median().unwrap_or(0.0);
     let usual = median(logs.clone());
     // 1.4826 turns the median absolute deviation into a normal distribution's deviation.
     let deviation = 1.4826 * median(logs.iter().map(|log| (log - usual).abs()).collect());
@@ -45,11 +48,6 @@ fn times_farther(distances: &[f64]) -> Vec<Option<f64>> {
             (odd && above.is_finite()).then(|| above.exp())
         })
         .collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

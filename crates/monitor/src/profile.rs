@@ -1,6 +1,7 @@
 //! What the normal recordings sound like band by band: to tell a broken microphone from a broken
 //! machine, and to say in which band a window differs.
 
+use offkey_core::stats::Sorted;
 use offkey_signal::{Finding, InspectConfig, Waveform, inspect_samples};
 use serde::{Deserialize, Serialize};
 
@@ -183,9 +184,8 @@ impl Profile {
             return None;
         }
         let changes: Vec<f32> = bands_db.iter().zip(&self.mean_db).map(|(b, m)| b - m).collect();
-        let mut sorted = changes.clone();
-        sorted.sort_by(f32::total_cmp);
-        let shift = sorted[sorted.len() / 2];
+        let shift =
+            Sorted::new(changes.iter().map(|&change| f64::from(change))).upper_median()? as f32;
         let remainder = changes.iter().map(|change| (change - shift).abs()).sum::<f32>();
         let alike = remainder / (changes.len() as f32) < SHIFT_REMAINDER * shift.abs();
         (alike && shift.abs() >= SHIFT_DB).then_some(shift)

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Condition, Dataset, Domain, Layout, Split, Year};
+use offkey_core::{Condition, Dataset, Domain, Layout, Split, Year, stats::Sorted};
 use offkey_signal::{DecodeConfig, InspectConfig, decode_range, inspect_samples, probe};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -213,15 +213,14 @@ fn odd_lengths(lengths_s: &[(usize, f64)], paths: &[&Path]) -> (Option<[f64; 3]>
     /// Clips so many times longer or shorter than the median are worth a line in any case; lengths
     /// differ by three times in the challenge of 2023 and later.
     const STRANGE_RATIO: f64 = 4.0;
-    let mut sorted: Vec<f64> = lengths_s.iter().map(|&(_, seconds)| seconds).collect();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(&shortest), Some(&longest)) = (sorted.first(), sorted.last()) else {
+    let lengths = Sorted::new(lengths_s.iter().map(|&(_, seconds)| seconds));
+    let (Some((shortest, longest)), Some(median)) = (lengths.range(), lengths.upper_median())
+    else {
         return (None, Vec::new());
     };
-    let median = sorted[sorted.len() / 2];
     let odd: Vec<_> =
         lengths_s.iter().filter(|(_, seconds)| (seconds - median).abs() > 0.01 * median).collect();
-    let most_are_usual = (odd.len() as f64) < (1.0 - USUAL_SHARE) * sorted.len() as f64;
+    let most_are_usual = (odd.len() as f64) < (1.0 - USUAL_SHARE) * lengths_s.len() as f64;
     let findings = odd
         .into_iter()
         .filter(|(_, seconds)| {

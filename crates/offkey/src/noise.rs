@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use offkey_core::{Clip, Seed, Split};
+use offkey_core::{Clip, Seed, Split, stats};
 use offkey_signal::{AudioError, DecodeConfig, LengthPolicy};
 use offkey_synth::noise::{factory_noise, mean_power, mix_below_power, pink_noise, white_noise};
 use serde::{Deserialize, Serialize};
@@ -140,9 +140,7 @@ impl NoiseMaker {
             let length = (LengthPolicy::Loop, wave.len());
             let sounds =
                 usual.clips.iter().filter_map(|path| self.cache.wave(path, decode, length, 0).ok());
-            let mut powers: Vec<f64> = sounds.map(|sound| mean_power(&sound)).collect();
-            powers.sort_by(f64::total_cmp);
-            powers.get(powers.len() / 2).copied()
+            stats::Sorted::new(sounds.map(|sound| mean_power(&sound))).upper_median()
         };
         usual.power.get_or_init(measure).unwrap_or_else(|| mean_power(wave))
     }

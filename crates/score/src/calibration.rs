@@ -1,5 +1,6 @@
 //! From scores to decisions and to calibrated probabilities, without any anomaly.
 
+use offkey_core::stats::Sorted;
 use serde::{Deserialize, Serialize};
 
 use crate::{ScoreError, gamma::Gamma};
@@ -42,7 +43,9 @@ impl ThresholdConfig {
         }
         self.check()?;
         Ok(match *self {
-            Self::Percentile { q } => percentile(held_out_scores, q),
+            Self::Percentile { q } => {
+                Sorted::new(held_out_scores.iter().copied()).quantile(q).expect("there is a score")
+            }
             Self::Gamma { quantile } => Gamma::fit(held_out_scores)
                 .map_or(held_out_scores[0], |gamma| gamma.quantile(quantile)),
         })
@@ -69,16 +72,6 @@ fn check_share(setting: &'static str, found: f64, fits: bool) -> Result<(), Scor
     Err(ScoreError::Setting { setting, found, expected: "a share between 0 and 1" })
 }
 
-/// Percentile of values, linear between neighbours.
-fn percentile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let position = q * (sorted.len() - 1) as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (position - below as f64) * (sorted[above] - sorted[below])
-}
-
 /// Whether each score lies above the threshold.
 pub fn decide(scores: &[f64], threshold: f64) -> Vec<bool> {
     scores.iter().map(|&score| score > threshold).collect()
@@ -90,8 +83,8 @@ pub fn decide(scores: &[f64], threshold: f64) -> Vec<bool> {
 /// `p = (1 + number of calibration scores >= score) / (calibration scores + 1)`, so the smallest
 /// is `1 / (calibration scores + 1)`.
 pub fn conformal_p_values(calibration_scores: &[f64], scores: &[f64]) -> Vec<f64> {
-    let mut sorted = calibration_scores.to_vec();
-    sorted.sort_by(f64::total_cmp);
+    let sorted = Sorted::new(calibration_scores.iter().copied());
+    let sorted = sorted.values();
     let p_value = |&score: &f64| {
         let below = sorted.partition_point(|&calibration| calibration < score);
         (1 + sorted.len() - below) as f64 / (1 + sorted.len()) as f64

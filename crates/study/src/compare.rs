@@ -1,26 +1,21 @@
 //! What a cell has more than the one it is compared with, trial by trial, with intervals over trials.
 
-use offkey_core::Seed;
-use rand::RngExt;
+use offkey_core::stats::{self, Interval, t_interval};
 
 use crate::{
     file::StudyFile,
     results::{JobResult, auc},
 };
 
-/// A paired difference over trials, with its 95 % bootstrap interval.
+/// A paired difference over trials, with Student's 95 % interval, which two trials do not have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Difference {
     pub(crate) mean: f64,
-    pub(crate) lower: f64,
-    pub(crate) upper: f64,
+    pub(crate) interval: Option<Interval>,
 }
 
 /// A value of each trial beside the name of the cell it is held against.
 pub(crate) type Pairs<'a> = Vec<(&'a str, f64)>;
-
-/// Resamples behind an interval.
-const RESAMPLES: usize = 5000;
 
 /// AUC of a cell less that of the one it is compared with, of one machine or of all; none for the
 /// reference itself, and for a single trial.
@@ -136,22 +131,10 @@ fn compared_factor(study: &StudyFile) -> usize {
     study.factors.iter().position(|factor| factor.reference.is_some()).unwrap_or(0)
 }
 
-/// Mean difference with its percentile bootstrap interval; none for fewer than two pairs.
+/// Mean difference with its interval; none for fewer than two pairs.
 pub(crate) fn difference(pairs: &[f64]) -> Option<Difference> {
-    if pairs.len() < 2 {
-        return None;
-    }
-    let mut rng = Seed::new(0).child("paired differences").rng();
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let sum: f64 = (0..pairs.len()).map(|_| pairs[rng.random_range(0..pairs.len())]).sum();
-            sum / pairs.len() as f64
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    let mean = pairs.iter().sum::<f64>() / pairs.len() as f64;
-    Some(Difference { mean, lower: at(0.025), upper: at(0.975) })
+    let mean = stats::mean(pairs).filter(|_| pairs.len() > 1)?;
+    Some(Difference { mean, interval: t_interval(pairs, 0.95) })
 }
 
 #[cfg(test)]
@@ -193,14 +176,25 @@ mod tests {
     #[test]
     fn the_interval_of_equal_differences_is_their_value() {
         let d = difference(&[0.25; 5]).expect("five pairs");
-        assert_eq!((d.mean, d.lower, d.upper), (0.25, 0.25, 0.25));
+        assert_eq!((d.mean, d.interval), (0.25, Some(Interval { low: 0.25, high: 0.25 })));
+    }
+
+    #[test]
+    fn two_trials_have_a_difference_and_no_interval() {
+        let d = difference(&[0.25, 0.75]).expect("two pairs");
+        assert_eq!((d.mean, d.interval), (0.5, None));
+        assert_eq!(difference(&[0.25]), None);
     }
 
     #[test]
     fn the_interval_holds_the_mean_and_widens_with_the_spread() {
-        let narrow = difference(&[0.1, 0.11, 0.09, 0.1, 0.1]).expect("five pairs");
-        let wide = difference(&[0.1, 0.3, -0.1, 0.2, 0.0]).expect("five pairs");
-        assert!(wide.lower < wide.mean && wide.mean < wide.upper);
-        assert!(wide.upper - wide.lower > narrow.upper - narrow.lower);
+        let of = |pairs: [f64; 5]| {
+            let d = difference(&pairs).expect("five pairs");
+            let interval = d.interval.expect("more than two");
+            assert!(interval.low < d.mean && d.mean < interval.high, "{d:?}");
+            interval.high - interval.low
+        };
+        let (narrow, wide) = (of([0.1, 0.11, 0.09, 0.1, 0.1]), of([0.1, 0.3, -0.1, 0.2, 0.0]));
+        assert!(wide > narrow);
     }
 }

@@ -112,7 +112,7 @@ fn metric_table(study: &StudyFile, data: &str, results: &[&JobResult]) -> Metric
 fn with_interval(difference: &Difference) -> Measured {
     Measured {
         value: difference.mean,
-        interval: Some((difference.lower, difference.upper)),
+        interval: difference.interval.map(|interval| (interval.low, interval.high)),
         deviation: None,
     }
 }

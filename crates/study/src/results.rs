@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use offkey_core::stats;
 use offkey_eval::Metrics;
 use serde::{Deserialize, Serialize};
 
@@ -99,14 +100,8 @@ pub(crate) fn ordered<'a>(items: impl Iterator<Item = &'a str>) -> Vec<&'a str> 
 
 /// Mean and sample deviation; a single trial has deviation 0.
 pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
-    if values.is_empty() {
-        return None;
-    }
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let deviation = if values.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
-    Some(Spread { mean, deviation, trials: values.len() })
+    let deviation = stats::deviation(values).unwrap_or(0.0);
+    Some(Spread { mean: stats::mean(values)?, deviation, trials: values.len() })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(crate) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
         let _ = write!(
             text,
             "\n## {data}\n\nPercent; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
-             trial, to the reference level, with its 95 % bootstrap interval over trials.\n\n\
+             trial, to the reference level, with Student's 95 % interval over trials; two trials have none.\n\n\
              | cell | trials | AUC | difference | pAUC | AUC source | AUC target | train s | CPU s | peak MB |\n|{}\n",
             " --- |".repeat(10)
         );
@@ -153,7 +153,7 @@ fn in_percent(values: &[f64]) -> String {
     }
 }
 
-/// Difference in AUC with its interval; empty where there is none.
+/// Difference in AUC, with its interval from three trials on; empty where there is none.
 fn difference(study: &StudyFile, results: &[&JobResult], cell: &str, machine: &str) -> String {
     against_reference(study, results, cell, machine)
         .as_ref()
@@ -161,7 +161,8 @@ fn difference(study: &StudyFile, results: &[&JobResult], cell: &str, machine: &s
 }
 
 fn with_interval(d: &Difference) -> String {
-    format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * d.mean, 100.0 * d.lower, 100.0 * d.upper)
+    let interval = d.interval.map(|i| format!(" [{:+.1}, {:+.1}]", 100.0 * i.low, 100.0 * i.high));
+    format!("{:+.1}{}", 100.0 * d.mean, interval.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -26,8 +26,9 @@ struct DifferenceRow<'a> {
     metric: &'static str,
     pairs: usize,
     mean: f64,
-    lower: f64,
-    upper: f64,
+    /// Empty for two pairs, as `upper`.
+    lower: Option<f64>,
+    upper: Option<f64>,
 }
 
 /// Variance of unit embeddings, 1 at most, below which the alarm of `compactness.csv` is raised:
@@ -100,8 +101,8 @@ fn differences<'a>(study: &StudyFile, results: &'a [JobResult]) -> Vec<Differenc
                         metric,
                         pairs: pairs.len(),
                         mean: d.mean,
-                        lower: d.lower,
-                        upper: d.upper,
+                        lower: d.interval.map(|interval| interval.low),
+                        upper: d.interval.map(|interval| interval.high),
                     })
                 };
                 rows.extend(row("auc", &pairs(study, &of_data, cell, machine)));

@@ -165,7 +165,7 @@ fn a_study_writes_tidy_rows_tables_and_pictures() {
         differences.lines().filter(|row| row.starts_with("set,\"AdaCos, k-NN\",")).count();
     assert_eq!(of_reference, 0, "the reference is compared with nothing: {differences}");
     for heading in [
-        "95 % bootstrap interval",
+        "Student's 95 % interval",
         "## set",
         "### set, machine by machine",
         "### set, how the difference changes",

@@ -1,5 +1,7 @@
 //! Axes: from numbers to places, with round ticks.
 
+use offkey_core::stats::Sorted;
+
 /// An axis, linear or logarithmic.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Axis {
@@ -24,10 +26,10 @@ const MOST_DECADES: f64 = 6.0;
 /// Whether a linear axis would press most values against its low end, and a logarithmic one not:
 /// all are positive, and half of them lie in the lowest tenth of their range.
 pub(crate) fn are_skewed(values: impl Iterator<Item = f64>) -> bool {
-    let mut finite: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    finite.sort_unstable_by(f64::total_cmp);
-    let (Some(&low), Some(&high)) = (finite.first(), finite.last()) else { return false };
-    let median = finite[finite.len() / 2];
+    let finite = Sorted::new(values.filter(|value| value.is_finite()));
+    let (Some((low, high)), Some(median)) = (finite.range(), finite.median()) else {
+        return false;
+    };
     low > 0.0 && median - low < 0.1 * (high - low) && (high / low).log10() <= MOST_DECADES
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use offkey_core::stats::{Sorted, median};
+
 use super::{Axis, Canvas, Chart, Frame, are_skewed, number, svg::Legend};
 
 /// Height without legend.
@@ -88,16 +90,15 @@ impl Histogram {
         let is_logarithmic = are_skewed(scores()) && self.threshold.is_none_or(|at| at > 0.0);
         let to = |value: f64| if is_logarithmic { value.ln() } else { value };
         let from = |value: f64| if is_logarithmic { value.exp() } else { value };
-        let mut all: Vec<f64> = scores().map(to).collect();
-        all.sort_unstable_by(f64::total_cmp);
-        let (low, high) = match (all.first(), all.last()) {
-            (Some(&low), Some(&high)) if high > low => (low, high),
-            (Some(&low), _) => (low - 0.5, low + 0.5),
-            _ => (0.0, 1.0),
+        let all = Sorted::new(scores().map(to));
+        let (low, high) = match all.range() {
+            Some((low, high)) if high > low => (low, high),
+            Some((low, _)) => (low - 0.5, low + 0.5),
+            None => (0.0, 1.0),
         };
-        let quartile = |share: f64| all.get((share * all.len() as f64) as usize).copied();
-        let spread = quartile(0.75).zip(quartile(0.25)).map_or(0.0, |(high, low)| high - low);
-        let width = 2.0 * spread / (all.len() as f64).cbrt();
+        let quartiles = all.quantile(0.75).zip(all.quantile(0.25));
+        let spread = quartiles.map_or(0.0, |(upper, lower)| upper - lower);
+        let width = 2.0 * spread / (all.values().len() as f64).cbrt();
         let wanted = if width > 0.0 { ((high - low) / width).ceil() as usize } else { 0 };
         let bins = wanted.clamp(8, MOST_BINS);
         let width = (high - low) / bins as f64;
@@ -154,7 +155,7 @@ impl Chart for Histogram {
     fn description(&self) -> String {
         let mut words = format!("Histogram of anomaly scores, {}.", self.title);
         for (_, name, scores) in self.groups() {
-            let Some(median) = median(scores) else { continue };
+            let Some(median) = median(scores.iter().copied()) else { continue };
             let _ = write!(words, " {} {name} clips, median {}.", scores.len(), number(median));
         }
         format!("{words} {}", self.above_threshold()).trim_end().to_owned()
@@ -170,11 +171,4 @@ impl Chart for Histogram {
         }
         csv
     }
-}
-
-/// The middle value; the lower of the two middle ones for an even count.
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
 }

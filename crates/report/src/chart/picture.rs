@@ -1,6 +1,7 @@
 //! Spectrograms and importance as PNG files.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
+use offkey_core::stats::Sorted;
 use png::{BitDepth, ColorType, Compression, Encoder};
 
 use super::MAGMA;
@@ -61,16 +62,11 @@ impl Levels {
     /// A range for one or several spectrograms that are to be compared: from the 30th percentile
     /// of all levels to the 99.9th, at least 20 dB.
     pub fn around(levels_db: &[ArrayView2<f32>]) -> Self {
-        let mut all: Vec<f32> =
-            levels_db.iter().flat_map(|l| l.iter()).copied().filter(|l| l.is_finite()).collect();
-        if all.is_empty() {
-            return Self { low_db: -80.0, high_db: 0.0 };
-        }
-        let mut quantile = |share: f64| {
-            let at = ((all.len() - 1) as f64 * share) as usize;
-            *all.select_nth_unstable_by(at, f32::total_cmp).1
-        };
-        let (low, high) = (quantile(0.3), quantile(0.999));
+        let all = levels_db.iter().flat_map(|l| l.iter()).filter(|l| l.is_finite());
+        let all = Sorted::new(all.map(|&level| f64::from(level)));
+        let ends = all.quantile_below(0.3).zip(all.quantile_below(0.999));
+        let Some((low, high)) = ends else { return Self { low_db: -80.0, high_db: 0.0 } };
+        let (low, high) = (low as f32, high as f32);
         Self { low_db: low.min(high - 20.0), high_db: high }
     }
 

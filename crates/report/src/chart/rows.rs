@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use offkey_core::stats;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -38,11 +39,7 @@ impl ChartRow {
     /// Mean and sample deviation of the finite values; none without any.
     fn spread(&self) -> Option<(f64, f64)> {
         let finite: Vec<f64> = self.values.iter().copied().filter(|v| v.is_finite()).collect();
-        let count = finite.len() as f64;
-        let mean = finite.iter().sum::<f64>() / count;
-        let squares: f64 = finite.iter().map(|value| (value - mean).powi(2)).sum();
-        let deviation = if finite.len() > 1 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
-        (!finite.is_empty()).then_some((mean, deviation))
+        Some((stats::mean(&finite)?, stats::deviation(&finite).unwrap_or(0.0)))
     }
 }
 

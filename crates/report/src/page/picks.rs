@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use offkey_core::{Condition, ScoreRow};
+use offkey_core::{Condition, ScoreRow, stats::Sorted};
 
 use super::data::{Role, SectionScores};
 
@@ -57,17 +57,16 @@ pub fn picks(sections: &[SectionScores], each: usize) -> Vec<Pick<'_>> {
 }
 
 fn ranked(section: &SectionScores) -> Vec<Ranked<'_>> {
-    let mut scores: Vec<f64> =
-        section.rows.iter().map(|row| row.score).filter(|score| score.is_finite()).collect();
-    scores.sort_unstable_by(f64::total_cmp);
-    let Some(last) = scores.len().checked_sub(1) else { return Vec::new() };
-    let quantile = |share: f64| scores[(share * last as f64).round() as usize];
-    let spread = (quantile(0.75) - quantile(0.25)).max(f64::MIN_POSITIVE);
+    let finite = section.rows.iter().map(|row| row.score).filter(|score| score.is_finite());
+    let scores = Sorted::new(finite);
+    let quartiles = [0.25, 0.5, 0.75].map(|share| scores.quantile(share));
+    let [Some(lower), Some(median), Some(upper)] = quartiles else { return Vec::new() };
+    let spread = (upper - lower).max(f64::MIN_POSITIVE);
     let of = section.rows.iter().filter(|row| row.score.is_finite());
     of.map(|row| Ranked {
         row,
         threshold: section.threshold,
-        standing: (row.score - quantile(0.5)) / spread,
+        standing: (row.score - median) / spread,
     })
     .collect()
 }

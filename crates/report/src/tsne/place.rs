@@ -1,6 +1,7 @@
 //! New points on a finished map.
 
 use ndarray::ArrayView2;
+use offkey_core::stats;
 use rayon::prelude::*;
 
 use super::{
@@ -62,8 +63,7 @@ pub(crate) fn place(
 /// Median of each coordinate: one stray neighbour does not move it.
 fn median(points: &[Point]) -> Point {
     [0, 1].map(|axis| {
-        let mut values: Vec<f32> = points.iter().map(|point| point[axis]).collect();
-        values.sort_unstable_by(f32::total_cmp);
-        f32::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2])
+        let values = points.iter().map(|point| f64::from(point[axis]));
+        stats::median(values).expect("an anchor has neighbours") as f32
     })
 }
