@@ -1,9 +1,12 @@
 //! Sound to bytes: 16-bit WAV, for players.
 
+use crate::pcm::to_i16;
+
 /// A mono 16-bit WAV file of samples in -1 to 1; louder ones are cut off, undefined ones silent.
 pub fn encode_wav(samples: &[f32], rate_hz: u32) -> Vec<u8> {
     const HEADER_BYTES: u32 = 36;
-    let data_bytes = 2 * samples.len() as u32;
+    // What a size of 32 bits does not hold is left open, as readers know it.
+    let data_bytes = u32::try_from(2 * samples.len()).unwrap_or(u32::MAX - HEADER_BYTES);
     let mut bytes = Vec::with_capacity(44 + 2 * samples.len());
     bytes.extend(b"RIFF");
     bytes.extend((HEADER_BYTES + data_bytes).to_le_bytes());
@@ -18,14 +21,9 @@ pub fn encode_wav(samples: &[f32], rate_hz: u32) -> Vec<u8> {
     bytes.extend(b"data");
     bytes.extend(data_bytes.to_le_bytes());
     for sample in samples {
-        bytes.extend(level(*sample).to_le_bytes());
+        bytes.extend(to_i16(*sample).to_le_bytes());
     }
     bytes
-}
-
-/// A sample in 16 bits.
-pub(crate) fn level(sample: f32) -> i16 {
-    (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::Damage;
+
 /// Why a recording could not be read. The sentence names the file and what was found;
 /// [`AudioError::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +20,23 @@ pub enum AudioError {
         /// The cause.
         source: io::Error,
     },
-    /// Neither WAV nor FLAC.
+    /// Nothing that is known.
     #[error("`{}` is no audio file known here: it begins with {found}", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
         /// Its first bytes, readable.
         found: String,
+    },
+    /// A form that is known and not decoded.
+    #[error("`{}` is {name}, which is not decoded here", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The form's name.
+        name: &'static str,
+        /// Whether there is sound in it.
+        is_sound: bool,
     },
     /// A format that is known but not decoded.
     #[error("`{}` has {what} {found}, expected {expected}", path.display())]
@@ -46,15 +58,21 @@ pub enum AudioError {
         /// What does not fit.
         what: String,
     },
-    /// The file ends before its header says.
-    #[error("`{}` is cut short: {found} frames of the {expected} its header announces", path.display())]
-    Truncated {
+    /// The recording is damaged from some frame on; all sound before it has been given.
+    #[error("`{}` is damaged: {damage}", path.display())]
+    Damaged {
         /// The file.
         path: PathBuf,
-        /// Frames present.
-        found: u64,
-        /// Frames announced.
-        expected: u64,
+        /// What is wrong, and where.
+        damage: Damage,
+    },
+    /// Compressed sound from a stream that goes on and on.
+    #[error("`{}` is compressed and has not ended after {most_bytes} bytes", path.display())]
+    Endless {
+        /// The stream.
+        path: PathBuf,
+        /// Bytes kept until now.
+        most_bytes: usize,
     },
     /// A file without a single sample.
     #[error("`{}` holds no samples", path.display())]
@@ -71,14 +89,6 @@ pub enum AudioError {
         found: u16,
         /// The channel asked for.
         wanted: u16,
-    },
-    /// Infinite or undefined sample values.
-    #[error("`{}` has a sample that is no finite number, the first at frame {frame}", path.display())]
-    NonFinite {
-        /// The file.
-        path: PathBuf,
-        /// The first such frame.
-        frame: u64,
     },
     /// The rates cannot be converted.
     #[error("cannot bring `{}` from {from_hz} Hz to {to_hz} Hz", path.display())]
@@ -100,10 +110,11 @@ impl AudioError {
             | Self::UnknownFormat { path, .. }
             | Self::Unsupported { path, .. }
             | Self::Malformed { path, .. }
-            | Self::Truncated { path, .. }
+            | Self::Foreign { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Endless { path, .. }
             | Self::Empty { path }
             | Self::Channel { path, .. }
-            | Self::NonFinite { path, .. }
             | Self::Rate { path, .. } => path,
         }
     }
@@ -112,14 +123,19 @@ impl AudioError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } => "check that the file exists and may be read",
-            Self::UnknownFormat { .. } | Self::Unsupported { .. } => {
-                "convert it to 16-bit WAV or FLAC, or leave it out"
+            Self::UnknownFormat { .. } => "leave it out, if it is no recording",
+            Self::Foreign { is_sound: true, .. } | Self::Unsupported { .. } => {
+                "convert it: ffmpeg -i IN -c:a pcm_s16le OUT.wav"
             }
-            Self::Malformed { .. } | Self::Truncated { .. } | Self::Empty { .. } => {
+            Self::Foreign { is_sound: false, .. } => "leave it out",
+            Self::Malformed { .. } | Self::Empty { .. } => {
                 "copy or record it again, or leave it out"
             }
+            Self::Damaged { damage, .. } => damage.hint(),
+            Self::Endless { .. } => {
+                "convert a live source on its way: ... | ffmpeg -i - -c:a pcm_s16le -f wav - | ..."
+            }
             Self::Channel { .. } => "pick a channel that exists, or mix all channels",
-            Self::NonFinite { .. } => "export it again as integer samples, or leave it out",
             Self::Rate { .. } => "choose a rate between 1 Hz and 1 MHz",
         }
     }

@@ -5,16 +5,33 @@ use flacenc::{
     error::Verify as _, source::MemSource,
 };
 
-use super::encode::level;
+use crate::{
+    pcm::to_i16,
+    resample::{MAX_RATE_HZ, resample},
+};
 
 const BITS: usize = 16;
 /// The format's smallest block, and so its shortest file.
 const LEAST_SAMPLES: usize = 16;
 
+/// Highest rate that the encoder writes, and players are sure to play.
+const MOST_RATE_HZ: u32 = 96_000;
+/// Rate of what is recorded at a higher one: all that can be heard fits.
+const AUDIBLE_RATE_HZ: u32 = 48_000;
+
 /// A mono 16-bit FLAC file of samples in -1 to 1; louder ones are cut off, undefined ones silent. A
-/// file has at least sixteen samples, the last of them silent where there were fewer.
+/// file has at least sixteen samples, the last of them silent where there were fewer. Sound of more
+/// than 96 kHz is converted to 48 kHz.
 pub fn encode_flac(samples: &[f32], rate_hz: u32) -> Vec<u8> {
-    let mut levels: Vec<i32> = samples.iter().map(|sample| i32::from(level(*sample))).collect();
+    if rate_hz > MOST_RATE_HZ {
+        let rate_hz = rate_hz.min(MAX_RATE_HZ);
+        let samples: Vec<f32> =
+            samples.iter().map(|s| if s.is_nan() { 0.0 } else { s.clamp(-1.0, 1.0) }).collect();
+        let audible = resample(&samples, rate_hz, AUDIBLE_RATE_HZ)
+            .expect("both rates lie in the converter's range");
+        return encode_flac(&audible, AUDIBLE_RATE_HZ);
+    }
+    let mut levels: Vec<i32> = samples.iter().map(|sample| i32::from(to_i16(*sample))).collect();
     levels.resize(samples.len().max(LEAST_SAMPLES), 0);
     let config = config::Encoder::default().into_verified().expect("the library's own defaults");
     let source = MemSource::from_samples(&levels, 1, BITS, rate_hz as usize);
@@ -80,6 +97,16 @@ mod tests {
         ] {
             let [flac, wav] = read_again(&samples);
             assert!(flac == wav);
+        }
+    }
+
+    #[test]
+    fn ultrasonic_recordings_are_written_at_a_rate_that_players_know() {
+        for rate_hz in [96_000, 96_001, 192_000, 250_000, 384_000, 2_000_000] {
+            let bytes = encode_flac(&sound(20_000, 0.1), rate_hz);
+            let read = decode_bytes(Path::new("x.flac"), bytes, &DecodeConfig::default());
+            let expected = if rate_hz > 96_000 { 48_000 } else { rate_hz };
+            assert_eq!(read.expect("a valid file").rate_hz, expected, "{rate_hz}");
         }
     }
 

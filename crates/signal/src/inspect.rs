@@ -1,10 +1,10 @@
 //! What is wrong with a recording before anyone listens to it.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Waveform;
+use crate::{AudioError, ClipReader, DecodeConfig, Waveform, level::peak_db};
 
 /// Limits of the inspection. Levels are relative to full scale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,14 @@ pub enum Finding {
         /// Level of the loudest sample (negative infinity for digital silence).
         peak_db: f32,
     },
+    /// The mean of the channels is far quieter than the channels: they are each other's opposite, as of
+    /// a balanced line that is wired to left and right.
+    ChannelsCancel {
+        /// Level of the mean of all channels.
+        mean_db: f32,
+        /// Level of the loudest channel.
+        loudest_db: f32,
+    },
     /// Many samples at full scale.
     Clipped {
         /// Their share, 0 to 1.
@@ -67,10 +75,39 @@ impl fmt::Display for Finding {
                 write!(f, "{samples} samples are no finite number, the first at {first}")
             }
             Self::Silent { peak_db } => write!(f, "silent: peak {peak_db:.1} dB"),
+            Self::ChannelsCancel { mean_db, loudest_db } => write!(
+                f,
+                "the channels cancel: one alone has {loudest_db:.1} dB, their mean {mean_db:.1} dB; pick one"
+            ),
             Self::Clipped { share } => write!(f, "clipped: {:.2} % of samples", 100.0 * share),
             Self::DcOffset { mean } => write!(f, "constant offset of {mean:+.3}"),
         }
     }
+}
+
+/// Reads the first `most_s` seconds of a file and lists everything suspicious about it, also what its
+/// mono samples do not show: that its channels cancel each other.
+///
+/// # Errors
+/// As [`crate::decode()`].
+pub fn inspect_clip(
+    path: &Path,
+    decode: &DecodeConfig,
+    most_s: f64,
+    limits: &InspectConfig,
+) -> Result<Vec<Finding>, AudioError> {
+    let mut reader = ClipReader::open(path, decode)?;
+    let rate_hz = reader.rate_hz();
+    let most = (most_s * f64::from(rate_hz)) as usize;
+    let mut samples = Vec::new();
+    while samples.len() < most && reader.read_block(&mut samples)? {}
+    samples.truncate(most);
+    let mut findings = inspect_samples(&Waveform { samples, rate_hz }, limits);
+    if let Some(cancel) = reader.channel_finding() {
+        findings.retain(|finding| !matches!(finding, Finding::Silent { .. }));
+        findings.insert(0, cancel);
+    }
+    Ok(findings)
 }
 
 /// Lists everything suspicious about a clip, in the order of [`Finding`]'s variants.
@@ -87,8 +124,7 @@ pub fn inspect_samples(wave: &Waveform, config: &InspectConfig) -> Vec<Finding> 
     let finite = || samples.iter().copied().filter(|sample| sample.is_finite());
     let count = (samples.len() - broken).max(1) as f64;
     let mean = (finite().map(f64::from).sum::<f64>() / count) as f32;
-    let peak = finite().map(|sample| (sample - mean).abs()).fold(0.0, f32::max);
-    let peak_db = 20.0 * peak.log10();
+    let peak_db = peak_db(finite(), mean);
     if peak_db < config.silent_db {
         findings.push(Finding::Silent { peak_db });
     }

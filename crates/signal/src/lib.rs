@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`decode`](mod@decode), then [`stft`].
 
+mod damage;
 pub mod decode;
 mod encode;
 mod error;
@@ -13,24 +14,31 @@ mod fft;
 mod flac;
 pub mod inspect;
 pub mod length;
+pub mod level;
 pub mod mel;
+mod pcm;
 pub mod resample;
 mod scratch;
 pub mod spectrum;
+pub mod statistics;
 pub mod stft;
 pub mod waveform;
 
+pub use damage::Damage;
 pub use decode::{
-    AudioFormat, AudioInfo, ChannelRule, ClipReader, DecodeConfig, decode, decode_bytes,
-    decode_fit, decode_range, probe,
+    AudioInfo, ChannelRule, ClipReader, Codec, Container, DecodeConfig, StreamReader, decode,
+    decode_bytes, decode_fit, decode_range, probe,
 };
 pub use encode::encode_wav;
 pub use error::{AudioError, FeatureError};
 pub use flac::encode_flac;
-pub use inspect::{Finding, InspectConfig, inspect_samples};
+pub use inspect::{Finding, InspectConfig, inspect_clip, inspect_samples};
 pub use length::{LengthPolicy, Window};
-pub use mel::{FramePadding, LogMel, LogMelStream, LogScale};
+pub use level::{peak_db, rms_db};
+pub use mel::{FramePadding, LogMel, LogMelStream, LogScale, mel_edges_hz};
+pub use pcm::{PcmFormat, SampleKind};
 pub use resample::{Resampler, resample, resampled_len};
 pub use spectrum::{spectrum, spectrum_batch, spectrum_into};
+pub use statistics::{mean_and_deviation, time_statistics};
 pub use stft::{Stft, StftStream, subtract_temporal_mean};
 pub use waveform::Waveform;

@@ -1,6 +1,6 @@
 //! Log-mel spectrograms, in one piece or as the samples arrive.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -192,19 +192,10 @@ impl LogMel {
     }
 
     fn filter_bank(&self) -> Vec<MelBand> {
-        let (low, high) =
-            (hz_to_mel(f64::from(self.fmin_hz)), hz_to_mel(f64::from(self.fmax_hz())));
-        let edge = |i: usize| mel_to_hz(low + (high - low) * i as f64 / (self.mels + 1) as f64);
+        let edges = mel_edges_hz(self.mels, f64::from(self.fmin_hz)..f64::from(self.fmax_hz()));
         let bin_hz = f64::from(self.rate_hz) / self.fft as f64;
-        (0..self.mels)
-            .map(|band| {
-                MelBand::triangle(
-                    [edge(band), edge(band + 1), edge(band + 2)],
-                    bin_hz,
-                    self.fft / 2,
-                )
-            })
-            .collect()
+        let last_bin = self.fft / 2;
+        edges.array_windows().map(|edges| MelBand::triangle(*edges, bin_hz, last_bin)).collect()
     }
 }
 
@@ -284,6 +275,17 @@ fn powers(bins: &[Complex<f32>], out: &mut [f32]) {
     for (out, bin) in out.iter_mut().zip(bins) {
         *out = bin.re * bin.re + bin.im * bin.im;
     }
+}
+
+/// Edges of `mels` bands on Slaney's scale over a range of frequencies: band `m` lies between edges `m`
+/// and `m + 2`, and is centred on edge `m + 1`.
+///
+/// # Source
+/// Slaney, Auditory Toolbox (1998).
+pub fn mel_edges_hz(mels: usize, range_hz: Range<f64>) -> Vec<f64> {
+    let (low, high) = (hz_to_mel(range_hz.start), hz_to_mel(range_hz.end));
+    let step = |edge: usize| (high - low) * edge as f64 / (mels + 1) as f64;
+    (0..mels + 2).map(|edge| mel_to_hz(low + step(edge))).collect()
 }
 
 /// Slaney's scale is linear to 1 kHz (15 mel) and then grows by a factor of 6.4 every 27 mel.

@@ -143,6 +143,7 @@ fn inspection_finds_what_was_put_in() {
             Finding::NonFinite { samples: 2, first: 17 } => "non-finite",
             Finding::NonFinite { .. } => "wrong count",
             Finding::Silent { .. } => "silent",
+            Finding::ChannelsCancel { .. } => "cancel",
             Finding::Clipped { .. } => "clipped",
             Finding::DcOffset { .. } => "offset",
         };

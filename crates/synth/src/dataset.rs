@@ -9,6 +9,7 @@ use std::{
 };
 
 use offkey_core::{Condition, Domain, Seed, Split, names::is_audio};
+use offkey_signal::encode_wav;
 use rand::RngExt;
 use rayon::prelude::*;
 
@@ -92,7 +93,7 @@ pub fn generate(
         }
         let section = &sections[plan.section_index];
         let samples = record(config, section, plan);
-        write_wav(path, &samples)?;
+        fs::write(path, encode_wav(&samples, RATE_HZ)).map_err(io_error(path))?;
         if go_on(1 + done.fetch_add(1, Ordering::Relaxed)) {
             return Ok(());
         }
@@ -242,31 +243,6 @@ fn record(config: &SynthConfig, section: &Section, plan: &Plan) -> Vec<f32> {
         *sample *= gain;
     }
     clip
-}
-
-fn write_wav(path: &Path, samples: &[f32]) -> Result<(), SynthError> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: RATE_HZ,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let write = || -> Result<(), hound::Error> {
-        let mut writer = hound::WavWriter::create(path, spec)?;
-        let mut block = writer.get_i16_writer(samples.len() as u32);
-        for sample in samples {
-            block.write_sample((32_768.0 * sample).round().clamp(-32_768.0, 32_767.0) as i16);
-        }
-        block.flush()?;
-        writer.finalize()
-    };
-    write().map_err(|error| SynthError::Io {
-        path: path.to_owned(),
-        source: match error {
-            hound::Error::IoError(source) => source,
-            other => io::Error::other(other),
-        },
-    })
 }
 
 /// `attributes_<section>.csv` as the challenge writes it, and `faults_<section>.csv`.

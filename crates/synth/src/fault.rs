@@ -109,7 +109,7 @@ impl Fault {
         };
         let level_db = ADDED_DB.0 + (ADDED_DB.1 - ADDED_DB.0) * self.severity;
         let healthy = crate::noise::mean_power(sound);
-        let power = healthy * crate::noise::decibels_to_power(f64::from(level_db));
+        let power = healthy * offkey_signal::level::db_to_power(f64::from(level_db));
         let gain = power.sqrt() as f32 * self.severity.min(0.1) * 10.0;
         for (sample, fault) in sound.iter_mut().zip(unit_power(added)) {
             *sample += gain * fault;

@@ -3,6 +3,7 @@
 use std::f32::consts::TAU;
 
 use offkey_core::Seed;
+use offkey_signal::level::db_to_power;
 use rand::{Rng, RngExt};
 
 use crate::resonance::Resonator;
@@ -124,7 +125,7 @@ pub fn mix_below_power(clip: &[f32], noise: &[f32], power: f64, snr_db: f64) -> 
     if power == 0.0 || noise_power == 0.0 {
         return clip.to_vec();
     }
-    let gain = (power / noise_power / decibels_to_power(snr_db)).sqrt() as f32;
+    let gain = (power / noise_power / db_to_power(snr_db)).sqrt() as f32;
     clip.iter().zip(noise.iter().cycle()).map(|(clip, noise)| clip + gain * noise).collect()
 }
 
@@ -132,10 +133,6 @@ pub fn mix_below_power(clip: &[f32], noise: &[f32], power: f64, snr_db: f64) -> 
 pub fn mean_power(samples: &[f32]) -> f64 {
     let sum: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     sum / samples.len().max(1) as f64
-}
-
-pub(crate) fn decibels_to_power(db: f64) -> f64 {
-    10.0_f64.powf(db / 10.0)
 }
 
 /// Scales to a root mean square of 1; silence stays.

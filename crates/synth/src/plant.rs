@@ -2,12 +2,12 @@
 //! limits are measured.
 
 use offkey_core::Seed;
-use offkey_signal::Waveform;
+use offkey_signal::{Waveform, level::db_to_power};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    noise::{decibels_to_power, mean_power, unit_power, white_noise},
+    noise::{mean_power, unit_power, white_noise},
     resonance::Resonator,
 };
 
@@ -95,10 +95,10 @@ pub fn plant(wave: &mut Waveform, fault: PlantedFault, snr_db: f64, seed: Seed) 
     let (low_hz, high_hz) = (low_hz * shrink, (high_hz * shrink).min(nyquist_hz));
 
     let power = match mean_power(&wave.samples) {
-        0.0 => decibels_to_power(-60.0),
+        0.0 => db_to_power(-60.0),
         power => power,
     };
-    let target = power * decibels_to_power(snr_db);
+    let target = power * db_to_power(snr_db);
     let part = &mut wave.samples[start..start + length];
     let mut change = match fault {
         PlantedFault::Dropout => part.iter().map(|sample| -sample).collect(),

@@ -3,28 +3,29 @@
 //! The decoder is given a stream of our making: the stream information block, then the coded
 //! frames. Tags, pictures and seek tables, whose lengths anyone may write, never reach it.
 
-use std::{
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use symphonia::{
     core::{
         codecs::audio::{AudioDecoder, AudioDecoderOptions},
         errors::Error,
         formats::{FormatOptions, FormatReader, SeekMode, SeekTo},
-        io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
-        packet::Packet,
+        io::{MediaSourceStream, MediaSourceStreamOptions},
         units::Timestamp,
     },
     default::{codecs::FlacDecoder, formats::FlacReader},
 };
 
 use super::{
-    AudioFormat, AudioInfo,
-    source::{Input, read_up_to},
+    AudioInfo, Codec, Container,
+    bytes::{Bytes, FileBytes, Input},
+    flac_end::{Blocks, last_frame},
+    layout::check_form,
+    malformed,
+    part::Part,
+    source::{Piece, all_there},
 };
-use crate::AudioError;
+use crate::{AudioError, Damage};
 
 const MARKER: &[u8; 4] = b"fLaC";
 const STREAM_INFO_BYTES: usize = 34;
@@ -34,7 +35,7 @@ pub(super) struct FlacSource {
     reader: FlacReader<'static>,
     decoder: FlacDecoder,
     channels: u16,
-    /// Frames announced; zero where unknown.
+    /// Frames that the last coded frame, or the header, tells; zero where unknown.
     frames: u64,
     next_frame: u64,
     /// Frames of the next packets that lie before the place sought.
@@ -52,24 +53,37 @@ struct StreamInfo {
 }
 
 impl FlacSource {
-    /// Reads the header. Where it does not tell the length, the file is decoded once to count.
+    /// Reads the header, its marker at `place`. The last coded frame tells the length; where it
+    /// cannot be found, the header does; where that does not either, the file is decoded once.
     pub(super) fn open(
         path: &Path,
         mut input: Box<dyn Input>,
+        place: u64,
         end: u64,
     ) -> Result<(AudioInfo, Self), AudioError> {
-        let (stream, audio_start) = read_header(path, &mut input)?;
-        let body = FlacBody::new(input, &stream.block, audio_start, end);
+        let mut bytes = FileBytes { path, input: input.as_mut() };
+        let (mut stream, audio_start) = read_header(path, &mut bytes, place)?;
+        let mut audio_end = end;
+        let blocks = Blocks::of(&stream.block);
+        if let Some(last) = all_there(path, last_frame(&mut bytes, audio_start..end, blocks))? {
+            audio_end = last.end;
+            stream.frames = last.frames;
+        }
+        let first = all_there(path, bytes.array_at::<2>(audio_start))?.unwrap_or_default();
+        // One metadata block: kind 0 with the mark of the last, and its size.
+        let last_stream_info = [0x80, 0, 0, STREAM_INFO_BYTES as u8];
+        let head = [&MARKER[..], &last_stream_info, &stream.mended(first)].concat();
+        let body = Part::new(head, input, audio_start..audio_end);
         let mut source = Self::start(path, body, &stream)?;
         if source.frames == 0 {
             source.frames = source.count_frames(path)?;
         }
         let StreamInfo { rate_hz, channels, bits, .. } = stream;
-        let format = AudioFormat::Flac(bits);
-        Ok((AudioInfo { rate_hz, channels, frames: source.frames, format }, source))
+        let (container, codec) = (Container::Flac, Codec::Flac(bits));
+        Ok((AudioInfo { rate_hz, channels, frames: source.frames, container, codec }, source))
     }
 
-    fn start(path: &Path, body: FlacBody, stream: &StreamInfo) -> Result<Self, AudioError> {
+    fn start(path: &Path, body: Part, stream: &StreamInfo) -> Result<Self, AudioError> {
         let media = MediaSourceStream::new(Box::new(body), MediaSourceStreamOptions::default());
         let reader = FlacReader::try_new(media, FormatOptions::default())
             .map_err(|error| damaged(path, 0, error))?;
@@ -78,7 +92,7 @@ impl FlacSource {
             .first()
             .and_then(|track| track.codec_params.as_ref())
             .and_then(|params| params.audio())
-            .ok_or_else(|| malformed(path, "it has no audio track".to_owned()))?;
+            .ok_or_else(|| malformed(path, "it has no audio track"))?;
         let decoder = FlacDecoder::try_new(params, &AudioDecoderOptions::default())
             .map_err(|error| damaged(path, 0, error))?;
         let (channels, frames) = (stream.channels, stream.frames);
@@ -86,11 +100,9 @@ impl FlacSource {
     }
 
     fn count_frames(&mut self, path: &Path) -> Result<u64, AudioError> {
-        let mut block = Vec::new();
-        while self.read_block(path, &mut block)? > 0 {
-            block.clear();
-        }
+        self.skip_all(path)?;
         let frames = self.next_frame;
+        self.decoder.reset();
         self.seek(path, 0)?;
         Ok(frames)
     }
@@ -114,30 +126,36 @@ impl FlacSource {
 
     fn skip_all(&mut self, path: &Path) -> Result<(), AudioError> {
         let mut block = Vec::new();
-        while self.read_block(path, &mut block)? > 0 {
+        while let Piece::Frames = self.read_block(path, &mut block)? {
             block.clear();
         }
         Ok(())
     }
 
-    /// Appends the next frames; returns their number, 0 at the end.
+    /// Appends the next frames.
     pub(super) fn read_block(
         &mut self,
         path: &Path,
         out: &mut Vec<f32>,
-    ) -> Result<usize, AudioError> {
+    ) -> Result<Piece, AudioError> {
         loop {
-            let Some(packet) = next_packet(&mut self.reader, path, self.next_frame)? else {
-                return self.end(path);
+            let frame = self.next_frame;
+            let packet = match self.reader.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return Ok(self.end()),
+                Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok(self.end());
+                }
+                Err(error) => return bad_block(path, frame, error),
             };
-            if packet.pts.get() as u64 != self.next_frame {
-                let what = format!("a block is missing at frame {}", self.next_frame);
-                return Err(malformed(path, what));
+            if packet.pts.get() as u64 != frame {
+                let what = "a block is missing or damaged".to_owned();
+                return Ok(Piece::Damaged(Damage::BadBlock { frame, what }));
             }
-            let decoded = self
-                .decoder
-                .decode(&packet)
-                .map_err(|error| damaged(path, self.next_frame, error))?;
+            let decoded = match self.decoder.decode(&packet) {
+                Ok(decoded) => decoded,
+                Err(error) => return bad_block(path, frame, error),
+            };
             decoded.copy_to_vec_interleaved(&mut self.packet);
             let frames = decoded.frames();
             self.next_frame += frames as u64;
@@ -145,87 +163,59 @@ impl FlacSource {
             self.skip -= skipped as u64;
             out.extend_from_slice(&self.packet[skipped * usize::from(self.channels)..]);
             if frames > skipped {
-                return Ok(frames - skipped);
+                return Ok(Piece::Frames);
             }
         }
     }
 
-    fn end(&self, path: &Path) -> Result<usize, AudioError> {
-        if self.next_frame < self.frames {
-            let (found, expected) = (self.next_frame, self.frames);
-            return Err(AudioError::Truncated { path: path.to_owned(), found, expected });
+    fn end(&self) -> Piece {
+        let (frame, expected) = (self.next_frame, self.frames);
+        if frame < expected {
+            return Piece::Damaged(Damage::CutShort { frame, expected });
         }
-        Ok(0)
+        Piece::End
     }
 }
 
-fn next_packet(
-    reader: &mut FlacReader<'static>,
+/// A block that cannot be decoded is damage; a disk that cannot be read is an error.
+fn bad_block(path: &Path, frame: u64, error: Error) -> Result<Piece, AudioError> {
+    match error {
+        Error::IoError(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(AudioError::Io { path: path.to_owned(), source })
+        }
+        error => Ok(Piece::Damaged(Damage::BadBlock { frame, what: error.to_string() })),
+    }
+}
+
+/// Metadata blocks that a header may have.
+const MOST_BLOCKS: usize = 1024;
+
+/// Reads the metadata blocks behind the marker; returns the stream information and where the coded
+/// frames begin.
+fn read_header(
     path: &Path,
-    frame: u64,
-) -> Result<Option<Packet>, AudioError> {
-    match reader.next_packet() {
-        Ok(packet) => Ok(packet),
-        Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(damaged(path, frame, error)),
-    }
-}
-
-/// Reads the metadata blocks; returns the stream information and where the coded frames begin.
-fn read_header(path: &Path, input: &mut Box<dyn Input>) -> Result<(StreamInfo, u64), AudioError> {
-    let mut place = after_id3(path, input)?;
-    let mut marker = [0; 4];
-    read_at(path, input, place, &mut marker)?;
-    if &marker != MARKER {
-        let found = marker.escape_ascii().to_string();
-        return Err(AudioError::UnknownFormat { path: path.to_owned(), found });
-    }
-    place += marker.len() as u64;
+    bytes: &mut FileBytes<'_>,
+    place: u64,
+) -> Result<(StreamInfo, u64), AudioError> {
+    let mut place = place + MARKER.len() as u64;
     let mut stream = None;
-    loop {
-        let mut head = [0; 4];
-        if read_at(path, input, place, &mut head)? < head.len() {
-            return Err(malformed(path, "its header has no end".to_owned()));
-        }
-        let size = u32::from_be_bytes([0, head[1], head[2], head[3]]);
-        place += head.len() as u64;
-        if head[0] << 1 == 0 && stream.is_none() {
-            let mut block = [0; STREAM_INFO_BYTES];
-            if read_at(path, input, place, &mut block)? < block.len() {
-                return Err(malformed(path, "its stream information is cut short".to_owned()));
-            }
+    for _ in 0..MOST_BLOCKS {
+        let Some([kind, size @ ..]) = all_there(path, bytes.array_at::<4>(place))? else {
+            return Err(malformed(path, "its header has no end"));
+        };
+        place += 4;
+        if kind << 1 == 0 && stream.is_none() {
+            let block = all_there(path, bytes.array_at(place))?
+                .ok_or_else(|| malformed(path, "its stream information is cut short"))?;
             stream = Some(StreamInfo::parse(path, block)?);
         }
-        place += u64::from(size);
-        if head[0] & 0x80 != 0 {
-            break;
+        place += u64::from(u32::from_be_bytes([0, size[0], size[1], size[2]]));
+        if kind & 0x80 != 0 {
+            let stream = stream.ok_or_else(|| malformed(path, "it has no stream information"))?;
+            return Ok((stream, place));
         }
     }
-    let stream =
-        stream.ok_or_else(|| malformed(path, "it has no stream information".to_owned()))?;
-    Ok((stream, place))
-}
-
-/// Some taggers put an ID3 block in front: ten bytes, the last four its size in 7-bit pieces.
-fn after_id3(path: &Path, input: &mut Box<dyn Input>) -> Result<u64, AudioError> {
-    let mut head = [0; 10];
-    read_at(path, input, 0, &mut head)?;
-    if !head.starts_with(b"ID3") {
-        return Ok(0);
-    }
-    let size = head[6..].iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7F));
-    Ok(head.len() as u64 + size)
-}
-
-fn read_at(
-    path: &Path,
-    input: &mut Box<dyn Input>,
-    place: u64,
-    buffer: &mut [u8],
-) -> Result<usize, AudioError> {
-    let io_error = |source| AudioError::Io { path: path.to_owned(), source };
-    input.seek(SeekFrom::Start(place)).map_err(io_error)?;
-    read_up_to(input, buffer).map_err(io_error)
+    Err(malformed(path, format!("its header has more than {MOST_BLOCKS} blocks")))
 }
 
 impl StreamInfo {
@@ -235,81 +225,35 @@ impl StreamInfo {
         let mut field = [0; 8];
         field.copy_from_slice(&block[10..18]);
         let field = u64::from_be_bytes(field);
-        let rate_hz = (field >> 44) as u32;
-        if rate_hz == 0 {
-            return Err(malformed(path, "its header says 0 Hz".to_owned()));
-        }
+        let (rate_hz, channels) = ((field >> 44) as u32, (field >> 41 & 0x7) as u16 + 1);
+        check_form(path, channels, rate_hz)?;
         Ok(Self {
             block,
             rate_hz,
-            channels: (field >> 41 & 0x7) as u16 + 1,
+            channels,
             bits: (field >> 36 & 0x1F) as u16 + 1,
             frames: field & 0xF_FFFF_FFFF,
         })
     }
-}
 
-/// The stream that the decoder sees: a short header of ours, then the file's coded frames.
-struct FlacBody {
-    head: Vec<u8>,
-    input: Box<dyn Input>,
-    audio_start: u64,
-    audio_bytes: u64,
-    place: u64,
-}
-
-impl FlacBody {
-    fn new(
-        input: Box<dyn Input>,
-        stream_info: &[u8; STREAM_INFO_BYTES],
-        audio_start: u64,
-        end: u64,
-    ) -> Self {
-        // One metadata block: kind 0 with the mark of the last, and its size.
-        let last_stream_info = [0x80, 0, 0, STREAM_INFO_BYTES as u8];
-        let head = [&MARKER[..], &last_stream_info, stream_info].concat();
-        let audio_bytes = end.saturating_sub(audio_start);
-        Self { head, input, audio_start, audio_bytes, place: 0 }
-    }
-
-    fn len(&self) -> u64 {
-        self.head.len() as u64 + self.audio_bytes
-    }
-}
-
-impl Read for FlacBody {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let head_bytes = self.head.len() as u64;
-        let count = if self.place < head_bytes {
-            (&self.head[self.place as usize..]).read(buffer)?
-        } else {
-            self.input.seek(SeekFrom::Start(self.audio_start + self.place - head_bytes))?;
-            self.input.read(buffer)?
+    /// The block with what is known better than it says, so that a decoder that trusts it is not led
+    /// astray: the length, the least block (where blocks are alike, that of all but the last), and
+    /// nothing about the bytes of a coded frame. `first` is how the first frame begins.
+    fn mended(&self, first: [u8; 2]) -> [u8; STREAM_INFO_BYTES] {
+        let mut block = self.block;
+        let most = u16::from_be_bytes([block[2], block[3]]);
+        let least = u16::from_be_bytes([block[0], block[1]]);
+        let least = match first {
+            [0xFF, 0xF8] => most,
+            [0xFF, 0xF9] if least == most => most.saturating_sub(1),
+            _ => least,
         };
-        self.place += count as u64;
-        Ok(count)
-    }
-}
-
-impl Seek for FlacBody {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let place = match to {
-            SeekFrom::Start(place) => Some(place),
-            SeekFrom::End(offset) => self.len().checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.place.checked_add_signed(offset),
-        };
-        self.place = place.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.place)
-    }
-}
-
-impl MediaSource for FlacBody {
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        Some(self.len())
+        block[..2].copy_from_slice(&least.to_be_bytes());
+        block[4..10].fill(0);
+        let frames = self.frames.min(0xF_FFFF_FFFF).to_be_bytes();
+        block[13] = block[13] & 0xF0 | frames[3];
+        block[14..18].copy_from_slice(&frames[4..]);
+        block
     }
 }
 
@@ -320,8 +264,4 @@ fn damaged(path: &Path, frame: u64, error: Error) -> AudioError {
         }
         error => malformed(path, format!("{error} near frame {frame}")),
     }
-}
-
-fn malformed(path: &Path, what: String) -> AudioError {
-    AudioError::Malformed { path: path.to_owned(), what }
 }

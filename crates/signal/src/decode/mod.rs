@@ -1,22 +1,37 @@
-//! Files to mono waveforms: WAV and FLAC, any channels, any rate, in bounded memory.
+//! Files and streams to mono waveforms: any channels, any rate, in bounded memory.
 //!
 //! A file passes through three stages: a `source` that yields interleaved frames, the
 //! [`ChannelRule`] that makes them mono, and the [`crate::Resampler`]. [`ClipReader`] joins them;
-//! every other function here is a loop around it. No length or count from a header is ever used
-//! to reserve memory.
+//! [`StreamReader`] does the same with bytes as they arrive. Both parse headers and join channels by
+//! the same code, so the same bytes give the same samples. No length or count from a header is ever
+//! used to reserve memory.
 
+mod bytes;
+mod chunks;
 mod flac;
+mod flac_end;
+mod info;
+mod layout;
+mod mono;
+mod packets;
+mod part;
+mod plain;
 mod reader;
+mod sniff;
+mod sound;
 mod source;
-mod wav;
+mod stream;
 
 use std::{fmt, fs::File, io::Cursor, ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{AudioError, LengthPolicy, Waveform, resampled_len};
+use bytes::Input;
+pub use info::{AudioInfo, Codec, Container};
 pub use reader::ClipReader;
-use source::{Input, Source};
+use source::Source;
+pub use stream::StreamReader;
 
 /// How a file becomes a mono waveform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -39,61 +54,35 @@ pub enum ChannelRule {
     Pick(u16),
 }
 
-/// What a file says of itself, checked against its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AudioInfo {
-    /// Samples per second and channel.
-    pub rate_hz: u32,
-    /// Channels.
-    pub channels: u16,
-    /// Samples per channel.
-    pub frames: u64,
-    /// Container and sample type.
-    pub format: AudioFormat,
-}
-
-impl AudioInfo {
-    /// Length in seconds.
-    pub fn duration_s(&self) -> f64 {
-        self.frames as f64 / f64::from(self.rate_hz)
-    }
-}
-
-/// Container and sample type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AudioFormat {
-    /// WAV with integer samples in so many bits (8 unsigned, 16, 24 or 32 signed).
-    WavInteger(u16),
-    /// WAV with floating-point samples in so many bits (32 or 64).
-    WavFloat(u16),
-    /// FLAC with so many bits a sample.
-    Flac(u16),
-}
-
-impl fmt::Display for AudioFormat {
+impl fmt::Display for ChannelRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WavInteger(bits) => write!(f, "WAV {bits}-bit"),
-            Self::WavFloat(bits) => write!(f, "WAV {bits}-bit float"),
-            Self::Flac(bits) => write!(f, "FLAC {bits}-bit"),
+            Self::Mix => f.write_str("the mean of all channels"),
+            Self::Pick(channel) => write!(f, "channel {channel} (counted from 0)"),
         }
     }
 }
 
-/// Reads a file's header and compares it with the file's size, without decoding.
+/// Reads a file's header and compares it with the file's size. Compressed files that do not tell
+/// their length are decoded to count it.
 ///
 /// # Errors
-/// [`AudioError`] when the file cannot be read, is no audio file, is damaged or cut short.
+/// [`AudioError`] when the file cannot be read, is no audio file, has a damaged header or is cut
+/// short. [`ClipReader::open`] opens what is cut short.
 pub fn probe(path: &Path) -> Result<AudioInfo, AudioError> {
-    Ok(*open(path)?.info())
+    let source = open(path)?.count()?;
+    if let Some(damage) = source.known_damage() {
+        return Err(AudioError::Damaged { path: path.to_owned(), damage: damage.clone() });
+    }
+    Ok(*source.info())
 }
 
 /// Decodes a whole file.
 ///
 /// # Errors
-/// [`AudioError`] when the file cannot be read, is damaged, cut short or empty, has a sample that
-/// is no finite number, or lacks the channel asked for.
+/// [`AudioError`] when the file cannot be read, is empty or lacks the channel asked for;
+/// [`AudioError::Damaged`] when it is damaged, is cut short, or has a sample that is no finite number
+/// or beyond all sense.
 pub fn decode(path: &Path, config: &DecodeConfig) -> Result<Waveform, AudioError> {
     read_all(ClipReader::open(path, config)?)
 }
@@ -112,7 +101,8 @@ pub fn decode_bytes(
 }
 
 /// Decodes samples `range` of a file, counted after rate conversion; the same bits as cutting them
-/// from the whole. A range that reaches past the end is shortened.
+/// from the whole. A range that reaches past the end is shortened. Damage behind the range is no
+/// matter.
 ///
 /// # Errors
 /// As [`decode`]; [`AudioError::Empty`] when the range lies behind the end.
@@ -174,4 +164,17 @@ fn read_all(mut reader: ClipReader) -> Result<Waveform, AudioError> {
         return Err(AudioError::Empty { path: reader.path().to_owned() });
     }
     Ok(Waveform { samples, rate_hz: reader.rate_hz() })
+}
+
+fn malformed(path: &Path, what: impl Into<String>) -> AudioError {
+    AudioError::Malformed { path: path.to_owned(), what: what.into() }
+}
+
+fn unsupported(
+    path: &Path,
+    what: &'static str,
+    found: String,
+    expected: &'static str,
+) -> AudioError {
+    AudioError::Unsupported { path: path.to_owned(), what, found, expected }
 }

@@ -2,30 +2,54 @@
 
 use std::path::Path;
 
-use super::{AudioFormat, AudioInfo, ChannelRule, DecodeConfig, open, source::Source};
-use crate::{AudioError, Resampler, resampled_len};
+use super::{
+    AudioInfo, ChannelRule, DecodeConfig,
+    mono::Mono,
+    open,
+    source::{Piece, Source},
+};
+use crate::{AudioError, Damage, Finding, Resampler, resampled_len};
+
+/// Samples that one call converts at most give or take a block of the converter's own, counted at
+/// the higher rate: the rate in a header buys no memory.
+const MOST_SAMPLES: u64 = 1 << 17;
 
 /// Reads a file of any length in blocks, in bounded memory.
+///
+/// Damage costs nothing that came before it: [`ClipReader::read_block`] first gives every sample up
+/// to there, then [`AudioError::Damaged`].
 pub struct ClipReader {
     source: Source,
-    channel: ChannelRule,
+    mono: Mono,
     resampler: Resampler,
     rate_hz: u32,
-    /// Position in the file, in frames.
-    frame: u64,
     frames: Vec<f32>,
-    mono: Vec<f32>,
-    ended: bool,
+    /// Mono samples, and how many of them have been converted.
+    block: Vec<f32>,
+    converted: usize,
+    state: State,
+    damage: Option<Damage>,
+}
+
+#[derive(PartialEq)]
+enum State {
+    Reading,
+    /// The source has ended; the converter still holds samples.
+    Draining,
+    /// All samples have been given; damage has not been told.
+    Drained,
+    Ended,
 }
 
 impl ClipReader {
-    /// Opens a file at its beginning.
+    /// Opens a file at its beginning. A file that is cut short is opened too, see
+    /// [`ClipReader::read_block`].
     ///
     /// # Errors
-    /// [`AudioError`] when the file cannot be read, is no audio file, is damaged or cut short, or
-    /// lacks the channel asked for.
+    /// [`AudioError`] when the file cannot be read, is no audio file, has a damaged header, or lacks
+    /// the channel asked for.
     pub fn open(path: &Path, config: &DecodeConfig) -> Result<Self, AudioError> {
-        Self::new(open(path)?, config, 0)
+        Self::new(open(path)?.count()?, config, 0)
     }
 
     /// A reader whose first sample is number `start` after rate conversion.
@@ -35,29 +59,25 @@ impl ClipReader {
         start: u64,
     ) -> Result<Self, AudioError> {
         let info = *source.info();
-        let path = || source.path().to_owned();
-        if let ChannelRule::Pick(wanted) = config.channel
-            && wanted >= info.channels
-        {
-            return Err(AudioError::Channel { path: path(), found: info.channels, wanted });
-        }
+        config.channel.check(source.path(), info.channels)?;
         let (from_hz, to_hz) = (info.rate_hz, config.rate_hz.unwrap_or(info.rate_hz));
         let start = start.min(resampled_len(info.frames, from_hz, to_hz));
         let (resampler, frame) = Resampler::starting_at(start, from_hz, to_hz)
-            .map_err(|_| AudioError::Rate { path: path(), from_hz, to_hz })?;
+            .map_err(|_| AudioError::Rate { path: source.path().to_owned(), from_hz, to_hz })?;
         let frame = frame.min(info.frames);
         if frame > 0 {
             source.seek(frame)?;
         }
         Ok(Self {
             source,
-            channel: config.channel,
+            mono: Mono::new(config.channel, info.channels, frame),
             resampler,
             rate_hz: to_hz,
-            frame,
             frames: Vec::new(),
-            mono: Vec::new(),
-            ended: false,
+            block: Vec::new(),
+            converted: 0,
+            state: State::Reading,
+            damage: None,
         })
     }
 
@@ -66,7 +86,7 @@ impl ClipReader {
         self.source.path()
     }
 
-    /// What the file says of itself.
+    /// What the file says of itself; of a file that is cut short, what is there.
     pub fn info(&self) -> &AudioInfo {
         self.source.info()
     }
@@ -76,40 +96,76 @@ impl ClipReader {
         self.rate_hz
     }
 
+    /// What is wrong with the recording, as far as it has been read.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.damage.as_ref()
+    }
+
+    /// Frames of the file that have been read.
+    pub(super) fn frames_read(&self) -> u64 {
+        self.mono.frame()
+    }
+
+    /// What the channel rule has lost so far: that the channels cancel each other.
+    pub fn channel_finding(&self) -> Option<Finding> {
+        self.mono.finding()
+    }
+
     /// Appends the next samples to `out`; false when there are no more. A block has at most a few
-    /// ten thousand samples and may have none.
+    /// hundred thousand samples and may have none.
     ///
     /// # Errors
-    /// [`AudioError`] when the file is damaged or cut short from here on, or has a sample that is
-    /// no finite number.
+    /// [`AudioError::Damaged`] when all samples before the damage have been given: whoever can use a
+    /// part keeps them, whoever needs the whole passes the error on. [`AudioError::Io`] when the file
+    /// cannot be read on.
     pub fn read_block(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioError> {
-        if self.ended {
+        match self.state {
+            State::Reading => self.read_on(out)?,
+            State::Draining => {
+                self.resampler.finish(out);
+                self.state = State::Drained;
+            }
+            State::Drained => {
+                self.state = State::Ended;
+                if let Some(damage) = &self.damage {
+                    let (path, damage) = (self.path().to_owned(), damage.clone());
+                    return Err(AudioError::Damaged { path, damage });
+                }
+                return Ok(false);
+            }
+            State::Ended => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn read_on(&mut self, out: &mut Vec<f32>) -> Result<(), AudioError> {
+        if self.converted == self.block.len() && !self.fill()? {
+            self.state = State::Draining;
+            return Ok(());
+        }
+        let from_hz = u64::from(self.source.info().rate_hz);
+        let to_hz = u64::from(self.rate_hz);
+        let most = (MOST_SAMPLES * from_hz.min(to_hz) / to_hz).max(1) as usize;
+        let end = self.block.len().min(self.converted + most);
+        self.resampler.push(&self.block[self.converted..end], out);
+        self.converted = end;
+        Ok(())
+    }
+
+    /// Reads the next mono samples; false when there are none.
+    fn fill(&mut self) -> Result<bool, AudioError> {
+        self.frames.clear();
+        self.block.clear();
+        self.converted = 0;
+        if self.damage.is_some() {
             return Ok(false);
         }
-        self.frames.clear();
-        if self.source.read_block(&mut self.frames)? == 0 {
-            self.ended = true;
-            self.resampler.finish(out);
-            return Ok(true);
+        match self.source.read_block(&mut self.frames)? {
+            Piece::Frames => self.damage = self.mono.push(&self.frames, &mut self.block),
+            Piece::Damaged(damage) => self.damage = Some(damage),
+            Piece::End => return Ok(false),
         }
-        let channels = usize::from(self.source.info().channels);
-        let may_be_undefined = matches!(self.source.info().format, AudioFormat::WavFloat(_));
-        if may_be_undefined
-            && let Some(sample) = self.frames.iter().position(|sample| !sample.is_finite())
-        {
-            let frame = self.frame + (sample / channels) as u64;
-            return Err(AudioError::NonFinite { path: self.path().to_owned(), frame });
-        }
-        self.frame += (self.frames.len() / channels) as u64;
-        let mono = if channels == 1 {
-            &self.frames
-        } else {
-            self.mono.clear();
-            self.channel.apply(&self.frames, channels, &mut self.mono);
-            &self.mono
-        };
-        self.resampler.push(mono, out);
-        Ok(true)
+        Ok(!self.block.is_empty())
     }
 }
 
@@ -124,7 +180,7 @@ impl Iterator for ClipReader {
                 Ok(true) => return Some(Ok(block)),
                 Ok(false) => return None,
                 Err(error) => {
-                    self.ended = true;
+                    self.state = State::Ended;
                     return Some(Err(error));
                 }
             }
@@ -133,14 +189,13 @@ impl Iterator for ClipReader {
 }
 
 impl ChannelRule {
-    fn apply(self, frames: &[f32], channels: usize, mono: &mut Vec<f32>) {
-        let frames = frames.chunks_exact(channels);
+    /// Refuses a rule that recordings of so many channels cannot follow.
+    pub(super) fn check(self, path: &Path, found: u16) -> Result<(), AudioError> {
         match self {
-            Self::Mix => {
-                let scale = 1.0 / channels as f32;
-                mono.extend(frames.map(|frame| frame.iter().sum::<f32>() * scale));
+            Self::Pick(wanted) if wanted >= found => {
+                Err(AudioError::Channel { path: path.to_owned(), found, wanted })
             }
-            Self::Pick(channel) => mono.extend(frames.map(|frame| frame[usize::from(channel)])),
+            Self::Pick(_) | Self::Mix => Ok(()),
         }
     }
 }

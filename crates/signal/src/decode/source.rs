@@ -1,57 +1,88 @@
 //! What all containers have in common: interleaved frames, read in blocks, with a place to seek.
 
 use std::{
-    io::{self, Read, Seek, SeekFrom},
+    io::SeekFrom,
     path::{Path, PathBuf},
 };
 
-use super::{AudioInfo, flac::FlacSource, wav::WavSource};
-use crate::AudioError;
-
-/// Bytes that can be read at any place: a file, or a buffer.
-pub(super) trait Input: Read + Seek + Send + Sync {}
-
-impl<T: Read + Seek + Send + Sync> Input for T {}
+use super::{
+    AudioInfo,
+    bytes::{FileBytes, Input, Stop},
+    flac::FlacSource,
+    packets::PacketSource,
+    plain::PlainSource,
+    sniff::{Kind, sniff},
+};
+use crate::{AudioError, Damage};
 
 /// An open audio file.
 pub(super) struct Source {
     path: PathBuf,
     info: AudioInfo,
-    container: Container,
+    form: Form,
 }
 
-enum Container {
-    Wav(WavSource),
+enum Form {
+    Plain(PlainSource),
     Flac(Box<FlacSource>),
+    Packets(Box<PacketSource>),
+}
+
+/// What reading gives.
+pub(super) enum Piece {
+    /// At least one frame was appended.
+    Frames,
+    /// There are no more.
+    End,
+    /// From here on the recording is damaged.
+    Damaged(Damage),
 }
 
 impl Source {
-    /// Recognises the container by its first bytes and reads its header.
+    /// Recognises the form of a file by its first bytes and reads its header.
+    ///
+    /// Some compressed files do not tell their length: [`AudioInfo::frames`] is then `u64::MAX`
+    /// until [`Source::count`].
     pub(super) fn open(path: &Path, mut input: Box<dyn Input>) -> Result<Self, AudioError> {
         let io_error = |source| AudioError::Io { path: path.to_owned(), source };
         let end = input.seek(SeekFrom::End(0)).map_err(io_error)?;
-        input.rewind().map_err(io_error)?;
-        if end == 0 {
-            return Err(AudioError::Empty { path: path.to_owned() });
-        }
-        let mut magic = [0; 12];
-        let found = read_up_to(&mut input, &mut magic).map_err(io_error)?;
-        let (info, container) = match &magic {
-            [b'R', b'I' | b'F', b'F' | b'6', b'F' | b'4', .., b'W', b'A', b'V', b'E']
-            | [b'B', b'W', b'6', b'4', .., b'W', b'A', b'V', b'E'] => {
-                let (info, wav) = WavSource::open(path, input, end)?;
-                (info, Container::Wav(wav))
+        let kind = all_there(path, sniff(path, &mut FileBytes { path, input: input.as_mut() }))?;
+        let (info, form) = match kind {
+            Kind::Family(family) => {
+                let (info, plain) = PlainSource::open(path, input, family, end)?;
+                (info, Form::Plain(plain))
             }
-            [b'f', b'L', b'a', b'C', ..] | [b'I', b'D', b'3', ..] => {
-                let (info, flac) = FlacSource::open(path, input, end)?;
-                (info, Container::Flac(Box::new(flac)))
+            Kind::Flac(place) => {
+                let (info, flac) = FlacSource::open(path, input, place, end)?;
+                (info, Form::Flac(Box::new(flac)))
             }
-            _ => {
-                let found = magic[..found].escape_ascii().to_string();
+            Kind::Packets(container, place) => {
+                let (info, packets) = PacketSource::open(path, input, container, place..end)?;
+                (info, Form::Packets(Box::new(packets)))
+            }
+            Kind::Foreign(foreign) => return Err(foreign.refused(path)),
+            Kind::Unknown => {
+                let mut head = [0; 12];
+                let mut bytes = FileBytes { path, input: input.as_mut() };
+                let found =
+                    all_there(path, super::bytes::Bytes::read_at(&mut bytes, 0, &mut head))?;
+                let found = head[..found].escape_ascii().to_string();
                 return Err(AudioError::UnknownFormat { path: path.to_owned(), found });
             }
         };
-        Ok(Self { path: path.to_owned(), info, container })
+        Ok(Self { path: path.to_owned(), info, form })
+    }
+
+    /// Decodes a file of unknown length to its end, to count its frames; begins anew afterwards.
+    pub(super) fn count(self) -> Result<Self, AudioError> {
+        match self {
+            Self { path, info, form: Form::Packets(packets) } if info.frames == u64::MAX => {
+                let (frames, packets) = packets.count(&path)?;
+                let form = Form::Packets(Box::new(packets));
+                Ok(Self { path, info: AudioInfo { frames, ..info }, form })
+            }
+            counted => Ok(counted),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -62,33 +93,43 @@ impl Source {
         &self.info
     }
 
-    /// Makes `frame` the next to be read. It lies within the file.
-    pub(super) fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
-        match &mut self.container {
-            Container::Wav(wav) => wav.seek(&self.path, frame),
-            Container::Flac(flac) => flac.seek(&self.path, frame),
+    /// What is known to be wrong before the sound is read.
+    pub(super) fn known_damage(&self) -> Option<&Damage> {
+        match &self.form {
+            Form::Plain(plain) => plain.known_damage(),
+            Form::Flac(_) | Form::Packets(_) => None,
         }
     }
 
-    /// Appends the next frames, interleaved, full scale at 1; returns their number, 0 at the end.
-    pub(super) fn read_block(&mut self, out: &mut Vec<f32>) -> Result<usize, AudioError> {
-        match &mut self.container {
-            Container::Wav(wav) => wav.read_block(&self.path, out),
-            Container::Flac(flac) => flac.read_block(&self.path, out),
+    /// Makes `frame` the next to be read. It lies within the file.
+    pub(super) fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
+        match &mut self.form {
+            Form::Plain(plain) => {
+                plain.seek(frame);
+                Ok(())
+            }
+            Form::Flac(flac) => flac.seek(&self.path, frame),
+            Form::Packets(packets) => {
+                packets.skip(frame);
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends the next frames, interleaved, full scale at 1.
+    pub(super) fn read_block(&mut self, out: &mut Vec<f32>) -> Result<Piece, AudioError> {
+        match &mut self.form {
+            Form::Plain(plain) => plain.read_block(&self.path, out),
+            Form::Flac(flac) => flac.read_block(&self.path, out),
+            Form::Packets(packets) => packets.read_block(&self.path, out),
         }
     }
 }
 
-/// Fills as much of the buffer as there are bytes left.
-pub(super) fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+/// A file has all its bytes, so that parsing it never waits for more.
+pub(super) fn all_there<T>(path: &Path, result: Result<T, Stop>) -> Result<T, AudioError> {
+    result.map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::More => super::malformed(path, "it is cut short"),
+    })
 }

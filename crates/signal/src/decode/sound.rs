@@ -1,0 +1,183 @@
+//! Where uncompressed sound lies in its container, and what comes behind it.
+//!
+//! The size in a header is what a writer believed when it wrote it. Some never come back to correct
+//! it, some count the header too, and 32 bits hold no more than 4 GiB: so the bytes behind the
+//! announced end are looked at before they are left out.
+
+use super::{
+    Container,
+    bytes::{Bytes, Stop},
+    layout::Layout,
+};
+use crate::{Damage, pcm::ByteOrder};
+
+/// Bytes looked at behind the announced end of the sound.
+pub(super) const AHEAD_BYTES: usize = 1 << 12;
+/// A shorter rest that is no chunk is not taken for sound.
+const LEAST_SOUND_BYTES: usize = 1 << 10;
+/// Sizes that writers put down before they know: around 2 GiB, and the largest.
+const PLACEHOLDERS: [std::ops::RangeInclusive<u64>; 2] =
+    [0x7FFF_0000..=0x8000_0040, 0xFFFF_0000..=0xFFFF_FFFF];
+/// Chunks that are known to stand behind sound.
+const KNOWN_CHUNKS: [&[u8; 4]; 34] = [
+    b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ", b"smpl", b"inst", b"junk", b"JUNK",
+    b"PAD ", b"FLLR", b"fact", b"PEAK", b"_PMX", b"axml", b"chna", b"levl", b"link", b"umid",
+    b"afsp", b"DISP", b"plst", b"acid", b"strc", b"cart", b"guan", b"wamd", b"MARK", b"ANNO",
+    b"COMT", b"NAME", b"AUTH", b"APPL",
+];
+/// How tags begin that players put behind any file.
+const TAGS: [&[u8]; 4] = [b"TAG", b"APETAGEX", b"ID3", b"LYRICSBEGIN"];
+/// How another recording begins.
+const BEGINNINGS: [(&[u8], usize, &[u8]); 5] = [
+    (b"RIFF", 8, b"WAVE"),
+    (b"RIFX", 8, b"WAVE"),
+    (b"RF64", 8, b"WAVE"),
+    (b"FORM", 8, b"AIF"),
+    (b"riff\x2E\x91\xCF\x11", 24, b"wave"),
+];
+
+/// Uncompressed sound in its container.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Sound {
+    pub(super) container: Container,
+    pub(super) layout: Layout,
+    /// Place of the first sample.
+    pub(super) start: u64,
+    /// Bytes that the header announces.
+    pub(super) size: Size,
+    /// End of the whole file as its header announces it.
+    pub(super) outer_end: u64,
+}
+
+/// An announced size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Size {
+    Bytes(u64),
+    /// Written as zero: there is none, or the writer never came back.
+    Zero,
+    /// All up to the end.
+    Open,
+}
+
+/// What comes behind the announced end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Behind {
+    Nothing,
+    MoreSound,
+    AnotherRecording,
+}
+
+impl Size {
+    pub(super) fn of(bytes: u64) -> Self {
+        match bytes {
+            0 => Self::Zero,
+            bytes if PLACEHOLDERS.iter().any(|range| range.contains(&bytes)) => Self::Open,
+            bytes => Self::Bytes(bytes),
+        }
+    }
+
+    /// Bytes up to the place where what follows is looked at; `None` where that never happens.
+    pub(super) fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Zero => Some(0),
+            Self::Open => None,
+        }
+    }
+}
+
+impl Sound {
+    /// What the bytes `ahead` are that lie at the announced end: [`AHEAD_BYTES`] of them, or all
+    /// that are left.
+    pub(super) fn behind(&self, ahead: &[u8]) -> Behind {
+        if begins_recording(ahead) {
+            return Behind::AnotherRecording;
+        }
+        let end = self.start + self.size.bytes().unwrap_or(0);
+        let padding = usize::from(end % 2 == 1);
+        let is_chunk = |skipped: usize| {
+            let Some(head) = ahead.get(skipped..skipped + 8) else { return false };
+            let within = || end + skipped as u64 + self.chunk_bytes(head) <= self.outer_end + 1;
+            KNOWN_CHUNKS.iter().any(|id| head.starts_with(*id))
+                || (is_printable(&head[..4]) && within())
+        };
+        let zero_is_sound = self.size == Size::Zero;
+        let is_end = ahead.len() < self.layout.frame_bytes
+            || TAGS.iter().any(|tag| ahead.starts_with(tag))
+            || is_chunk(0)
+            || is_chunk(padding)
+            || (!zero_is_sound
+                && (ahead.len() < LEAST_SOUND_BYTES || ahead.iter().all(|byte| *byte == 0)));
+        if is_end { Behind::Nothing } else { Behind::MoreSound }
+    }
+
+    fn chunk_bytes(&self, head: &[u8]) -> u64 {
+        let size = [head[4], head[5], head[6], head[7]];
+        8 + u64::from(self.chunk_order().u32(size))
+    }
+
+    /// AIFF is big endian even where its samples are not.
+    fn chunk_order(&self) -> ByteOrder {
+        if self.container == Container::Aiff { ByteOrder::Big } else { self.layout.order }
+    }
+
+    /// What is missing when the file ends at `end`, before the sound that was announced does. A
+    /// writer that counted its own header has announced too much and lost nothing.
+    pub(super) fn missing(&self, end: u64) -> Option<Damage> {
+        let Size::Bytes(announced) = self.size else { return None };
+        let frame_bytes = self.layout.frame_bytes as u64;
+        let frame = end.saturating_sub(self.start) / frame_bytes;
+        let expected = announced / frame_bytes;
+        (announced > end && frame < expected).then_some(Damage::CutShort { frame, expected })
+    }
+
+    /// Where the sound ends in a file of `end` bytes, and what is wrong there.
+    pub(super) fn end(
+        &self,
+        bytes: &mut impl Bytes,
+        end: u64,
+    ) -> Result<(u64, Option<Damage>), Stop> {
+        let Some(announced) = self.size.bytes() else { return Ok((end, None)) };
+        let sound_end = self.start.saturating_add(announced);
+        if sound_end >= end {
+            return Ok((end, self.missing(end)));
+        }
+        let mut ahead = vec![0; AHEAD_BYTES];
+        let found = bytes.read_at(sound_end, &mut ahead)?;
+        Ok(match self.behind(&ahead[..found]) {
+            Behind::Nothing => (sound_end, None),
+            Behind::MoreSound => (end, None),
+            Behind::AnotherRecording => {
+                let frame = announced / self.layout.frame_bytes as u64;
+                (sound_end, Some(Damage::AnotherRecording { frame }))
+            }
+        })
+    }
+}
+
+/// Place of the first header of a RIFF recording within `bytes`. A header shows up in the middle of
+/// sound of unknown length when a recorder was started again into the same pipe or file.
+pub(super) fn find_recording(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(16).position(|w| &w[..4] == b"RIFF" && &w[8..] == b"WAVEfmt ")
+}
+
+fn begins_recording(bytes: &[u8]) -> bool {
+    BEGINNINGS.iter().any(|(magic, at, kind)| {
+        bytes.starts_with(magic) && bytes.get(*at..).is_some_and(|rest| rest.starts_with(kind))
+    })
+}
+
+fn is_printable(id: &[u8]) -> bool {
+    id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_'))
+}
+
+/// Whether a chunk's name is one that is written in front of or behind sound.
+pub(super) fn is_known_chunk(id: &[u8]) -> bool {
+    const LEADING: [&[u8; 4]; 6] = [b"data", b"fmt ", b"ds64", b"COMM", b"SSND", b"FVER"];
+    KNOWN_CHUNKS.iter().chain(&LEADING).any(|known| id == known.as_slice())
+}
+
+/// Whether a chunk's name could be one.
+pub(super) fn may_be_chunk(id: &[u8]) -> bool {
+    is_printable(id)
+}

@@ -1,0 +1,159 @@
+//! Compressed sound, made by `testdata/coded/make.sh`.
+#![expect(clippy::unwrap_used, reason = "a failing step of a test is a failed test")]
+
+use std::{
+    f64::consts::TAU,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use offkey_signal::{
+    ChannelRule, ClipReader, Codec, Container, DecodeConfig, StreamReader, decode, decode_bytes,
+    decode_range, probe,
+};
+
+fn coded(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/coded").join(name)
+}
+
+/// Amplitude of a tone in a second half of samples at 16 kHz.
+fn amplitude(samples: &[f32], hz: f64) -> f64 {
+    let part = &samples[samples.len() / 2..];
+    let step = TAU * hz / 16_000.0;
+    let (sine, cosine) = part.iter().enumerate().fold((0.0, 0.0), |(s, c), (n, sample)| {
+        let phase = n as f64 * step;
+        (s + f64::from(*sample) * phase.sin(), c + f64::from(*sample) * phase.cos())
+    });
+    2.0 * f64::hypot(sine, cosine) / part.len() as f64
+}
+
+const LOSSY: [(&str, Container, Codec, u16); 6] = [
+    ("mp3.mp3", Container::Mpeg, Codec::Mp3, 1),
+    ("mp3_2ch.mp3", Container::Mpeg, Codec::Mp3, 2),
+    ("vorbis.ogg", Container::Ogg, Codec::Vorbis, 1),
+    ("vorbis_2ch.webm", Container::Matroska, Codec::Vorbis, 2),
+    ("aac.m4a", Container::Mp4, Codec::Aac, 1),
+    ("aac.aac", Container::Adts, Codec::Aac, 1),
+];
+const LOSSLESS: [(&str, Container, Codec, u16); 12] = [
+    ("flac.ogg", Container::Ogg, Codec::Flac(24), 1),
+    ("flac.mkv", Container::Matroska, Codec::Flac(24), 1),
+    ("alac.m4a", Container::Mp4, Codec::Alac, 1),
+    ("alac.caf", Container::Caf, Codec::Alac, 1),
+    ("pcm_24.caf", Container::Caf, Codec::Integer(24), 1),
+    ("pcm_16.w64", Container::W64, Codec::Integer(16), 1),
+    ("pcm_24_2ch.w64", Container::W64, Codec::Integer(24), 2),
+    ("pcm_16.aiff", Container::Aiff, Codec::Integer(16), 1),
+    ("pcm_24_2ch.aiff", Container::Aiff, Codec::Integer(24), 2),
+    ("pcm_8.aiff", Container::Aiff, Codec::Integer(8), 1),
+    ("sowt.aifc", Container::Aiff, Codec::Integer(16), 1),
+    ("float.aifc", Container::Aiff, Codec::Float(32), 1),
+];
+
+#[test]
+fn every_form_is_heard_in_every_channel_and_says_what_it_is() {
+    for (name, container, codec, channels) in LOSSY.into_iter().chain(LOSSLESS) {
+        let info = probe(&coded(name)).unwrap();
+        assert_eq!(
+            (info.container, info.codec, info.channels, info.rate_hz),
+            (container, codec, channels, 16_000),
+            "{name}"
+        );
+        assert_eq!(info.is_lossy(), LOSSY.iter().any(|(lossy, ..)| *lossy == name), "{name}");
+        for channel in 0..channels {
+            let config =
+                DecodeConfig { channel: ChannelRule::Pick(channel), ..DecodeConfig::default() };
+            let wave = decode(&coded(name), &config).unwrap().samples;
+            assert_eq!(wave.len() as u64, info.frames, "{name}");
+            let expected = if channel == 0 { (440.0, 0.5) } else { (1000.0, 0.25) };
+            let found = amplitude(&wave, expected.0);
+            // Coders at low rates lose a few per cent, eight bits half a step.
+            assert!((found - expected.1).abs() < 0.04, "{name}: {found}");
+        }
+    }
+}
+
+#[test]
+fn lossless_forms_give_the_samples_that_went_in() {
+    for (name, _, codec, _) in LOSSLESS {
+        let config = DecodeConfig { channel: ChannelRule::Pick(0), ..DecodeConfig::default() };
+        let wave = decode(&coded(name), &config).unwrap().samples;
+        assert_eq!(wave.len(), 1600, "{name}");
+        let tolerance = if codec == Codec::Integer(8) { 1.0 / 128.0 } else { 1.0 / 32_768.0 };
+        for (n, sample) in wave.iter().enumerate() {
+            let expected = 0.5 * (TAU * 440.0 * n as f64 / 16_000.0).sin();
+            assert!((f64::from(*sample) - expected).abs() <= tolerance, "{name} {n}");
+        }
+    }
+}
+
+#[test]
+fn parts_blocks_and_streams_give_the_bits_of_the_whole() {
+    for (name, ..) in LOSSY.into_iter().chain(LOSSLESS) {
+        for rate_hz in [None, Some(11_025)] {
+            let config = DecodeConfig { rate_hz, ..DecodeConfig::default() };
+            let whole = decode(&coded(name), &config).unwrap().samples;
+            let blocks: Vec<f32> =
+                ClipReader::open(&coded(name), &config).unwrap().flat_map(Result::unwrap).collect();
+            assert!(blocks == whole, "{name}");
+            for start in [0, 1, 999, whole.len() - 10] {
+                let range = start as u64..start as u64 + 500;
+                let part = decode_range(&coded(name), &config, range).unwrap().samples;
+                let end = (start + 500).min(whole.len());
+                assert!(part == whole[start..end], "{name} {rate_hz:?} {start}");
+            }
+            let mut stream = StreamReader::new(Path::new("x"), None, &config);
+            let mut out = Vec::new();
+            for piece in fs::read(coded(name)).unwrap().chunks(1000) {
+                stream.push(piece, &mut out).unwrap();
+            }
+            stream.finish(&mut out).unwrap();
+            assert!(out == whole, "{name}");
+            assert_eq!(stream.info().unwrap().codec, probe(&coded(name)).unwrap().codec);
+        }
+    }
+}
+
+#[test]
+fn a_name_decides_nothing() {
+    for (name, ..) in LOSSY.into_iter().chain(LOSSLESS) {
+        let bytes = fs::read(coded(name)).unwrap();
+        let config = DecodeConfig::default();
+        let renamed = decode_bytes(Path::new("clip.wav"), bytes, &config).unwrap();
+        assert!(renamed == decode(&coded(name), &config).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn codings_that_are_not_decoded_are_named_with_a_way_out() {
+    let mut cases = vec![("wma.wma", "WMA"), ("ac3.mkv", "AC-3")];
+    if !cfg!(feature = "opus") {
+        cases.push(("opus.opus", "Opus"));
+    }
+    for (name, form) in cases {
+        let error = probe(&coded(name)).unwrap_err();
+        assert!(error.to_string().contains(form), "{error}");
+        assert!(error.hint().contains("ffmpeg"), "{}", error.hint());
+    }
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn opus_is_heard_where_it_was_asked_for() {
+    let info = probe(&coded("opus.opus")).unwrap();
+    assert_eq!((info.codec, info.rate_hz), (Codec::Opus, 48_000));
+    let config = DecodeConfig { rate_hz: Some(16_000), ..DecodeConfig::default() };
+    let wave = decode(&coded("opus.opus"), &config).unwrap().samples;
+    assert!((amplitude(&wave, 440.0) - 0.5).abs() < 0.04);
+}
+
+#[test]
+fn a_file_that_is_cut_gives_what_is_there_or_an_error_and_never_panics() {
+    for (name, ..) in LOSSY.into_iter().chain(LOSSLESS) {
+        let bytes = fs::read(coded(name)).unwrap();
+        for tenth in 1..10 {
+            let cut = bytes[..bytes.len() * tenth / 10].to_vec();
+            let _ = decode_bytes(Path::new("cut"), cut, &DecodeConfig::default());
+        }
+    }
+}
