@@ -29,10 +29,11 @@ use crate::{
 /// Anomalous sound detection for machines, learned from normal recordings only.
 #[derive(Debug, Parser)]
 #[command(name = "offkey", version, propagate_version = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Say nothing but results and errors
+    /// Print nothing but results, warnings and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// CPU threads [default: all]
@@ -40,8 +41,27 @@ pub(crate) struct Cli {
     pub(crate) threads: Option<usize>,
 }
 
+/// What the exit code says.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed, or results could not be written
+  2    wrong usage or configuration
+  3    `check`, `watch`: at least one alarm
+  4    `check`, `watch`: no alarm, but something could not be judged or read
+  130  interrupted; what is done is kept";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Research(Research),
+    #[command(flatten)]
+    Monitoring(Monitoring),
+}
+
+/// From recordings with a test set to metrics and a page.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Research {
     /// Make synthetic machine sounds, train, score, evaluate and write a page: the whole tour
     Demo(DemoArgs),
     /// Train on recordings, score the test clips, evaluate, and write a page
@@ -50,9 +70,9 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Redo a run's embeddings from its model
     Embed(EmbedArgs),
-    /// Redo a run's scores from its embeddings, score single clips, or score anybody's embeddings
+    /// Redo a run's scores from its embeddings, score single clips, or score any embeddings
     Score(ScoreArgs),
-    /// Evaluate a run's scores, or anybody's score files
+    /// Evaluate a run's scores, or any score files
     Evaluate(EvaluateArgs),
     /// Write a run's page again
     Report(ReportArgs),
@@ -60,20 +80,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Draw a map of a run's embeddings by t-SNE
     Tsne(TsneArgs),
-    /// Ask a question with many trials: recipes times factors times data sets, one table
+    /// Answer a question with many trials: recipes times factors times data sets, one table
     Study(StudyArgs),
-    /// Learn a monitor from normal recordings of a machine, into one file
-    Learn(LearnArgs),
-    /// Judge recordings with a monitor; exit code 3 when one of them is an alarm
-    Check(CheckArgs),
-    /// Listen for days: to a folder, a growing file, or standard input
-    Watch(WatchArgs),
-    /// Say what a monitor knows and promises
-    Info(InfoArgs),
-    /// Plant known faults into normal recordings and see which ones a monitor finds
-    Selftest(SelftestArgs),
-    /// Tell a monitor which recordings were normal after all
-    Update(UpdateArgs),
     /// List the built-in recipes, or print one
     Recipes(RecipesArgs),
     /// Look at recordings, or make synthetic ones
@@ -83,30 +91,84 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
+/// One machine, watched with one model file.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Monitoring {
+    /// Learn a monitor from normal recordings of a machine, into one file
+    Learn(LearnArgs),
+    /// Judge recordings with a monitor; exit code 3 when one of them is an alarm
+    Check(CheckArgs),
+    /// Listen for days: to a folder, a growing file, or standard input
+    Watch(WatchArgs),
+    /// Show what a monitor was learned from and what it promises
+    Info(InfoArgs),
+    /// Plant known faults into normal recordings and show which ones a monitor finds
+    Selftest(SelftestArgs),
+    /// Add recordings that were normal to a monitor
+    Update(UpdateArgs),
+}
+
+impl Cli {
+    /// The command line, its verbs listed in two groups.
+    pub(crate) fn definition() -> clap::Command {
+        let list = |verbs: clap::Command| {
+            let line = |verb: &clap::Command| {
+                let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+                format!("  {:<12}{about}\n", verb.get_name())
+            };
+            verbs.get_subcommands().map(line).collect::<String>()
+        };
+        let research = list(Research::augment_subcommands(clap::Command::new("research")));
+        let monitoring = list(Monitoring::augment_subcommands(clap::Command::new("monitoring")));
+        Self::command().help_template(format!(
+            "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
+             Research, with recordings that are tested against the truth:\n{research}\n\
+             Monitoring, with one model file for one machine:\n{monitoring}\n\
+             Options:\n{{options}}{{after-help}}\n\n\
+             `offkey VERB --help` explains the options of a verb and gives examples.\n"
+        ))
+    }
+}
+
 /// Carries out one command line.
 pub(crate) fn execute(cli: Cli) -> Result<ExitCode, CliError> {
     offkey::set_threads(cli.threads)?;
     let bars = Bars::new(cli.quiet);
     match cli.command {
-        Command::Demo(args) => demo::demo(&args, &bars)?,
-        Command::Run(args) => run::run(args, &bars)?,
-        Command::Train(args) => train::train(&args, &bars)?,
-        Command::Embed(args) => embed::embed(&args, &bars)?,
-        Command::Score(args) => score::score(&args, &bars)?,
-        Command::Evaluate(args) => evaluate::evaluate(&args, &bars)?,
-        Command::Report(args) => report::report(&args, &bars)?,
-        Command::Explain(args) => explain::explain(&args, &bars)?,
-        Command::Tsne(args) => tsne::tsne(&args, &bars)?,
-        Command::Study(args) => study::study(&args, &bars)?,
-        Command::Learn(args) => monitor::learn(&args, &bars)?,
-        Command::Check(args) => return Ok(monitor::check(&args)?),
-        Command::Watch(args) => return Ok(monitor::watch(&args, cli.quiet)?),
-        Command::Info(args) => monitor::info(&args)?,
-        Command::Selftest(args) => monitor::selftest(&args, &bars)?,
-        Command::Update(args) => monitor::update(&args, &bars)?,
-        Command::Recipes(args) => recipes::recipes(&args)?,
-        Command::Data(command) => data::data(command, &bars)?,
-        Command::Completions(args) => completions::completions(&args, Cli::command()),
+        Command::Research(verb) => research(verb, &bars).map(|()| ExitCode::SUCCESS),
+        Command::Monitoring(verb) => monitoring(verb, cli.quiet, &bars),
+    }
+}
+
+fn research(verb: Research, bars: &Bars) -> Result<(), CliError> {
+    match verb {
+        Research::Demo(args) => demo::demo(&args, bars),
+        Research::Run(args) => run::run(args, bars),
+        Research::Train(args) => train::train(&args, bars),
+        Research::Embed(args) => embed::embed(&args, bars),
+        Research::Score(args) => score::score(&args, bars),
+        Research::Evaluate(args) => evaluate::evaluate(&args, bars),
+        Research::Report(args) => report::report(&args, bars),
+        Research::Explain(args) => explain::explain(&args, bars),
+        Research::Tsne(args) => tsne::tsne(&args, bars),
+        Research::Study(args) => study::study(&args, bars),
+        Research::Recipes(args) => recipes::recipes(&args),
+        Research::Data(command) => data::data(command, bars),
+        Research::Completions(args) => {
+            completions::completions(&args, Cli::definition());
+            Ok(())
+        }
+    }
+}
+
+fn monitoring(verb: Monitoring, quiet: bool, bars: &Bars) -> Result<ExitCode, CliError> {
+    match verb {
+        Monitoring::Learn(args) => monitor::learn(&args, bars)?,
+        Monitoring::Check(args) => return Ok(monitor::check(&args)?),
+        Monitoring::Watch(args) => return Ok(monitor::watch(&args, quiet)?),
+        Monitoring::Info(args) => monitor::info(&args)?,
+        Monitoring::Selftest(args) => monitor::selftest(&args, bars)?,
+        Monitoring::Update(args) => monitor::update(&args, bars)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -117,6 +179,56 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Cli::definition().debug_assert();
+    }
+
+    /// Every command that a help text gives in backquotes or on a line of its own.
+    fn examples(command: &mut clap::Command) -> Vec<String> {
+        let help = command.render_long_help().to_string();
+        let lines = help.lines().map(str::trim).filter(|line| line.starts_with("offkey "));
+        let mut found: Vec<String> = lines.map(str::to_owned).collect();
+        for verb in command.get_subcommands_mut() {
+            found.extend(examples(verb));
+        }
+        found
+    }
+
+    #[test]
+    fn every_example_of_a_help_text_is_a_command_line() {
+        let found = examples(&mut Cli::definition());
+        assert!(found.len() > 20, "{found:?}");
+        for example in found {
+            let words = example.split_whitespace().map(|word| word.trim_matches('"'));
+            let parsed = Cli::definition().try_get_matches_from(words);
+            assert!(parsed.is_ok(), "`{example}`: {}", parsed.expect_err("checked"));
+        }
+    }
+
+    #[test]
+    fn every_verb_has_an_example_and_every_option_an_explanation() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let (verb, name) = (command.get_name(), argument.get_id());
+                assert!(argument.get_help().is_some(), "{verb}: `{name}` is not explained");
+            }
+            let is_verb = command.get_subcommands().next().is_none();
+            let name = command.get_name();
+            assert!(!is_verb || command.get_after_help().is_some(), "{name} has no example");
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::definition());
+    }
+
+    #[test]
+    fn the_setting_that_help_shows_fits_every_recipe_with_a_network() {
+        let mut command = Cli::definition();
+        let run = command.find_subcommand_mut("run").expect("a verb");
+        let help = run.render_long_help().to_string();
+        let shown: Vec<&str> = help.split('`').filter(|text| text.starts_with("model.")).collect();
+        let [setting] = shown[..] else { panic!("{shown:?}") };
+        for name in ["default", "medium", "paper", "small", "tiny"] {
+            let recipe = offkey::Recipe::load(name, &[setting.to_owned()]);
+            assert!(recipe.is_ok(), "{name}: {recipe:?}");
+        }
     }
 }

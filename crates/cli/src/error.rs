@@ -25,6 +25,9 @@ pub(crate) enum CliError {
         /// What was to be done with them.
         done: &'static str,
     },
+    /// Nothing to score clips with.
+    #[error("there is neither a run nor a model to score the clips with")]
+    NoDetector,
     /// Nowhere to write to.
     #[error("the {what} has nowhere to write to")]
     NoOutput {
@@ -43,7 +46,7 @@ impl CliError {
             Self::Offkey(error) => error.kind(),
             Self::Study(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
-            Self::NoOutput { .. } => ErrorKind::Usage,
+            Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
             Self::Some { .. } => ErrorKind::Failed,
             Self::Output(_) => ErrorKind::Failed,
         }
@@ -55,6 +58,9 @@ impl CliError {
             Self::Offkey(error) => error.hint(),
             Self::Study(error) => error.hint(),
             Self::Recipe(error) => error.hint(),
+            Self::NoDetector => {
+                Some("name a run with --run RUN, or a model file with --model FILE".to_owned())
+            }
             Self::Some { .. } => None,
             Self::NoOutput { .. } => Some("name a folder with --out".to_owned()),
             Self::Output(_) => io_hint(self).map(str::to_owned),

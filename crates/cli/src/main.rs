@@ -12,7 +12,7 @@ mod verbs;
 
 use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
 
-use clap::Parser;
+use clap::FromArgMatches;
 use offkey::ErrorKind;
 
 use crate::{command::Cli, error::CliError, progress::CANCELLED};
@@ -23,7 +23,10 @@ const EXIT_USAGE: u8 = 2;
 const EXIT_INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match command_line() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     init_logging(cli.quiet);
     if let Err(error) = ctrlc::set_handler(on_interrupt) {
         tracing::warn!(%error, "cannot catch Ctrl-C");
@@ -39,6 +42,21 @@ fn main() -> ExitCode {
         Some(source) => without_output(source, code),
         None => code,
     }
+}
+
+/// The command line as typed, or the code to end with once help, version or a mistake was printed.
+fn command_line() -> Result<Cli, ExitCode> {
+    let matches = Cli::definition().try_get_matches();
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        if error.use_stderr() {
+            // Nobody is left to tell when standard error takes nothing.
+            let _ = error.print();
+            return ExitCode::from(EXIT_USAGE);
+        }
+        output::print(&error.render().to_string());
+        output::failure()
+            .map_or(ExitCode::SUCCESS, |source| without_output(source, ExitCode::SUCCESS))
+    })
 }
 
 /// The code of a command whose results did not all reach standard output: never that of success. A

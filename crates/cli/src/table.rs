@@ -25,12 +25,12 @@ pub(crate) fn render(header: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A rate as a percentage, or a dash.
-pub(crate) fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{:.1}", 100.0 * value))
+/// A rate from 0 to 1, or a dash.
+pub(crate) fn rate(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
-/// Metrics by section, then the summary, in percent.
+/// Metrics by section, then the summary; rates from 0 to 1.
 pub(crate) fn metrics(metrics: &Metrics) -> String {
     let mut rows: Vec<Vec<String>> = metrics
         .per_section
@@ -39,13 +39,13 @@ pub(crate) fn metrics(metrics: &Metrics) -> String {
             let domain = row.domain.map(|domain| format!(" {domain}")).unwrap_or_default();
             vec![
                 format!("{} {}{domain}", row.machine, row.section),
-                percent(row.auc),
-                percent(row.pauc),
-                percent(row.auc_source),
-                percent(row.auc_target),
-                percent(row.precision),
-                percent(row.recall),
-                percent(row.f1),
+                rate(row.auc),
+                rate(row.pauc),
+                rate(row.auc_source),
+                rate(row.auc_target),
+                rate(row.precision),
+                rate(row.recall),
+                rate(row.f1),
                 row.normal.to_string(),
                 row.anomalous.to_string(),
             ]
@@ -53,10 +53,10 @@ pub(crate) fn metrics(metrics: &Metrics) -> String {
         .collect();
     rows.push(vec![
         "mean".to_owned(),
-        percent(metrics.auc),
-        percent(metrics.pauc),
-        percent(metrics.auc_source),
-        percent(metrics.auc_target),
+        rate(metrics.auc),
+        rate(metrics.pauc),
+        rate(metrics.auc_source),
+        rate(metrics.auc_target),
     ]);
     let header = [
         "machine, section",
@@ -72,17 +72,17 @@ pub(crate) fn metrics(metrics: &Metrics) -> String {
     ];
     let mut text = render(&header, &rows);
     let year = metrics.year.map(|year| format!(", rules of {year}")).unwrap_or_default();
-    text += &format!("\nofficial score{year}: {} %\n", percent(metrics.official_score));
+    text += &format!("\nofficial score{year}: {}\n", rate(metrics.official_score));
     if let (Some(mean), Some(std)) = (&metrics.mean, &metrics.std) {
         text += &format!(
             "over {} seeds: AUC {} (deviation {}), pAUC {} ({}), official score {} ({})\n",
             metrics.seeds.len(),
-            percent(mean.auc),
-            percent(std.auc),
-            percent(mean.pauc),
-            percent(std.pauc),
-            percent(mean.official_score),
-            percent(std.official_score),
+            rate(mean.auc),
+            rate(std.auc),
+            rate(mean.pauc),
+            rate(std.pauc),
+            rate(mean.official_score),
+            rate(std.official_score),
         );
     }
     text
@@ -119,6 +119,6 @@ mod tests {
 
     #[test]
     fn a_missing_rate_is_a_dash() {
-        assert_eq!((percent(Some(0.9014)), percent(None)), ("90.1".to_owned(), "-".to_owned()));
+        assert_eq!((rate(Some(0.9014)), rate(None)), ("0.901".to_owned(), "-".to_owned()));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
     for (data, of_data) in by_data(results) {
         let _ = write!(
             text,
-            "\n## {data}\n\nPercent; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
+            "\n## {data}\n\nFrom 0 to 1; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
              trial, to the reference level, with Student's 95 % interval over trials; two trials have none.\n\n\
              | cell | trials | AUC | difference | pAUC | AUC source | AUC target | train s | CPU s | peak MB |\n|{}\n",
             " --- |".repeat(10)
@@ -36,8 +36,8 @@ pub(crate) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
 
 fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {
     let of_cell: Vec<&JobResult> = results.iter().copied().filter(|r| r.cell == cell).collect();
-    let percent =
-        |value: fn(&JobResult) -> Option<f64>| in_percent(&values(&of_cell, cell, &value));
+    let metric =
+        |value: fn(&JobResult) -> Option<f64>| mean_and_deviation(&values(&of_cell, cell, &value));
     let seconds = |value: fn(&JobResult) -> Option<f64>| {
         let mean = spread(&values(&of_cell, cell, &value)).map(|s| format!("{:.0}", s.mean));
         mean.unwrap_or_else(|| "-".to_owned())
@@ -46,11 +46,11 @@ fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {
     format!(
         "| {cell} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
         of_cell.len(),
-        percent(|r| r.metrics.auc),
+        metric(|r| r.metrics.auc),
         difference(study, results, cell, ""),
-        percent(|r| r.metrics.pauc),
-        percent(|r| r.metrics.auc_source),
-        percent(|r| r.metrics.auc_target),
+        metric(|r| r.metrics.pauc),
+        metric(|r| r.metrics.auc_source),
+        metric(|r| r.metrics.auc_target),
         seconds(|r| r.train_seconds),
         seconds(|r| r.train_cpu_seconds),
         bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes / 1_000_000).to_string()),
@@ -92,7 +92,7 @@ fn machine_table(study: &StudyFile, data: &str, results: &[&JobResult], cells: &
     for cell in cells {
         let _ = write!(text, "| {cell} |");
         for machine in &machines {
-            let own = in_percent(&values(results, cell, &|r| auc(&r.metrics, machine)));
+            let own = mean_and_deviation(&values(results, cell, &|r| auc(&r.metrics, machine)));
             let other = difference(study, results, cell, machine);
             let _ = write!(text, " {own} | {other} |");
         }
@@ -143,13 +143,11 @@ fn last_epoch_table(data: &str, epochs: &[&EpochRow]) -> String {
 }
 
 /// Mean and deviation; of a single trial the value alone.
-fn in_percent(values: &[f64]) -> String {
+fn mean_and_deviation(values: &[f64]) -> String {
     match spread(values) {
         None => "-".to_owned(),
-        Some(Spread { mean, trials: 1, .. }) => format!("{:.1}", 100.0 * mean),
-        Some(Spread { mean, deviation, .. }) => {
-            format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation)
-        }
+        Some(Spread { mean, trials: 1, .. }) => format!("{mean:.3}"),
+        Some(Spread { mean, deviation, .. }) => format!("{mean:.3} ± {deviation:.3}"),
     }
 }
 
@@ -161,8 +159,8 @@ fn difference(study: &StudyFile, results: &[&JobResult], cell: &str, machine: &s
 }
 
 fn with_interval(d: &Difference) -> String {
-    let interval = d.interval.map(|i| format!(" [{:+.1}, {:+.1}]", 100.0 * i.low, 100.0 * i.high));
-    format!("{:+.1}{}", 100.0 * d.mean, interval.unwrap_or_default())
+    let interval = d.interval.map(|i| format!(" [{:+.3}, {:+.3}]", i.low, i.high));
+    format!("{:+.3}{}", d.mean, interval.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -171,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_single_trial_has_no_deviation() {
-        assert_eq!(in_percent(&[]), "-");
-        assert_eq!(in_percent(&[0.9]), "90.0");
-        assert_eq!(in_percent(&[0.8, 1.0]), "90.0 ± 14.1");
+        assert_eq!(mean_and_deviation(&[]), "-");
+        assert_eq!(mean_and_deviation(&[0.9]), "0.900");
+        assert_eq!(mean_and_deviation(&[0.8, 1.0]), "0.900 ± 0.141");
     }
 }

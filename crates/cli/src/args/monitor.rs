@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey learn RECORDINGS -o pump.offkey")]
 pub(crate) struct LearnArgs {
     /// Folders or manifests of normal recordings; subfolders are machines or conditions
     #[arg(required = true)]
@@ -36,6 +37,7 @@ pub(crate) struct LearnArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey check TODAY --model pump.offkey")]
 pub(crate) struct CheckArgs {
     /// Recordings, or folders of them
     #[arg(required = true)]
@@ -55,6 +57,7 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey watch INBOX --model pump.offkey --log events.jsonl")]
 pub(crate) struct WatchArgs {
     /// A folder, a growing file, `-` for standard input, `microphone` or `microphone:NAME`
     pub(crate) source: String,
@@ -97,6 +100,7 @@ pub(crate) struct WatchArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey info pump.offkey")]
 pub(crate) struct InfoArgs {
     /// The model file
     pub(crate) model: PathBuf,
@@ -106,6 +110,7 @@ pub(crate) struct InfoArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey selftest --model pump.offkey")]
 pub(crate) struct SelftestArgs {
     /// The model file
     #[arg(long, value_name = "FILE")]
@@ -119,6 +124,7 @@ pub(crate) struct SelftestArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey update --model pump.offkey --normal CLIP.wav")]
 pub(crate) struct UpdateArgs {
     /// The model file
     #[arg(long, value_name = "FILE")]

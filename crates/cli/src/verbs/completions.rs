@@ -6,6 +6,7 @@ use clap_complete::{Shell, generate};
 use crate::output::print;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey completions bash")]
 pub(crate) struct CompletionsArgs {
     /// Which shell
     pub(crate) shell: Shell,

@@ -8,6 +8,7 @@ use super::shared::ExistingArgs;
 use crate::{error::CliError, output::print, progress::Bars, table};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey demo --out offkey-demo")]
 pub(crate) struct DemoArgs {
     /// Where to write the recordings and the run
     #[arg(long, value_name = "DIR", default_value = "offkey-demo")]

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::{error::CliError, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey embed RUN")]
 pub(crate) struct EmbedArgs {
     /// The run's folder
     pub(crate) run: PathBuf,

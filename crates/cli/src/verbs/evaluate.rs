@@ -9,6 +9,9 @@ use super::shared::{print_metrics, print_run_metrics};
 use crate::{error::CliError, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey evaluate RUN --year 2023\n  offkey evaluate --scores SCORES --truth TRUTH --json"
+)]
 pub(crate) struct EvaluateArgs {
     /// A run's folder
     #[arg(required_unless_present = "scores")]

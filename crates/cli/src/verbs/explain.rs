@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use clap::Args;
 use offkey::{Detector, ExplainRequest, OffkeyError, Progress, RiseConfig, Seed};
 
+use super::shared::DetectorArgs;
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -12,14 +13,16 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey explain CLIP.wav --run RUN\n  offkey explain CLIP.wav --run RUN --grid 8x16 --masks 4000"
+)]
 pub(crate) struct ExplainArgs {
     /// Recordings, or folders of them
     #[arg(required = true)]
     pub(crate) clips: Vec<PathBuf>,
-    /// The run whose model scored them
-    #[arg(long, value_name = "RUN")]
-    pub(crate) model: PathBuf,
-    /// The clips' machine, where the run knows several and the names do not say
+    #[command(flatten)]
+    pub(crate) detector: DetectorArgs,
+    /// The clips' machine, where the run has several and the names do not say
     #[arg(long)]
     pub(crate) machine: Option<String>,
     /// The clips' section, likewise
@@ -46,7 +49,8 @@ pub(crate) struct ExplainArgs {
 }
 
 pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
-    let detector = Detector::load(&args.model)?;
+    let path = args.detector.path().ok_or(CliError::NoDetector)?;
+    let detector = Detector::load(path)?;
     let paths = offkey::recordings(&args.clips)?;
     let request = ExplainRequest {
         machine: args.machine.clone(),
@@ -59,7 +63,7 @@ pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
             ..RiseConfig::default()
         },
         seed: Seed::new(args.seed),
-        folder: args.out.clone().unwrap_or_else(|| args.model.join("explain")),
+        folder: args.out.clone().unwrap_or_else(|| path.join("explain")),
     };
     let mut explanations = Vec::new();
     for path in &paths {

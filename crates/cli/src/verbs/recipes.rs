@@ -10,9 +10,15 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey recipes\n  offkey recipes default\n  offkey recipes default --resolved"
+)]
 pub(crate) struct RecipesArgs {
-    /// Print this recipe's TOML
+    /// Print this recipe as it is written, comments included
     pub(crate) name: Option<String>,
+    /// Print it as runs save it: without comments, every default spelled out
+    #[arg(long, requires = "name", conflicts_with = "json")]
+    pub(crate) resolved: bool,
     /// Print as JSON, every default spelled out
     #[arg(long)]
     pub(crate) json: bool,
@@ -23,8 +29,10 @@ pub(crate) fn recipes(args: &RecipesArgs) -> Result<(), CliError> {
         let recipe = Recipe::load(name, &[])?;
         if args.json {
             print_json(&recipe);
-        } else {
+        } else if args.resolved {
             print(&recipe.to_toml());
+        } else {
+            print(&Recipe::text(name)?);
         }
         return Ok(());
     }

@@ -8,6 +8,9 @@ use offkey::AgainstColumn;
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey report RUN --masks 0\n  offkey report RUN --against snr_db=truth.csv"
+)]
 pub(crate) struct ReportArgs {
     /// The run's folder
     pub(crate) run: PathBuf,

@@ -9,6 +9,9 @@ use super::shared::{ExistingArgs, print_run_metrics};
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey run --data DATA --out RUN\n  offkey run --data DATA --recipe small --seeds 0..4 --out RUN\n  offkey run --data DATA --recipe log-mel-statistics --set backend.gmm.components=2 --out RUN"
+)]
 pub(crate) struct RunArgs {
     /// Recordings: a folder, or a manifest CSV; may be given several times
     #[arg(long, value_name = "DIR|CSV", required = true)]
@@ -33,7 +36,7 @@ pub(crate) struct RunArgs {
     /// Kernels on the CPU: auto takes the fast ones where they fit, reference the plain layers
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) kernels: KernelChoice,
-    /// Change one value of the recipe, as in `model.network.training.epochs=20`
+    /// Change one value of the recipe, as in `model.network.training.length.steps=20`; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Leave unreadable recordings out and list them

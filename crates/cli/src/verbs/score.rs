@@ -1,11 +1,11 @@
-//! `offkey score`: the scores of a run, of single clips, or of anybody's embeddings.
+//! `offkey score`: the scores of a run, of single clips, or of any embeddings.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use offkey::{ClipScore, Detector, OffkeyError, Progress};
 
-use super::shared::print_metrics;
+use super::shared::{DetectorArgs, print_metrics};
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -14,21 +14,23 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey score RUN\n  offkey score CLIP.wav --run RUN --machine fan --section 00\n  offkey score --embeddings VECTORS.npy --table ROWS.csv --backend knn"
+)]
 pub(crate) struct ScoreArgs {
-    /// A run's folder; or clips, or folders of them, to score with --model
+    /// A run's folder; or clips, or folders of them, to score with --run or --model
     #[arg(value_name = "RUN|CLIP", required_unless_present = "embeddings")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Score single clips with this run's model
-    #[arg(long, value_name = "RUN")]
-    pub(crate) model: Option<PathBuf>,
-    /// The clips' machine, where the run knows several and the names do not say
-    #[arg(long, requires = "model")]
+    #[command(flatten)]
+    pub(crate) detector: DetectorArgs,
+    /// The clips' machine, where the run has several and the names do not say
+    #[arg(long, requires = "detector")]
     pub(crate) machine: Option<String>,
     /// The clips' section, likewise
-    #[arg(long, requires = "model")]
+    #[arg(long, requires = "detector")]
     pub(crate) section: Option<String>,
-    /// Score these vectors: float32 `.npy`, one row a clip
-    #[arg(long, value_name = "FILE.npy", requires = "table", conflicts_with_all = ["inputs", "model"])]
+    /// Score these vectors: float32 `.npy`, one row per clip
+    #[arg(long, value_name = "FILE.npy", requires = "table", conflicts_with_all = ["inputs", "detector"])]
     pub(crate) embeddings: Option<PathBuf>,
     /// The clips of the vectors, as a manifest CSV in the same order
     #[arg(long, value_name = "ROWS.csv", requires = "embeddings")]
@@ -68,10 +70,10 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
         }
         return Ok(());
     }
-    let Some(model) = &args.model else {
+    let Some(path) = args.detector.path() else {
         return Ok(args.inputs.iter().try_for_each(|run| offkey::score(run, bars))?);
     };
-    let detector = Detector::load(model)?;
+    let detector = Detector::load(path)?;
     let paths = offkey::recordings(&args.inputs)?;
     let mut scores = Vec::new();
     for path in &paths {

@@ -1,5 +1,7 @@
 //! Arguments and results that several verbs have in common.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use offkey::{Existing, Metrics, RunMetrics};
 
@@ -7,6 +9,25 @@ use crate::{
     output::{print, print_json},
     table,
 };
+
+/// What scores single clips.
+#[derive(Debug, Args)]
+#[group(id = "detector", multiple = false)]
+pub(crate) struct DetectorArgs {
+    /// The run whose model and references score the clips
+    #[arg(long, value_name = "RUN")]
+    run: Option<PathBuf>,
+    /// The model file of a monitor that scores the clips
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+impl DetectorArgs {
+    /// The run or the model file, where one was named. Which of the two it is, its content says.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.run.as_deref().or(self.model.as_deref())
+    }
+}
 
 /// What to do with an earlier run in the same place; without either, it is refused.
 #[derive(Debug, Clone, Copy, Args)]

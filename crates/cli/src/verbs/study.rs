@@ -9,6 +9,9 @@ use offkey_study::{BUILT_IN_STUDIES, StudyError, StudyFile, StudyRequest};
 use crate::{error::CliError, output::print, progress::Bars, table};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  offkey study losses --dry-run\n  offkey study losses --out STUDY --trials 3 --data synthetic=DATA"
+)]
 pub(crate) struct StudyArgs {
     /// A built-in study's name, or a TOML file
     #[arg(required_unless_present = "list")]

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::{error::CliError, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  offkey train RUN\n  offkey train RUN --resume")]
 pub(crate) struct TrainArgs {
     /// The run's folder
     pub(crate) run: PathBuf,

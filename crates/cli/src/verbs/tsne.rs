@@ -7,6 +7,7 @@ use clap::Args;
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey tsne RUN")]
 pub(crate) struct TsneArgs {
     /// The run's folder
     pub(crate) run: PathBuf,

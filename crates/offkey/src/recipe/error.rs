@@ -53,7 +53,7 @@ pub enum RecipeError {
         backend: &'static str,
     },
     /// A number outside its range.
-    #[error("recipe `{name}`: `{key}` is {found}, expected {low} to {high}")]
+    #[error("recipe `{name}`: `{key}` is {found}, expected {} to {}", plain(low), plain(high))]
     Limit {
         /// The recipe's name or file.
         name: String,
@@ -102,6 +102,12 @@ pub enum RecipeError {
         /// Its last part that exists.
         part: String,
     },
+    /// A key that counts further than a list goes.
+    #[error("cannot set `{key}`: the list has fewer items, counted from 0")]
+    Shorter {
+        /// The whole key.
+        key: String,
+    },
     /// A value of another kind than its key takes.
     #[error("cannot set `{key}` to `{found}`: {problem}")]
     Value {
@@ -139,6 +145,7 @@ impl RecipeError {
             | Self::Limit { .. }
             | Self::Together { .. }
             | Self::Deeper { .. }
+            | Self::Shorter { .. }
             | Self::Value { .. } => None,
         }
     }
@@ -153,4 +160,9 @@ pub(super) fn closest<'a>(
     let likeness = |candidate: &'a str| (strsim::jaro_winkler(typed, candidate), candidate);
     let best = candidates.into_iter().map(likeness).max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= ALIKE).then_some(best.1)
+}
+
+/// A bound as people write it: `0.5`, `100000`, `1e-12`.
+fn plain(bound: &f64) -> String {
+    if *bound != 0.0 && bound.abs() < 1e-3 { format!("{bound:e}") } else { bound.to_string() }
 }

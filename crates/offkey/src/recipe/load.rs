@@ -49,6 +49,14 @@ impl Recipe {
         from_value(name, table)?.checked(name)
     }
 
+    /// A recipe as it is written, comments included.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when there is neither such a built-in name nor such a file.
+    pub fn text(name: &str) -> Result<String, RecipeError> {
+        Ok(Source::find(name, Path::new(""))?.text)
+    }
+
     /// Reads the resolved recipe of a run.
     ///
     /// # Errors
@@ -171,7 +179,7 @@ fn set(table: &mut toml::Value, key: &str, value: toml::Value) -> Result<(), Rec
     if put(table, &parts, &steps, value) {
         return Ok(());
     }
-    Err(RecipeError::Deeper { key: key.to_owned(), part: "a list that is shorter".to_owned() })
+    Err(RecipeError::Shorter { key: key.to_owned() })
 }
 
 fn refused(

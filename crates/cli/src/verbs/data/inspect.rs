@@ -12,6 +12,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey data inspect DATA")]
 pub(crate) struct InspectArgs {
     /// A folder, or a manifest CSV
     #[arg(required = true)]

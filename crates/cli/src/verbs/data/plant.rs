@@ -8,6 +8,7 @@ use offkey::PlantRequest;
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey data plant DATA --out PLANTED --level 10")]
 pub(crate) struct PlantArgs {
     /// Folders, or manifest CSVs; their test clips are not looked at
     #[arg(required = true)]

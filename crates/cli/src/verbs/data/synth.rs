@@ -8,6 +8,7 @@ use offkey::SynthConfig;
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey data synth --out DATA --machines 2 --clips 32")]
 pub(crate) struct SynthArgs {
     /// Where to write the recordings
     #[arg(long, value_name = "DIR")]
