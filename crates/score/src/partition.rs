@@ -33,14 +33,17 @@ impl Partition {
     /// Deals references to units, and units to folds at random: a choice by the data would spoil
     /// the guarantee.
     pub(crate) fn new(references: &References) -> Result<Self, ScoreError> {
+        // Recordings that can be left out come first, bystanders behind them.
         let mut numbers = BTreeMap::new();
-        for group in references.groups() {
-            numbers.entry(group.as_str()).or_insert(0);
+        for (clip, group) in references.groups().iter().enumerate() {
+            numbers.insert((references.stands_by(clip), group.as_str()), 0);
         }
         numbers.values_mut().enumerate().for_each(|(number, unit)| *unit = number);
-        let recordings = numbers.len();
-        let recording: Vec<usize> =
-            references.groups().iter().map(|group| numbers[group.as_str()]).collect();
+        let recordings = numbers.keys().filter(|(stands_by, _)| !stands_by).count();
+        let number_of = |(clip, group): (usize, &String)| {
+            numbers[&(references.stands_by(clip), group.as_str())]
+        };
+        let recording: Vec<usize> = references.groups().iter().enumerate().map(number_of).collect();
         if recordings < LEAST_RECORDINGS {
             return Self::in_blocks(&recording, recordings);
         }
@@ -56,11 +59,14 @@ impl Partition {
         // One place is the coming recording's, so that it is dealt like the others.
         let mut places: Vec<usize> = (0..=recordings).collect();
         places.shuffle(&mut seed.child("scale").rng());
-        let scale_fold = places[..recordings].iter().map(|place| place % SCALE_FOLDS).collect();
+        places.truncate(recordings);
+        places.extend(recordings..numbers.len());
+        let scale_fold = places.iter().map(|place| place % SCALE_FOLDS).collect();
         Ok(Self { units: recording, leave_outs, scale_fold, guarantee }.with_own_folds())
     }
 
-    /// Recordings cut into blocks of neighbouring references, about ten in all.
+    /// Recordings cut into blocks of neighbouring references, about ten in all; the first `recordings` of
+    /// them can be left out.
     fn in_blocks(recording: &[usize], recordings: usize) -> Result<Self, ScoreError> {
         let found = recording.len();
         if found < LEAST_UNITS {
@@ -69,7 +75,9 @@ impl Partition {
         let wanted = BLOCKS.min(found);
         let mut units = vec![0; found];
         let mut blocks = 0;
-        for number in 0..recordings {
+        let all = recording.iter().max().map_or(0, |last| last + 1);
+        let mut left_out = 0;
+        for number in 0..all {
             let rows: Vec<usize> = (0..found).filter(|&row| recording[row] == number).collect();
             let own = ((wanted * rows.len()) as f64 / found as f64).ceil() as usize;
             let own = own.clamp(1, rows.len());
@@ -77,10 +85,16 @@ impl Partition {
                 units[row] = blocks + index * own / rows.len();
             }
             blocks += own;
+            if number < recordings {
+                left_out = blocks;
+            }
         }
-        let leave_outs = (0..blocks).map(|block| vec![block]).collect();
+        if left_out == 0 {
+            return Err(ScoreError::TooFewReferences { found: 0, expected: LEAST_UNITS });
+        }
+        let leave_outs = (0..left_out).map(|block| vec![block]).collect();
         let scale_fold = (0..blocks).map(|block| block % SCALE_FOLDS).collect();
-        let guarantee = Guarantee::Measured { blocks };
+        let guarantee = Guarantee::Measured { blocks: left_out };
         Ok(Self { units, leave_outs, scale_fold, guarantee }.with_own_folds())
     }
 

@@ -12,6 +12,8 @@ pub struct References<'a> {
     embeddings: ArrayView2<'a, f32>,
     domains: &'a [Option<Domain>],
     groups: &'a [String],
+    /// For each clip whether it only stands beside the others; none: no clip does.
+    bystanders: Option<&'a [bool]>,
     seed: Seed,
 }
 
@@ -57,7 +59,27 @@ impl<'a> References<'a> {
             }
         }
         check_finite(embeddings)?;
-        Ok(Self { embeddings, domains, groups, seed })
+        Ok(Self { embeddings, domains, groups, bystanders: None, seed })
+    }
+
+    /// The same references, of which a detector never leaves some out: what a model was trained on, or
+    /// what was added because it had been judged normal. They are compared with, and no new recording
+    /// can be expected to be like them. A recording is marked as a whole.
+    ///
+    /// # Errors
+    /// [`ScoreError::Length`] when there is not one mark per clip.
+    pub fn with_bystanders(mut self, bystanders: &'a [bool]) -> Result<Self, ScoreError> {
+        let (found, clips) = (bystanders.len(), self.groups.len());
+        if found != clips {
+            return Err(ScoreError::Length { what: "marks", found, clips });
+        }
+        self.bystanders = Some(bystanders);
+        Ok(self)
+    }
+
+    /// Whether a clip is never left out.
+    pub(crate) fn stands_by(&self, clip: usize) -> bool {
+        self.bystanders.is_some_and(|bystanders| bystanders[clip])
     }
 
     /// The embeddings, `[clips, dims]`.

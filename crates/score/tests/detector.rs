@@ -238,3 +238,34 @@ fn members_that_do_not_go_together_are_refused() {
     assert!(matches!(judged, Err(ScoreError::NonFinite { .. })));
     assert!(detector.with_allowed_losses(8).is_err());
 }
+
+#[test]
+fn bystanders_are_compared_with_and_never_left_out() {
+    let (own, beside) = (Sound::new(Seed::new(13), 9, 3), Sound::new(Seed::new(14), 6, 3));
+    let groups: Vec<String> = own
+        .groups
+        .iter()
+        .cloned()
+        .chain(beside.groups.iter().map(|g| format!("beside {g}")))
+        .collect();
+    let windows = concatenate![Axis(0), own.windows, beside.windows];
+    let marks: Vec<bool> = (0..groups.len()).map(|row| row >= own.groups.len()).collect();
+    let fit = |marks: &[bool]| {
+        let references =
+            References::new(windows.view(), &UNKNOWN[..groups.len()], &groups, Seed::new(1))
+                .unwrap();
+        let references = references.with_bystanders(marks).unwrap();
+        let backend = BackendConfig::from_name("shrunk-mahalanobis").unwrap();
+        Detector::fit(&[Member { name: "gauss".to_owned(), backend, references }], Rule::Max)
+    };
+    let detector = fit(&marks).unwrap();
+    assert_eq!(detector.guarantee(), Guarantee::JackknifePlus { recordings: 9 });
+    // What stands beside counts as normal: alone, the others are less so.
+    let near: Array2<f32> = beside.windows.slice(ndarray::s![..4, ..]).to_owned();
+    let alone = Detector::fit(&own.members(&UNKNOWN)[..1], Rule::Max).unwrap();
+    let mean =
+        |detector: &Detector| detector.fusion().score(&[near.view()]).unwrap().iter().sum::<f64>();
+    assert!(mean(&detector) < mean(&alone));
+    assert!(fit(&vec![true; groups.len()]).is_err());
+    assert!(matches!(fit(&marks[1..]).map(|_| ()), Err(ScoreError::Length { .. })));
+}
