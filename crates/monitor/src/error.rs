@@ -7,7 +7,7 @@ use std::{
 
 use offkey_core::{ErrorKind, io_hint};
 
-use crate::{ModelFileError, RateError, watch::StreamError};
+use crate::{ModelFileError, RateError};
 
 /// An error of a monitor: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +52,6 @@ pub enum MonitorError {
     /// A model file cannot be used.
     #[error(transparent)]
     ModelFile(#[from] ModelFileError),
-    /// A byte stream cannot be heard.
-    #[error(transparent)]
-    Stream(#[from] StreamError),
     /// A byte stream of a rate the model has not learned.
     #[error("the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings")]
     StreamRate {
@@ -160,7 +157,6 @@ impl MonitorError {
             | Self::Embed(_)
             | Self::Score { .. }
             | Self::ModelFile(_)
-            | Self::Stream(_)
             | Self::StreamRate { .. }
             | Self::Microphone { .. }
             | Self::EventsNotWritten { .. }
@@ -195,8 +191,9 @@ impl MonitorError {
             Self::StreamRate { .. } | Self::RecordingRate { .. } => {
                 Some("record alike, or learn again from recordings of both rates")
             }
-            Self::Io { .. } | Self::Json { .. } | Self::Audio(_) | Self::Embed(_) => io_hint(self),
-            Self::Cancelled | Self::Score { .. } | Self::Rate(_) | Self::Stream(_) => None,
+            Self::Audio(error) => Some(error.hint()),
+            Self::Io { .. } | Self::Json { .. } | Self::Embed(_) => io_hint(self),
+            Self::Cancelled | Self::Score { .. } | Self::Rate(_) => None,
         }
     }
 }

@@ -15,8 +15,8 @@ use cpal::{
     Device, FromSample, SampleFormat, SampleRate, SizedSample, Stream, SupportedStreamConfig,
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
+use offkey_signal::{PcmFormat, SampleKind};
 
-use super::pcm::{PcmFormat, SampleKind};
 use crate::MonitorError;
 
 /// Blocks that may wait to be heard, some ten milliseconds each.

@@ -4,7 +4,6 @@ mod clips;
 mod journal;
 #[cfg(feature = "microphone")]
 mod microphone;
-mod pcm;
 mod sources;
 mod watcher;
 
@@ -14,7 +13,7 @@ use std::{
 };
 
 pub use journal::{Event, EventKind};
-pub use pcm::{PcmFormat, SampleKind, StreamError};
+pub use offkey_signal::{PcmFormat, SampleKind};
 
 use crate::{EventRule, Monitor, MonitorError, WindowVerdict};
 
@@ -22,9 +21,10 @@ use crate::{EventRule, Monitor, MonitorError, WindowVerdict};
 pub enum WatchSource {
     /// A folder that recordings are written to; each is heard once, when it has stopped growing.
     Folder(PathBuf),
-    /// A file that grows: WAV, or raw samples.
+    /// A file that grows: WAV and its family, or raw samples.
     File(PathBuf),
-    /// Bytes that come from elsewhere, as standard input: WAV, or raw samples.
+    /// Bytes that come from elsewhere, as standard input: whatever a file may hold, or raw samples.
+    /// Compressed sound is judged when it has ended.
     Stream(Box<dyn std::io::Read + Send>),
 }
 

@@ -8,12 +8,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use offkey_signal::ClipReader;
+use offkey_signal::{AudioError, ClipReader, StreamReader};
 
 use super::{
     WatchObserver, WatchRequest, WatchSource,
     journal::{EventKind, Recording},
-    pcm::PcmStream,
     watcher::{Origin, Watcher},
 };
 use crate::{Monitor, MonitorError, Windower};
@@ -180,14 +179,18 @@ pub(super) fn watch_file(
                 }
                 let Some(listening) = &mut ears else { continue };
                 match listening.hear(&mut watcher, &block[..read], observer) {
-                    Err(error @ (MonitorError::Stream(_) | MonitorError::StreamRate { .. }))
+                    Err(error @ (MonitorError::Audio(_) | MonitorError::StreamRate { .. }))
                         if !request.once =>
                     {
                         let reason = format!("the file cannot be understood: {error}");
                         watcher.tell_source(EventKind::Lost, &reason, observer);
                         ears = None;
                     }
-                    heard => heard?,
+                    Ok(()) => {}
+                    damaged => {
+                        watcher.end_heard(damaged, observer)?;
+                        break;
+                    }
                 }
                 continue;
             }
@@ -208,9 +211,8 @@ pub(super) fn watch_file(
         }
         watcher.record(observer);
         if request.once {
-            if let Some(ears) = &mut ears {
-                ears.finish(&mut watcher, observer)?;
-            }
+            let ended = ears.as_mut().map(|ears| ears.finish(&mut watcher, observer));
+            watcher.end_heard(ended.unwrap_or(Ok(())), observer)?;
             break;
         }
         wait(request.poll, observer);
@@ -238,10 +240,17 @@ pub(super) fn watch_stream(
     while !observer.cancelled() {
         match reader.read(&mut block) {
             Ok(0) => {
-                ears.finish(&mut watcher, observer)?;
+                let ended = ears.finish(&mut watcher, observer);
+                watcher.end_heard(ended, observer)?;
                 break;
             }
-            Ok(read) => ears.hear(&mut watcher, &block[..read], observer)?,
+            Ok(read) => {
+                let heard = ears.hear(&mut watcher, &block[..read], observer);
+                if heard.is_err() {
+                    watcher.end_heard(heard, observer)?;
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 watcher.tell_source(EventKind::Lost, &error.to_string(), observer);
@@ -254,7 +263,7 @@ pub(super) fn watch_stream(
 
 /// Bytes to windows; samples before the position reached earlier are passed over.
 struct Ears {
-    stream: PcmStream,
+    stream: StreamReader,
     windower: Windower,
     skip: u64,
     samples: Vec<f32>,
@@ -268,7 +277,11 @@ impl Ears {
         let from = watcher.position.next_sample;
         let request = watcher.request;
         Self {
-            stream: PcmStream::new(request.raw, rule.channel, rule.rate_hz, request.once),
+            stream: StreamReader::new(
+                Path::new(&request.name),
+                Some(request.raw),
+                &rule.decode_config(),
+            ),
             windower: Windower::new(rule, from),
             skip: from,
             samples: Vec::new(),
@@ -290,15 +303,8 @@ impl Ears {
         observer: &mut dyn WatchObserver,
     ) -> Result<(), MonitorError> {
         self.samples.clear();
-        self.stream.push(bytes, &mut self.samples)?;
-        if let Some(format) = self.stream.format() {
-            let known = &watcher.monitor.card().rates_hz;
-            if !known.contains(&format.rate_hz) {
-                let found = format.rate_hz;
-                return Err(MonitorError::StreamRate { found, expected: known.clone() });
-            }
-        }
-        self.pass_on(watcher, observer)
+        let came = self.stream.push(bytes, &mut self.samples);
+        self.pass_on(watcher, observer, came)
     }
 
     /// Hears what rate conversion held back, when no more bytes come.
@@ -308,21 +314,31 @@ impl Ears {
         observer: &mut dyn WatchObserver,
     ) -> Result<(), MonitorError> {
         self.samples.clear();
-        self.stream.finish(&mut self.samples);
-        self.pass_on(watcher, observer)
+        let came = self.stream.finish(&mut self.samples);
+        self.pass_on(watcher, observer, came)
     }
 
+    /// Hears the samples that came; what went wrong behind them is told afterwards.
     fn pass_on(
         &mut self,
         watcher: &mut Watcher<'_>,
         observer: &mut dyn WatchObserver,
+        came: Result<(), AudioError>,
     ) -> Result<(), MonitorError> {
+        if let Some(info) = self.stream.info() {
+            let known = &watcher.monitor.card().rates_hz;
+            if !known.contains(&info.rate_hz) {
+                let found = info.rate_hz;
+                return Err(MonitorError::StreamRate { found, expected: known.clone() });
+            }
+        }
         let passed = (self.samples.len() as u64).min(self.skip);
         self.skip -= passed;
         let (before, after) = self.samples.split_at(passed as usize);
         watcher.remember(before);
         let origin = Origin { source: &watcher.request.name, id: self.id.clone() };
-        watcher.hear(&mut self.windower, after, &origin, observer)
+        watcher.hear(&mut self.windower, after, &origin, observer)?;
+        Ok(came?)
     }
 }
 

@@ -6,6 +6,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use offkey_signal::AudioError;
+
 use super::{
     WatchObserver, WatchRequest,
     clips::{PreRoll, keep},
@@ -179,6 +181,22 @@ impl<'a> Watcher<'a> {
             format!("{}@{}:{kind:?}:{}", self.request.name, self.position.next_sample, unix_s());
         let source = &self.request.name;
         self.tell(News { id, kind, at_s, reason, clip: None }, source, observer);
+    }
+
+    /// Damage ends a source as its own end does: what was heard stands, and the damage is told. Any
+    /// other error is passed on.
+    pub(super) fn end_heard(
+        &mut self,
+        heard: Result<(), MonitorError>,
+        observer: &mut dyn WatchObserver,
+    ) -> Result<(), MonitorError> {
+        match heard {
+            Err(MonitorError::Audio(error @ AudioError::Damaged { .. })) => {
+                self.tell_source(EventKind::Lost, &error.to_string(), observer);
+                Ok(())
+            }
+            heard => heard,
+        }
     }
 
     fn tell(&mut self, news: News<'_>, source: &str, observer: &mut dyn WatchObserver) {

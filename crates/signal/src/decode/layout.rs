@@ -67,11 +67,11 @@ impl Layout {
         let extended = short(0) == 0xFFFE && found == 40;
         let tag = if extended { short(24) } else { short(0) };
         let (channels, rate_hz, bits) = (short(2), long(4), short(14));
-        check_form(path, channels, rate_hz)?;
         if !matches!(tag, 1 | 3) {
             let expected = "PCM or floating point";
             return Err(unsupported(path, "the coding", coding_name(tag), expected).into());
         }
+        check_form(path, channels, rate_hz)?;
         let fields = Fields {
             channels,
             rate_hz,
