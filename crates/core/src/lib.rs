@@ -5,6 +5,7 @@
 
 pub mod clip;
 pub mod dataset;
+pub mod digest;
 pub mod error_kind;
 pub mod labels;
 pub mod names;
@@ -17,6 +18,7 @@ pub mod whole;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
 pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
+pub use digest::Digest;
 pub use error_kind::{ErrorKind, io_hint};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use names::DcaseName;

@@ -21,10 +21,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rayon::prelude::*;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use crate::{Clip, Condition, Split, Truth, Year};
+use crate::{Clip, Condition, Split, Truth, Year, digest::Digest};
 use error::io_error;
 use folder::{Placed, Root};
 
@@ -140,15 +140,17 @@ impl Dataset {
         self.review();
     }
 
-    /// SHA-256, in hexadecimal, over all clips in order: what is known of them, and the size of
-    /// their files. It does not depend on where the data set lies.
+    /// SHA-256, in hexadecimal, over all clips in order: what is known of them, and the content of
+    /// their files. It does not depend on where the data set lies, and a recording that was
+    /// replaced by another of the same size changes it.
     ///
     /// # Errors
-    /// [`DataError::Io`] when a file's size cannot be asked.
+    /// [`DataError::Io`] when a file cannot be read.
     pub fn fingerprint(&self) -> Result<String, DataError> {
-        let mut hash = Sha256::new();
-        for clip in &self.clips {
-            let size = fs::metadata(&clip.path).map_err(io_error(&clip.path))?.len();
+        let of_file = |clip: &Clip| Digest::of_file(&clip.path).map_err(io_error(&clip.path));
+        let contents: Vec<_> = self.clips.par_iter().map(of_file).collect::<Result<_, _>>()?;
+        let mut digest = Digest::new();
+        for (clip, content) in self.clips.iter().zip(contents) {
             let domain = clip.domain.map(|domain| domain.to_string()).unwrap_or_default();
             let label = clip.condition.map(|condition| condition.to_string()).unwrap_or_default();
             let split = clip.split.to_string();
@@ -161,16 +163,13 @@ impl Dataset {
                 &label,
                 &clip.attributes,
                 &clip.group,
-                &size.to_string(),
             ];
             for field in fields {
-                hash.update((field.len() as u64).to_le_bytes());
-                hash.update(field);
+                digest.add_field(field);
             }
+            digest.add_field(content);
         }
-        let digest = hash.finalize();
-        let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16);
-        Ok(digest.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).flatten().collect())
+        Ok(digest.hex())
     }
 
     /// Takes clips that were found: once each, named, and without training clips known as anomalous.
