@@ -9,6 +9,7 @@ pub mod digest;
 pub mod error_kind;
 pub mod labels;
 pub mod names;
+pub mod npy;
 pub mod score_files;
 pub mod seed;
 pub mod stats;

@@ -4,17 +4,17 @@
 //! (one clip a row, same order). A score table is one CSV. Both are read with ordinary tools.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use ndarray::Array2;
-use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Clip,
     clip::{ClipRow, UnknownWord},
+    npy::{self, NpyError},
     write_whole,
 };
 
@@ -136,13 +136,13 @@ pub enum TableError {
         /// The cause, with its line.
         source: csv::Error,
     },
-    /// The array file is not a two-dimensional float32 array.
-    #[error("cannot read array `{}`, expected a float32 `.npy` of two dimensions", path.display())]
+    /// The array file is not a two-dimensional array of float32 or float64.
+    #[error("cannot read array `{}`, expected a float32 or float64 `.npy` of two dimensions", path.display())]
     Npy {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: NpyError,
     },
     /// Array and rows disagree.
     #[error("`{}` has {rows} rows but {embeddings} embeddings", path.display())]
@@ -163,8 +163,7 @@ impl EmbeddingTable {
     /// [`TableError::Io`] when the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), TableError> {
         let array_path = folder.join("embeddings.npy");
-        let mut array = Vec::new();
-        self.embeddings.write_npy(&mut array).map_err(npy_error(&array_path))?;
+        let array = npy::to_bytes(self.embeddings.view());
         write_whole(&array_path, &array).map_err(io_error(&array_path))?;
         write_csv(&folder.join("rows.csv"), &self.clips)
     }
@@ -182,7 +181,10 @@ impl EmbeddingTable {
     /// # Errors
     /// [`TableError`] when a file is absent, malformed, or the two disagree in length.
     pub fn read_parts(array_path: &Path, rows_path: &Path) -> Result<Self, TableError> {
-        let embeddings = read_npy(array_path)?;
+        let embeddings = npy::read(array_path).map_err(|error| match error {
+            NpyError::Io(source) => io_error(array_path)(source),
+            source => TableError::Npy { path: array_path.to_owned(), source },
+        })?;
         let clips: Vec<Clip> = read_csv(rows_path)?;
         if clips.len() != embeddings.nrows() {
             return Err(TableError::Length {
@@ -193,15 +195,6 @@ impl EmbeddingTable {
         }
         Ok(Self { clips, embeddings })
     }
-}
-
-/// Reads a float32 `.npy` of two dimensions.
-///
-/// # Errors
-/// [`TableError::Io`] when it cannot be opened, [`TableError::Npy`] when it is something else.
-pub fn read_npy(path: &Path) -> Result<Array2<f32>, TableError> {
-    let file = fs::File::open(path).map_err(io_error(path))?;
-    Array2::<f32>::read_npy(io::BufReader::new(file)).map_err(npy_error(path))
 }
 
 /// Writes serialisable rows as CSV with a header.
@@ -232,10 +225,4 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TableError + '_ {
 
 fn csv_error(path: &Path) -> impl FnOnce(csv::Error) -> TableError + '_ {
     move |source| TableError::Csv { path: path.to_owned(), source }
-}
-
-fn npy_error<E: std::error::Error + Send + Sync + 'static>(
-    path: &Path,
-) -> impl FnOnce(E) -> TableError + '_ {
-    move |source| TableError::Npy { path: path.to_owned(), source: Box::new(source) }
 }
