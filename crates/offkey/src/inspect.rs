@@ -64,6 +64,7 @@ pub struct Finding {
     /// The sentence for people.
     pub message: String,
     /// The recording, where it is one recording's problem.
+    #[serde(with = "offkey_core::paths::option")]
     pub path: Option<PathBuf>,
 }
 

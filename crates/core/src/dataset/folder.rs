@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Problem, walk::Found};
+use super::Problem;
 use crate::{
     Clip, Condition, DcaseName, Domain, Split,
     names::{FolderWord, condition_prefix, section_text},
