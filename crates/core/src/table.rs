@@ -8,12 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use csv::StringRecord;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Clip,
     clip::{ClipRow, UnknownWord},
+    formulas,
     npy::{self, NpyError},
     write_whole,
 };
@@ -197,18 +199,32 @@ impl EmbeddingTable {
     }
 }
 
-/// Writes serialisable rows as CSV with a header.
+/// Writes serialisable rows as CSV with a header; see [`to_csv`].
 ///
 /// # Errors
 /// [`TableError`] when the file cannot be written; what was there before then stays.
 pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).map_err(csv_error(path))?;
-    }
-    let table = writer.into_inner().map_err(|error| io_error(path)(error.into_error()))?;
+    let table = to_csv(rows).map_err(csv_error(path))?;
     write_whole(path, &table).map_err(io_error(path))
 }
+
+/// Serialisable rows as CSV with a header, fields quoted where they must be.
+///
+/// A text that a spreadsheet would take for a formula, as a file named `=cmd|...`, gets a `'` in
+/// front; [`read_csv`] takes it off again.
+///
+/// # Errors
+/// [`csv::Error`] when a row cannot be a row of cells.
+pub fn to_csv<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    let table = writer.into_inner().map_err(|error| error.into_error())?;
+    formulas::guard(table)
+}
+
+pub use formulas::guarded;
 
 /// Reads a CSV with a header into rows.
 ///
@@ -216,7 +232,11 @@ pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError
 /// [`TableError::Csv`] at the first row that does not fit.
 pub fn read_csv<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>, TableError> {
     let mut reader = csv::Reader::from_path(path).map_err(csv_error(path))?;
-    reader.deserialize().collect::<Result<_, _>>().map_err(csv_error(path))
+    let headers = reader.headers().map_err(csv_error(path))?.clone();
+    let row = |record: Result<StringRecord, csv::Error>| {
+        formulas::unguard(record?).deserialize(Some(&headers))
+    };
+    reader.into_records().map(row).collect::<Result<_, _>>().map_err(csv_error(path))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TableError + '_ {

@@ -103,9 +103,11 @@ impl Dataset {
         };
         let mut problems = Vec::new();
         let mut known_truth = truth::beside(&parts, &mut problems);
+        let mut asked_for = Truth::default();
         for path in truth {
-            known_truth.extend(Truth::read(path)?).map_err(DataError::Truth)?;
+            asked_for.extend(Truth::read(path)?).map_err(DataError::Truth)?;
         }
+        known_truth.extend(asked_for.clone()).map_err(DataError::Truth)?;
         let mut dataset = Self {
             clips: Vec::new(),
             year: None,
@@ -121,6 +123,7 @@ impl Dataset {
         dataset.take(placed);
         dataset.year = recognise_year(&dataset.clips.iter().collect::<Vec<_>>());
         dataset.add_truth(&known_truth);
+        dataset.note_unused_truth(&asked_for);
         Ok(dataset)
     }
 

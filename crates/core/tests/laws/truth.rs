@@ -153,14 +153,32 @@ fn what_is_no_truth_is_a_clear_error() {
     tree.write("scores.csv", "section_00_0000.wav,0.73\n");
     tree.write("words.csv", "file,label\na.wav,normal\nb.wav,broken\n");
     tree.write("free.csv", "a.wav,0\nsome words,0\n");
+    tree.write("spaces.csv", "section_00_0000.wav 1\nsection_00_0001.wav 0\n");
+    tree.write("header.csv", "file,label\n");
     for (below, expected) in [
         ("nowhere", "cannot access"),
         ("empty", "no truth file below"),
         ("scores.csv", "line 1: found `0.73`, expected 0 or normal, 1 or anomaly"),
         ("words.csv", "line 3: found `broken`"),
         ("free.csv", "line 2: found `some words`"),
+        ("spaces.csv", "found `section_00_0001.wav 0`"),
+        ("header.csv", "holds no truth"),
     ] {
         let error = Truth::read(&tree.path(below)).expect_err("no truth");
         assert!(error.to_string().contains(expected), "{below}: {error}");
+    }
+}
+
+#[test]
+fn semicolons_and_utf_16_are_read_as_commas_and_utf_8() {
+    let plain = "file,machine,section,label\na.wav,fan,0,anomaly\n";
+    let utf_16: Vec<u8> =
+        format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let tree = Tree::new(&[]);
+    for bytes in [plain.replace(',', ";").into_bytes(), utf_16, format!("{plain},,,\n").into()] {
+        let path = tree.path("truth.csv");
+        std::fs::write(&path, bytes).expect("there is room");
+        let truth = Truth::read(&path).expect("truth");
+        assert_eq!(entry(&truth, "fan", None, "a.wav").condition, ANOMALY);
     }
 }
