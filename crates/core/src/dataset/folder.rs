@@ -6,6 +6,7 @@ use super::Problem;
 use crate::{
     Clip, Condition, DcaseName, Domain, Split,
     names::{FolderWord, condition_prefix, section_text},
+    walk::Found,
 };
 
 /// A clip, not yet named, and how it was recognised.

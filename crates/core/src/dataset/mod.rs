@@ -103,11 +103,11 @@ impl Dataset {
         };
         let mut problems = Vec::new();
         let mut known_truth = truth::beside(&parts, &mut problems);
-        let mut asked_for = Truth::default();
-        for path in truth {
-            asked_for.extend(Truth::read(path)?).map_err(DataError::Truth)?;
+        let asked_for: Vec<Truth> =
+            truth.iter().map(|path| Truth::read(path)).collect::<Result<_, _>>()?;
+        for truth in &asked_for {
+            known_truth.extend(truth.clone()).map_err(DataError::Truth)?;
         }
-        known_truth.extend(asked_for.clone()).map_err(DataError::Truth)?;
         let mut dataset = Self {
             clips: Vec::new(),
             year: None,

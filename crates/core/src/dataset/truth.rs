@@ -75,15 +75,20 @@ impl Dataset {
         self.problems.extend(doubtful.chain(unused));
     }
 
-    /// Says which of the truth files that somebody asked for speak of no clip at all.
-    pub(super) fn note_unused_truth(&mut self, asked_for: &Truth) {
-        let unused = asked_for.unused(self.clips.iter()).into_iter();
-        let whole = unused.filter(|unused| unused.rows == unused.of);
-        self.problems.extend(whole.map(|unused| Problem::TruthWithoutClip {
-            file: unused.file,
-            rows: unused.rows,
-            example: unused.example,
-        }));
+    /// Says so where truth that somebody asked for speaks of no clip at all. Truth of machines that
+    /// are not there is no problem beside truth of machines that are.
+    pub(super) fn note_unused_truth(&mut self, asked_for: &[Truth]) {
+        for truth in asked_for {
+            let unused = truth.unused(self.clips.iter());
+            if unused.iter().map(|file| file.rows).sum::<usize>() < truth.len() {
+                continue;
+            }
+            self.problems.extend(unused.into_iter().map(|unused| Problem::TruthWithoutClip {
+                file: unused.file,
+                rows: unused.rows,
+                example: unused.example,
+            }));
+        }
         self.review();
     }
 }

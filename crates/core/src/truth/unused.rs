@@ -25,6 +25,11 @@ pub struct UnusedTruth {
 }
 
 impl Truth {
+    /// All rows.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.values().map(Vec::len).sum()
+    }
+
     /// The rows that speak of none of these clips, file by file; files all of whose rows are used
     /// are left out.
     pub fn unused<'a>(&self, clips: impl Iterator<Item = &'a Clip>) -> Vec<UnusedTruth> {

@@ -1,8 +1,8 @@
 //! Truth files in every official form.
 
-use offkey_core::{Condition, Domain, Truth, TruthEntry, TruthError};
+use offkey_core::{Condition, Dataset, Domain, Truth, TruthEntry, TruthError};
 
-use crate::common::Tree;
+use crate::common::{Tree, kinds};
 
 const ANOMALY: Option<Condition> = Some(Condition::Anomaly);
 const NORMAL: Option<Condition> = Some(Condition::Normal);
@@ -181,4 +181,19 @@ fn semicolons_and_utf_16_are_read_as_commas_and_utf_8() {
         let truth = Truth::read(&path).expect("truth");
         assert_eq!(entry(&truth, "fan", None, "a.wav").condition, ANOMALY);
     }
+}
+
+#[test]
+fn truth_that_was_asked_for_and_speaks_of_no_clip_is_a_problem() {
+    let tree = Tree::new(&["Vacuum/test/section_00_0000.wav"]);
+    let of = |machine: &str| {
+        let other = Tree::new(&[]);
+        let name = format!("ground_truth_{machine}_section_00_test.csv");
+        other.write(&name, "section_00_0000.wav,1\n");
+        let set = Dataset::read_all(&[tree.root().to_owned()], &[other.path(&name)]);
+        let set = set.expect("a clip");
+        (kinds(&set).contains(&"truth-without-clip"), set.clips[0].condition)
+    };
+    assert_eq!(of("fan"), (true, None));
+    assert_eq!(of("vacuum"), (false, Some(Condition::Anomaly)), "case is no difference");
 }
