@@ -5,22 +5,30 @@
 
 pub mod clip;
 pub mod dataset;
+pub mod digest;
 pub mod error_kind;
+mod formulas;
 pub mod labels;
 pub mod names;
+pub mod npy;
+pub mod paths;
 pub mod score_files;
 pub mod seed;
+mod sheet;
 pub mod stats;
 pub mod table;
 pub mod truth;
+pub mod walk;
 pub mod whole;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
 pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
+pub use digest::Digest;
 pub use error_kind::{ErrorKind, io_hint};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use names::DcaseName;
-pub use score_files::{ScoreFileError, read_score_files, score_rows};
+pub use paths::printable;
+pub use score_files::{ScoreFileError, ScoreFiles, Unused, read_score_files, score_rows};
 pub use seed::Seed;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};

@@ -171,13 +171,16 @@ pub struct TableName {
 }
 
 impl TableName {
-    /// Reads a CSV file's name around `marker`, as `anomaly_score_`; `None` without marker or section.
+    /// Reads a CSV file's name around `marker`, as `anomaly_score_`, which may be written in any case;
+    /// `None` without marker or section.
     ///
     /// Anything may stand before the marker and after the section. Before the machine a prefix is
     /// dropped where it is `DCASE2023T2` or the like, or where a machine of the challenge follows it.
     pub fn parse(file_name: &str, marker: &str) -> Option<Self> {
-        let stem = file_name.strip_suffix(".csv").unwrap_or(file_name);
-        let (_, text) = stem.split_once(marker)?;
+        let (stem, extension) = file_name.rsplit_once('.').unwrap_or((file_name, ""));
+        let stem = if extension.eq_ignore_ascii_case("csv") { stem } else { file_name };
+        let at = stem.to_ascii_lowercase().find(marker)?;
+        let text = &stem[at + marker.len()..];
         let (machine, rest) = text.split_once("_section_").or_else(|| text.split_once("_id_"))?;
         let (section, suffix) = rest.split_once('_').unwrap_or((rest, ""));
         let domain = match suffix {

@@ -1,18 +1,21 @@
 //! Anomaly scores written by anybody: the challenge's score and decision files, and our own tables.
 
+mod columns;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
-use csv::StringRecord;
+use serde::Serialize;
 
 use crate::{
-    Clip, DcaseName, Domain, ScoreRow, Split, TableError, Truth,
-    names::{TableName, is_audio, stem},
-    table,
+    Clip, DcaseName, Domain, ScoreRow, Split, Truth,
+    names::{TableName, stem},
+    sheet::{Sheet, SheetError, TEXT},
 };
+use columns::{Cells, cells, is_score_table, table_rows};
 
 const SCORES: &str = "anomaly_score_";
 const DECISIONS: &str = "decision_result_";
@@ -37,9 +40,6 @@ pub enum ScoreFileError {
         /// The cause, with its line.
         source: csv::Error,
     },
-    /// One of our own score tables is malformed.
-    #[error(transparent)]
-    Table(#[from] TableError),
     /// A file's name does not say whose scores it holds.
     #[error(
         "cannot tell machine and section of `{}`, expected a name like \
@@ -94,8 +94,63 @@ pub enum ScoreFileError {
     },
 }
 
-/// Reads one score file, or every score file of a folder; the rows are sorted by machine, section,
-/// domain and name.
+/// Scores as files have them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScoreFiles {
+    /// The scored clips, sorted by machine, section, domain and name.
+    pub rows: Vec<ScoreRow>,
+    /// What was there and not used.
+    pub unused: Vec<Unused>,
+}
+
+/// Something in score or truth files that was not used.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Unused {
+    /// Rows without any text.
+    #[error("{rows} empty rows of `{}` are skipped", file.display())]
+    EmptyRows {
+        /// The file.
+        #[serde(with = "crate::paths")]
+        file: PathBuf,
+        /// How many.
+        rows: usize,
+    },
+    /// A file among score files.
+    #[error("`{}` is not used: {reason}", file.display())]
+    File {
+        /// The file.
+        #[serde(with = "crate::paths")]
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Rows of a truth file speak of no scored clip.
+    #[error("{rows} of {of} rows of `{}` speak of no scored clip, as `{example}`", file.display())]
+    TruthRows {
+        /// The truth file.
+        #[serde(with = "crate::paths")]
+        file: PathBuf,
+        /// How many.
+        rows: usize,
+        /// Rows of the file.
+        of: usize,
+        /// The first one's machine, where it names one, and file name.
+        example: String,
+    },
+    /// A truth file was made for another numbering of the clips.
+    #[error("`{}` contradicts other truth files in {rows} rows and is not used", file.display())]
+    DoubtfulTruth {
+        /// The truth file.
+        #[serde(with = "crate::paths")]
+        file: PathBuf,
+        /// How many.
+        rows: usize,
+    },
+}
+
+/// Reads one score file, or every score file of a folder.
 ///
 /// Understood are the challenge's `anomaly_score_<machine>_section_SS[_...].csv` (name, score) with
 /// its `decision_result_...` beside (name, 0 or 1), with or without header, with prefixes and
@@ -103,44 +158,85 @@ pub enum ScoreFileError {
 /// our own run folders do, the latter are read, since they say more. What challenge files do not
 /// say of a clip its file name says, else [`score_rows`] joins the truth.
 ///
+/// Semicolons and tabs part cells as well as commas; decimal commas are read where no cell has a
+/// point, UTF-16 where it has its mark. A row with more cells than the file has columns, as
+/// `a.wav,0,5`, is an error.
+///
 /// # Errors
 /// [`ScoreFileError`] when nothing could be read, a row is malformed, or a clip is scored twice.
-pub fn read_score_files(path: &Path) -> Result<Vec<ScoreRow>, ScoreFileError> {
-    let files = score_files(path)?;
-    let tables: Vec<&PathBuf> = files.iter().filter(|file| is_score_table(file)).collect();
+pub fn read_score_files(path: &Path) -> Result<ScoreFiles, ScoreFileError> {
+    let (files, mut unused) = score_files(path)?;
+    let mut sheets = Vec::new();
+    for file in files {
+        let sheet = read_sheet(&file)?;
+        if sheet.blank_rows > 0 {
+            unused.push(Unused::EmptyRows { file: file.clone(), rows: sheet.blank_rows });
+        }
+        sheets.push((file, sheet));
+    }
+    let (tables, challenge): (Vec<_>, Vec<_>) =
+        sheets.into_iter().partition(|(_, sheet)| is_score_table(sheet));
     let mut scores = Scores::default();
-    for file in &tables {
-        for row in table::read_csv::<ScoreRow>(file)? {
+    for (file, sheet) in &tables {
+        for row in table_rows(file, sheet)? {
             scores.insert(row, file)?;
         }
     }
+    let (named, others): (Vec<_>, Vec<_>) =
+        challenge.into_iter().partition(|(file, _)| kind(file).is_some());
+    let named: Vec<_> = named.into_iter().map(|(file, sheet)| (file, sheet.trimmed())).collect();
+    unused.extend(others.into_iter().map(|(file, _)| not_used(file, NO_SCORES)));
     if tables.is_empty() {
-        for file in files.iter().filter(|file| kind(file) != Some(DECISIONS)) {
-            challenge_scores(file, &mut scores)?;
+        let (decisions, challenge): (Vec<_>, Vec<_>) =
+            named.iter().partition(|(file, _)| kind(file) == Some(DECISIONS));
+        for (file, sheet) in challenge {
+            challenge_scores(file, sheet, &mut scores)?;
         }
-        for file in files.iter().filter(|file| kind(file) == Some(DECISIONS)) {
-            challenge_decisions(file, &mut scores)?;
+        for (file, sheet) in decisions {
+            challenge_decisions(file, sheet, &mut scores)?;
         }
+    } else {
+        unused.extend(named.into_iter().map(|(file, _)| not_used(file, TABLES_SAY_MORE)));
     }
     if scores.0.is_empty() {
         return Err(ScoreFileError::NothingFound { path: path.to_owned() });
     }
-    Ok(scores.0.into_values().collect())
+    unused.sort();
+    Ok(ScoreFiles { rows: scores.0.into_values().collect(), unused })
 }
 
-/// Scores joined, by file name, with what truth says of their clips, in the order of `scores`.
+const NO_SCORES: &str =
+    "it has neither the columns `path`, `machine`, `score` nor a name like `anomaly_score_*.csv`";
+const TABLES_SAY_MORE: &str = "the tables beside it say more of each clip";
+
+fn not_used(file: PathBuf, reason: &str) -> Unused {
+    Unused::File { file, reason: reason.to_owned() }
+}
+
+/// Scores joined, by file name, with what truth says of their clips, in the order of `scores`; and
+/// what of the truth was not used.
 ///
-/// What a row says already stays; a clip of unknown label stays in without one.
-pub fn score_rows(scores: &[ScoreRow], truth: Option<&Truth>) -> Vec<ScoreRow> {
+/// What a row says already stays; a clip of unknown label stays in without one. Machines whose names
+/// differ from the truth's in case alone are the same.
+pub fn score_rows(scores: &[ScoreRow], truth: Option<&Truth>) -> (Vec<ScoreRow>, Vec<Unused>) {
     let mut rows = scores.to_vec();
-    if let Some(truth) = truth {
-        for row in &mut rows {
-            if let Some(entry) = truth.of_clip(&row.clip) {
-                row.clip.fill(entry);
-            }
+    let Some(truth) = truth else { return (rows, Vec::new()) };
+    let machines: BTreeSet<&str> = scores.iter().map(|row| row.clip.machine.as_str()).collect();
+    let named = truth.named_as(&machines);
+    for row in &mut rows {
+        if let Some(entry) = named.of_clip(&row.clip) {
+            row.clip.fill(entry);
         }
     }
-    rows
+    let unused = truth.unused(scores.iter().map(|row| &row.clip)).into_iter().map(|unused| {
+        let crate::truth::UnusedTruth { file, rows, of, example, .. } = unused;
+        Unused::TruthRows { file, rows, of, example }
+    });
+    let doubtful = truth.doubtful_files().iter();
+    let doubtful =
+        doubtful.map(|(file, rows)| Unused::DoubtfulTruth { file: file.clone(), rows: *rows });
+    let unused = unused.chain(doubtful).collect();
+    (rows, unused)
 }
 
 /// Identifies a clip among scores: machine, section, domain of the score file, name without extension.
@@ -170,76 +266,85 @@ impl Scores {
     }
 }
 
-/// The CSV files that may hold scores: the file itself with its decisions, or a folder's, sorted.
-fn score_files(path: &Path) -> Result<Vec<PathBuf>, ScoreFileError> {
+/// The CSV files that may hold scores: the file itself with its decisions, or a folder's, sorted;
+/// and the other tables of the folder.
+fn score_files(path: &Path) -> Result<(Vec<PathBuf>, Vec<Unused>), ScoreFileError> {
     if fs::metadata(path).map_err(io_error(path))?.is_file() {
         let name = file_name(path);
         let decisions = path.with_file_name(name.replacen(SCORES, DECISIONS, 1));
         let beside = name.contains(SCORES) && decisions.is_file();
-        return Ok([Some(path.to_owned()), beside.then_some(decisions)]
-            .into_iter()
-            .flatten()
-            .collect());
+        let files = [Some(path.to_owned()), beside.then_some(decisions)];
+        return Ok((files.into_iter().flatten().collect(), Vec::new()));
     }
     let entries: Vec<PathBuf> = fs::read_dir(path)
         .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
         .map_err(io_error(path))?;
-    let files: BTreeSet<PathBuf> = entries
-        .into_iter()
-        .filter(|file| file.extension().is_some_and(|extension| extension == "csv"))
-        .filter(|file| kind(file).is_some() || is_score_table(file))
-        .collect();
-    Ok(files.into_iter().collect())
+    let files = entries.into_iter().filter(|file| {
+        let hidden = file.file_name().is_some_and(crate::walk::is_hidden);
+        !hidden && file.is_file()
+    });
+    let (mut tables, mut others) = (BTreeSet::new(), Vec::new());
+    for file in files {
+        let extension = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        match extension.as_deref() {
+            Some("csv") => {
+                tables.insert(file);
+            }
+            Some("tsv" | "txt") if kind(&file).is_some() => {
+                others.push(not_used(file, "score files end in `.csv`"));
+            }
+            _ => {}
+        }
+    }
+    Ok((tables.into_iter().collect(), others))
 }
 
-fn kind(path: &Path) -> Option<&'static str> {
-    let name = file_name(path);
-    [SCORES, DECISIONS].into_iter().find(|marker| name.contains(marker))
-}
-
-/// Whether a CSV file has the columns of our own score tables.
-fn is_score_table(path: &Path) -> bool {
-    let headers = csv::Reader::from_path(path).and_then(|mut reader| reader.headers().cloned());
-    headers.is_ok_and(|headers| {
-        ["path", "machine", "score"].iter().all(|column| headers.iter().any(|h| h == *column))
+fn read_sheet(path: &Path) -> Result<Sheet, ScoreFileError> {
+    Sheet::read(path).map_err(|error| match error {
+        SheetError::Io(source) => io_error(path)(source),
+        SheetError::Csv(source) => ScoreFileError::Csv { path: path.to_owned(), source },
+        SheetError::NoText { line } => row_error(path, line, "other bytes", TEXT),
     })
 }
 
-fn challenge_scores(path: &Path, scores: &mut Scores) -> Result<(), ScoreFileError> {
+fn row_error(path: &Path, line: u64, found: &str, expected: &'static str) -> ScoreFileError {
+    ScoreFileError::Row { path: path.to_owned(), line, found: found.to_owned(), expected }
+}
+
+fn kind(path: &Path) -> Option<&'static str> {
+    let name = file_name(path).to_ascii_lowercase();
+    [SCORES, DECISIONS].into_iter().find(|marker| name.contains(marker))
+}
+
+fn challenge_scores(path: &Path, sheet: &Sheet, scores: &mut Scores) -> Result<(), ScoreFileError> {
     let table = table_name(path, SCORES)?;
-    for (line, file, cell) in name_and_number(path)? {
-        let score: f64 =
-            cell.parse().ok().filter(|score: &f64| score.is_finite()).ok_or_else(|| {
-                ScoreFileError::Row {
-                    path: path.to_owned(),
-                    line,
-                    found: cell.clone(),
-                    expected: "a finite anomaly score",
-                }
-            })?;
-        scores.insert(ScoreRow { clip: clip_of(&table, &file), score, decision: None }, path)?;
+    let Cells { rows, decimals } = cells(path, sheet)?;
+    for (line, file, cell) in rows {
+        let score = decimals.parse(cell);
+        let score = score.ok_or_else(|| row_error(path, line, cell, "a finite anomaly score"))?;
+        scores.insert(ScoreRow { clip: clip_of(&table, file), score, decision: None }, path)?;
     }
     Ok(())
 }
 
-fn challenge_decisions(path: &Path, scores: &mut Scores) -> Result<(), ScoreFileError> {
+fn challenge_decisions(
+    path: &Path,
+    sheet: &Sheet,
+    scores: &mut Scores,
+) -> Result<(), ScoreFileError> {
     let table = table_name(path, DECISIONS)?;
-    for (line, file, cell) in name_and_number(path)? {
-        let decision = match cell.strip_suffix(".0").unwrap_or(&cell) {
+    let Cells { rows, decimals } = cells(path, sheet)?;
+    for (line, file, cell) in rows {
+        let plain = decimals.plain(cell);
+        let decision = match plain.strip_suffix(".0").unwrap_or(&plain) {
             "0" => false,
             "1" => true,
-            found => {
-                return Err(ScoreFileError::Row {
-                    path: path.to_owned(),
-                    line,
-                    found: found.to_owned(),
-                    expected: "the decision 0 or 1",
-                });
-            }
+            _ => return Err(row_error(path, line, cell, "the decision 0 or 1")),
         };
-        let clip = clip_of(&table, &file);
+        let clip = clip_of(&table, file);
         let key = (clip.machine, clip.section, clip.domain, without_extension(&clip.name));
         let Some(row) = scores.0.get_mut(&key) else {
+            let file = file.to_owned();
             return Err(ScoreFileError::DecisionWithoutScore { path: path.to_owned(), file });
         };
         row.decision = Some(decision);
@@ -250,39 +355,6 @@ fn challenge_decisions(path: &Path, scores: &mut Scores) -> Result<(), ScoreFile
 fn table_name(path: &Path, marker: &str) -> Result<TableName, ScoreFileError> {
     TableName::parse(&file_name(path), marker)
         .ok_or_else(|| ScoreFileError::Name { path: path.to_owned() })
-}
-
-/// The lines of a challenge file: line number, file name, the cell beside it.
-fn name_and_number(path: &Path) -> Result<Vec<(u64, String, String)>, ScoreFileError> {
-    let text = fs::read_to_string(path).map_err(io_error(path))?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
-    let mut rows = Vec::new();
-    for (index, record) in reader.records().enumerate() {
-        let record: StringRecord =
-            record.map_err(|source| ScoreFileError::Csv { path: path.to_owned(), source })?;
-        let line = record.position().map_or(0, csv::Position::line);
-        match (record.get(0), record.get(1)) {
-            (Some(file), Some(cell)) if index == 0 && is_header(file, cell) => {}
-            (Some(file), Some(cell)) => rows.push((line, file.to_owned(), cell.to_owned())),
-            (found, _) => {
-                return Err(ScoreFileError::Row {
-                    path: path.to_owned(),
-                    line,
-                    found: found.unwrap_or_default().to_owned(),
-                    expected: "a file name and a number",
-                });
-            }
-        }
-    }
-    Ok(rows)
-}
-
-fn is_header(file: &str, cell: &str) -> bool {
-    cell.parse::<f64>().is_err() && !is_audio(file) && DcaseName::parse(file).is_none()
 }
 
 /// A scored clip, from the names of its score file and of itself. Its path is what is known of it:

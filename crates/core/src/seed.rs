@@ -3,7 +3,8 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::digest::Digest;
 
 /// A random seed that hands out independent children by name.
 ///
@@ -31,13 +32,11 @@ impl Seed {
     /// A child seed for one purpose: a hash of this seed and the name.
     #[must_use]
     pub fn child(self, name: impl ToString) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(self.0.to_le_bytes());
-        hash.update(name.to_string().as_bytes());
-        let digest = hash.finalize();
-        let mut head = [0; 8];
-        head.copy_from_slice(&digest[..8]);
-        Self(u64::from_le_bytes(head))
+        let mut digest = Digest::new();
+        digest.add(self.0.to_le_bytes());
+        digest.add(name.to_string());
+        let [a, b, c, d, e, f, g, h, ..] = digest.finish();
+        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// The generator of this seed.

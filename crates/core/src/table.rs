@@ -4,17 +4,19 @@
 //! (one clip a row, same order). A score table is one CSV. Both are read with ordinary tools.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
+use csv::StringRecord;
 use ndarray::Array2;
-use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Clip,
     clip::{ClipRow, UnknownWord},
+    formulas,
+    npy::{self, NpyError},
     write_whole,
 };
 
@@ -136,13 +138,13 @@ pub enum TableError {
         /// The cause, with its line.
         source: csv::Error,
     },
-    /// The array file is not a two-dimensional float32 array.
-    #[error("cannot read array `{}`, expected a float32 `.npy` of two dimensions", path.display())]
+    /// The array file is not a two-dimensional array of float32 or float64.
+    #[error("cannot read array `{}`, expected a float32 or float64 `.npy` of two dimensions", path.display())]
     Npy {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: NpyError,
     },
     /// Array and rows disagree.
     #[error("`{}` has {rows} rows but {embeddings} embeddings", path.display())]
@@ -163,8 +165,7 @@ impl EmbeddingTable {
     /// [`TableError::Io`] when the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), TableError> {
         let array_path = folder.join("embeddings.npy");
-        let mut array = Vec::new();
-        self.embeddings.write_npy(&mut array).map_err(npy_error(&array_path))?;
+        let array = npy::to_bytes(self.embeddings.view());
         write_whole(&array_path, &array).map_err(io_error(&array_path))?;
         write_csv(&folder.join("rows.csv"), &self.clips)
     }
@@ -182,7 +183,10 @@ impl EmbeddingTable {
     /// # Errors
     /// [`TableError`] when a file is absent, malformed, or the two disagree in length.
     pub fn read_parts(array_path: &Path, rows_path: &Path) -> Result<Self, TableError> {
-        let embeddings = read_npy(array_path)?;
+        let embeddings = npy::read(array_path).map_err(|error| match error {
+            NpyError::Io(source) => io_error(array_path)(source),
+            source => TableError::Npy { path: array_path.to_owned(), source },
+        })?;
         let clips: Vec<Clip> = read_csv(rows_path)?;
         if clips.len() != embeddings.nrows() {
             return Err(TableError::Length {
@@ -195,27 +199,32 @@ impl EmbeddingTable {
     }
 }
 
-/// Reads a float32 `.npy` of two dimensions.
-///
-/// # Errors
-/// [`TableError::Io`] when it cannot be opened, [`TableError::Npy`] when it is something else.
-pub fn read_npy(path: &Path) -> Result<Array2<f32>, TableError> {
-    let file = fs::File::open(path).map_err(io_error(path))?;
-    Array2::<f32>::read_npy(io::BufReader::new(file)).map_err(npy_error(path))
-}
-
-/// Writes serialisable rows as CSV with a header.
+/// Writes serialisable rows as CSV with a header; see [`to_csv`].
 ///
 /// # Errors
 /// [`TableError`] when the file cannot be written; what was there before then stays.
 pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).map_err(csv_error(path))?;
-    }
-    let table = writer.into_inner().map_err(|error| io_error(path)(error.into_error()))?;
+    let table = to_csv(rows).map_err(csv_error(path))?;
     write_whole(path, &table).map_err(io_error(path))
 }
+
+/// Serialisable rows as CSV with a header, fields quoted where they must be.
+///
+/// A text that a spreadsheet would take for a formula, as a file named `=cmd|...`, gets a `'` in
+/// front; [`read_csv`] takes it off again.
+///
+/// # Errors
+/// [`csv::Error`] when a row cannot be a row of cells.
+pub fn to_csv<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    let table = writer.into_inner().map_err(|error| error.into_error())?;
+    formulas::guard(table)
+}
+
+pub use formulas::guarded;
 
 /// Reads a CSV with a header into rows.
 ///
@@ -223,7 +232,11 @@ pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError
 /// [`TableError::Csv`] at the first row that does not fit.
 pub fn read_csv<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>, TableError> {
     let mut reader = csv::Reader::from_path(path).map_err(csv_error(path))?;
-    reader.deserialize().collect::<Result<_, _>>().map_err(csv_error(path))
+    let headers = reader.headers().map_err(csv_error(path))?.clone();
+    let row = |record: Result<StringRecord, csv::Error>| {
+        formulas::unguard(record?).deserialize(Some(&headers))
+    };
+    reader.into_records().map(row).collect::<Result<_, _>>().map_err(csv_error(path))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TableError + '_ {
@@ -232,10 +245,4 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TableError + '_ {
 
 fn csv_error(path: &Path) -> impl FnOnce(csv::Error) -> TableError + '_ {
     move |source| TableError::Csv { path: path.to_owned(), source }
-}
-
-fn npy_error<E: std::error::Error + Send + Sync + 'static>(
-    path: &Path,
-) -> impl FnOnce(E) -> TableError + '_ {
-    move |source| TableError::Npy { path: path.to_owned(), source: Box::new(source) }
 }

@@ -1,14 +1,17 @@
 //! Ground truth of evaluation sets, in every form the challenge published it.
 
 mod form;
+mod unused;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::{Clip, Condition, Domain, names::stem};
+use crate::{Clip, Condition, Domain, names::stem, walk::walk};
+
+pub use unused::UnusedTruth;
 
 /// What truth files say, joined by file name: never by order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +97,16 @@ pub enum TruthError {
         /// What an earlier row said.
         known: String,
     },
+    /// A file holds no row that names a clip.
+    #[error(
+        "`{}` holds no truth, expected lines of a file name and 0 or 1, or a header that names its \
+        columns, as `file,label`",
+        path.display()
+    )]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder holds no truth file.
     #[error(
         "no truth file below `{}`, looked for {}",
@@ -119,16 +132,13 @@ impl Truth {
     /// * a CSV with a header that names its columns: `file` (or `path`, `name`), and any of
     ///   `machine`, `section`, `label`, `domain`, `attributes`, `full_name`, `group`.
     ///
+    /// Semicolons and tabs part cells as well as commas, and UTF-16 is text as well as UTF-8.
+    ///
     /// # Errors
     /// [`TruthError`] when nothing could be read, a row is not understood, or two rows disagree.
     pub fn read(path: &Path) -> Result<Self, TruthError> {
         let metadata = fs::metadata(path).map_err(io_error(path))?;
-        let mut files = Vec::new();
-        if metadata.is_dir() {
-            find(path, &mut BTreeSet::new(), &mut files)?;
-        } else {
-            files.push(path.to_owned());
-        }
+        let files = if metadata.is_dir() { find(path)? } else { vec![path.to_owned()] };
         if files.is_empty() {
             return Err(TruthError::NothingFound { path: path.to_owned() });
         }
@@ -183,11 +193,6 @@ impl Truth {
     /// What is known of one clip.
     pub fn of_clip(&self, clip: &Clip) -> Option<TruthEntry> {
         self.get(&clip.machine, &clip.section, clip.domain, clip.file_name())
-    }
-
-    /// All rows, sorted by file name.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &TruthRow> {
-        self.rows.values().flatten()
     }
 
     fn insert(&mut self, row: TruthRow) -> Result<(), TruthError> {
@@ -287,31 +292,10 @@ fn conflict<T: PartialEq + ToString>(
     }
 }
 
-/// Truth files below a folder, sorted; folders already on the way down are not entered again.
-fn find(
-    folder: &Path,
-    above: &mut BTreeSet<PathBuf>,
-    files: &mut Vec<PathBuf>,
-) -> Result<(), TruthError> {
-    let real = fs::canonicalize(folder).map_err(io_error(folder))?;
-    if !above.insert(real.clone()) {
-        return Ok(());
-    }
-    let mut paths = fs::read_dir(folder)
-        .and_then(|entries| {
-            entries.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(io_error(folder))?;
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            find(&path, above, files)?;
-        } else if is_truth_file(&path) {
-            files.push(path);
-        }
-    }
-    above.remove(&real);
-    Ok(())
+/// Truth files below a folder, sorted.
+fn find(folder: &Path) -> Result<Vec<PathBuf>, TruthError> {
+    let files = walk(folder).map_err(io_error(folder))?.files.into_iter();
+    Ok(files.map(|found| found.path).filter(|path| is_truth_file(path)).collect())
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TruthError + '_ {

@@ -293,7 +293,8 @@ fn submission_files_have_the_official_names_and_evaluate_alike() {
         assert_eq!(written.len(), files);
         assert_eq!(written[0], folder.join(first));
         assert!(written[files / 2].to_string_lossy().contains("decision_result_"));
-        let read = evaluate_with(&read_score_files(&folder).unwrap(), Some(year), None).unwrap();
+        let read =
+            evaluate_with(&read_score_files(&folder).unwrap().rows, Some(year), None).unwrap();
         let expected = evaluate_with(&rows, Some(year), None).unwrap();
         assert_eq!(read.official_score, expected.official_score);
         assert_eq!(read.per_section[0].f1, expected.per_section[0].f1);

@@ -50,7 +50,7 @@ fn the_year_is_recognised_from_published_names() {
 }
 
 fn evaluate(folder: &Path, year: Option<Year>) -> Metrics {
-    evaluate_with(&read_score_files(folder).unwrap(), year, None).unwrap()
+    evaluate_with(&read_score_files(folder).unwrap().rows, year, None).unwrap()
 }
 
 fn test_folder(name: &str) -> Option<PathBuf> {

@@ -8,10 +8,9 @@ use std::{
 };
 
 use ndarray::Array2;
-use offkey_core::write_whole;
+use offkey_core::{Digest, write_whole};
 use offkey_infer::{Compute, DeviceKind, Encoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use sha2::{Digest, Sha256};
 
 use super::{
     model::{Monitor, MonitorArrays, MonitorCard},
@@ -207,21 +206,21 @@ fn checksum<'a, 'b: 'a>(
     metadata: &HashMap<String, String>,
     tensors: impl Iterator<Item = (&'a String, &'a TensorView<'b>)>,
 ) -> String {
-    let mut hash = Sha256::new();
+    let mut digest = Digest::new();
     let described: BTreeMap<&String, &String> =
         metadata.iter().filter(|(key, _)| *key != "sha256").collect();
     for (key, value) in described {
-        hash.update(key.as_bytes());
-        hash.update([0]);
-        hash.update(value.as_bytes());
-        hash.update([0]);
+        digest.add(key);
+        digest.add([0]);
+        digest.add(value);
+        digest.add([0]);
     }
     for (name, tensor) in tensors {
-        hash.update(name.as_bytes());
-        hash.update(format!("{:?}{:?}", tensor.dtype(), tensor.shape()).as_bytes());
-        hash.update(tensor.data());
+        digest.add(name);
+        digest.add(format!("{:?}{:?}", tensor.dtype(), tensor.shape()));
+        digest.add(tensor.data());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.hex()
 }
 
 /// One row a window in every array, as many as the description lists, of matching width.

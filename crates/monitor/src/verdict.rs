@@ -24,6 +24,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClipVerdict {
     /// The recording.
+    #[serde(with = "offkey_core::paths")]
     pub path: PathBuf,
     /// Anomaly score of its worst window; absent where it cannot be scored.
     pub score: Option<f64>,

@@ -26,6 +26,7 @@ pub struct WindowRule {
 #[serde(deny_unknown_fields)]
 pub struct WindowRef {
     /// The recording.
+    #[serde(with = "offkey_core::paths")]
     pub path: PathBuf,
     /// First sample, at the model's rate.
     pub start: u64,

@@ -30,6 +30,7 @@ pub struct Detector {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClipScore {
     /// The recording.
+    #[serde(with = "offkey_core::paths")]
     pub path: PathBuf,
     /// Machine type it was compared with.
     pub machine: String,
@@ -42,6 +43,7 @@ pub struct ClipScore {
     /// Whether the score lies above it.
     pub decision: bool,
     /// The most similar normal recording.
+    #[serde(with = "offkey_core::paths")]
     pub nearest: PathBuf,
 }
 

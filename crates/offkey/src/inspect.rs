@@ -2,16 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Condition, Dataset, Domain, Layout, Split, Year, stats::Sorted};
+use offkey_core::{Condition, Dataset, Digest, Domain, Layout, Split, Year, stats::Sorted};
 use offkey_signal::{DecodeConfig, InspectConfig, decode_range, inspect_samples, probe};
 use rayon::prelude::*;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::{OffkeyError, Progress, Stage};
 
@@ -67,6 +64,7 @@ pub struct Finding {
     /// The sentence for people.
     pub message: String,
     /// The recording, where it is one recording's problem.
+    #[serde(with = "offkey_core::paths::option")]
     pub path: Option<PathBuf>,
 }
 
@@ -173,23 +171,10 @@ fn hear(path: &Path) -> Result<Heard, Finding> {
         rate_hz: info.rate_hz,
         channels: info.channels,
         seconds: info.duration_s(),
-        content: content_hash(path)
+        content: Digest::of_file(path)
             .map_err(|error| finding("unreadable", path, &error.to_string()))?,
         findings,
     })
-}
-
-/// SHA-256 of a file, read in blocks.
-fn content_hash(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(hash.finalize().into()),
-            read => hash.update(&block[..read]),
-        }
-    }
 }
 
 fn finding(kind: &str, path: &Path, message: &str) -> Finding {

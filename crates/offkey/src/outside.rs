@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use offkey_core::{EmbeddingTable, Seed, Truth, Year, score_files};
+use offkey_core::{
+    EmbeddingTable, ScoreFiles, Seed, Truth, Unused, Year, read_score_files, score_rows,
+};
 use offkey_eval::{Metrics, evaluate};
 use offkey_score::{BackendConfig, ThresholdConfig};
 
 use crate::{OffkeyError, Progress, stage};
 
-/// Evaluates score files in the challenge's form. `truth` may be absent where file names carry
-/// the label.
+/// Evaluates score files in the challenge's form, and says what of them was not used. `truth` may be
+/// absent where file names carry the label.
 ///
 /// # Errors
 /// [`OffkeyError`] when files are absent or malformed, or nothing in them has a label.
@@ -17,14 +19,15 @@ pub fn evaluate_scores(
     scores: &Path,
     truth: Option<&Path>,
     year: Option<Year>,
-) -> Result<Metrics, OffkeyError> {
-    let scores = score_files::read_score_files(scores)?;
+) -> Result<(Metrics, Vec<Unused>), OffkeyError> {
+    let ScoreFiles { rows, mut unused } = read_score_files(scores)?;
     let truth = truth.map(Truth::read).transpose()?;
-    let rows = score_files::score_rows(&scores, truth.as_ref());
-    Ok(evaluate(&rows, year)?)
+    let (rows, unused_truth) = score_rows(&rows, truth.as_ref());
+    unused.extend(unused_truth);
+    Ok((evaluate(&rows, year)?, unused))
 }
 
-/// Scores anybody's vectors: float32 `.npy`, `[clips, dims]`, with a manifest CSV in the same order.
+/// Scores anybody's vectors: float32 or float64 `.npy`, `[clips, dims]`, with a manifest CSV in the same order.
 /// Writes scores and thresholds into `out` where given, and returns the metrics where the manifest
 /// has labels.
 ///

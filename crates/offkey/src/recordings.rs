@@ -1,58 +1,44 @@
 //! Recordings named on a command line: files, and folders of files.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
+use offkey_core::{names::is_audio, table, walk::walk};
 use serde::Serialize;
 
 use crate::OffkeyError;
 
-/// The files among `paths`, and every WAV and FLAC file in the folders among them, sorted within
-/// each folder.
+/// The files among `paths`, and every recording in the folders among them, sorted within each
+/// folder, as [`walk`] finds them; a file that several links lead to once. What a folder holds and
+/// cannot be read is told as a warning.
 ///
 /// # Errors
 /// [`OffkeyError::Io`] when a folder cannot be read, [`OffkeyError::NoRecordings`] when nothing is
 /// found.
 pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OffkeyError> {
-    let mut found = Vec::new();
+    let mut recordings = Vec::new();
     for path in paths {
-        if path.is_dir() {
-            collect(path, &mut found)?;
-        } else {
-            found.push(path.clone());
+        if !path.is_dir() {
+            recordings.push(path.clone());
+            continue;
         }
+        let found = walk(path).map_err(OffkeyError::io(path))?;
+        for left in found.left_out {
+            tracing::warn!("`{}` is left out: {}", left.path.display(), left.reason);
+        }
+        let mut seen = BTreeSet::new();
+        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy();
+        let audio = found.files.into_iter().filter(|file| is_audio(&name(&file.path)));
+        recordings.extend(audio.filter(|f| seen.insert(f.real.clone())).map(|file| file.path));
     }
-    if found.is_empty() {
+    if recordings.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(OffkeyError::NoRecordings { searched: names.join(", ") });
     }
-    Ok(found)
+    Ok(recordings)
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), OffkeyError> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
-        .map_err(OffkeyError::io(folder))?;
-    entries.sort();
-    for path in entries {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        if path.is_dir() && !path.is_symlink() {
-            collect(&path, found)?;
-        } else if name.is_some_and(|name| offkey_core::names::is_audio(&name)) {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// Rows as CSV with a header, fields quoted where they must be.
+/// Rows as CSV with a header, fields quoted where they must be; see [`table::to_csv`].
 pub fn to_csv<T: Serialize>(rows: &[T]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).expect("rows are flat");
-    }
-    let bytes = writer.into_inner().expect("memory takes every byte");
+    let bytes = table::to_csv(rows).expect("rows are flat");
     String::from_utf8(bytes).expect("CSV of strings is text")
 }

@@ -6,8 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use offkey_core::Digest;
 use offkey_signal::{AudioError, DecodeConfig, LengthPolicy, decode, decode_fit, probe};
-use sha2::{Digest, Sha256};
 
 /// Recordings up to this long are decoded whole and may be cached; of longer ones only the part
 /// that is needed is read.
@@ -84,12 +84,12 @@ impl WaveCache {
 }
 
 fn content_key(wave: &[f32]) -> ContentKey {
-    let mut hash = Sha256::new();
+    let mut digest = Digest::new();
     for block in wave.chunks(1024) {
         let bytes: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        hash.update(&bytes);
+        digest.add(bytes);
     }
-    hash.finalize().into()
+    digest.finish()
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use std::{env, error::Error, io::Write, ops::ControlFlow, path::Path, time::Instant};
 
-use ndarray_npy::write_npy;
-use offkey_core::{Seed, table::read_npy};
+use offkey_core::{Seed, npy, write_whole};
 use offkey_report::tsne::{Distance, TsneConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -15,13 +14,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("euclidean") => Distance::Euclidean,
         Some(other) => return Err(format!("unknown distance `{other}`").into()),
     };
-    let points = read_npy(Path::new(input))?;
+    let points = npy::read(Path::new(input))?;
     let config = TsneConfig { distance, ..TsneConfig::default() };
     let start = Instant::now();
     let map = config.fit(points.view(), Seed::new(0), |_, _| ControlFlow::Continue(()))?;
     let seconds = start.elapsed().as_secs_f64();
     if let Some(output) = arguments.get(1) {
-        write_npy(output, map.positions())?;
+        write_whole(Path::new(output), &npy::to_bytes(map.positions().view()))?;
     }
     let result = serde_json::json!({ "seconds": seconds, "kl": map.kl() });
     writeln!(std::io::stdout(), "{result}")?;

@@ -4,14 +4,14 @@
 
 use std::{error::Error, hint::black_box, path::Path, time::Instant};
 
-use offkey_core::{Seed, table::read_npy};
+use offkey_core::{Seed, npy};
 use offkey_score::{BackendConfig, KMeansConfig, References};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let input = arguments.next().ok_or("expected the path of a float32 .npy array")?;
     let repeats: usize = arguments.next().map_or(Ok(5), |text| text.parse())?;
-    let points = read_npy(Path::new(&input))?;
+    let points = npy::read(Path::new(&input))?;
     let domains = vec![None; points.nrows()];
     let groups: Vec<String> = (0..points.nrows()).map(|clip| clip.to_string()).collect();
     let references = References::new(points.view(), &domains, &groups, Seed::new(0))?;

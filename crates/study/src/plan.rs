@@ -7,7 +7,7 @@ use std::{
 };
 
 use offkey::{ModelConfig, Recipe, TrainLength};
-use sha2::{Digest, Sha256};
+use offkey_core::Digest;
 
 use crate::{
     file::{Cell, StudyFile, StudyFileError},
@@ -136,12 +136,12 @@ impl Job {
 
     fn key(&self, recipe: &Recipe) -> String {
         let path = self.path.as_deref().map(Path::to_string_lossy).unwrap_or_default();
-        let mut hash = Sha256::new();
+        let mut digest = Digest::new();
         for part in [self.data.as_str(), &path, &self.trial.to_string(), &recipe.to_toml()] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
+            digest.add(part);
+            digest.add([0]);
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest.hex().chars().take(16).collect()
     }
 }
 

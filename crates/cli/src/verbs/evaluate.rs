@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::Year;
+use offkey::{Progress, Year};
 
 use super::shared::{print_metrics, print_run_metrics};
 use crate::{error::CliError, progress::Bars};
@@ -33,7 +33,11 @@ pub(crate) struct EvaluateArgs {
 pub(crate) fn evaluate(args: &EvaluateArgs, bars: &Bars) -> Result<(), CliError> {
     match (&args.run, &args.scores) {
         (_, Some(scores)) => {
-            let metrics = offkey::evaluate_scores(scores, args.truth.as_deref(), args.year)?;
+            let (metrics, unused) =
+                offkey::evaluate_scores(scores, args.truth.as_deref(), args.year)?;
+            for unused in unused {
+                bars.warn(&unused.to_string());
+            }
             print_metrics(&metrics, args.json);
         }
         (Some(run), None) => {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{TruthError, clip::UnknownWord};
+use crate::{TruthError, clip::UnknownWord, sheet::TEXT};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,26 @@ pub enum DataError {
         path: PathBuf,
         /// The cause, with its line.
         source: csv::Error,
+    },
+    /// A manifest is no text.
+    #[error("manifest `{}` line {line}: found other bytes, expected {}", path.display(), TEXT)]
+    NoText {
+        /// The manifest.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+    },
+    /// A manifest's row has more or fewer cells than its header.
+    #[error("manifest `{}` line {line}: found {found} cells, expected {expected}", path.display())]
+    Cells {
+        /// The manifest.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// Cells of the row.
+        found: usize,
+        /// Cells of the header.
+        expected: usize,
     },
     /// A manifest lacks the column with the paths.
     #[error("manifest `{}` has the columns {}, expected at least `path`", path.display(), found.join(", "))]

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Problem, walk::Found};
+use super::Problem;
 use crate::{
     Clip, Condition, DcaseName, Domain, Split,
     names::{FolderWord, condition_prefix, section_text},
+    walk::Found,
 };
 
 /// A clip, not yet named, and how it was recognised.

@@ -5,8 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DataError, Problem, folder::Placed};
-use crate::{Clip, Condition, DcaseName, Split, clip::ClipRow, names::section_text};
+use super::{DataError, Problem, error::io_error, folder::Placed};
+use crate::{
+    Clip, Condition, DcaseName, Split,
+    clip::ClipRow,
+    formulas,
+    names::section_text,
+    sheet::{Sheet, SheetError, line},
+};
 
 /// The columns of a manifest; only `path` must be there.
 const COLUMNS: [&str; 9] =
@@ -14,8 +20,8 @@ const COLUMNS: [&str; 9] =
 
 /// Whether a file is a CSV with a `path` column and at least one other that manifests have.
 pub(super) fn is_manifest(path: &Path) -> bool {
-    let headers = csv::Reader::from_path(path).and_then(|mut reader| reader.headers().cloned());
-    headers.is_ok_and(|headers| {
+    let headers = Sheet::read(path).ok().and_then(|s| s.trimmed().records.into_iter().next());
+    headers.is_some_and(|headers| {
         let known = headers.iter().filter(|header| COLUMNS.contains(header)).count();
         headers.iter().any(|header| header == "path") && known >= 2
     })
@@ -24,9 +30,13 @@ pub(super) fn is_manifest(path: &Path) -> bool {
 /// Reads a manifest. What its cells leave open, challenge file names fill in.
 pub(super) fn read(path: &Path) -> Result<(Vec<Placed>, Vec<Problem>), DataError> {
     let csv_error = |source| DataError::Csv { path: path.to_owned(), source };
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(csv_error)?;
-    let headers = reader.headers().map_err(csv_error)?.clone();
+    let sheet = Sheet::read(path).map_err(|error| match error {
+        SheetError::Io(source) => io_error(path)(source),
+        SheetError::Csv(source) => csv_error(source),
+        SheetError::NoText { line } => DataError::NoText { path: path.to_owned(), line },
+    })?;
+    let mut records = sheet.trimmed().records.into_iter();
+    let headers = records.next().unwrap_or_default();
     if !headers.iter().any(|header| header == "path") {
         let found = headers.iter().map(str::to_owned).collect();
         return Err(DataError::NoPathColumn { path: path.to_owned(), found });
@@ -40,10 +50,16 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Placed>, Vec<Problem>), DataError
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut placed = Vec::new();
     let mut missing = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(csv_error)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let row: ClipRow = record.deserialize(Some(&headers)).map_err(csv_error)?;
+    for mut record in records {
+        let line = line(&record);
+        if record.len() < headers.len() || record.iter().skip(headers.len()).any(|c| !c.is_empty())
+        {
+            let (found, expected) = (record.len(), headers.len());
+            return Err(DataError::Cells { path: path.to_owned(), line, found, expected });
+        }
+        record.truncate(headers.len());
+        let row: ClipRow =
+            formulas::unguard(record).deserialize(Some(&headers)).map_err(csv_error)?;
         let relative = row.path.to_string_lossy().replace('\\', "/");
         let (own_name, own_group) = (row.name.clone(), row.group.clone());
         let mut clip = Clip::try_from(row).map_err(|source| DataError::Row {

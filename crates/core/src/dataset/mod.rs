@@ -21,10 +21,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rayon::prelude::*;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use crate::{Clip, Condition, Split, Truth, Year};
+use crate::{Clip, Condition, Split, Truth, Year, digest::Digest};
 use error::io_error;
 use folder::{Placed, Root};
 
@@ -103,8 +103,10 @@ impl Dataset {
         };
         let mut problems = Vec::new();
         let mut known_truth = truth::beside(&parts, &mut problems);
-        for path in truth {
-            known_truth.extend(Truth::read(path)?).map_err(DataError::Truth)?;
+        let asked_for: Vec<Truth> =
+            truth.iter().map(|path| Truth::read(path)).collect::<Result<_, _>>()?;
+        for truth in &asked_for {
+            known_truth.extend(truth.clone()).map_err(DataError::Truth)?;
         }
         let mut dataset = Self {
             clips: Vec::new(),
@@ -121,6 +123,7 @@ impl Dataset {
         dataset.take(placed);
         dataset.year = recognise_year(&dataset.clips.iter().collect::<Vec<_>>());
         dataset.add_truth(&known_truth);
+        dataset.note_unused_truth(&asked_for);
         Ok(dataset)
     }
 
@@ -140,15 +143,17 @@ impl Dataset {
         self.review();
     }
 
-    /// SHA-256, in hexadecimal, over all clips in order: what is known of them, and the size of
-    /// their files. It does not depend on where the data set lies.
+    /// SHA-256, in hexadecimal, over all clips in order: what is known of them, and the content of
+    /// their files. It does not depend on where the data set lies, and a recording that was
+    /// replaced by another of the same size changes it.
     ///
     /// # Errors
-    /// [`DataError::Io`] when a file's size cannot be asked.
+    /// [`DataError::Io`] when a file cannot be read.
     pub fn fingerprint(&self) -> Result<String, DataError> {
-        let mut hash = Sha256::new();
-        for clip in &self.clips {
-            let size = fs::metadata(&clip.path).map_err(io_error(&clip.path))?.len();
+        let of_file = |clip: &Clip| Digest::of_file(&clip.path).map_err(io_error(&clip.path));
+        let contents: Vec<_> = self.clips.par_iter().map(of_file).collect::<Result<_, _>>()?;
+        let mut digest = Digest::new();
+        for (clip, content) in self.clips.iter().zip(contents) {
             let domain = clip.domain.map(|domain| domain.to_string()).unwrap_or_default();
             let label = clip.condition.map(|condition| condition.to_string()).unwrap_or_default();
             let split = clip.split.to_string();
@@ -161,16 +166,13 @@ impl Dataset {
                 &label,
                 &clip.attributes,
                 &clip.group,
-                &size.to_string(),
             ];
             for field in fields {
-                hash.update((field.len() as u64).to_le_bytes());
-                hash.update(field);
+                digest.add_field(field);
             }
+            digest.add_field(content);
         }
-        let digest = hash.finalize();
-        let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16);
-        Ok(digest.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).flatten().collect())
+        Ok(digest.hex())
     }
 
     /// Takes clips that were found: once each, named, and without training clips known as anomalous.

@@ -13,6 +13,7 @@ pub enum Problem {
     #[error("cannot read `{}` ({reason}); left out", path.display())]
     Unreadable {
         /// File or folder.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
         /// What the file system said.
         reason: String,
@@ -21,28 +22,34 @@ pub enum Problem {
     #[error("`{}` leads back to a folder it lies in; not followed", path.display())]
     SymlinkLoop {
         /// The link.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
     },
     /// The same file is reached twice; taken once.
     #[error("`{}` is the same file as `{}`; taken once", path.display(), first.display())]
     SameFile {
         /// The second way to it.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
         /// The first way to it.
+        #[serde(with = "crate::paths")]
         first: PathBuf,
     },
     /// A manifest names a file that does not exist; left out.
     #[error("`{}` names `{}`, which does not exist; left out", manifest.display(), path.display())]
     MissingFile {
         /// The manifest.
+        #[serde(with = "crate::paths")]
         manifest: PathBuf,
         /// The file.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
     },
     /// A manifest has columns that nobody reads.
     #[error("`{}` has columns that are not read: {}", manifest.display(), columns.join(", "))]
     UnknownColumns {
         /// The manifest.
+        #[serde(with = "crate::paths")]
         manifest: PathBuf,
         /// The columns' names.
         columns: Vec<String>,
@@ -55,12 +62,14 @@ pub enum Problem {
     )]
     UnparsableName {
         /// The file.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
     },
     /// A file's name and its folder say different things; it is taken as a test clip or an anomaly.
     #[error("`{}` is `{name_says}` by its name but `{folder_says}` by its folder; taken as `{taken_as}`", path.display())]
     NameAgainstFolder {
         /// The file.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
         /// What its name says.
         name_says: String,
@@ -73,6 +82,7 @@ pub enum Problem {
     #[error("`{}` is a training clip labelled anomaly; left out", path.display())]
     AnomalyInTraining {
         /// The file.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
     },
     /// File names repeat within a section, so clips are known by their relative paths.
@@ -96,6 +106,7 @@ pub enum Problem {
     #[error("`{}` is `{name_says}` by its name but `{truth_says}` by the truth file; the name is believed", path.display())]
     NameAgainstTruth {
         /// The file.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
         /// What its name says.
         name_says: String,
@@ -106,6 +117,7 @@ pub enum Problem {
     #[error("{reason}; the truth file is left out")]
     UnusableTruth {
         /// The truth file.
+        #[serde(with = "crate::paths")]
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -118,6 +130,7 @@ pub enum Problem {
     )]
     TruthAgainstTruth {
         /// The truth file.
+        #[serde(with = "crate::paths")]
         file: PathBuf,
         /// How many rows.
         rows: usize,
@@ -126,6 +139,7 @@ pub enum Problem {
     #[error("{rows} rows of `{}` name no clip, as `{example}`", file.display())]
     TruthWithoutClip {
         /// The truth file.
+        #[serde(with = "crate::paths")]
         file: PathBuf,
         /// How many rows.
         rows: usize,

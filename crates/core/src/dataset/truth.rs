@@ -1,13 +1,13 @@
 //! Joining truth to clips.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
 use super::{Dataset, Part, Problem};
-use crate::{Condition, Split, Truth, names::stem, truth::is_truth_file};
+use crate::{Condition, Split, Truth, truth::is_truth_file};
 
 /// Folders that the challenge publishes truth in.
 const TRUTH_FOLDERS: [&str; 4] =
@@ -19,6 +19,8 @@ impl Dataset {
     /// What is known already stays; where truth disagrees, a problem says so. Attributes that the
     /// challenge hid stay hidden. A training clip that truth calls anomalous is left out.
     pub fn add_truth(&mut self, truth: &Truth) {
+        let machines: BTreeSet<String> = self.clips.iter().map(|c| c.machine.clone()).collect();
+        let truth = truth.named_as(&machines.iter().map(String::as_str).collect());
         let problems = &mut self.problems;
         for clip in &mut self.clips {
             let Some(entry) = truth.of_clip(clip) else { continue };
@@ -42,7 +44,7 @@ impl Dataset {
             clip.fill(entry);
         }
         self.leave_out_anomalous_training();
-        self.note_odd_truth(truth);
+        self.note_odd_truth(&truth);
         self.sort();
         self.review();
     }
@@ -59,36 +61,35 @@ impl Dataset {
     }
 
     fn note_odd_truth(&mut self, truth: &Truth) {
-        let mut clips: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        let mut machines = BTreeSet::new();
-        for clip in &self.clips {
-            clips.entry(stem(clip.file_name())).or_default().push(clip);
-            machines.insert(clip.machine.as_str());
-        }
-        let mut files: BTreeMap<&Path, (usize, &str)> = BTreeMap::new();
-        for row in truth.rows() {
-            let here = row.machine.as_deref().is_none_or(|machine| machines.contains(machine));
-            let named = clips.get(row.stem.as_str()).is_some_and(|clips| {
-                clips.iter().any(|c| row.speaks_of(&c.machine, &c.section, c.domain))
-            });
-            if here && !named {
-                files.entry(&row.source).or_insert((0, &row.stem)).0 += 1;
-            }
-        }
         let doubtful = truth.doubtful_files().iter();
-        self.problems.extend(
-            doubtful
-                .map(|(file, rows)| Problem::TruthAgainstTruth { file: file.clone(), rows: *rows }),
-        );
-        let found: Vec<Problem> = files
-            .into_iter()
-            .map(|(file, (rows, example))| Problem::TruthWithoutClip {
-                file: file.to_owned(),
+        let doubtful = doubtful
+            .map(|(file, rows)| Problem::TruthAgainstTruth { file: file.clone(), rows: *rows });
+        let unused = truth.unused(self.clips.iter()).into_iter().filter_map(|unused| {
+            let rows = unused.rows - unused.of_other_machines;
+            (rows > 0).then_some(Problem::TruthWithoutClip {
+                file: unused.file,
                 rows,
-                example: example.to_owned(),
+                example: unused.example,
             })
-            .collect();
-        self.problems.extend(found);
+        });
+        self.problems.extend(doubtful.chain(unused));
+    }
+
+    /// Says so where truth that somebody asked for speaks of no clip at all. Truth of machines that
+    /// are not there is no problem beside truth of machines that are.
+    pub(super) fn note_unused_truth(&mut self, asked_for: &[Truth]) {
+        for truth in asked_for {
+            let unused = truth.unused(self.clips.iter());
+            if unused.iter().map(|file| file.rows).sum::<usize>() < truth.len() {
+                continue;
+            }
+            self.problems.extend(unused.into_iter().map(|unused| Problem::TruthWithoutClip {
+                file: unused.file,
+                rows: unused.rows,
+                example: unused.example,
+            }));
+        }
+        self.review();
     }
 }
 

@@ -1,13 +1,14 @@
 //! The forms of truth files, line by line.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use csv::StringRecord;
 
 use super::{TruthEntry, TruthError, TruthRow, io_error};
 use crate::{
     Condition, DcaseName, Domain,
-    names::{TableName, is_audio, stem},
+    names::{TableName, is_audio, section_text, stem},
+    sheet::{Sheet, SheetError, TEXT, line},
 };
 
 /// What [`is_truth_file`] accepts, for messages.
@@ -28,18 +29,21 @@ pub(super) fn is_truth_file(path: &Path) -> bool {
 
 /// All rows of one truth file.
 pub(super) fn read(path: &Path) -> Result<Vec<TruthRow>, TruthError> {
-    let text = fs::read_to_string(path).map_err(io_error(path))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let sheet = Sheet::read(path).map_err(|error| match error {
+        SheetError::Io(source) => io_error(path)(source),
+        SheetError::Csv(source) => TruthError::Csv { path: path.to_owned(), source },
+        SheetError::NoText { line } => {
+            let found = "other bytes".to_owned();
+            TruthError::Row { path: path.to_owned(), line, found, expected: TEXT }
+        }
+    })?;
     let mut rows = Vec::new();
     let mut file = TruthFile::new(path);
-    for record in reader.records() {
-        let record = record.map_err(|source| TruthError::Csv { path: path.to_owned(), source })?;
-        rows.extend(file.row(&record)?);
+    for (index, record) in sheet.trimmed().records.iter().enumerate() {
+        rows.extend(file.row(record, index == 0)?);
+    }
+    if rows.is_empty() {
+        return Err(TruthError::NoRows { path: path.to_owned() });
     }
     Ok(rows)
 }
@@ -97,21 +101,24 @@ impl<'a> TruthFile<'a> {
         }
     }
 
-    fn row(&mut self, record: &StringRecord) -> Result<Option<TruthRow>, TruthError> {
+    fn row(
+        &mut self,
+        record: &StringRecord,
+        is_first: bool,
+    ) -> Result<Option<TruthRow>, TruthError> {
         let cells: Vec<&str> = record.iter().collect();
         let first = cells.first().copied().unwrap_or_default();
         let rest_is_empty = cells.iter().skip(1).all(|cell| cell.is_empty());
         let names_a_clip = is_audio(first) || DcaseName::parse(first).is_some();
         match &self.columns {
-            _ if first.is_empty() && rest_is_empty => Ok(None),
             Some(columns) => self.headed_row(&columns.clone(), record).map(Some),
             None if names_a_clip => self.bare_row(record).map(Some),
             // 2020 names the machine on a line of its own.
-            None if rest_is_empty => {
+            None if rest_is_empty && is_machine(first) => {
                 self.machine = Some(first.to_owned());
                 Ok(None)
             }
-            None if line(record) == 1 => {
+            None if is_first => {
                 let columns: Vec<Column> = cells.iter().map(|cell| column(cell)).collect();
                 let explains =
                     columns.contains(&Column::File) && columns.iter().copied().any(tells);
@@ -160,7 +167,7 @@ impl<'a> TruthFile<'a> {
         for (column, cell) in cells() {
             match column {
                 Column::Machine => row.machine = Some(cell.to_owned()),
-                Column::Section => row.section = Some(cell.to_owned()),
+                Column::Section => row.section = Some(section_text(cell)),
                 Column::Condition => row.entry.condition = Some(self.condition(record, cell)?),
                 Column::Domain => row.entry.domain = Some(self.domain(record, cell)?),
                 Column::Attributes => row.entry.attributes = Some(cell.to_owned()),
@@ -271,8 +278,9 @@ fn whole(cell: &str) -> &str {
     cell.strip_suffix(".0").unwrap_or(cell)
 }
 
-fn line(record: &StringRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+/// Whether a cell that stands alone may name a machine.
+fn is_machine(cell: &str) -> bool {
+    cell.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn published_scores_are_read_with_their_decisions() {
         ("metrics/mlperf_tiny_toycar", 2_459, false),
     ] {
         let Some(path) = real_data(part) else { continue };
-        let scores = read_score_files(&path).expect("published score files");
+        let scores = read_score_files(&path).expect("published score files").rows;
         assert_eq!(scores.len(), rows, "{part}");
         assert!(scores.iter().all(|row| row.clip.condition.is_some()), "{part}");
         assert!(scores.iter().all(|row| row.decision.is_some() == decided), "{part}");

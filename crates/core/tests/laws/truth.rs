@@ -1,8 +1,8 @@
 //! Truth files in every official form.
 
-use offkey_core::{Condition, Domain, Truth, TruthEntry, TruthError};
+use offkey_core::{Condition, Dataset, Domain, Truth, TruthEntry, TruthError};
 
-use crate::common::Tree;
+use crate::common::{Tree, kinds};
 
 const ANOMALY: Option<Condition> = Some(Condition::Anomaly);
 const NORMAL: Option<Condition> = Some(Condition::Normal);
@@ -153,14 +153,47 @@ fn what_is_no_truth_is_a_clear_error() {
     tree.write("scores.csv", "section_00_0000.wav,0.73\n");
     tree.write("words.csv", "file,label\na.wav,normal\nb.wav,broken\n");
     tree.write("free.csv", "a.wav,0\nsome words,0\n");
+    tree.write("spaces.csv", "section_00_0000.wav 1\nsection_00_0001.wav 0\n");
+    tree.write("header.csv", "file,label\n");
     for (below, expected) in [
         ("nowhere", "cannot access"),
         ("empty", "no truth file below"),
         ("scores.csv", "line 1: found `0.73`, expected 0 or normal, 1 or anomaly"),
         ("words.csv", "line 3: found `broken`"),
         ("free.csv", "line 2: found `some words`"),
+        ("spaces.csv", "found `section_00_0001.wav 0`"),
+        ("header.csv", "holds no truth"),
     ] {
         let error = Truth::read(&tree.path(below)).expect_err("no truth");
         assert!(error.to_string().contains(expected), "{below}: {error}");
     }
+}
+
+#[test]
+fn semicolons_and_utf_16_are_read_as_commas_and_utf_8() {
+    let plain = "file,machine,section,label\na.wav,fan,0,anomaly\n";
+    let utf_16: Vec<u8> =
+        format!("\u{feff}{plain}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let tree = Tree::new(&[]);
+    for bytes in [plain.replace(',', ";").into_bytes(), utf_16, format!("{plain},,,\n").into()] {
+        let path = tree.path("truth.csv");
+        std::fs::write(&path, bytes).expect("there is room");
+        let truth = Truth::read(&path).expect("truth");
+        assert_eq!(entry(&truth, "fan", None, "a.wav").condition, ANOMALY);
+    }
+}
+
+#[test]
+fn truth_that_was_asked_for_and_speaks_of_no_clip_is_a_problem() {
+    let tree = Tree::new(&["Vacuum/test/section_00_0000.wav"]);
+    let of = |machine: &str| {
+        let other = Tree::new(&[]);
+        let name = format!("ground_truth_{machine}_section_00_test.csv");
+        other.write(&name, "section_00_0000.wav,1\n");
+        let set = Dataset::read_all(&[tree.root().to_owned()], &[other.path(&name)]);
+        let set = set.expect("a clip");
+        (kinds(&set).contains(&"truth-without-clip"), set.clips[0].condition)
+    };
+    assert_eq!(of("fan"), (true, None));
+    assert_eq!(of("vacuum"), (false, Some(Condition::Anomaly)), "case is no difference");
 }

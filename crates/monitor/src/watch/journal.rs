@@ -32,6 +32,7 @@ pub struct Event {
     /// Why, in a sentence.
     pub reason: String,
     /// Sound kept of it.
+    #[serde(default, with = "offkey_core::paths::option")]
     pub clip: Option<PathBuf>,
 }
 

@@ -38,6 +38,7 @@ pub const PAGE_MASKS: usize = 256;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Explanation {
     /// The recording.
+    #[serde(with = "offkey_core::paths")]
     pub path: PathBuf,
     /// Machine and section it was compared with.
     #[serde(flatten)]
@@ -47,6 +48,7 @@ pub struct Explanation {
     /// The threshold of its section.
     pub threshold: f64,
     /// The most similar normal recording.
+    #[serde(with = "offkey_core::paths")]
     pub nearest: PathBuf,
     /// How far that one is.
     pub nearest_distance: f64,
@@ -72,6 +74,7 @@ pub struct Explanation {
     /// The same in sentences.
     pub words: Vec<String>,
     /// Where pictures and numbers are.
+    #[serde(with = "offkey_core::paths")]
     pub folder: PathBuf,
 }
 

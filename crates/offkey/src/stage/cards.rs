@@ -39,6 +39,7 @@ pub(super) struct ShownClip {
     clip: Clip,
     score: f64,
     threshold: Option<f64>,
+    #[serde(default, with = "offkey_core::paths::option")]
     nearest: Option<PathBuf>,
     nearest_distance: Option<f64>,
     /// Places and bands that raise the score; none where the page was written without masks.

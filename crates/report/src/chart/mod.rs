@@ -16,7 +16,7 @@ mod svg;
 
 use std::{io, path::Path};
 
-use offkey_core::write_whole;
+use offkey_core::{table, write_whole};
 
 pub use bars::Histogram;
 pub use color::{ColorMap, MAGMA, VIRIDIS};
@@ -55,9 +55,10 @@ pub fn write_chart(folder: &Path, name: &str, chart: &impl Chart) -> io::Result<
 
 /// One CSV field, quoted where it must be.
 pub(crate) fn csv_field(text: &str) -> String {
+    let text = table::guarded(text);
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        text.into_owned()
     }
 }
