@@ -12,6 +12,7 @@ pub mod features;
 mod model;
 mod network;
 mod parts;
+pub mod pooled;
 mod source;
 pub mod statistics;
 pub mod weights;

@@ -150,7 +150,7 @@ impl Detector {
             wave,
             scorer,
             score,
-            threshold: scorer.threshold,
+            threshold: scorer.threshold(),
             nearest: self.table.clips[nearest.reference].path.clone(),
             nearest_distance: nearest.distance,
             nearest_row: nearest.reference,

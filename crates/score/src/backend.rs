@@ -2,6 +2,7 @@
 //!
 //! A backend is a file in `backend/`, a [`BackendKind`], and one line of the list below.
 
+mod bands;
 mod centre;
 mod column;
 mod domain_norm;
@@ -18,6 +19,8 @@ mod prototypes;
 mod registry;
 mod shrunk_mahalanobis;
 mod standard;
+mod sub_band;
+mod var_min;
 
 use std::fmt::Debug;
 
@@ -39,6 +42,8 @@ pub use self::{
     mahalanobis::{CovarianceOf, MahalanobisConfig},
     registry::{BackendRegistry, CustomBackend},
     shrunk_mahalanobis::ShrunkMahalanobisConfig,
+    sub_band::SubBandConfig,
+    var_min::VarMinConfig,
 };
 use crate::{Distance, References, ScoreError};
 
@@ -166,6 +171,10 @@ backends! {
     KnnSmote(KnnSmoteConfig) = "knn-smote",
     /// Distance to the nearest reference, relative to how dense the references lie around it.
     LocalDensity(LocalDensityConfig) = "local-density",
+    /// Mean over frequency bands of the distance to the nearest reference of each band.
+    SubBand(SubBandConfig) = "sub-band",
+    /// Distance to the nearest reference, less what the references' own distances suggest.
+    VarMin(VarMinConfig) = "var-min",
     /// Distance to the mean of the nearest domain in units of the covariance.
     Mahalanobis(MahalanobisConfig) = "mahalanobis",
     /// Distance to the mean in units of a shrunk covariance, for few references in decibels.

@@ -3,7 +3,7 @@
 use offkey_core::stats::Sorted;
 use serde::{Deserialize, Serialize};
 
-use crate::{ScoreError, gamma::Gamma};
+use crate::{ScoreError, gamma::Gamma, references::check_scores};
 
 /// How a threshold is found on held-out scores of normal clips.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,13 @@ pub enum ThresholdConfig {
     Gamma {
         /// Share of the fitted distribution below the threshold, in (0, 1).
         quantile: f64,
+    },
+    /// The score that normal recordings withheld from training exceed at most so often: the
+    /// `(n + 1) (1 - false_alarms)`-th smallest of `n` withheld scores, or the largest where there
+    /// are too few. It holds for models whose training makes the references look too normal.
+    HeldOut {
+        /// Share of normal clips above the threshold, in (0, 1).
+        false_alarms: f64,
     },
 }
 
@@ -48,6 +55,11 @@ impl ThresholdConfig {
             }
             Self::Gamma { quantile } => Gamma::fit(held_out_scores)
                 .map_or(held_out_scores[0], |gamma| gamma.quantile(quantile)),
+            Self::HeldOut { false_alarms } => {
+                let sorted = Sorted::new(held_out_scores.iter().copied());
+                let rank = ((scores + 1) as f64 * (1.0 - false_alarms)).ceil() as usize;
+                sorted.values()[rank.clamp(1, scores) - 1]
+            }
         })
     }
 
@@ -61,7 +73,16 @@ impl ThresholdConfig {
             Self::Gamma { quantile } => {
                 check_share("quantile", quantile, quantile > 0.0 && quantile < 1.0)
             }
+            Self::HeldOut { false_alarms } => {
+                let fits = false_alarms > 0.0 && false_alarms < 1.0;
+                check_share("false_alarms", false_alarms, fits)
+            }
         }
+    }
+
+    /// Whether the threshold is found on recordings withheld from training, and not on references.
+    pub fn needs_withheld(&self) -> bool {
+        matches!(self, Self::HeldOut { .. })
     }
 }
 
@@ -82,12 +103,18 @@ pub fn decide(scores: &[f64], threshold: f64) -> Vec<bool> {
 ///
 /// `p = (1 + number of calibration scores >= score) / (calibration scores + 1)`, so the smallest
 /// is `1 / (calibration scores + 1)`.
-pub fn conformal_p_values(calibration_scores: &[f64], scores: &[f64]) -> Vec<f64> {
-    let sorted = Sorted::new(calibration_scores.iter().copied());
+///
+/// # Errors
+/// [`ScoreError::Scores`] when a score is not finite.
+pub fn conformal_p_values(
+    calibration_scores: &[f64],
+    scores: &[f64],
+) -> Result<Vec<f64>, ScoreError> {
+    let sorted = Sorted::new(check_scores(calibration_scores.to_vec())?);
     let sorted = sorted.values();
     let p_value = |&score: &f64| {
         let below = sorted.partition_point(|&calibration| calibration < score);
         (1 + sorted.len() - below) as f64 / (1 + sorted.len()) as f64
     };
-    scores.iter().map(p_value).collect()
+    Ok(check_scores(scores.to_vec())?.iter().map(p_value).collect())
 }

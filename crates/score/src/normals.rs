@@ -61,6 +61,11 @@ impl Normals {
         }
     }
 
+    /// The same references with some columns of their embeddings.
+    pub(crate) fn columns(&self, columns: &[usize]) -> Self {
+        Self { embeddings: self.embeddings.select(Axis(1), columns), ..self.clone() }
+    }
+
     /// Units that are held out as one: recordings, or clips where there is one recording only.
     pub(crate) fn units(&self) -> Vec<usize> {
         let mut units = BTreeMap::new();

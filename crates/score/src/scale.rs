@@ -1,5 +1,6 @@
 //! The scale on which scores of different backends can be compared.
 
+use offkey_core::stats::{self, Sorted};
 use serde::{Deserialize, Serialize};
 
 /// Smallest distance that has a logarithm of its own.
@@ -23,19 +24,10 @@ pub struct Scale {
 impl Scale {
     /// The scale of held-out scores; none where they do not vary, or there is none.
     pub fn of(held_out: &[f64], signed: bool) -> Option<Self> {
-        let clips = held_out.len() as f64;
-        let mut values: Vec<f64> =
-            held_out.iter().map(|&score| transformed(score, signed)).collect();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let median = match values.len() {
-            0 => return None,
-            even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
-            _ => values[middle],
-        };
-        let mean = values.iter().sum::<f64>() / clips;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let deviation = (squares / clips).sqrt();
+        let values = Sorted::new(held_out.iter().map(|&score| transformed(score, signed)));
+        let (median, mean) = (values.median()?, stats::mean(values.values())?);
+        let squares: f64 = values.values().iter().map(|value| (value - mean).powi(2)).sum();
+        let deviation = (squares / held_out.len() as f64).sqrt();
         if deviation.is_nan() || deviation <= ROUNDING * (1.0 + mean.abs()) {
             return None;
         }

@@ -17,17 +17,27 @@ pub struct Scorer {
 impl Scorer {
     /// Fits backend and threshold.
     ///
+    /// `withheld`: embeddings of normal clips whose recordings training has not seen, where there
+    /// are any (`[clips, dims]`).
+    ///
     /// # Errors
-    /// [`ScoreError`] when a setting lies outside its range or the references cannot be used.
+    /// [`ScoreError`] when a setting lies outside its range, the references cannot be used, or the
+    /// threshold needs withheld clips and there are none.
     pub fn fit(
         backend: &BackendConfig,
         threshold: &ThresholdConfig,
         references: &References,
+        withheld: Option<ArrayView2<f32>>,
     ) -> Result<Self, ScoreError> {
         threshold.check()?;
         let fitted = backend.fit(references)?;
         let held_out = backend.held_out_scores(references)?;
-        let threshold = threshold.fit(&held_out)?;
+        let threshold = if threshold.needs_withheld() {
+            let withheld = withheld.ok_or(ScoreError::NoWithheld)?;
+            threshold.fit(&fitted.score(withheld)?)?
+        } else {
+            threshold.fit(&held_out)?
+        };
         Ok(Self { backend: fitted, held_out, threshold })
     }
 

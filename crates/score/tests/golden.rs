@@ -8,7 +8,7 @@ use ndarray::Array2;
 use offkey_core::Seed;
 use offkey_score::{
     BackendConfig, Distance, GmmConfig, KMeansConfig, KnnConfig, MahalanobisConfig, References,
-    ThresholdConfig, conformal_p_values, decide,
+    ScoreError, Scorer, ThresholdConfig, conformal_p_values, decide,
 };
 use serde::Deserialize;
 
@@ -142,6 +142,30 @@ fn a_threshold_lets_its_share_of_normals_pass() {
 }
 
 #[test]
+fn a_withheld_threshold_is_the_conformal_rank() {
+    let scores: Vec<f64> = (1..=19).map(f64::from).collect();
+    for (false_alarms, expected) in [(0.05, 19.0), (0.1, 18.0), (0.5, 10.0), (0.01, 19.0)] {
+        let threshold = ThresholdConfig::HeldOut { false_alarms }.fit(&scores).unwrap();
+        assert!((threshold - expected).abs() < 1e-12, "{false_alarms}: {threshold}");
+    }
+    let golden = golden();
+    let config = BackendConfig::Knn(KnnConfig::default());
+    let embeddings = array(&golden.references);
+    let groups: Vec<String> = (0..embeddings.nrows()).map(|row| row.to_string()).collect();
+    let domains = vec![None; groups.len()];
+    let references = References::new(embeddings.view(), &domains, &groups, Seed::new(1)).unwrap();
+    let threshold = ThresholdConfig::HeldOut { false_alarms: 0.2 };
+    let none = Scorer::fit(&config, &threshold, &references, None).map(|_| ());
+    assert_eq!(none, Err(ScoreError::NoWithheld));
+    let withheld = array(&golden.queries);
+    let scorer = Scorer::fit(&config, &threshold, &references, Some(withheld.view())).unwrap();
+    let above = scorer.decide(&scorer.score(withheld.view()).unwrap());
+    assert_eq!(above.iter().filter(|&&above| above).count(), 0);
+    let by_references = Scorer::fit(&config, &ThresholdConfig::default(), &references, None);
+    assert!(by_references.unwrap().threshold() < scorer.threshold());
+}
+
+#[test]
 fn thresholds_refuse_what_they_cannot_use() {
     for config in [ThresholdConfig::default(), ThresholdConfig::Gamma { quantile: 0.9 }] {
         assert!(config.fit(&[]).is_err());
@@ -150,6 +174,9 @@ fn thresholds_refuse_what_they_cannot_use() {
         assert_eq!(decide(&[2.0, 2.1], constant), [false, true]);
         assert!(config.fit(&[-3.0, -2.0, -1.5, 0.0]).unwrap().is_finite());
     }
+    for false_alarms in [0.0, 1.0, f64::NAN] {
+        assert!(ThresholdConfig::HeldOut { false_alarms }.check().is_err());
+    }
     assert!(ThresholdConfig::Percentile { q: 1.5 }.fit(&[1.0]).is_err());
     assert!(ThresholdConfig::Gamma { quantile: 1.0 }.fit(&[1.0, 2.0]).is_err());
 }
@@ -157,9 +184,11 @@ fn thresholds_refuse_what_they_cannot_use() {
 #[test]
 fn conformal_p_values_are_uniform_for_exchangeable_scores() {
     let calibration: Vec<f64> = (0..99).map(f64::from).collect();
-    let p_values = conformal_p_values(&calibration, &[-1.0, 0.0, 49.5, 98.0, 1000.0]);
+    let p_values = conformal_p_values(&calibration, &[-1.0, 0.0, 49.5, 98.0, 1000.0]).unwrap();
     assert_eq!(p_values, [1.0, 1.0, 0.5, 0.02, 0.01]);
-    assert_eq!(conformal_p_values(&[], &[5.0]), [1.0]);
+    assert_eq!(conformal_p_values(&[], &[5.0]).unwrap(), [1.0]);
+    assert!(conformal_p_values(&calibration, &[f64::NAN]).is_err());
+    assert!(conformal_p_values(&[f64::NAN], &[1.0]).is_err());
     // Each score against the others: for any level a, at most that share of p-values is below it.
     let scores: Vec<f64> = (0..200).map(|clip| f64::from((clip * 37) % 200 / 3)).collect();
     for level in [0.05, 0.1, 0.5] {
@@ -167,7 +196,7 @@ fn conformal_p_values_are_uniform_for_exchangeable_scores() {
             .filter(|&held_out| {
                 let mut others = scores.clone();
                 let score = others.remove(held_out);
-                conformal_p_values(&others, &[score])[0] <= level
+                conformal_p_values(&others, &[score]).unwrap()[0] <= level
             })
             .count();
         assert!(alarms as f64 <= level * 200.0, "{level}: {alarms}");

@@ -5,8 +5,9 @@
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use offkey_core::{Domain, Seed};
 use offkey_score::{
-    BackendConfig, ColumnConfig, CovarianceOf, DensityNorm, Distance, DomainNormConfig, FittedTo,
-    KnnConfig, LocalDensityConfig, MahalanobisConfig, References, ScoreError, Warning,
+    BackendConfig, BackendKind, BackendRegistry, ColumnConfig, CovarianceOf, DensityNorm, Distance,
+    DomainNormConfig, FittedBackend, FittedTo, Fitting, KnnConfig, LocalDensityConfig,
+    MahalanobisConfig, References, ScoreError, SubBandConfig, VarMinConfig, Warning,
 };
 use rand::RngExt;
 
@@ -30,6 +31,12 @@ fn every_backend() -> Vec<BackendConfig> {
         of: Box::new(BackendConfig::Mahalanobis(MahalanobisConfig::default())),
         fitted_to: FittedTo::Source,
         ..DomainNormConfig::default()
+    }));
+    configs.push(BackendConfig::SubBand(SubBandConfig { spectra: 2, ..SubBandConfig::default() }));
+    configs.push(BackendConfig::VarMin(VarMinConfig {
+        bands: 2,
+        spectra: 2,
+        ..VarMinConfig::default()
     }));
     let in_distances =
         |config: BackendConfig| DISTANCES.map(|distance| config.clone().with_distance(distance));
@@ -316,14 +323,79 @@ fn settings_out_of_range_and_unknown_names_are_refused() {
         r#"{"fusion":{"members":[]}}"#,
         r#"{"column":{"column":8}}"#,
         r#"{"domain-norm":{"of":{"knn":{"neighbors":0}}}}"#,
+        r#"{"knn":{"neighbors":1000000000000}}"#,
+        r#"{"k-means":{"restarts":18446744073709551615}}"#,
+        r#"{"gmm":{"components":10001}}"#,
+        r#"{"local-density":{"neighbors":0}}"#,
+        r#"{"shrunk-mahalanobis":{"floor":0.0}}"#,
+        r#"{"shrunk-mahalanobis":{"floor":1e300}}"#,
+        r#"{"sub-band":{"bands":0}}"#,
+        r#"{"sub-band":{"spectra":3}}"#,
+        r#"{"var-min":{"neighbors":0}}"#,
+        r#"{"var-min":{"spectra":17}}"#,
+        r#"{"domain-norm":{"of":{"domain-norm":{"of":{"domain-norm":{}}}}}}"#,
     ] {
         let config: BackendConfig = serde_json::from_str(text).unwrap();
+        // What depends on the embeddings is found when they are there, all else before.
+        let needs_data = text.contains("column") || text.contains(r#""spectra":3"#);
+        assert_eq!(config.check().is_ok(), needs_data, "{text}");
         let result = config.fit(&normals.references());
         assert!(matches!(result, Err(ScoreError::Setting { .. })), "{text}");
     }
     let unknown = BackendConfig::from_name("nearest").unwrap_err().to_string();
     assert!(unknown.contains("k-means, knn, knn-smote"), "{unknown}");
     assert!(serde_json::from_str::<BackendConfig>(r#"{"knn":{"neighbours":1}}"#).is_err());
+}
+
+/// A backend of another crate: the first number of an embedding above the references' mean.
+#[derive(Debug)]
+struct AboveMean;
+
+#[derive(Debug)]
+struct Above(f64);
+
+impl BackendKind for AboveMean {
+    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
+        let firsts = fitting.embeddings().column(0).mapv(f64::from);
+        Ok(Box::new(Above(firsts.mean().unwrap_or(0.0))))
+    }
+
+    fn is_signed(&self) -> bool {
+        true
+    }
+}
+
+impl FittedBackend for Above {
+    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+        embeddings.column(0).iter().map(|&value| f64::from(value) - self.0).collect()
+    }
+}
+
+#[test]
+fn a_backend_of_another_crate_enters_by_name() {
+    let normals = Owned::new(20, 4);
+    let mut registry = BackendRegistry::default();
+    registry.insert("above-mean", std::sync::Arc::new(AboveMean));
+    for text in [
+        r#"{"custom":"above-mean"}"#,
+        r#"{"domain-norm":{"of":{"custom":"above-mean"}}}"#,
+        r#"{"fusion":{"members":[{"knn":{}},{"custom":"above-mean"}]}}"#,
+    ] {
+        let config: BackendConfig = serde_json::from_str(text).unwrap();
+        let unresolved = config.fit(&normals.references()).map(|_| ());
+        assert!(matches!(unresolved, Err(ScoreError::UnknownBackend { .. })), "{text}");
+        let config = config.resolved(&registry).unwrap();
+        config.check().unwrap();
+        let scores = normals.scores(&config, far_away(3).view());
+        assert!(scores.iter().all(|score| score.is_finite()));
+        assert_eq!(config.held_out_scores(&normals.references()).unwrap().len(), 24);
+        let again: BackendConfig =
+            serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
+        assert_eq!(again, config);
+    }
+    let unknown: BackendConfig = serde_json::from_str(r#"{"custom":"below-mean"}"#).unwrap();
+    let error = unknown.resolved(&registry).unwrap_err().to_string();
+    assert!(error.contains("below-mean") && error.contains("above-mean"), "{error}");
 }
 
 #[test]
@@ -367,7 +439,7 @@ fn domain_norm_and_density_bring_the_target_down_to_the_source() {
     let in_euclid =
         |name: &str| BackendConfig::from_name(name).unwrap().with_distance(Distance::Euclidean);
     let plain = gap(&in_euclid("knn"));
-    for name in ["domain-norm", "local-density"] {
+    for name in ["domain-norm", "local-density", "var-min"] {
         let normed = gap(&in_euclid(name));
         assert!(normed.abs() < 0.2 * plain, "{name}: {normed} against {plain}");
     }

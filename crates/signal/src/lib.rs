@@ -35,7 +35,7 @@ pub use flac::encode_flac;
 pub use inspect::{Finding, InspectConfig, inspect_clip, inspect_samples};
 pub use length::{LengthPolicy, Window};
 pub use level::{peak_db, rms_db};
-pub use mel::{FramePadding, LogMel, LogMelStream, LogScale, mel_edges_hz};
+pub use mel::{FloorRule, FramePadding, LogMel, LogMelStream, LogScale, mel_edges_hz};
 pub use pcm::{PcmFormat, SampleKind};
 pub use resample::{Resampler, resample, resampled_len};
 pub use spectrum::{spectrum, spectrum_batch, spectrum_into};

@@ -37,6 +37,9 @@ pub struct LogMel {
     pub scale: LogScale,
     /// Smallest power before the logarithm. Default 1e-10, as in librosa.
     pub floor: f32,
+    /// How the floor keeps powers away from zero.
+    #[serde(skip_serializing_if = "FloorRule::is_default")]
+    pub floor_rule: FloorRule,
     /// Whether silence is put around the clip.
     pub padding: FramePadding,
 }
@@ -53,6 +56,7 @@ impl Default for LogMel {
             fmax_hz: None,
             scale: LogScale::Db,
             floor: 1e-10,
+            floor_rule: FloorRule::Raise,
             padding: FramePadding::Valid,
         }
     }
@@ -66,6 +70,30 @@ pub enum LogScale {
     Db,
     /// Natural logarithm.
     Ln,
+}
+
+/// How a floor keeps powers away from zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FloorRule {
+    /// Smaller powers are raised to it, as in librosa.
+    #[default]
+    Raise,
+    /// It is added to every power.
+    Add,
+}
+
+impl FloorRule {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn apply(self, power: f32, floor: f32) -> f32 {
+        match self {
+            Self::Raise => power.max(floor),
+            Self::Add => power + floor,
+        }
+    }
 }
 
 /// Where the first and the last frame lie.
@@ -137,6 +165,7 @@ impl LogMel {
             bank: self.filter_bank(),
             scale: self.scale,
             floor: self.floor,
+            floor_rule: self.floor_rule,
             margin: self.margin(),
             power: vec![0.0; self.fft / 2 + 1],
         })
@@ -207,6 +236,7 @@ pub struct LogMelStream {
     bank: Vec<MelBand>,
     scale: LogScale,
     floor: f32,
+    floor_rule: FloorRule,
     margin: usize,
     power: Vec<f32>,
 }
@@ -215,13 +245,14 @@ impl LogMelStream {
     /// Takes the next samples and appends every frame they complete, row-major, to `out`.
     /// Returns how many frames that were.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> usize {
-        let Self { frames, plan, bank, scale, floor, power, .. } = self;
+        let Self { frames, plan, bank, scale, floor, floor_rule, power, .. } = self;
         // Frames are cut as long as the transform, and the plan centres its window in that: what
         // it is given starts where the window does.
         let lead = plan.lead();
         frames.push(samples, |frame| {
             plan.bins_of(&frame[lead..], |bins| powers(bins, power));
-            out.extend(bank.iter().map(|band| scale.of(band.energy(power).max(*floor))));
+            let logarithm = |power| scale.of(floor_rule.apply(power, *floor));
+            out.extend(bank.iter().map(|band| logarithm(band.energy(power))));
         })
     }
 

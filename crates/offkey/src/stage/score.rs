@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, table};
-use offkey_score::{
-    Backend, BackendConfig, Nearest, References, ScoreError, ThresholdConfig, decide,
-};
+use offkey_score::{BackendConfig, Nearest, References, ScoreError, Scorer, ThresholdConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{OffkeyError, Progress, Stage, files, run::Run};
@@ -34,13 +32,11 @@ pub struct SectionThreshold {
     pub held_out_scores: Vec<f64>,
 }
 
-/// One section's references with their backend and threshold, ready to score.
+/// One section's scorer, and where its references stand in the run's table.
 #[derive(Debug)]
 pub(crate) struct SectionScorer {
     pub(crate) key: SectionKey,
-    pub(crate) backend: Backend,
-    pub(crate) threshold: f64,
-    pub(crate) held_out_scores: Vec<f64>,
+    pub(crate) scorer: Scorer,
     /// Rows of the references in the table they came from.
     pub(crate) reference_rows: Vec<usize>,
 }
@@ -90,10 +86,8 @@ impl SectionScorer {
             seed.child("backend").child(name),
         )
         .map_err(failed)?;
-        let fitted = backend.fit(&references).map_err(failed)?;
-        let held_out_scores = backend.held_out_scores(&references).map_err(failed)?;
-        let threshold = threshold.fit(&held_out_scores).map_err(failed)?;
-        Ok(Self { key: key.clone(), backend: fitted, threshold, held_out_scores, reference_rows })
+        let scorer = Scorer::fit(backend, threshold, &references, None).map_err(failed)?;
+        Ok(Self { key: key.clone(), scorer, reference_rows })
     }
 
     /// Rows of at most so many references, spread evenly over all of them.
@@ -102,14 +96,19 @@ impl SectionScorer {
         (0..count).map(move |index| self.reference_rows[index * all / count])
     }
 
+    /// Scores above it are anomalous.
+    pub(crate) fn threshold(&self) -> f64 {
+        self.scorer.threshold()
+    }
+
     /// Scores embeddings, `[clips, dims]`.
     pub(crate) fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, OffkeyError> {
-        self.backend.score(embeddings).map_err(|source| self.key.failed(source))
+        self.scorer.score(embeddings).map_err(|source| self.key.failed(source))
     }
 
     /// The nearest reference of each of `embeddings`, as a row of the table the references came from.
     pub(crate) fn nearest(&self, embeddings: ArrayView2<f32>) -> Result<Vec<Nearest>, OffkeyError> {
-        let nearest = self.backend.nearest(embeddings).map_err(|source| self.key.failed(source))?;
+        let nearest = self.scorer.nearest(embeddings).map_err(|source| self.key.failed(source))?;
         let in_table = |n: Nearest| Nearest { reference: self.reference_rows[n.reference], ..n };
         Ok(nearest.into_iter().map(in_table).collect())
     }
@@ -141,22 +140,22 @@ pub fn score_table(
         if progress.cancelled() {
             return Err(OffkeyError::Cancelled { run: PathBuf::new() });
         }
-        let scorer = SectionScorer::fit(key, table, backend, threshold, seed)?;
-        if let Some(warning) = scorer.backend.warnings().first() {
+        let section = SectionScorer::fit(key, table, backend, threshold, seed)?;
+        if let Some(warning) = section.scorer.warnings().first() {
             warned.push(format!("{} section {}: {warning}", key.machine, key.section));
         }
         let embeddings: Array2<f32> = table.embeddings.select(Axis(0), rows);
-        let section_scores = scorer.score(embeddings.view())?;
-        let decisions = decide(&section_scores, scorer.threshold);
+        let section_scores = section.score(embeddings.view())?;
+        let decisions = section.scorer.decide(&section_scores);
         for ((&row, score), decision) in rows.iter().zip(section_scores).zip(decisions) {
             let clip = table.clips[row].clone();
             scores.push(ScoreRow { clip, score, decision: Some(decision) });
         }
         thresholds.push(SectionThreshold {
             key: key.clone(),
-            threshold: scorer.threshold,
-            references: scorer.reference_rows.len(),
-            held_out_scores: scorer.held_out_scores,
+            threshold: section.threshold(),
+            references: section.reference_rows.len(),
+            held_out_scores: section.scorer.held_out().to_vec(),
         });
         progress.advance(done as u64 + 1, &format!("{} {}", key.machine, key.section));
     }

@@ -1,0 +1,209 @@
+//! What is kept of one band of a spectrogram.
+
+use serde::{Deserialize, Serialize};
+
+use super::PooledError;
+
+/// Weights below this share of the largest are nothing beside rounding.
+const NEGLIGIBLE: f64 = 1e-12;
+
+/// How the frames of a band become one or two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// Mean over time.
+    #[default]
+    Mean,
+    /// Mean over time, and standard deviation over time (divided by the number of frames).
+    MeanDeviation,
+    /// Loud frames weigh more: global weighted ranking pooling.
+    Gwrp(Gwrp),
+    /// Unusual frames weigh more: relative-deviation pooling.
+    Rdp(Rdp),
+}
+
+/// Frames sorted from loud to soft, the i-th weighted by `r^i`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gwrp {
+    /// Weight of a frame relative to the next louder one (0.5): 1 is the mean, 0 the maximum.
+    pub r: f64,
+}
+
+impl Default for Gwrp {
+    fn default() -> Self {
+        Self { r: 0.5 }
+    }
+}
+
+/// Frames weighted by `(1 + d / largest d)^g`, `d` their distance to the band's mean.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rdp {
+    /// How much unusual frames count (6, the middle of the published 4 to 8): 0 is the mean.
+    pub g: f64,
+}
+
+impl Default for Rdp {
+    fn default() -> Self {
+        Self { g: 6.0 }
+    }
+}
+
+impl Pooling {
+    /// Numbers kept per band.
+    pub(super) fn values(&self) -> usize {
+        match self {
+            Self::Mean | Self::Gwrp(_) | Self::Rdp(_) => 1,
+            Self::MeanDeviation => 2,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), PooledError> {
+        let (setting, found, most, expected) = match *self {
+            Self::Mean | Self::MeanDeviation => return Ok(()),
+            Self::Gwrp(Gwrp { r }) => ("r", r, 1.0, "a weight from 0 to 1"),
+            Self::Rdp(Rdp { g }) => ("g", g, 100.0, "an exponent from 0 to 100"),
+        };
+        if (0.0..=most).contains(&found) {
+            return Ok(());
+        }
+        Err(PooledError::Setting { setting, found, expected })
+    }
+
+    /// Pools the frames of one band, of which there is at least one; the second number is 0 where
+    /// there is only one.
+    pub(super) fn of(&self, frames: &[f32]) -> [f32; 2] {
+        match *self {
+            Self::Mean => [mean(frames) as f32, 0.0],
+            Self::MeanDeviation => {
+                let mean = mean(frames);
+                let squares: f64 = frames.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
+                [mean as f32, (squares / frames.len() as f64).sqrt() as f32]
+            }
+            Self::Gwrp(Gwrp { r }) => [loudest(frames, r) as f32, 0.0],
+            Self::Rdp(Rdp { g }) => [unusual(frames, g) as f32, 0.0],
+        }
+    }
+}
+
+fn mean(frames: &[f32]) -> f64 {
+    frames.iter().map(|&value| f64::from(value)).sum::<f64>() / frames.len() as f64
+}
+
+fn loudest(frames: &[f32], r: f64) -> f64 {
+    let mut frames = frames.to_vec();
+    let descending = |a: &f32, b: &f32| b.total_cmp(a);
+    // Frames too soft to count need no order.
+    let counting = if r > 0.0 { (NEGLIGIBLE.ln() / r.ln()).ceil() } else { 1.0 };
+    if counting < frames.len() as f64 {
+        let counting = (counting as usize).max(1);
+        frames.select_nth_unstable_by(counting - 1, descending);
+        frames.truncate(counting);
+    }
+    frames.sort_unstable_by(descending);
+    let (mut weight, mut weights, mut sum) = (1.0, 0.0, 0.0);
+    for value in frames {
+        sum += weight * f64::from(value);
+        weights += weight;
+        weight *= r;
+    }
+    sum / weights
+}
+
+fn unusual(frames: &[f32], g: f64) -> f64 {
+    let mean = mean(frames);
+    let distance = |value: f32| (f64::from(value) - mean).abs();
+    let largest = frames.iter().map(|&value| distance(value)).fold(0.0, f64::max);
+    if largest <= 0.0 {
+        return mean;
+    }
+    let (mut weights, mut sum) = (0.0, 0.0);
+    for &value in frames {
+        let weight = (1.0 + distance(value) / largest).powf(g);
+        sum += weight * f64::from(value);
+        weights += weight;
+    }
+    sum / weights
+}
+
+#[cfg(test)]
+mod tests {
+    use offkey_core::Seed;
+
+    use super::*;
+
+    fn close(found: f32, expected: f64) {
+        // Results are rounded to single precision.
+        assert!(
+            (f64::from(found) - expected).abs() <= 1e-6 * (1.0 + expected.abs()),
+            "{found} {expected}"
+        );
+    }
+
+    #[test]
+    fn hand_numbers() {
+        let frames = [1.0, 4.0, 2.0, 5.0];
+        close(Pooling::Mean.of(&frames)[0], 3.0);
+        let [mean, deviation] = Pooling::MeanDeviation.of(&frames);
+        close(mean, 3.0);
+        close(deviation, 2.5_f64.sqrt());
+        // (5 + 4/2 + 2/4 + 1/8) / (1 + 1/2 + 1/4 + 1/8)
+        close(Pooling::Gwrp(Gwrp { r: 0.5 }).of(&frames)[0], 7.625 / 1.875);
+        // Distances 2, 1, 1, 2 of at most 2: weights 4, 2.25, 2.25, 4.
+        close(Pooling::Rdp(Rdp { g: 2.0 }).of(&frames)[0], (6.0 * 4.0 + 6.0 * 2.25) / 12.5);
+    }
+
+    #[test]
+    fn the_ends_of_each_family_are_mean_and_maximum() {
+        let seed = Seed::new(3);
+        for frames in [1, 2, 7, 400] {
+            let band: Vec<f32> = (0..frames)
+                .map(|i| seed.child(i).value() as f32 / u64::MAX as f32 * 80.0 - 100.0)
+                .collect();
+            let mean = Pooling::Mean.of(&band)[0];
+            close(Pooling::Gwrp(Gwrp { r: 1.0 }).of(&band)[0], f64::from(mean));
+            close(Pooling::Rdp(Rdp { g: 0.0 }).of(&band)[0], f64::from(mean));
+            let largest = band.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            close(Pooling::Gwrp(Gwrp { r: 0.0 }).of(&band)[0], f64::from(largest));
+            let between = Pooling::Gwrp(Gwrp::default()).of(&band)[0];
+            assert!((mean..=largest).contains(&between), "{mean} {between} {largest}");
+        }
+    }
+
+    #[test]
+    fn leaving_soft_frames_out_changes_nothing() {
+        let seed = Seed::new(4);
+        let band: Vec<f32> = (0..500)
+            .map(|i| seed.child(i).value() as f32 / u64::MAX as f32 * 80.0 - 100.0)
+            .collect();
+        for r in [0.1, 0.5, 0.9, 0.99] {
+            let mut sorted = band.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            let weights: Vec<f64> = (0..sorted.len()).map(|i| r.powi(i as i32)).collect();
+            let sum: f64 = sorted.iter().zip(&weights).map(|(&x, w)| f64::from(x) * w).sum();
+            close(Pooling::Gwrp(Gwrp { r }).of(&band)[0], sum / weights.iter().sum::<f64>());
+        }
+    }
+
+    #[test]
+    fn a_constant_band_is_itself_however_it_is_pooled() {
+        for pooling in [Pooling::Mean, Pooling::Gwrp(Gwrp::default()), Pooling::Rdp(Rdp::default())]
+        {
+            close(pooling.of(&[-40.0; 9])[0], -40.0);
+        }
+        assert_eq!(Pooling::MeanDeviation.of(&[-40.0; 9]), [-40.0, 0.0]);
+    }
+
+    #[test]
+    fn weights_out_of_range_are_refused() {
+        for pooling in [
+            Pooling::Gwrp(Gwrp { r: 1.1 }),
+            Pooling::Gwrp(Gwrp { r: f64::NAN }),
+            Pooling::Rdp(Rdp { g: -1.0 }),
+            Pooling::Rdp(Rdp { g: f64::INFINITY }),
+        ] {
+            assert!(pooling.check().is_err(), "{pooling:?}");
+        }
+    }
+}
