@@ -21,7 +21,8 @@ use offkey_core::Seed;
 use offkey_infer::{ClipSource, Compute, DeviceKind, Encoder, EncoderConfig, SourceError};
 use offkey_train::{
     Labels, LossConfig, StepEvent, TrainConfig, TrainJob, TrainLength, TrainObserver, load_encoder,
-    loss::SubClusterAdaCosConfig, train,
+    loss::{LossRegistry, SubClusterAdaCosConfig},
+    train,
 };
 
 const CLASSES: usize = 342;
@@ -94,6 +95,7 @@ fn train_steps(
             encoder: &encoder,
             loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default())
                 .with_trainable_centres(),
+            losses: &LossRegistry::default(),
             train: &TrainConfig {
                 batch_clips: clips,
                 length: TrainLength::Epochs(1),
@@ -169,6 +171,7 @@ fn untrained(compute: Compute, folder: &Path) -> Result<Encoder, Box<dyn Error>>
         held_out: None,
         encoder: &config,
         loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default()),
+        losses: &LossRegistry::default(),
         train: &TrainConfig { length: TrainLength::Epochs(1), ..TrainConfig::default() },
         seed: Seed::new(7),
         compute,

@@ -11,7 +11,7 @@ use offkey_train::{
     EpochEvent, Labels, LossConfig, StepEvent, TrainConfig, TrainError, TrainJob, TrainLength,
     TrainObserver,
     loss::{
-        AdaCosConfig, Centres, CompactnessConfig, IntraClassCompactnessConfig,
+        AdaCosConfig, Centres, CompactnessConfig, IntraClassCompactnessConfig, LossRegistry,
         SubClusterAdaCosConfig,
     },
     train,
@@ -88,6 +88,7 @@ fn epochs(
         held_out: None,
         encoder: &encoder,
         loss: &loss,
+        losses: &LossRegistry::default(),
         train: &TrainConfig {
             batch_clips: 12,
             length: TrainLength::Epochs(epochs),

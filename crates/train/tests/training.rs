@@ -12,7 +12,7 @@ use offkey_infer::{
 use offkey_train::{
     BatchNormStatistics, EpochEvent, Labels, LossConfig, SelfSupervision, StepEvent, TrainConfig,
     TrainError, TrainJob, TrainLength, TrainObserver, TrainReport,
-    loss::{Centres, CompactnessConfig, ScaleRule, SubClusterAdaCosConfig},
+    loss::{Centres, CompactnessConfig, LossRegistry, ScaleRule, SubClusterAdaCosConfig},
     train,
 };
 use rand::RngExt;
@@ -139,6 +139,7 @@ impl Setting {
             held_out: None,
             encoder: &self.encoder,
             loss: &self.loss,
+            losses: &LossRegistry::default(),
             train: &self.train,
             seed: Seed::new(self.seed),
             compute: self.compute,
@@ -283,19 +284,7 @@ fn every_exchange_trains_and_teaches_something_else() {
 
 #[test]
 fn every_loss_trains() {
-    let names = [
-        "compactness",
-        "intra-class-compactness",
-        "intra-class-compactness-cross-entropy",
-        "cross-entropy",
-        "aam",
-        "noisy-arcmix",
-        "cosface",
-        "adacos",
-        "sub-cluster-adacos",
-        "adaproj",
-    ];
-    for name in names {
+    for name in LossConfig::NAMES {
         let mut setting = Setting::new();
         setting.loss = serde_json::from_str(&format!("{{\"{name}\":{{}}}}")).unwrap();
         setting.train.length = TrainLength::Epochs(5);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::Arc};
 
 use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, Split, table};
-use offkey_train::{EpochEvent, StepEvent, TrainJob, TrainObserver};
+use offkey_train::{EpochEvent, StepEvent, TrainJob, TrainObserver, loss::LossRegistry};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -97,6 +97,7 @@ impl Run<'_> {
             held_out: None,
             encoder: &config.encoder,
             loss: &config.loss,
+            losses: &LossRegistry::default(),
             train: &config.training,
             seed: seed.child("train"),
             compute: self.manifest.compute,

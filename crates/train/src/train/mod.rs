@@ -18,7 +18,7 @@ use offkey_infer::{ClipSource, Compute, EncoderConfig};
 
 use trainer::{Plan, Trainer};
 
-use crate::{Labels, LossConfig, TrainObserver};
+use crate::{Labels, LossConfig, TrainObserver, loss::LossRegistry};
 
 /// Everything a training run is made from.
 pub struct TrainJob<'a> {
@@ -32,6 +32,8 @@ pub struct TrainJob<'a> {
     pub encoder: &'a EncoderConfig,
     /// The loss.
     pub loss: &'a LossConfig,
+    /// Losses from outside that it may name.
+    pub losses: &'a LossRegistry,
     /// The training settings.
     pub train: &'a TrainConfig,
     /// Seed of every random choice.
@@ -88,7 +90,7 @@ fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
     if let Some((field, found, expected)) = job.train.invalid() {
         return Err(TrainError::Setting { field, found, expected });
     }
-    job.loss.check(job.encoder.dims(), job.labels.classes)?;
+    job.loss.check(job.losses, job.encoder.dims(), job.labels.classes)?;
     check_self_supervision(job)?;
     if job.source.len() < 2 {
         return Err(TrainError::TooFewClips { found: job.source.len() });
@@ -102,7 +104,7 @@ fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
 
 fn check_self_supervision(job: &TrainJob<'_>) -> Result<(), TrainError> {
     let rule = job.train.self_supervision;
-    let for_classes = (rule.class_factor().is_some() && !job.loss.needs_classes())
+    let for_classes = (rule.class_factor().is_some() && !job.loss.needs_classes(job.losses)?)
         .then_some("`none`: the loss does not tell classes apart");
     match for_classes.or(rule.missing_in(job.encoder)) {
         None => Ok(()),
