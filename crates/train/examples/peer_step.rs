@@ -91,7 +91,6 @@ fn train_steps(
         &TrainJob {
             source: &source,
             labels: &labels,
-            held_out: None,
             encoder: &encoder,
             loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default())
                 .with_trainable_centres(),
@@ -168,7 +167,6 @@ fn untrained(compute: Compute, folder: &Path) -> Result<Encoder, Box<dyn Error>>
     let job = TrainJob {
         source: &Noise::new(2, config.clip_samples()),
         labels: &Labels { classes: 2, of_clip: vec![0, 1] },
-        held_out: None,
         encoder: &config,
         loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default()),
         losses: &LossRegistry::default(),

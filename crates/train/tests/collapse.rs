@@ -85,7 +85,6 @@ fn epochs(
             classes: CLASSES,
             of_clip: (0..CLIPS).map(|i| (i % CLASSES) as u32).collect(),
         },
-        held_out: None,
         encoder: &encoder,
         loss: &loss,
         losses: &LossRegistry::default(),

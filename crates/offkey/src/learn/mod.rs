@@ -103,7 +103,6 @@ pub fn learn(
     let job = TrainJob {
         source: &source,
         labels: &labels,
-        held_out: None,
         encoder: &network.encoder,
         loss: &network.loss,
         losses: &LossRegistry::default(),

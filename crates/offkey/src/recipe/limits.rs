@@ -42,6 +42,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("frequency_share", 0.0, 1.0),
     ("l2_penalty", 0.0, 1000.0),
     ("prefetch_batches", 0.0, 64.0),
+    ("held_out", 0.0, 0.5),
     // Losses.
     ("cross_entropy_weight", 0.0, 1e6),
     ("sub_clusters", 1.0, 4096.0),

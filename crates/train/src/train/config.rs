@@ -28,9 +28,12 @@ pub struct TrainConfig {
     pub l2_penalty: f64,
     /// How the statistics used at evaluation are made.
     pub batch_norm: BatchNormStatistics,
-    /// Whether to measure [`crate::Compactness`] over all clips after every epoch. Costs one
-    /// evaluation of the set an epoch.
+    /// Whether to measure [`crate::Compactness`] over all clips after every epoch. Costs two passes
+    /// over the set per epoch: one for the statistics of the norms, one for the embeddings.
     pub measure_compactness: bool,
+    /// Share of the clips of every class that is kept out of training, for measuring only. Default
+    /// none: every normal clip teaches. At least one clip of a class stays in training.
+    pub held_out: f64,
     /// Whether training stops with an explanation when all embeddings of a batch point the same
     /// way. Studies of collapse go on and record it.
     pub stop_on_collapse: bool,
@@ -44,8 +47,8 @@ pub struct TrainConfig {
 pub enum TrainLength {
     /// So many passes over the clips.
     Epochs(usize),
-    /// At least so many optimiser steps, rounded up to whole epochs: for small sets, where a
-    /// number of epochs says little.
+    /// So many optimiser steps, the last epoch cut short: for small sets, where a number of epochs
+    /// says little.
     Steps(usize),
     /// Whichever is longer: enough passes for a large set, enough steps for a small one.
     AtLeast {
@@ -67,8 +70,9 @@ pub enum BatchNormStatistics {
     Auto,
     /// Exponential running averages with momentum 0.99, as collected while training.
     Running,
-    /// The average over one more pass over the training clips with the final weights, without
-    /// mixup.
+    /// Mean and variance over one more pass over the training clips with the final weights, without
+    /// mixup. Batches are drawn in a random order, so that the statistics do not depend on the order
+    /// of the clips beyond the chance of which clips meet in a batch.
     Recomputed,
 }
 
@@ -84,6 +88,7 @@ impl Default for TrainConfig {
             l2_penalty: 1e-5,
             batch_norm: BatchNormStatistics::Auto,
             measure_compactness: false,
+            held_out: 0.0,
             stop_on_collapse: true,
             prefetch_batches: 1,
         }
@@ -95,13 +100,18 @@ impl Default for TrainConfig {
 const SHORT_RUN_STEPS: usize = 500;
 
 impl TrainConfig {
-    /// Epochs of a run with so many batches an epoch.
-    pub fn epochs(&self, batches: usize) -> usize {
+    /// Optimiser steps of a run with so many batches per epoch.
+    pub fn steps(&self, batches: usize) -> usize {
         match self.length {
-            TrainLength::Epochs(epochs) => epochs,
-            TrainLength::Steps(steps) => steps.div_ceil(batches.max(1)),
-            TrainLength::AtLeast { epochs, steps } => epochs.max(steps.div_ceil(batches.max(1))),
+            TrainLength::Epochs(epochs) => epochs * batches,
+            TrainLength::Steps(steps) => steps,
+            TrainLength::AtLeast { epochs, steps } => steps.max(epochs * batches),
         }
+    }
+
+    /// Epochs of a run with so many batches per epoch; the last may be cut short.
+    pub fn epochs(&self, batches: usize) -> usize {
+        self.steps(batches).div_ceil(batches.max(1))
     }
 
     /// Whether a run of so many steps ends with a recomputation of its statistics.
@@ -129,6 +139,8 @@ impl TrainConfig {
             Some(("learning_rate", self.learning_rate.to_string(), "a positive number"))
         } else if !(0.0..=1.0).contains(&self.mixup) {
             Some(("mixup", self.mixup.to_string(), "a probability"))
+        } else if !(0.0..=0.5).contains(&self.held_out) {
+            Some(("held_out", self.held_out.to_string(), "a share from 0 to 0.5"))
         } else if !penalty_fits {
             Some(("l2_penalty", self.l2_penalty.to_string(), "zero or a positive number"))
         } else {

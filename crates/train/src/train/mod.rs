@@ -2,6 +2,7 @@
 
 mod batches;
 mod checkpoint;
+mod clip_set;
 mod config;
 mod error;
 mod measure;
@@ -16,7 +17,8 @@ pub use error::TrainError;
 use offkey_core::Seed;
 use offkey_infer::{ClipSource, Compute, EncoderConfig};
 
-use trainer::{Plan, Trainer};
+use clip_set::ClipSet;
+use trainer::Trainer;
 
 use crate::{Labels, LossConfig, TrainObserver, loss::LossRegistry};
 
@@ -26,8 +28,6 @@ pub struct TrainJob<'a> {
     pub source: &'a dyn ClipSource,
     /// Their classes.
     pub labels: &'a Labels,
-    /// Normal clips kept out of training and their classes, for measurement only.
-    pub held_out: Option<(&'a dyn ClipSource, &'a Labels)>,
     /// The architecture.
     pub encoder: &'a EncoderConfig,
     /// The loss.
@@ -52,7 +52,7 @@ pub struct TrainJob<'a> {
 pub struct TrainReport {
     /// Whether the run reached its end; false when the observer stopped it.
     pub finished: bool,
-    /// Epochs completed, those before a resumption included.
+    /// Epochs, those before a resumption included; the last may have been cut short.
     pub epochs: usize,
     /// Optimiser steps done, those before a resumption included.
     pub steps: usize,
@@ -82,7 +82,11 @@ pub fn train(
     observer: &mut dyn TrainObserver,
 ) -> Result<TrainReport, TrainError> {
     check(job)?;
-    Trainer::new(job, Plan::new(job))?.run(observer)
+    let (training, held_out) = ClipSet::parted(job);
+    if training.len() < 2 {
+        return Err(TrainError::TooFewClips { found: training.len() });
+    }
+    Trainer::new(job, &training, &held_out)?.run(observer)
 }
 
 fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
@@ -92,14 +96,7 @@ fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
     }
     job.loss.check(job.losses, job.encoder.dims(), job.labels.classes)?;
     check_self_supervision(job)?;
-    if job.source.len() < 2 {
-        return Err(TrainError::TooFewClips { found: job.source.len() });
-    }
-    check_labels(job.source, job.labels)?;
-    match job.held_out {
-        Some((source, labels)) => check_labels(source, labels),
-        None => Ok(()),
-    }
+    check_labels(job.source, job.labels)
 }
 
 fn check_self_supervision(job: &TrainJob<'_>) -> Result<(), TrainError> {
