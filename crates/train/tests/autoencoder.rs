@@ -82,8 +82,9 @@ fn training_lowers_the_error_and_an_unknown_pitch_scores_higher() {
     assert!(errors[29] < 0.5 * errors[0], "{errors:?}");
     let scores = fitted.score(&clips()).unwrap();
     let squared = scores.iter().map(|score| score.squared_error).collect::<Vec<_>>();
-    let distances = scores.iter().map(|score| score.mahalanobis).collect::<Vec<_>>();
-    for values in [squared, distances] {
+    let windowed = scores.iter().map(|score| score.windowed_mahalanobis).collect::<Vec<_>>();
+    let official = scores.iter().map(|score| score.mahalanobis.unwrap()).collect::<Vec<_>>();
+    for values in [squared, windowed, official] {
         assert!(values[2] > 1.5 * values[0].max(values[1]), "{values:?}");
     }
 }
