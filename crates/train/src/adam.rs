@@ -110,47 +110,6 @@ fn corrected(learning_rate: f64, step: usize) -> (f64, f64) {
     (learning_rate * correction_2 / correction_1, EPSILON * correction_2)
 }
 
-/// The same rule for numbers in plain memory.
-#[derive(Debug)]
-pub(crate) struct FlatAdam {
-    learning_rate: f64,
-    steps: usize,
-    /// First and second moment of each slice of parameters.
-    moments: Vec<[Vec<f32>; 2]>,
-}
-
-impl FlatAdam {
-    pub(crate) fn new(learning_rate: f64) -> Self {
-        Self { learning_rate, steps: 0, moments: Vec::new() }
-    }
-
-    /// Steps slices of parameters by their gradients: the same slices in the same order every time.
-    pub(crate) fn step<'a>(
-        &mut self,
-        parameters: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
-    ) {
-        self.steps += 1;
-        let (rate, epsilon) = corrected(self.learning_rate, self.steps);
-        let (rate, epsilon) = (rate as f32, epsilon as f32);
-        let (decay_1, decay_2) = (DECAY_1 as f32, DECAY_2 as f32);
-        let (fresh_1, fresh_2) = ((1.0 - DECAY_1) as f32, (1.0 - DECAY_2) as f32);
-        for (place, (values, gradient)) in parameters.enumerate() {
-            if place == self.moments.len() {
-                self.moments.push([vec![0.0; values.len()], vec![0.0; values.len()]]);
-            }
-            let [first, second] = &mut self.moments[place];
-            let moments = first.iter_mut().zip(second);
-            for ((value, &gradient), (first, second)) in
-                values.iter_mut().zip(gradient).zip(moments)
-            {
-                *first = decay_1 * *first + fresh_1 * gradient;
-                *second = decay_2 * *second + fresh_2 * (gradient * gradient);
-                *value -= rate * *first / (second.sqrt() + epsilon);
-            }
-        }
-    }
-}
-
 struct Stepper<'a> {
     path: FieldPath,
     adam: &'a mut Adam,
@@ -209,24 +168,6 @@ mod tests {
         let mut adam = Adam::new(0.01, 0.0);
         let value = gradients.iter().fold(1.0, |value, &g| step(&mut adam, value, g));
         approx::assert_abs_diff_eq!(value, by_the_paper(&gradients, 0.01), epsilon = 1e-6);
-    }
-
-    #[test]
-    fn plain_memory_steps_alike() {
-        let gradients = [0.5, -0.25, 3.0, 1e-4];
-        let mut adam = FlatAdam::new(0.01);
-        let mut values = [1.0, 1.0];
-        for gradient in gradients {
-            let (one, other) = values.split_at_mut(1);
-            let gradient = [gradient as f32];
-            adam.step([(one, &gradient[..]), (other, &[0.0][..])].into_iter());
-        }
-        approx::assert_abs_diff_eq!(
-            f64::from(values[0]),
-            by_the_paper(&gradients, 0.01),
-            epsilon = 1e-6
-        );
-        assert_eq!(values[1].to_bits(), 1.0_f32.to_bits(), "no slope, no step");
     }
 
     #[test]

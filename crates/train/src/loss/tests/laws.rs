@@ -207,6 +207,20 @@ fn awkward_embeddings_give_finite_losses_and_gradients() {
 }
 
 #[test]
+fn an_embedding_of_zeros_gets_no_gradient_from_a_loss_on_the_sphere() {
+    for config in every_loss().iter().filter(|config| ignores_length(config)) {
+        let head =
+            init(config, 5, 2, Seed::new(3), &autodiff_cpu()).expect("two classes are enough");
+        let mut x = Array2::from_shape_fn((3, 5), |(clip, dim)| (clip + 2 * dim) as f64 - 3.3);
+        x.row_mut(1).fill(0.0);
+        let y = ndarray::array![[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]];
+        let gradient = gradient_of(&head, &x, &y);
+        assert!(gradient.row(1).iter().all(|&g| g == 0.0), "{config:?}: {gradient}");
+        assert!(gradient.row(0).iter().any(|&g| g != 0.0), "{config:?}: {gradient}");
+    }
+}
+
+#[test]
 fn a_dynamic_scale_never_diverges() {
     for config in every_loss() {
         let device = autodiff_cpu();
