@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 
 use super::{AutoencoderJob, AutoencoderTrainError, network::AutoencoderNetwork};
 use crate::{
-    adam::Adam,
+    adam::{Adam, Shares},
     network::{NORM_MOMENTUM, Pass, update_running},
     tensors::values_of,
 };
@@ -64,7 +64,7 @@ fn step(network: &mut AutoencoderNetwork, adam: &mut Adam, windows: &[&[f32]]) -
     let mut pass = Pass::Train(Vec::new());
     let error = (network.forward(input.clone(), &mut pass) - input).square().mean();
     let value = values_of(error.clone().inner())[0];
-    *network = adam.step(network.clone(), &mut error.backward());
+    *network = adam.step(network.clone(), &mut error.backward(), Shares::ALL);
     update_running(network.norms_mut(), pass, NORM_MOMENTUM);
     f64::from(value)
 }

@@ -7,6 +7,7 @@ mod config;
 mod error;
 mod measure;
 mod objective;
+mod options;
 mod supply;
 mod trainer;
 
@@ -16,6 +17,7 @@ pub use config::{BatchNormStatistics, TrainConfig, TrainLength};
 pub use error::TrainError;
 use offkey_core::Seed;
 use offkey_infer::{ClipSource, Compute, EncoderConfig};
+pub use options::{CosineSchedule, EarlyStopping, Schedule};
 
 use clip_set::ClipSet;
 use trainer::Trainer;
@@ -56,6 +58,9 @@ pub struct TrainReport {
     pub epochs: usize,
     /// Optimiser steps done, those before a resumption included.
     pub steps: usize,
+    /// The epoch, from 0, whose weights were kept because the held-out loss was lowest; absent
+    /// without [`TrainConfig::early_stopping`].
+    pub best_epoch: Option<usize>,
     /// Mean loss of the last completed epoch; absent when none was.
     pub loss: Option<f64>,
     /// Seconds of this call.
@@ -85,6 +90,13 @@ pub fn train(
     let (training, held_out) = ClipSet::parted(job);
     if training.len() < 2 {
         return Err(TrainError::TooFewClips { found: training.len() });
+    }
+    if job.train.early_stopping.is_some() && held_out.len() == 0 {
+        return Err(TrainError::Setting {
+            field: "early_stopping",
+            found: "without clips to measure on".to_owned(),
+            expected: "a share of `held_out` that some class can spare a clip for",
+        });
     }
     Trainer::new(job, &training, &held_out)?.run(observer)
 }

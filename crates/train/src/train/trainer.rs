@@ -4,7 +4,7 @@ use std::{ops::Range, sync::mpsc::Receiver, time::Instant};
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Gradients, Tensor, TensorData},
 };
 use ndarray::Array2;
 use offkey_core::Seed;
@@ -21,8 +21,8 @@ use super::{
     supply::{Batch, Supply, plain_batch},
 };
 use crate::{
-    Compactness, EpochEvent, StepEvent, TrainObserver,
-    adam::Adam,
+    Compactness, EarlyStopping, EpochEvent, StepEvent, TrainConfig, TrainObserver,
+    adam::{Adam, Shares, squared_length},
     device::{device, evaluator},
     network::{Moments, NORM_MOMENTUM, Network, Pass, into_inputs},
     tensors::{collect, restore, to_tensor, values_of},
@@ -46,6 +46,10 @@ pub(super) struct Trainer<'a> {
     objective: Objective,
     network_adam: Adam,
     objective_adam: Adam,
+    /// Running average of the network's tensors, where one is asked for.
+    average: Option<NamedTensors>,
+    /// Tensors of the epoch with the lowest held-out loss, where training may stop early.
+    best: Option<NamedTensors>,
     state: RunState,
 }
 
@@ -78,8 +82,11 @@ impl<'a> Trainer<'a> {
             device,
             network,
             objective,
-            network_adam: Adam::new(job.train.learning_rate, job.train.l2_penalty),
+            network_adam: Adam::new(job.train.learning_rate, job.train.l2_penalty)
+                .with_weight_decay(job.train.weight_decay),
             objective_adam: Adam::new(job.train.learning_rate, 0.0),
+            average: None,
+            best: None,
             state: RunState::start(run),
         };
         match saved {
@@ -103,12 +110,16 @@ impl<'a> Trainer<'a> {
             self.run_epochs(&batches, observer)
         })?;
         let seconds = begin.elapsed().as_secs_f64();
-        let finished = self.state.steps == self.steps;
+        let finished = self.is_done();
         if finished {
             self.finish()?;
         }
         tracing::info!(steps = self.state.steps - first_step, clips_done, seconds, "trained");
         Ok(self.report(finished, seconds, clips_done))
+    }
+
+    fn is_done(&self) -> bool {
+        self.state.stopped || self.state.steps == self.steps
     }
 
     /// Trains until the end or until the observer stops it; returns the clips that passed.
@@ -120,7 +131,7 @@ impl<'a> Trainer<'a> {
         let mut clips_done = 0;
         let mut epoch_begin = Instant::now();
         let mut step_begin = Instant::now();
-        while self.state.steps < self.steps {
+        while !self.is_done() {
             let Ok(batch) = batches.recv() else { break };
             let batch = batch?;
             let clips = batch.features.clips;
@@ -164,11 +175,54 @@ impl<'a> Trainer<'a> {
         if self.job.train.stop_on_collapse && outcome.variance < COLLAPSED_VARIANCE {
             return Err(TrainError::Collapsed { step, variance: outcome.variance });
         }
-        let mut gradients = loss.backward();
-        self.network = self.network_adam.step(self.network.clone(), &mut gradients);
-        self.objective = self.objective_adam.step(self.objective.clone(), &mut gradients);
+        self.descend(loss.backward());
         self.network.update_running(pass, NORM_MOMENTUM);
+        self.average_weights();
         Ok(outcome)
+    }
+
+    /// Moves the weights against their gradients.
+    fn descend(&mut self, mut gradients: Gradients) {
+        let config = self.job.train;
+        let rate = config.schedule.share(self.state.steps, self.steps);
+        let gradient = config.gradient_length.map_or(1.0, |longest| {
+            let squares = squared_length(&self.network, &gradients)
+                + squared_length(&self.objective, &gradients);
+            (longest / squares.sqrt().max(f64::MIN_POSITIVE)).min(1.0)
+        });
+        let shares = Shares { rate, gradient };
+        self.network = self.network_adam.step(self.network.clone(), &mut gradients, shares);
+        self.objective = self.objective_adam.step(self.objective.clone(), &mut gradients, shares);
+    }
+
+    /// Moves the average towards the present weights. In the first steps it forgets faster, so that
+    /// it does not begin with random weights.
+    fn average_weights(&mut self) {
+        let Some(decay) = self.job.train.average_weights else { return };
+        let present = collect(&self.network);
+        let Some(average) = &mut self.average else {
+            self.average = Some(present);
+            return;
+        };
+        let steps = self.state.steps as f64;
+        let share = (1.0 - decay.min(steps / (steps + 10.0))) as f32;
+        for (average, present) in average.0.values_mut().zip(present.0.values()) {
+            for (average, &present) in average.values.iter_mut().zip(&present.values) {
+                *average += share * (present - *average);
+            }
+        }
+    }
+
+    /// The network that would be written now, its statistics not yet recomputed.
+    fn present(&self) -> Result<Network, TrainError> {
+        let network = self.network.valid();
+        match &self.average {
+            None => Ok(network),
+            Some(average) => {
+                let path = checkpoint::path(self.job.folder);
+                Ok(restore(network, average.clone(), &path)?)
+            }
+        }
     }
 
     fn advance(&mut self, outcome: &StepOutcome, clips: usize) {
@@ -194,6 +248,10 @@ impl<'a> Trainer<'a> {
     fn end_epoch(&mut self, variance: f64, begin: Instant) -> Result<EpochEvent, TrainError> {
         let epoch = self.state.epoch;
         let loss = self.state.loss_sum / self.state.loss_clips as f64;
+        let (train, held_out) = self.measure()?;
+        if let (Some(early), Some(held_out)) = (self.job.train.early_stopping, held_out) {
+            self.compare_with_best(early, held_out.loss);
+        }
         self.state = RunState {
             epoch: epoch + 1,
             batch: 0,
@@ -203,7 +261,6 @@ impl<'a> Trainer<'a> {
             ..self.state.clone()
         };
         self.save()?;
-        let (train, held_out) = self.measure()?;
         Ok(EpochEvent {
             epoch,
             epochs: self.job.train.epochs(self.ranges.len()),
@@ -216,15 +273,34 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Keeps the weights of the lowest held-out loss, and stops when it has not fallen for long.
+    fn compare_with_best(&mut self, early: EarlyStopping, loss: f64) {
+        let epoch = self.state.epoch;
+        match self.state.best {
+            Some((best_epoch, best_loss)) if loss >= best_loss => {
+                self.state.stopped = epoch - best_epoch >= early.patience_epochs;
+            }
+            _ => {
+                self.state.best = Some((epoch, loss));
+                self.best = Some(self.average.clone().unwrap_or_else(|| collect(&self.network)));
+            }
+        }
+    }
+
     /// Final statistics, then the model folder.
     fn finish(&mut self) -> Result<(), TrainError> {
+        let path = checkpoint::path(self.job.folder);
+        let mut network = match self.best.take() {
+            Some(best) => restore(self.network.valid(), best, &path)?,
+            None => self.present()?,
+        };
         if self.job.train.recomputes_statistics(self.steps) {
-            let moments = self.moments("statistics")?;
-            self.network.set_running(moments);
+            let moments = self.moments(&network, "statistics")?;
+            network.set_running(moments);
         }
         let TrainJob { encoder, loss, labels, seed, folder, .. } = *self.job;
         let card = ModelCard::new(encoder, loss.to_table(), labels.classes, seed, self.state.steps);
-        write_model(folder, &card, &collect(&self.network))?;
+        write_model(folder, &card, &collect(&network))?;
         checkpoint::remove(folder)?;
         Ok(())
     }
@@ -232,8 +308,7 @@ impl<'a> Trainer<'a> {
     /// What every norm sees of the unmixed training clips under the present weights, in batches of
     /// a random order: clips of one class, which stand together in a source, would be told apart by
     /// their batch alone.
-    fn moments(&self, purpose: &str) -> Result<Moments, TrainError> {
-        let network = self.network.valid();
+    fn moments(&self, network: &Network, purpose: &str) -> Result<Moments, TrainError> {
         let device = self.device.clone().inner();
         let seed = self.job.seed.child(purpose);
         let order = batches::order(self.clips.len(), seed.child("order"));
@@ -252,11 +327,13 @@ impl<'a> Trainer<'a> {
     /// the model that would be written now, with the moments of the training clips for statistics,
     /// so that an embedding does not depend on the clips beside it.
     fn measure(&self) -> Result<(Option<Compactness>, Option<Compactness>), TrainError> {
-        if !self.job.train.measure_compactness {
+        let TrainConfig { measure_compactness, early_stopping, .. } = self.job.train;
+        if !measure_compactness && early_stopping.is_none() {
             return Ok((None, None));
         }
-        let mut network = self.network.valid();
-        network.set_running(self.moments("measure")?);
+        let mut network = self.present()?;
+        let moments = self.moments(&network, "measure")?;
+        network.set_running(moments);
         let network = evaluator(self.job.encoder, network, self.job.compute)?;
         let seed = self.job.seed.child("measure");
         let (unit, loss) = self.embed_all(&*network, self.clips, seed)?;
@@ -304,6 +381,9 @@ impl<'a> Trainer<'a> {
         tensors.extend("loss", collect(&self.objective));
         tensors.extend("network-adam", self.network_adam.state());
         tensors.extend("loss-adam", self.objective_adam.state());
+        for (name, kept) in [("average", &self.average), ("best", &self.best)] {
+            kept.iter().for_each(|kept| tensors.extend(name, kept.clone()));
+        }
         Ok(checkpoint::write(self.job.folder, &self.state, &tensors)?)
     }
 
@@ -314,6 +394,9 @@ impl<'a> Trainer<'a> {
         let device = self.device.clone().inner();
         self.network_adam.restore(state.steps, tensors.take("network-adam"), &device);
         self.objective_adam.restore(state.steps, tensors.take("loss-adam"), &device);
+        let kept = |tensors: NamedTensors| (!tensors.0.is_empty()).then_some(tensors);
+        self.average = kept(tensors.take("average"));
+        self.best = kept(tensors.take("best"));
         if let Some(scales) = state.scales {
             self.objective.restore_scales(scales);
         }
@@ -326,6 +409,7 @@ impl<'a> Trainer<'a> {
             finished,
             epochs: self.state.epoch,
             steps: self.state.steps,
+            best_epoch: self.state.best.map(|(epoch, _)| epoch),
             loss: self.state.last_epoch_loss,
             seconds,
             clips_per_second: clips_done as f64 / seconds.max(f64::MIN_POSITIVE),
@@ -347,6 +431,8 @@ impl RunState {
             loss_sum: 0.0,
             loss_clips: 0,
             last_epoch_loss: None,
+            best: None,
+            stopped: false,
         }
     }
 }
