@@ -86,6 +86,16 @@ pub fn of_batch(config: &EncoderConfig, waves: &[Vec<f32>]) -> BatchFeatures {
     BatchFeatures { clips: waves.len(), branches: branches.collect() }
 }
 
+/// Mean over the frames of one clip's spectrogram `[frames, bins]`, one value per bin.
+pub fn means_over_time(clip: &[f32], bins: usize) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; bins];
+    for frame in clip.chunks_exact(bins) {
+        sums.iter_mut().zip(frame).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    let frames = (clip.len() / bins.max(1)).max(1) as f64;
+    sums.into_iter().map(|sum| (sum / frames) as f32).collect()
+}
+
 /// Gathers the features of single clips, whose shapes have been checked.
 pub(crate) fn gather(config: &EncoderConfig, clips: &[ClipFeatures]) -> BatchFeatures {
     let branches = config.branches.iter().enumerate().map(|(index, branch)| {

@@ -122,7 +122,7 @@ impl Embed for Model {
         match self {
             Self::Network(encoder) => encoder.config().dims(),
             Self::Statistics(statistics, _) => statistics.dims(),
-            Self::Autoencoder(..) => Autoencoder::SCORES,
+            Self::Autoencoder(autoencoder, _) => autoencoder.dims(),
         }
     }
 

@@ -20,10 +20,13 @@ const METRICS: [Metric; 4] = [
 /// What is drawn of an epoch: file name, title, unit, value.
 type Quantity = (&'static str, &'static str, &'static str, fn(&EpochRow) -> Option<f64>);
 
-const QUANTITIES: [Quantity; 6] = [
-    ("train_intra", "distance to the own centre", "mean squared distance", |row| row.train_intra),
-    ("train_inter", "distance to other centres", "mean squared distance", |row| row.train_inter),
-    ("held_out_intra", "distance to the own centre, held out", "mean squared distance", |row| {
+const QUANTITIES: [Quantity; 7] = [
+    ("train_intra", "distance to the own class", "mean squared distance", |row| row.train_intra),
+    ("train_inter", "distance to the nearest other class", "mean squared distance", |row| {
+        row.train_inter
+    }),
+    ("train_between", "distance between classes", "mean squared distance", |row| row.train_between),
+    ("held_out_intra", "distance to the own class, held out", "mean squared distance", |row| {
         row.held_out_intra
     }),
     ("embedding_variance", "variance of the embeddings", "variance", |row| {

@@ -47,6 +47,13 @@ pub(crate) struct EpochRow {
     pub(crate) train_inter: Option<f64>,
     pub(crate) held_out_intra: Option<f64>,
     pub(crate) held_out_inter: Option<f64>,
+    /// Between the mean directions of two classes.
+    pub(crate) train_between: Option<f64>,
+    /// Share of clips that lie nearest to their own class.
+    pub(crate) train_accuracy: Option<f64>,
+    pub(crate) held_out_accuracy: Option<f64>,
+    /// To the nearest of the loss's own centres.
+    pub(crate) train_own_centre: Option<f64>,
 }
 
 /// Mean, deviation and count of a metric over trials.

@@ -117,10 +117,11 @@ fn last_epoch_table(data: &str, epochs: &[&EpochRow]) -> String {
         return String::new();
     }
     let mut text = format!(
-        "\n### {data}, the last epoch\n\nOf training clips: mean squared distance to the own centre and to others, variance of the \
-         embeddings, and in how many trials the collapse alarm was raised.\n\n\
-         | cell | trials | own centre | other centres | variance | collapsed |\n|{}\n",
-        " --- |".repeat(6)
+        "\n### {data}, the last epoch\n\nOf training clips: mean squared distance to the mean of the own class and to the nearest of \
+         another, mean squared distance between the means of classes, variance of the embeddings, and in how many trials the \
+         collapse alarm was raised.\n\n\
+         | cell | trials | own class | nearest other | between classes | variance | collapsed |\n|{}\n",
+        " --- |".repeat(7)
     );
     for cell in ordered(last.iter().map(|row| row.cell.as_str())) {
         let rows: Vec<&EpochRow> = last.iter().copied().filter(|row| row.cell == cell).collect();
@@ -131,10 +132,11 @@ fn last_epoch_table(data: &str, epochs: &[&EpochRow]) -> String {
         };
         let _ = writeln!(
             text,
-            "| {cell} | {} | {} | {} | {} | {} |",
+            "| {cell} | {} | {} | {} | {} | {} | {} |",
             rows.len(),
             column(|row| row.train_intra),
             column(|row| row.train_inter),
+            column(|row| row.train_between),
             column(|row| Some(row.embedding_variance)),
             rows.iter().filter(|row| row.collapsed).count(),
         );

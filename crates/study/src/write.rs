@@ -136,6 +136,10 @@ fn epochs(folder: &Path, results: &[JobResult]) -> Result<Vec<EpochRow>, OffkeyE
             train_inter: epoch.train_inter,
             held_out_intra: epoch.held_out_intra,
             held_out_inter: epoch.held_out_inter,
+            train_between: epoch.train_between,
+            train_accuracy: epoch.train_accuracy,
+            held_out_accuracy: epoch.held_out_accuracy,
+            train_own_centre: epoch.train_own_centre,
         }));
     }
     Ok(rows)

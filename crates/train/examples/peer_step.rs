@@ -21,7 +21,8 @@ use offkey_core::Seed;
 use offkey_infer::{ClipSource, Compute, DeviceKind, Encoder, EncoderConfig, SourceError};
 use offkey_train::{
     Labels, LossConfig, StepEvent, TrainConfig, TrainJob, TrainLength, TrainObserver, load_encoder,
-    loss::SubClusterAdaCosConfig, train,
+    loss::{LossRegistry, SubClusterAdaCosConfig},
+    train,
 };
 
 const CLASSES: usize = 342;
@@ -90,10 +91,10 @@ fn train_steps(
         &TrainJob {
             source: &source,
             labels: &labels,
-            held_out: None,
             encoder: &encoder,
             loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default())
                 .with_trainable_centres(),
+            losses: &LossRegistry::default(),
             train: &TrainConfig {
                 batch_clips: clips,
                 length: TrainLength::Epochs(1),
@@ -166,9 +167,9 @@ fn untrained(compute: Compute, folder: &Path) -> Result<Encoder, Box<dyn Error>>
     let job = TrainJob {
         source: &Noise::new(2, config.clip_samples()),
         labels: &Labels { classes: 2, of_clip: vec![0, 1] },
-        held_out: None,
         encoder: &config,
         loss: &LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default()),
+        losses: &LossRegistry::default(),
         train: &TrainConfig { length: TrainLength::Epochs(1), ..TrainConfig::default() },
         seed: Seed::new(7),
         compute,

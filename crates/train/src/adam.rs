@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::{
-    module::{Module, ModuleMapper, Param},
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Device, Gradients, Tensor, TensorData},
 };
 
@@ -24,8 +24,41 @@ pub(crate) struct Adam {
     learning_rate: f64,
     /// Factor of the sum of squared kernels in the loss.
     l2_penalty: f64,
+    /// Share of every kernel that a step takes off, times the learning rate.
+    weight_decay: f64,
     steps: usize,
     moments: BTreeMap<String, Moments>,
+}
+
+/// What a step uses of the learning rate and of the gradient.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shares {
+    pub(crate) rate: f64,
+    pub(crate) gradient: f64,
+}
+
+impl Shares {
+    pub(crate) const ALL: Self = Self { rate: 1.0, gradient: 1.0 };
+}
+
+/// Squared length of a module's gradients.
+pub(crate) fn squared_length<M: Module>(module: &M, gradients: &Gradients) -> f64 {
+    let mut sum = SquaredLength { gradients, sum: 0.0 };
+    module.visit(&mut sum);
+    sum.sum
+}
+
+struct SquaredLength<'a> {
+    gradients: &'a Gradients,
+    sum: f64,
+}
+
+impl ModuleVisitor for SquaredLength<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            self.sum += f64::from(values_of(gradient.square().sum())[0]);
+        }
+    }
 }
 
 /// Running mean of a parameter's gradient and of its square, flat.
@@ -37,13 +70,23 @@ struct Moments {
 
 impl Adam {
     pub(crate) fn new(learning_rate: f64, l2_penalty: f64) -> Self {
-        Self { learning_rate, l2_penalty, steps: 0, moments: BTreeMap::new() }
+        let moments = BTreeMap::new();
+        Self { learning_rate, l2_penalty, weight_decay: 0.0, steps: 0, moments }
+    }
+
+    pub(crate) fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self { weight_decay, ..self }
     }
 
     /// Steps every parameter that has a gradient. The gradients of this module are used up.
-    pub(crate) fn step<M: Module>(&mut self, module: M, gradients: &mut Gradients) -> M {
+    pub(crate) fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: &mut Gradients,
+        shares: Shares,
+    ) -> M {
         self.steps += 1;
-        module.map(&mut Stepper { path: FieldPath::default(), adam: self, gradients })
+        module.map(&mut Stepper { path: FieldPath::default(), adam: self, gradients, shares })
     }
 
     /// The state as tensors, to be saved. Together with the number of steps it is complete.
@@ -78,8 +121,17 @@ impl Adam {
     }
 
     /// The new value of one parameter, all flat and without autodiff.
-    fn stepped(&mut self, name: String, value: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+    fn stepped(
+        &mut self,
+        name: String,
+        value: Tensor<1>,
+        gradient: Tensor<1>,
+        shares: Shares,
+    ) -> Tensor<1> {
         let is_kernel = name.ends_with("weight");
+        let learning_rate = self.learning_rate * shares.rate;
+        let gradient =
+            if shares.gradient < 1.0 { gradient.mul_scalar(shares.gradient) } else { gradient };
         let gradient = if is_kernel && self.l2_penalty > 0.0 {
             gradient + value.clone().mul_scalar(2.0 * self.l2_penalty)
         } else {
@@ -94,7 +146,12 @@ impl Adam {
             },
             None => Moments { first, second },
         };
-        let (rate, epsilon) = corrected(self.learning_rate, self.steps);
+        let (rate, epsilon) = corrected(learning_rate, self.steps);
+        let value = if is_kernel && self.weight_decay > 0.0 {
+            value.mul_scalar(1.0 - learning_rate * self.weight_decay)
+        } else {
+            value
+        };
         let deviation = moments.second.clone().sqrt().add_scalar(epsilon);
         let new = value - moments.first.clone().div(deviation).mul_scalar(rate);
         self.moments.insert(name, moments);
@@ -110,51 +167,11 @@ fn corrected(learning_rate: f64, step: usize) -> (f64, f64) {
     (learning_rate * correction_2 / correction_1, EPSILON * correction_2)
 }
 
-/// The same rule for numbers in plain memory.
-#[derive(Debug)]
-pub(crate) struct FlatAdam {
-    learning_rate: f64,
-    steps: usize,
-    /// First and second moment of each slice of parameters.
-    moments: Vec<[Vec<f32>; 2]>,
-}
-
-impl FlatAdam {
-    pub(crate) fn new(learning_rate: f64) -> Self {
-        Self { learning_rate, steps: 0, moments: Vec::new() }
-    }
-
-    /// Steps slices of parameters by their gradients: the same slices in the same order every time.
-    pub(crate) fn step<'a>(
-        &mut self,
-        parameters: impl Iterator<Item = (&'a mut [f32], &'a [f32])>,
-    ) {
-        self.steps += 1;
-        let (rate, epsilon) = corrected(self.learning_rate, self.steps);
-        let (rate, epsilon) = (rate as f32, epsilon as f32);
-        let (decay_1, decay_2) = (DECAY_1 as f32, DECAY_2 as f32);
-        let (fresh_1, fresh_2) = ((1.0 - DECAY_1) as f32, (1.0 - DECAY_2) as f32);
-        for (place, (values, gradient)) in parameters.enumerate() {
-            if place == self.moments.len() {
-                self.moments.push([vec![0.0; values.len()], vec![0.0; values.len()]]);
-            }
-            let [first, second] = &mut self.moments[place];
-            let moments = first.iter_mut().zip(second);
-            for ((value, &gradient), (first, second)) in
-                values.iter_mut().zip(gradient).zip(moments)
-            {
-                *first = decay_1 * *first + fresh_1 * gradient;
-                *second = decay_2 * *second + fresh_2 * (gradient * gradient);
-                *value -= rate * *first / (second.sqrt() + epsilon);
-            }
-        }
-    }
-}
-
 struct Stepper<'a> {
     path: FieldPath,
     adam: &'a mut Adam,
     gradients: &'a mut Gradients,
+    shares: Shares,
 }
 
 impl ModuleMapper for Stepper<'_> {
@@ -172,8 +189,8 @@ impl ModuleMapper for Stepper<'_> {
         let shape = param.dims();
         let count = param.shape().num_elements();
         let (id, value, mapper) = param.consume();
-        let new =
-            self.adam.stepped(name, value.inner().reshape([count]), gradient.reshape([count]));
+        let (value, gradient) = (value.inner().reshape([count]), gradient.reshape([count]));
+        let new = self.adam.stepped(name, value, gradient, self.shares);
         Param::from_mapped_value(id, new.reshape(shape).autodiff().require_grad(), mapper)
     }
 }
@@ -199,7 +216,8 @@ mod tests {
         let device = Device::flex();
         let tensor = |x: f64| Tensor::from_floats([x as f32], &device);
         adam.steps += 1;
-        let new = adam.stepped("gamma".to_owned(), tensor(value), tensor(gradient));
+        let (value, gradient) = (tensor(value), tensor(gradient));
+        let new = adam.stepped("gamma".to_owned(), value, gradient, Shares::ALL);
         f64::from(values_of(new)[0])
     }
 
@@ -212,21 +230,33 @@ mod tests {
     }
 
     #[test]
-    fn plain_memory_steps_alike() {
-        let gradients = [0.5, -0.25, 3.0, 1e-4];
-        let mut adam = FlatAdam::new(0.01);
-        let mut values = [1.0, 1.0];
-        for gradient in gradients {
-            let (one, other) = values.split_at_mut(1);
-            let gradient = [gradient as f32];
-            adam.step([(one, &gradient[..]), (other, &[0.0][..])].into_iter());
-        }
-        approx::assert_abs_diff_eq!(
-            f64::from(values[0]),
-            by_the_paper(&gradients, 0.01),
-            epsilon = 1e-6
-        );
-        assert_eq!(values[1].to_bits(), 1.0_f32.to_bits(), "no slope, no step");
+    fn weight_decay_shrinks_kernels_alone_whatever_the_gradient() {
+        let device = Device::flex();
+        let stepped = |name: &str, weight_decay: f64| {
+            let mut adam = Adam::new(0.1, 0.0).with_weight_decay(weight_decay);
+            adam.steps += 1;
+            let tensor = |x: f32| Tensor::from_floats([x], &device);
+            values_of(adam.stepped(name.to_owned(), tensor(2.0), tensor(3.0), Shares::ALL))[0]
+        };
+        // Adam's first step is as long as the learning rate; 0.1 x 0.5 of 2.0 goes beside it.
+        approx::assert_abs_diff_eq!(stepped("conv.weight", 0.5), 1.8, epsilon = 1e-6);
+        approx::assert_abs_diff_eq!(stepped("conv.weight", 0.0), 1.9, epsilon = 1e-6);
+        approx::assert_abs_diff_eq!(stepped("norm.gamma", 0.5), 1.9, epsilon = 1e-6);
+    }
+
+    #[test]
+    fn shares_shorten_the_step_and_the_gradient() {
+        let device = Device::flex();
+        let tensor = |x: f32| Tensor::from_floats([x], &device);
+        let stepped = |shares: Shares| {
+            let mut adam = Adam::new(0.1, 0.0);
+            adam.steps += 1;
+            let new = adam.stepped("gamma".to_owned(), tensor(2.0), tensor(3.0), shares);
+            (values_of(new)[0], values_of(adam.moments["gamma"].first.clone())[0])
+        };
+        let (value, moment) = stepped(Shares { rate: 0.25, gradient: 0.5 });
+        approx::assert_abs_diff_eq!(value, 1.975, epsilon = 1e-6);
+        approx::assert_abs_diff_eq!(moment, 0.15, epsilon = 1e-6);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use offkey_infer::{Compute, DeviceKind, Encoder, ModelError};
+use offkey_infer::{Compute, DeviceKind, Encoder, EncoderConfig, Forward, ModelError};
+
+use crate::{network::Network, tensors::collect};
 
 /// The framework's device.
 #[cfg_attr(
@@ -20,6 +22,28 @@ pub(crate) fn device(compute: Compute) -> Result<Device, ModelError> {
             device: compute.device,
             problem: "this build lacks the cargo feature `gpu`".to_owned(),
         }),
+    }
+}
+
+/// What computes the embeddings of a network, with its running statistics, on a device.
+#[cfg_attr(
+    not(feature = "gpu"),
+    expect(clippy::needless_pass_by_value, reason = "on a graphics card the network moves in")
+)]
+pub(crate) fn evaluator(
+    config: &EncoderConfig,
+    network: Network,
+    compute: Compute,
+) -> Result<Box<dyn Forward>, ModelError> {
+    match compute.device {
+        DeviceKind::Cpu => {
+            let weights = collect(&network);
+            Ok(Box::new(offkey_infer::Network::new(config, &weights, compute.kernels)))
+        }
+        #[cfg(feature = "gpu")]
+        DeviceKind::Gpu => Ok(crate::gpu::evaluator(config, network, device(compute)?)),
+        #[cfg(not(feature = "gpu"))]
+        DeviceKind::Gpu => Err(device(compute).expect_err("there is no card without the feature")),
     }
 }
 

@@ -24,10 +24,19 @@ struct OnCard {
 /// The encoder, computed on the device.
 pub(crate) fn on_card(encoder: Encoder, compute: Compute) -> Result<Encoder, ModelError> {
     let device = device(compute)?;
-    let config = encoder.config().clone();
-    let network = Network::new(&config, Seed::new(0), &device, compute);
+    let network = Network::new(encoder.config(), Seed::new(0), &device, compute);
     let network = restore(network, encoder.weights().clone(), "encoder".as_ref())?;
-    Ok(encoder.computed_by(Box::new(OnCard { config, network, device })))
+    let network = evaluator(encoder.config(), network, device);
+    Ok(encoder.computed_by(network))
+}
+
+/// What computes the network's embeddings on the device it is on.
+pub(crate) fn evaluator(
+    config: &EncoderConfig,
+    network: Network,
+    device: Device,
+) -> Box<dyn Forward> {
+    Box::new(OnCard { config: config.clone(), network, device })
 }
 
 impl Forward for OnCard {

@@ -25,5 +25,6 @@ pub use masking::MaskingConfig;
 pub use observer::{Compactness, EpochEvent, StepEvent, TrainObserver};
 pub use self_supervision::SelfSupervision;
 pub use train::{
-    BatchNormStatistics, TrainConfig, TrainError, TrainJob, TrainLength, TrainReport, train,
+    BatchNormStatistics, CosineSchedule, EarlyStopping, Schedule, TrainConfig, TrainError,
+    TrainJob, TrainLength, TrainReport, train,
 };

@@ -48,33 +48,40 @@ impl MaskingConfig {
         broken.map(|(field, share)| (field, share.to_string(), "a share from 0 to 1"))
     }
 
-    /// Masks the spectrograms of a batch with zeros, which is each bin's temporal mean: it has
-    /// been subtracted.
+    /// Masks the spectrograms of a batch with each bin's mean over time, which is zero where the
+    /// branch has it subtracted.
     pub(crate) fn mask(&self, encoder: &EncoderConfig, features: &mut BatchFeatures, seed: Seed) {
         if self.time_masks == 0 && self.frequency_masks == 0 {
             return;
         }
         for (index, branch) in encoder.branches.iter().enumerate() {
-            if !matches!(branch, BranchConfig::Stft(_)) {
-                continue;
-            }
+            let BranchConfig::Stft(stft) = branch else { continue };
             let (frames, bins) = features::shape(branch, encoder.clip_samples());
             let mut rng = seed.child(index).rng();
             for clip in features.branches[index].chunks_exact_mut(frames * bins) {
-                self.mask_clip(clip, (frames, bins), &mut rng);
+                let fill = if stft.subtract_mean {
+                    vec![0.0; bins]
+                } else {
+                    features::means_over_time(clip, bins)
+                };
+                self.mask_clip(clip, &fill, &mut rng);
             }
         }
     }
 
-    fn mask_clip(&self, clip: &mut [f32], (frames, bins): (usize, usize), rng: &mut impl Rng) {
+    /// Masks one clip, `[frames, bins]`, with a value for each bin.
+    fn mask_clip(&self, clip: &mut [f32], fill: &[f32], rng: &mut impl Rng) {
+        let bins = fill.len();
+        let frames = clip.len() / bins;
         for _ in 0..self.time_masks {
             let band = draw_band(frames, self.time_share, rng);
-            clip[band.start * bins..band.end * bins].fill(0.0);
+            let masked = &mut clip[band.start * bins..band.end * bins];
+            masked.chunks_exact_mut(bins).for_each(|frame| frame.copy_from_slice(fill));
         }
         for _ in 0..self.frequency_masks {
             let band = draw_band(bins, self.frequency_share, rng);
             for frame in clip.chunks_exact_mut(bins) {
-                frame[band.clone()].fill(0.0);
+                frame[band.clone()].copy_from_slice(&fill[band.clone()]);
             }
         }
     }
@@ -90,6 +97,8 @@ fn draw_band(length: usize, share: f64, rng: &mut impl Rng) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    use offkey_infer::StftConfig;
+
     use super::*;
 
     const FRAMES: usize = 20;
@@ -97,7 +106,7 @@ mod tests {
 
     fn masked(config: MaskingConfig, seed: u64) -> Vec<f32> {
         let mut clip = vec![1.0; FRAMES * BINS];
-        config.mask_clip(&mut clip, (FRAMES, BINS), &mut Seed::new(seed).rng());
+        config.mask_clip(&mut clip, &[0.0; BINS], &mut Seed::new(seed).rng());
         clip
     }
 
@@ -126,6 +135,33 @@ mod tests {
         for seed in 0..50 {
             let clip = masked(config, seed);
             assert!(clip.chunks_exact(BINS).all(|frame| frame == &clip[..BINS]));
+        }
+    }
+
+    #[test]
+    fn a_spectrogram_that_keeps_its_means_is_masked_with_them() {
+        let stft = StftConfig { window: 32, hop: 16, subtract_mean: false, ..Default::default() };
+        let encoder = EncoderConfig {
+            rate_hz: 1000,
+            clip_s: 0.4,
+            branches: vec![BranchConfig::Stft(stft)],
+            ..EncoderConfig::default()
+        };
+        let wave = |clip: usize| (0..400).map(move |n| ((n * (n + 7 + clip)) as f32 * 0.01).sin());
+        let waves: Vec<Vec<f32>> = (0..3).map(|clip| wave(clip).collect()).collect();
+        let before = features::of_batch(&encoder, &waves);
+        let mut after = before.clone();
+        let everything =
+            MaskingConfig { frequency_masks: 200, frequency_share: 1.0, ..Default::default() };
+        everything.mask(&encoder, &mut after, Seed::new(1));
+        let bins = 17;
+        let clips = before.branches[0].len() / 3;
+        let pairs =
+            before.branches[0].chunks_exact(clips).zip(after.branches[0].chunks_exact(clips));
+        for (before, after) in pairs {
+            let means = features::means_over_time(before, bins);
+            assert!(means.iter().any(|&mean| mean > 0.01));
+            assert!(after.chunks_exact(bins).all(|frame| frame == means));
         }
     }
 

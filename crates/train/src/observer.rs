@@ -49,20 +49,30 @@ pub struct EpochEvent {
     pub embedding_variance: f64,
     /// Seconds of this epoch.
     pub seconds: f64,
-    /// Distances on the training clips, where [`crate::TrainConfig::measure_compactness`] is set.
+    /// Measured on the training clips, where [`crate::TrainConfig::measure_compactness`] is set.
     pub train: Option<Compactness>,
-    /// The same on held-out clips, where there are some.
+    /// The same on clips held out of training, where [`crate::TrainConfig::held_out`] asks for some.
     pub held_out: Option<Compactness>,
 }
 
-/// How close embeddings are to the centre of their own class and to those of others. Where a loss
-/// has no centres per class, the classes' mean directions on the training clips take their place.
+/// How close embeddings are to their own class and to others, as the model would give them if
+/// training ended now. All but `own_centre` and `loss` mean the same whatever the loss: the centre
+/// of a class is the mean direction of its training clips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Compactness {
-    /// Mean squared distance to the nearest centre of the own class.
+    /// Mean squared distance to the mean direction of the own class.
     pub intra: f64,
-    /// Mean squared distance to the centres of other classes; absent with one class.
+    /// Mean squared distance to the nearest mean direction of another class; absent with one class.
     pub inter: Option<f64>,
+    /// Mean squared distance between the mean directions of two classes, over all pairs; absent
+    /// with one class.
+    pub between: Option<f64>,
+    /// Share of clips that lie nearest to the mean direction of their own class; absent with one
+    /// class.
+    pub accuracy: Option<f64>,
+    /// Mean squared distance to the nearest of the loss's centres of the own class; absent where
+    /// the loss has none.
+    pub own_centre: Option<f64>,
     /// Mean loss.
     pub loss: f64,
     /// Variance of the normalised embeddings, summed over dimensions.

@@ -36,7 +36,7 @@ pub enum SelfSupervision {
     None,
     /// `FeatEx`: all branches of the embedding but the first come from the partner.
     FeatureExchange,
-    /// `StatEx`: the spectrograms' deviations over time come from the partner. The plain loss sees
+    /// `StatEx`: the spectrograms' means and deviations over time come from the partner. The plain loss sees
     /// the same exchanged clips under their own labels, our choice: it saves a second pass.
     StatisticsExchange,
     /// Statistics first, then features.
@@ -114,9 +114,10 @@ impl Exchange {
         if rule.exchanges_statistics() {
             let exchanged = draw_exchanged(clips, seed.child("statistics"));
             let branches = encoder.branches.iter().zip(&mut features.branches);
-            for (branch, values) in branches.filter(|(branch, _)| is_spectrogram(branch)) {
+            for (branch, values) in branches {
+                let BranchConfig::Stft(stft) = branch else { continue };
                 let (_, bins) = features::shape(branch, encoder.clip_samples());
-                exchange_statistics(values, bins, &exchanged);
+                exchange_statistics(values, bins, stft.subtract_mean, &exchanged);
             }
             labels = exchanged_labels(&labels, &exchanged);
         }
@@ -172,42 +173,46 @@ fn exchanged_labels(labels: &Array2<f32>, exchanged: &[bool]) -> Array2<f32> {
     tripled
 }
 
-/// Gives the spectrograms of the exchanged clips their partners' deviations over time, bin by bin.
-///
-/// The temporal means are exchanged with them in principle, but are zero on both sides: the
-/// network sees spectrograms without their temporal mean.
+/// Gives the spectrograms of the exchanged clips their partners' means and deviations over time, bin
+/// by bin. Where the means have been subtracted (`centred`), they are zero on both sides.
 ///
 /// # Shapes
-/// `spectrograms`: row-major `[clips, frames, bins]`, temporal means subtracted.
-fn exchange_statistics(spectrograms: &mut [f32], bins: usize, exchanged: &[bool]) {
+/// `spectrograms`: row-major `[clips, frames, bins]`.
+fn exchange_statistics(spectrograms: &mut [f32], bins: usize, centred: bool, exchanged: &[bool]) {
     let clips = exchanged.len();
     let clip_values = spectrograms.len() / clips;
-    let deviations: Vec<Vec<f32>> = spectrograms
-        .chunks_exact(clip_values)
-        .map(|clip| deviations_over_time(clip, bins))
-        .collect();
+    let of_clip = |clip: &[f32]| {
+        let means = if centred { vec![0.0; bins] } else { features::means_over_time(clip, bins) };
+        let deviations = deviations_over_time(clip, &means);
+        means.into_iter().zip(deviations).collect::<Vec<_>>()
+    };
+    let statistics: Vec<Vec<(f32, f32)>> =
+        spectrograms.chunks_exact(clip_values).map(of_clip).collect();
     for (clip, values) in spectrograms.chunks_exact_mut(clip_values).enumerate() {
         if !exchanged[clip] {
             continue;
         }
-        let (own, others) = (&deviations[clip], &deviations[partner(clip, clips)]);
+        let (own, others) = (&statistics[clip], &statistics[partner(clip, clips)]);
         for frame in values.chunks_exact_mut(bins) {
-            for ((value, own), other) in frame.iter_mut().zip(own).zip(others) {
-                *value *= other / own;
+            let statistics = own.iter().zip(others);
+            for (value, ((mean, deviation), (other_mean, other_deviation))) in
+                frame.iter_mut().zip(statistics)
+            {
+                *value = (*value - mean) * (other_deviation / deviation) + other_mean;
             }
         }
     }
 }
 
-/// Root mean square over the frames of one clip without temporal mean, one value a bin.
-fn deviations_over_time(clip: &[f32], bins: usize) -> Vec<f32> {
-    let frames = ArrayView2::from_shape((clip.len() / bins, bins), clip)
+/// Root mean square deviation from the means over the frames of one clip, one value per bin.
+fn deviations_over_time(clip: &[f32], means: &[f32]) -> Vec<f32> {
+    let frames = ArrayView2::from_shape((clip.len() / means.len(), means.len()), clip)
         .expect("a clip is a whole number of frames");
-    let deviation = |bin: ndarray::ArrayView1<f32>| {
-        let squares: f64 = bin.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    let deviation = |(bin, &mean): (ndarray::ArrayView1<f32>, &f32)| {
+        let squares: f64 = bin.iter().map(|&x| f64::from(x - mean).powi(2)).sum();
         ((squares / bin.len() as f64).sqrt() as f32).max(LEAST_DEVIATION)
     };
-    frames.columns().into_iter().map(deviation).collect()
+    frames.columns().into_iter().zip(means).map(deviation).collect()
 }
 
 /// Embeddings whose exchanged clips keep their first branch and take the others from their
@@ -293,10 +298,10 @@ mod tests {
         let first = [1.0, 2.0, -1.0, 0.0, 0.0, -2.0];
         let second = [3.0, 0.5, -3.0, 0.5, 0.0, -1.0];
         let mut both = [first, second].concat();
-        exchange_statistics(&mut both, 2, &[true, false]);
+        exchange_statistics(&mut both, 2, true, &[true, false]);
         assert_eq!(both[6..], second);
         let (expected, found) =
-            (deviations_over_time(&second, 2), deviations_over_time(&both[..6], 2));
+            (deviations_over_time(&second, &[0.0; 2]), deviations_over_time(&both[..6], &[0.0; 2]));
         for (found, expected) in found.iter().zip(expected) {
             assert_abs_diff_eq!(*found, expected, epsilon = 1e-6);
         }
@@ -304,9 +309,28 @@ mod tests {
     }
 
     #[test]
+    fn exchanged_spectrograms_that_keep_their_means_have_the_partners_means_and_deviations() {
+        // Two clips of three frames and two bins.
+        let first = [11.0, 2.0, 9.0, 0.0, 10.0, -2.0];
+        let second = [5.0, 7.5, -1.0, 7.5, 2.0, 6.0];
+        let mut both = [first, second].concat();
+        exchange_statistics(&mut both, 2, false, &[true, false]);
+        assert_eq!(both[6..], second);
+        let (means, expected) =
+            (features::means_over_time(&both[..6], 2), features::means_over_time(&second, 2));
+        for (found, expected) in means.iter().zip(&expected) {
+            assert_abs_diff_eq!(*found, *expected, epsilon = 1e-6);
+        }
+        let found = deviations_over_time(&both[..6], &means);
+        for (found, expected) in found.iter().zip(deviations_over_time(&second, &expected)) {
+            assert_abs_diff_eq!(*found, expected, epsilon = 1e-6);
+        }
+    }
+
+    #[test]
     fn a_silent_bin_stays_finite_through_an_exchange() {
         let mut both = vec![0.0, 1.0, 0.0, -1.0, 5.0, 2.0, -5.0, -2.0];
-        exchange_statistics(&mut both, 2, &[true, true]);
+        exchange_statistics(&mut both, 2, true, &[true, true]);
         assert!(both.iter().all(|value| value.is_finite()));
         assert_abs_diff_eq!(both[5], 1.0, epsilon = 1e-6);
     }

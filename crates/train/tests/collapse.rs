@@ -11,7 +11,7 @@ use offkey_train::{
     EpochEvent, Labels, LossConfig, StepEvent, TrainConfig, TrainError, TrainJob, TrainLength,
     TrainObserver,
     loss::{
-        AdaCosConfig, Centres, CompactnessConfig, IntraClassCompactnessConfig,
+        AdaCosConfig, Centres, CompactnessConfig, IntraClassCompactnessConfig, LossRegistry,
         SubClusterAdaCosConfig,
     },
     train,
@@ -85,9 +85,9 @@ fn epochs(
             classes: CLASSES,
             of_clip: (0..CLIPS).map(|i| (i % CLASSES) as u32).collect(),
         },
-        held_out: None,
         encoder: &encoder,
         loss: &loss,
+        losses: &LossRegistry::default(),
         train: &TrainConfig {
             batch_clips: 12,
             length: TrainLength::Epochs(epochs),

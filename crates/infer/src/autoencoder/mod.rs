@@ -18,10 +18,13 @@ use crate::{
     network::{FoldedDense, Layers},
     weights::{NamedTensor, NamedTensors, damaged, io_error, write_atomically},
 };
-use residuals::{ErrorSums, mean_distance};
+use residuals::Precisions;
 
 const CONFIG_FILE: &str = "autoencoder.toml";
 const WEIGHTS_FILE: &str = "autoencoder.safetensors";
+/// Prefixes of the inverse covariances of windows and of frames.
+const WINDOWS: &str = "precision";
+const FRAMES: &str = "frame-precision";
 /// Prefix of the network's tensors.
 const NETWORK: &str = "network";
 
@@ -54,8 +57,8 @@ pub struct Autoencoder {
     /// By the names of [`AutoencoderConfig::tensors`].
     weights: NamedTensors,
     layers: Vec<FoldedDense>,
-    /// Inverse covariance of the errors on source and on target clips, where there were some.
-    precisions: Vec<Array2<f32>>,
+    /// Of the errors on source and on target clips, where there were some.
+    precisions: Vec<Precisions>,
 }
 
 /// How badly a clip is reconstructed. Larger is more anomalous.
@@ -63,9 +66,12 @@ pub struct Autoencoder {
 pub struct AutoencoderScore {
     /// Mean squared error.
     pub squared_error: f64,
-    /// The smaller of the mean squared Mahalanobis distances under the errors of source and of
-    /// target training clips: the baseline's "selective" score.
-    pub mahalanobis: f64,
+    /// The smaller of the mean squared Mahalanobis distances of whole windows under the errors of
+    /// source and of target training clips. Our own variant of the baseline's "selective" score.
+    pub windowed_mahalanobis: f64,
+    /// The baseline's "selective" score itself: the smaller of the squared Mahalanobis distances of
+    /// the mean frame. Absent in models written before it was known.
+    pub mahalanobis: Option<f64>,
 }
 
 /// Why an autoencoder cannot be made or used.
@@ -203,11 +209,11 @@ impl Autoencoder {
     ) -> Self {
         let mut fitted = Self::with_precisions(config, weights, Vec::new());
         for domain in [false, true] {
-            let mut sums = ErrorSums::new(fitted.config.inputs());
-            for (frames, _) in spectrograms.iter().zip(is_target).filter(|(_, d)| **d == domain) {
-                sums.add(fitted.errors(frames).view());
-            }
-            fitted.precisions.extend(sums.precision());
+            let of_domain = spectrograms.iter().zip(is_target).filter(|(_, d)| **d == domain);
+            let errors = of_domain.map(|(frames, _)| fitted.errors(frames));
+            let (inputs, mels) = (fitted.config.inputs(), fitted.config.log_mel.mels);
+            let precisions = Precisions::of(errors, inputs, mels);
+            fitted.precisions.extend(precisions);
         }
         fitted
     }
@@ -215,7 +221,7 @@ impl Autoencoder {
     fn with_precisions(
         config: AutoencoderConfig,
         weights: NamedTensors,
-        precisions: Vec<Array2<f32>>,
+        precisions: Vec<Precisions>,
     ) -> Self {
         let mut named = NamedTensors::default();
         named.extend(NETWORK, weights.clone());
@@ -224,22 +230,29 @@ impl Autoencoder {
         Self { config, weights, layers, precisions }
     }
 
-    /// Numbers that stand for a clip's embedding: squared error and selective Mahalanobis distance.
-    pub const SCORES: usize = 2;
+    /// Numbers that stand for a clip's embedding: squared error, our windowed Mahalanobis distance
+    /// and, where the model has it, the official selective Mahalanobis distance.
+    pub fn dims(&self) -> usize {
+        if self.precisions.iter().any(|p| p.frames.is_none()) { 2 } else { 3 }
+    }
 
     /// Architecture and training.
     pub fn config(&self) -> &AutoencoderConfig {
         &self.config
     }
 
-    /// The scores of clips in place of embeddings, `[clips, SCORES]`.
+    /// The scores of clips in place of embeddings, `[clips, dims]`.
     ///
     /// # Errors
     /// As [`Autoencoder::score`].
     pub fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, AutoencoderError> {
         let scores = self.score(waves)?;
-        let rows = scores.iter().map(|s| [s.squared_error as f32, s.mahalanobis as f32]);
-        Ok(Array2::from(rows.collect::<Vec<_>>()))
+        let of_clip = |score: &AutoencoderScore| {
+            let known = [score.squared_error, score.windowed_mahalanobis];
+            known.into_iter().chain(score.mahalanobis).map(|x| x as f32).collect::<Vec<_>>()
+        };
+        let values: Vec<f32> = scores.iter().flat_map(of_clip).collect();
+        Ok(Array2::from_shape_vec((scores.len(), self.dims()), values).expect("dims per clip"))
     }
 
     /// Trained numbers.
@@ -257,10 +270,13 @@ impl Autoencoder {
         let of_clip = |(clip, wave): (usize, &Vec<f32>)| {
             let errors = self.errors(&self.config.spectrogram(clip, wave)?);
             let squares = errors.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-            let distances = self.precisions.iter().map(|p| mean_distance(&errors, p));
+            let windowed = self.precisions.iter().map(|p| p.windowed_distance(&errors));
+            let official = self.precisions.iter().map(|p| p.official_distance(&errors));
+            let official = official.collect::<Option<Vec<f64>>>();
             Ok(AutoencoderScore {
                 squared_error: squares / errors.len() as f64,
-                mahalanobis: distances.fold(f64::INFINITY, f64::min),
+                windowed_mahalanobis: windowed.fold(f64::INFINITY, f64::min),
+                mahalanobis: official.map(|all| all.into_iter().fold(f64::INFINITY, f64::min)),
             })
         };
         waves.iter().enumerate().map(of_clip).collect()
@@ -298,10 +314,14 @@ impl Autoencoder {
     pub(crate) fn tensors(&self) -> NamedTensors {
         let mut tensors = NamedTensors::default();
         tensors.extend(NETWORK, self.weights.clone());
-        for (index, precision) in self.precisions.iter().enumerate() {
-            let values = precision.iter().copied().collect();
-            let tensor = NamedTensor { shape: precision.shape().to_vec(), values };
-            tensors.0.insert(format!("precision.{index}"), tensor);
+        for (index, Precisions { windows, frames }) in self.precisions.iter().enumerate() {
+            let mut add = |kind: &str, precision: &Array2<f32>| {
+                let values = precision.iter().copied().collect();
+                let tensor = NamedTensor { shape: precision.shape().to_vec(), values };
+                tensors.0.insert(format!("{kind}.{index}"), tensor);
+            };
+            add(WINDOWS, windows);
+            frames.iter().for_each(|frames| add(FRAMES, frames));
         }
         tensors
     }
@@ -328,15 +348,23 @@ impl Autoencoder {
         config.check().map_err(|error| damaged(path, &error))?;
         let weights = tensors.take(NETWORK);
         weights.check(&config.tensors(), path)?;
-        let inputs = config.inputs();
-        let precisions = tensors.take("precision").0.into_iter().map(|(name, tensor)| {
+        let square = |name: String, tensor: NamedTensor, width: usize| {
             let found = format!("{:?}", tensor.shape);
-            Array2::from_shape_vec((inputs, inputs), tensor.values).map_err(|_| {
-                let expected = format!("[{inputs}, {inputs}]");
+            Array2::from_shape_vec((width, width), tensor.values).map_err(|_| {
+                let expected = format!("[{width}, {width}]");
                 ModelError::Mismatch { path: path.to_owned(), tensor: name, found, expected }
             })
+        };
+        let (windows, mut frames) = (tensors.take(WINDOWS), tensors.take(FRAMES));
+        let precisions = windows.0.into_iter().map(|(index, tensor)| {
+            let of_frames = frames
+                .0
+                .remove(&index)
+                .map(|tensor| square(format!("{FRAMES}.{index}"), tensor, config.log_mel.mels));
+            let windows = square(format!("{WINDOWS}.{index}"), tensor, config.inputs())?;
+            Ok(Precisions { windows, frames: of_frames.transpose()? })
         });
-        let precisions = precisions.collect::<Result<_, _>>()?;
+        let precisions = precisions.collect::<Result<_, ModelError>>()?;
         Ok(Self::with_precisions(config, weights, precisions))
     }
 }

@@ -1,5 +1,5 @@
 //! Slow, obvious twins of the kernels: scalar loops over plain layouts, sums in double precision.
 
-pub mod spectrogram;
-pub mod spectrum;
-pub mod tape;
+pub(crate) mod spectrogram;
+pub(crate) mod spectrum;
+pub(crate) mod tape;

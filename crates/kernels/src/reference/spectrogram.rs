@@ -7,7 +7,7 @@ use crate::spectrogram::{BatchStatistics, SpectrogramConfig};
 ///
 /// `params` are in the order of [`SpectrogramPlan::parameters`](crate::spectrogram::SpectrogramPlan::parameters),
 /// `running` statistics, where given, replace the batch's. Any number of channels is fine.
-pub fn branch(
+pub(crate) fn branch(
     config: &SpectrogramConfig,
     params: &[&[f32]],
     spectra: &[f32],

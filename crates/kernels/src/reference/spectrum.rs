@@ -61,7 +61,7 @@ impl Conv<'_> {
 
 /// Outputs `[clips, filters, positions]` and the gradient of every weight, for spectra
 /// `[clips, bins]`, weights `[filters, channels, taps]` and the outputs' gradient.
-pub fn spectrum_branch(
+pub(crate) fn spectrum_branch(
     weights: &[&[f32]],
     kernels: &[usize],
     strides: &[usize],

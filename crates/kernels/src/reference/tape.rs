@@ -5,21 +5,21 @@ use crate::spectrogram::NORM_EPS;
 
 /// An activation, `[clips, channels, rows, cols]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Image {
+pub(crate) struct Image {
     /// Clips, channels, rows, columns.
-    pub shape: [usize; 4],
+    pub(crate) shape: [usize; 4],
     /// Values, the last axis fastest.
-    pub values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
 }
 
 impl Image {
     /// Zeros.
-    pub fn zeros(shape: [usize; 4]) -> Self {
+    pub(crate) fn zeros(shape: [usize; 4]) -> Self {
         Self { shape, values: vec![0.0; shape.iter().product()] }
     }
 
     /// Place of a value.
-    pub fn place(&self, clip: usize, channel: usize, row: usize, col: usize) -> usize {
+    pub(crate) fn place(&self, clip: usize, channel: usize, row: usize, col: usize) -> usize {
         let [_, channels, rows, cols] = self.shape;
         ((clip * channels + channel) * rows + row) * cols + col
     }
@@ -27,7 +27,7 @@ impl Image {
 
 /// An activation on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Node(usize);
+pub(crate) struct Node(usize);
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -58,27 +58,27 @@ enum Op {
 
 /// Layers in the order they were applied.
 #[derive(Clone, Debug, Default)]
-pub struct Tape {
+pub(crate) struct Tape {
     params: Vec<Vec<f64>>,
     nodes: Vec<(Op, Image)>,
     /// Mean and population variance of each norm, in order.
-    pub statistics: Vec<[Vec<f64>; 2]>,
+    pub(crate) statistics: Vec<[Vec<f64>; 2]>,
 }
 
 impl Tape {
     /// An empty tape over these parameters.
-    pub fn new(params: &[&[f32]]) -> Self {
+    pub(crate) fn new(params: &[&[f32]]) -> Self {
         let double = |values: &&[f32]| values.iter().map(|value| f64::from(*value)).collect();
         Self { params: params.iter().map(double).collect(), ..Self::default() }
     }
 
     /// The activation of a node.
-    pub fn image(&self, node: Node) -> &Image {
+    pub(crate) fn image(&self, node: Node) -> &Image {
         &self.nodes[node.0].1
     }
 
     /// The values of the last activation.
-    pub fn output(&self) -> &[f64] {
+    pub(crate) fn output(&self) -> &[f64] {
         self.nodes.last().map_or(&[], |(_, image)| &image.values)
     }
 
@@ -88,26 +88,26 @@ impl Tape {
     }
 
     /// An input.
-    pub fn leaf(&mut self, image: Image) -> Node {
+    pub(crate) fn leaf(&mut self, image: Image) -> Node {
         self.push(Op::Leaf, image)
     }
 
     /// `max(x, 0)`
-    pub fn relu(&mut self, input: Node) -> Node {
+    pub(crate) fn relu(&mut self, input: Node) -> Node {
         let mut image = self.image(input).clone();
         image.values.iter_mut().for_each(|value| *value = value.max(0.0));
         self.push(Op::Relu(input), image)
     }
 
     /// `a + b`
-    pub fn add(&mut self, a: Node, b: Node) -> Node {
+    pub(crate) fn add(&mut self, a: Node, b: Node) -> Node {
         let mut image = self.image(a).clone();
         image.values.iter_mut().zip(&self.image(b).values).for_each(|(a, b)| *a += b);
         self.push(Op::Add(a, b), image)
     }
 
     /// `[clips, channels, rows, 1]` to `[clips, 1, rows, channels]`.
-    pub fn channels_to_cols(&mut self, input: Node) -> Node {
+    pub(crate) fn channels_to_cols(&mut self, input: Node) -> Node {
         let source = self.image(input);
         let [clips, channels, rows, _] = source.shape;
         let mut image = Image::zeros([clips, 1, rows, channels]);
@@ -120,7 +120,7 @@ impl Tape {
 
     /// Batch norm over clips, rows and columns, with the batch's statistics or the given ones (mean
     /// and variance of each channel). `affine` are the places of gamma and beta.
-    pub fn norm(
+    pub(crate) fn norm(
         &mut self,
         input: Node,
         affine: Option<[usize; 2]>,
@@ -145,7 +145,7 @@ impl Tape {
 
     /// Convolution with square kernel and "same" padding, `weight` being the place of
     /// `[outputs, inputs, kernel, kernel]`.
-    pub fn conv(
+    pub(crate) fn conv(
         &mut self,
         input: Node,
         weight: usize,
@@ -164,7 +164,7 @@ impl Tape {
     }
 
     /// The largest value of each window, the first of several; a window at the end may be cut off.
-    pub fn pool(
+    pub(crate) fn pool(
         &mut self,
         input: Node,
         window: [usize; 2],
@@ -192,7 +192,7 @@ impl Tape {
     }
 
     /// Gradients of every parameter, from the gradient of the last activation.
-    pub fn backward(&self, gradient: &[f64]) -> Vec<Vec<f64>> {
+    pub(crate) fn backward(&self, gradient: &[f64]) -> Vec<Vec<f64>> {
         let mut params: Vec<Vec<f64>> = self.params.iter().map(|p| vec![0.0; p.len()]).collect();
         let mut slopes: Vec<Vec<f64>> =
             self.nodes.iter().map(|(_, image)| vec![0.0; image.values.len()]).collect();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use ndarray::Array2;
 use offkey_core::{Clip, Seed};
 use offkey_infer::Compute;
-use offkey_train::{TrainJob, load_encoder};
+use offkey_train::{TrainJob, load_encoder, loss::LossRegistry};
 
 use offkey_monitor::{
     FalseAlarmRate, Monitor, MonitorArrays, MonitorCard, Profile, Promise, WindowRow, WindowRule,
@@ -103,9 +103,9 @@ pub fn learn(
     let job = TrainJob {
         source: &source,
         labels: &labels,
-        held_out: None,
         encoder: &network.encoder,
         loss: &network.loss,
+        losses: &LossRegistry::default(),
         train: &network.training,
         seed: seed.child("train"),
         compute: request.compute,

@@ -44,7 +44,7 @@ pub enum RecipeError {
     },
     /// An autoencoder's scores would be compared as if they were embeddings.
     #[error(
-        "recipe `{name}` scores an autoencoder by backend `{backend}`, expected `column`, 0 or 1: its scores are no embeddings to compare"
+        "recipe `{name}` scores an autoencoder by backend `{backend}`, expected `column`, 0 to 2: its scores are no embeddings to compare"
     )]
     Backend {
         /// The recipe's name or file.

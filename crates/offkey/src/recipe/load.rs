@@ -93,7 +93,7 @@ impl Recipe {
             return Err(together("model", problem.into()));
         }
         match (&self.model, &self.backend) {
-            (ModelConfig::Autoencoder(_), BackendConfig::Column(config)) if config.column < 2 => {
+            (ModelConfig::Autoencoder(_), BackendConfig::Column(config)) if config.column < 3 => {
                 Ok(self)
             }
             (ModelConfig::Autoencoder(_), backend) => {

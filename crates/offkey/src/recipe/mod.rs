@@ -76,8 +76,9 @@ pub enum ModelConfig {
     Autoencoder(AutoencoderModel),
 }
 
-/// One autoencoder a machine. Its two scores of a clip, squared error and selective Mahalanobis
-/// distance, take the place of an embedding; the backend `column` chooses between them.
+/// One autoencoder per machine. Its scores of a clip take the place of an embedding, and the backend
+/// `column` chooses among them: 0 is the squared error, 1 our windowed Mahalanobis distance, 2 the
+/// official selective Mahalanobis distance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AutoencoderModel {

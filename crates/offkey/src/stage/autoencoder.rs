@@ -1,5 +1,5 @@
-//! The official baseline as a model of a run: one autoencoder a machine, whose two scores of a clip
-//! take the place of an embedding.
+//! The official baseline as a model of a run: one autoencoder per machine, whose scores of a clip take
+//! the place of an embedding.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, concatenate};
 use offkey_core::{Clip, Domain, Seed, Split, table};
 use offkey_infer::autoencoder::{Autoencoder, AutoencoderConfig};
 use offkey_train::autoencoder::{AutoencoderJob, AutoencoderTrainError, train_autoencoder};
@@ -19,9 +19,6 @@ use crate::{OffkeyError, Stage, files, run::Run};
 /// Which machine's autoencoder lies in which folder, beside those folders; a machine is listed once
 /// its training is done.
 const MACHINES_FILE: &str = "machines.json";
-/// Scores of a clip: squared error and selective Mahalanobis distance.
-const SCORES: usize = 2;
-
 /// Trained autoencoders by machine.
 #[derive(Debug)]
 pub(crate) struct Autoencoders {
@@ -46,21 +43,21 @@ impl Autoencoders {
         Ok(Self { of_machine: folders.into_iter().map(load).collect::<Result<_, OffkeyError>>()? })
     }
 
-    /// Scores, `[clips, 2]`: squared error and selective Mahalanobis distance, of each clip's
-    /// waveform by the autoencoder of its machine.
+    /// Scores, `[clips, scores]`, of each clip's waveform by the autoencoder of its machine: squared
+    /// error, our windowed Mahalanobis distance and the official selective one.
     pub(crate) fn embed(
         &self,
         waves: &[Vec<f32>],
         clips: &[Clip],
     ) -> Result<Array2<f32>, OffkeyError> {
         let of_clip = |(wave, clip): (&Vec<f32>, &Clip)| {
-            let scores = self.of(&clip.machine)?.score(std::slice::from_ref(wave));
-            let score = scores.map_err(OffkeyError::embed)?[0];
-            Ok([score.squared_error as f32, score.mahalanobis as f32])
+            let scores = self.of(&clip.machine)?.embed(std::slice::from_ref(wave));
+            scores.map_err(OffkeyError::embed)
         };
         let rows: Vec<Result<_, OffkeyError>> = waves.par_iter().zip(clips).map(of_clip).collect();
         let rows = rows.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(Array2::from_shape_fn((rows.len(), SCORES), |(row, score)| rows[row][score]))
+        let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
+        Ok(concatenate(Axis(0), &views).expect("autoencoders of one version have equal scores"))
     }
 
     fn of(&self, machine: &str) -> Result<&Autoencoder, OffkeyError> {

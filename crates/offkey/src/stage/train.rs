@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::Arc};
 
 use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, Split, table};
-use offkey_train::{EpochEvent, StepEvent, TrainJob, TrainObserver};
+use offkey_train::{EpochEvent, StepEvent, TrainJob, TrainObserver, loss::LossRegistry};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -29,25 +29,39 @@ struct ClassRow {
     class: String,
 }
 
-/// One row of `compactness.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// One row of `compactness.csv`: what an epoch's model does with all clips. Rows of earlier versions
+/// lack some columns.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CompactnessRow {
-    /// Epoch, counted from 0.
+    /// Epoch, from 0.
     pub epoch: usize,
-    /// Mean loss of the epoch.
+    /// Mean loss of the epoch's training batches.
     pub loss: f64,
-    /// Scale of the cosines, where the loss has one.
+    /// Scale of an angular margin loss.
     pub scale: Option<f64>,
-    /// Variance of the embeddings, 1 at most.
+    /// Variance of the embeddings of the epoch's last batch.
     pub embedding_variance: f64,
-    /// Mean squared distance of training clips to the centre of their class.
+    /// Mean squared distance of training clips to the mean direction of their class.
     pub train_intra: Option<f64>,
-    /// Mean squared distance between the centres of classes.
+    /// Mean squared distance of training clips to the nearest mean direction of another class.
     pub train_inter: Option<f64>,
-    /// As `train_intra`, of held-out clips.
+    /// Mean squared distance between the mean directions of two classes.
+    pub train_between: Option<f64>,
+    /// Share of training clips that lie nearest to their own class.
+    pub train_accuracy: Option<f64>,
+    /// Mean squared distance of training clips to the nearest of the loss's own centres.
+    pub train_own_centre: Option<f64>,
+    /// Mean loss of all training clips after the epoch.
+    pub train_loss: Option<f64>,
+    /// Of clips held out of training, where there are some.
     pub held_out_intra: Option<f64>,
-    /// As `train_inter`, of held-out clips.
+    /// Of clips held out of training, where there are some.
     pub held_out_inter: Option<f64>,
+    /// Of clips held out of training, where there are some.
+    pub held_out_accuracy: Option<f64>,
+    /// Of clips held out of training, where there are some.
+    pub held_out_loss: Option<f64>,
 }
 
 impl Run<'_> {
@@ -94,9 +108,9 @@ impl Run<'_> {
         let job = TrainJob {
             source: &source,
             labels: &labels,
-            held_out: None,
             encoder: &config.encoder,
             loss: &config.loss,
+            losses: &LossRegistry::default(),
             train: &config.training,
             seed: seed.child("train"),
             compute: self.manifest.compute,
@@ -288,8 +302,14 @@ impl TrainObserver for Recorder<'_> {
             embedding_variance: epoch.embedding_variance,
             train_intra: epoch.train.map(|c| c.intra),
             train_inter: epoch.train.and_then(|c| c.inter),
+            train_between: epoch.train.and_then(|c| c.between),
+            train_accuracy: epoch.train.and_then(|c| c.accuracy),
+            train_own_centre: epoch.train.and_then(|c| c.own_centre),
+            train_loss: epoch.train.map(|c| c.loss),
             held_out_intra: epoch.held_out.map(|c| c.intra),
             held_out_inter: epoch.held_out.and_then(|c| c.inter),
+            held_out_accuracy: epoch.held_out.and_then(|c| c.accuracy),
+            held_out_loss: epoch.held_out.map(|c| c.loss),
         });
         self.save();
     }

@@ -123,9 +123,9 @@ pub struct TrainingRow {
     pub loss: f64,
     /// Logit scale of the angular margin loss.
     pub scale: Option<f64>,
-    /// Mean squared distance to the own class centre.
+    /// Mean squared distance to the mean direction of the own class.
     pub intra: Option<f64>,
-    /// Mean squared distance to the other class centres.
+    /// Mean squared distance to the nearest mean direction of another class.
     pub inter: Option<f64>,
     /// Intra-class distance on held-out normal clips.
     pub held_out_intra: Option<f64>,

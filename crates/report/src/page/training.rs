@@ -17,15 +17,15 @@ pub(crate) fn training(rows: &[TrainingRow]) -> String {
 pub(crate) fn training_charts(rows: &[TrainingRow]) -> Vec<LineChart> {
     let compactness: [Quantity; 4] = [
         ("own class", |row| row.intra),
-        ("other classes", |row| row.inter),
+        ("nearest other class", |row| row.inter),
         ("own, held out", |row| row.held_out_intra),
-        ("others, held out", |row| row.held_out_inter),
+        ("nearest other, held out", |row| row.held_out_inter),
     ];
     let charts = [
         chart(rows, "Loss", "mean loss", &[("loss", |row| Some(row.loss))]),
         chart(
             rows,
-            "Compactness: distance of embeddings to class centres",
+            "Compactness: distance of embeddings to the means of classes",
             "mean squared distance",
             &compactness,
         ),

@@ -1,5 +1,4 @@
-//! Training: windows in a new order every epoch, by our kernels on the processor, else by the
-//! framework's plain layers.
+//! Training: windows in a new order every epoch, by the framework's layers.
 
 use std::ops::ControlFlow;
 
@@ -7,25 +6,14 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use offkey_infer::{Compute, DeviceKind, Kernels, autoencoder::AutoencoderConfig};
-use offkey_kernels::autoencoder::AutoencoderSteps;
 use rand::seq::SliceRandom;
 
 use super::{AutoencoderJob, AutoencoderTrainError, network::AutoencoderNetwork};
 use crate::{
-    adam::{Adam, FlatAdam},
+    adam::{Adam, Shares},
     network::{NORM_MOMENTUM, Pass, update_running},
     tensors::values_of,
 };
-
-/// Something that learns from windows.
-trait Trainer {
-    /// One step on these windows; their mean squared error before it.
-    fn step(&mut self, windows: &[&[f32]]) -> f64;
-
-    /// What was learned.
-    fn network(self: Box<Self>) -> AutoencoderNetwork;
-}
 
 /// Trains on all windows of all clips.
 pub(super) fn train(
@@ -44,14 +32,9 @@ pub(super) fn train(
     if windows.len() < 2 {
         return Err(AutoencoderTrainError::TooFewWindows { found: windows.len() });
     }
-    let network =
+    let mut network =
         AutoencoderNetwork::new(config, job.seed.child("network"), &device.clone().autodiff());
-    let mut trainer: Box<dyn Trainer> = match job.compute {
-        Compute { device: DeviceKind::Cpu, kernels: Kernels::Auto } => {
-            Box::new(ByKernels::new(network, config))
-        }
-        _ => Box::new(ByLayers { network, adam: Adam::new(config.learning_rate, 0.0) }),
-    };
+    let mut adam = Adam::new(config.learning_rate, 0.0);
     for epoch in 0..config.epochs {
         windows.sort_unstable();
         windows.shuffle(&mut job.seed.child("order").child(epoch).rng());
@@ -60,7 +43,7 @@ pub(super) fn train(
             let window =
                 |&(clip, at): &(usize, usize)| &spectrograms[clip][at..][..config.inputs()];
             let batch: Vec<&[f32]> = batch.iter().map(window).collect();
-            sum += trainer.step(&batch) * batch.len() as f64;
+            sum += step(&mut network, &mut adam, &batch) * batch.len() as f64;
         }
         let error = sum / windows.len() as f64;
         if !error.is_finite() {
@@ -70,69 +53,18 @@ pub(super) fn train(
             return Err(AutoencoderTrainError::Stopped { epoch });
         }
     }
-    Ok(trainer.network())
+    Ok(network)
 }
 
-/// The framework's layers and gradients.
-struct ByLayers {
-    network: AutoencoderNetwork,
-    adam: Adam,
-}
-
-impl Trainer for ByLayers {
-    fn step(&mut self, windows: &[&[f32]]) -> f64 {
-        let width = windows.first().map_or(0, |window| window.len());
-        let data = TensorData::new(windows.concat(), [windows.len(), width]);
-        let input: Tensor<2> = Tensor::from_data(data, &self.network.devices()[0]);
-        let mut pass = Pass::Train(Vec::new());
-        let error = (self.network.forward(input.clone(), &mut pass) - input).square().mean();
-        let value = values_of(error.clone().inner())[0];
-        self.network = self.adam.step(self.network.clone(), &mut error.backward());
-        update_running(self.network.norms_mut(), pass, NORM_MOMENTUM);
-        f64::from(value)
-    }
-
-    fn network(self: Box<Self>) -> AutoencoderNetwork {
-        self.network
-    }
-}
-
-/// The same steps by our kernels. Biases before a norm, which takes them away again, stay 0.
-struct ByKernels {
-    /// As it was made; behind until it is asked for.
-    network: AutoencoderNetwork,
-    steps: AutoencoderSteps,
-    adam: FlatAdam,
-    /// Running mean and variance of each norm.
-    running: Vec<[Vec<f32>; 2]>,
-}
-
-impl ByKernels {
-    fn new(network: AutoencoderNetwork, config: &AutoencoderConfig) -> Self {
-        let hidden = config.hidden_widths();
-        let widths = [&[config.inputs()], &hidden[..]].concat();
-        let mut steps = AutoencoderSteps::new(&widths).expect("the configuration was checked");
-        steps.set(&network.parameters()).expect("the network has these widths");
-        let running = hidden.iter().map(|&width| [vec![0.0; width], vec![1.0; width]]).collect();
-        Self { network, steps, adam: FlatAdam::new(config.learning_rate), running }
-    }
-}
-
-impl Trainer for ByKernels {
-    fn step(&mut self, windows: &[&[f32]]) -> f64 {
-        let error = self.steps.step(windows).expect("windows are as wide as the input");
-        self.adam.step(self.steps.slopes().map(|slope| (slope.values, slope.gradient)));
-        for (running, batch) in self.running.iter_mut().zip(self.steps.statistics()) {
-            for (running, batch) in running.iter_mut().zip(batch) {
-                for (running, &batch) in running.iter_mut().zip(batch) {
-                    *running += NORM_MOMENTUM as f32 * (batch - *running);
-                }
-            }
-        }
-        error
-    }
-
-    fn network(self: Box<Self>) -> AutoencoderNetwork {
-        self.network.with_parameters(self.steps.parameters(), self.running)
-    }
+/// One step on these windows; their mean squared error before it.
+fn step(network: &mut AutoencoderNetwork, adam: &mut Adam, windows: &[&[f32]]) -> f64 {
+    let width = windows.first().map_or(0, |window| window.len());
+    let data = TensorData::new(windows.concat(), [windows.len(), width]);
+    let input: Tensor<2> = Tensor::from_data(data, &network.devices()[0]);
+    let mut pass = Pass::Train(Vec::new());
+    let error = (network.forward(input.clone(), &mut pass) - input).square().mean();
+    let value = values_of(error.clone().inner())[0];
+    *network = adam.step(network.clone(), &mut error.backward(), Shares::ALL);
+    update_running(network.norms_mut(), pass, NORM_MOMENTUM);
+    f64::from(value)
 }

@@ -7,19 +7,63 @@
 //! # Source
 //! Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019.
 
-use burn::tensor::Tensor;
+use std::f64::consts::FRAC_PI_2;
 
-use super::margin::{MarginHead, margin_cross_entropy};
+use burn::tensor::Tensor;
+use offkey_core::Seed;
+use serde::{Deserialize, Serialize};
+
+use super::kind::{Centres, Loss, LossState, Matrix, Setting, Task};
+use super::margin::{margin_cross_entropy, margin_settings};
+use super::scale::Scale;
 use super::sphere::cosines;
 
 /// Keeps the sine's gradient finite where embedding and centre coincide.
 const LEAST_SQUARED_SINE: f64 = 1e-6;
 
-/// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
-pub(super) fn loss(head: &MarginHead, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-    let cosines = cosines(embeddings, head.centres.unit());
-    let margined = with_angular_margin(cosines.clone(), head.margin);
-    margin_cross_entropy(cosines * head.scale, margined * head.scale, labels)
+/// Settings of the additive angular margin loss.
+///
+/// # Source
+/// Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AamConfig {
+    /// Factor of the cosines. Default 64, as in the ArcFace paper.
+    pub scale: f64,
+    /// Angle in radians added to the true class's. Default 0.5, as in the ArcFace paper.
+    pub margin: f64,
+    /// Whether the class centres learn. Default trainable, as in the ArcFace paper.
+    pub centres: Centres,
+}
+
+impl Default for AamConfig {
+    fn default() -> Self {
+        Self { scale: 64.0, margin: 0.5, centres: Centres::Trainable }
+    }
+}
+
+impl Loss for AamConfig {
+    fn settings(&self) -> Vec<Setting> {
+        margin_settings(self.margin, FRAC_PI_2, self.scale)
+    }
+
+    fn train_centres(&mut self) {
+        self.centres = Centres::Trainable;
+    }
+
+    fn scale(&self, _task: Task) -> Option<Scale> {
+        Some(Scale::constant(self.scale))
+    }
+
+    fn matrices(&self, task: Task, seed: Seed) -> Vec<Matrix> {
+        vec![Matrix::centres(self.centres, task.dims, task.classes, seed.child("centres"))]
+    }
+
+    fn loss(&self, state: &LossState, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
+        let cosines = cosines(embeddings, state.unit_centres());
+        let margined = with_angular_margin(cosines.clone(), self.margin);
+        margin_cross_entropy(cosines * self.scale, margined * self.scale, labels)
+    }
 }
 
 /// `cos(theta + margin)` of every `cos(theta)`.

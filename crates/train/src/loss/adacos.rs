@@ -6,52 +6,57 @@
 //! Zhang et al., "AdaCos: Adaptively Scaling Cosine Logits for Effectively Learning Deep Face
 //! Representations", 2019.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
+use ndarray::ArrayView2;
 use offkey_core::Seed;
+use serde::{Deserialize, Serialize};
 
-use super::centres::CentreColumns;
-use super::config::AdaCosConfig;
+use super::kind::{Centres, Loss, LossState, Matrix, ScaleRule, Task};
 use super::scale::{Scale, adacos_scale};
-use super::sphere::{cosines, soft_cross_entropy, to_array};
+use super::sphere::{cosines, soft_cross_entropy};
 
-/// One centre a class, and the scale.
-#[derive(Module, Debug)]
-pub(crate) struct AdaCos {
-    pub(super) centres: CentreColumns,
-    #[module(skip)]
-    pub(super) scale: Scale,
+/// Settings of the AdaCos loss.
+///
+/// # Source
+/// Zhang et al., "AdaCos: Adaptively Scaling Cosine Logits for Effectively Learning Deep Face
+/// Representations", 2019.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdaCosConfig {
+    /// How the factor of the cosines is chosen. Default fixed: it cannot diverge.
+    pub scale: ScaleRule,
+    /// Whether the class centres learn. Default trainable, as in the AdaCos paper.
+    pub centres: Centres,
 }
 
-impl AdaCos {
-    pub(super) fn init(
-        config: AdaCosConfig,
-        dims: usize,
-        classes: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let seed = seed.child("centres");
-        Self {
-            centres: CentreColumns::draw(config.centres, dims, classes, seed, device),
-            scale: Scale::new(config.scale, classes),
-        }
+impl Default for AdaCosConfig {
+    fn default() -> Self {
+        Self { scale: ScaleRule::Fixed, centres: Centres::Trainable }
+    }
+}
+
+impl Loss for AdaCosConfig {
+    fn train_centres(&mut self) {
+        self.centres = Centres::Trainable;
     }
 
-    /// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
-    pub(super) fn loss(&self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        let cosines = cosines(embeddings, self.centres.unit());
-        soft_cross_entropy(cosines * self.scale.value(), labels)
+    fn scale(&self, task: Task) -> Option<Scale> {
+        Some(Scale::new(self.scale, task.classes))
     }
 
-    /// As [`loss`](Self::loss), a dynamic scale adapted first.
-    pub(super) fn training_loss(&mut self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        let cosines = cosines(embeddings, self.centres.unit());
-        if self.scale.is_dynamic() {
-            let (seen, wanted) = (to_array(cosines.clone()), to_array(labels.clone()));
-            let proposed = adacos_scale(self.scale.value(), seen.view(), wanted.view());
-            self.scale.follow(proposed);
-        }
-        soft_cross_entropy(cosines * self.scale.value(), labels)
+    fn proposed_scale(&self, scale: f64, cosines: ArrayView2<f32>, labels: ArrayView2<f32>) -> f64 {
+        adacos_scale(scale, cosines, labels)
+    }
+
+    fn matrices(&self, task: Task, seed: Seed) -> Vec<Matrix> {
+        vec![Matrix::centres(self.centres, task.dims, task.classes, seed.child("centres"))]
+    }
+
+    fn cosines(&self, state: &LossState, embeddings: Tensor<2>) -> Tensor<2> {
+        cosines(embeddings, state.unit_centres())
+    }
+
+    fn loss(&self, state: &LossState, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
+        soft_cross_entropy(self.cosines(state, embeddings) * state.scale(), labels)
     }
 }

@@ -6,38 +6,51 @@
 //! # Source
 //! Ruff et al., "Deep One-Class Classification", 2018 (Deep SVDD).
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use offkey_core::Seed;
+use serde::{Deserialize, Serialize};
 
-use super::centres::CentreColumns;
-use super::config::{Centres, CompactnessConfig};
+use super::kind::{Centres, Loss, LossState, Matrix, Task};
 use super::sphere::normalize;
 
-/// One centre and the rule of the distance.
-#[derive(Module, Debug)]
-pub(crate) struct Compactness {
-    pub(super) centre: CentreColumns,
-    normalized: bool,
+/// Settings of the compactness loss.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompactnessConfig {
+    /// Measure the distance on the unit sphere. Default true: what the backend compares.
+    pub normalized: bool,
+    /// Let the centre learn. Default false: Deep SVDD fixes it, since a free centre can follow
+    /// the embeddings into collapse.
+    pub trainable_centre: bool,
 }
 
-impl Compactness {
-    pub(super) fn init(
-        config: CompactnessConfig,
-        dims: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let rule = if config.trainable_centre { Centres::Trainable } else { Centres::Fixed };
-        Self {
-            centre: CentreColumns::draw(rule, dims, 1, seed.child("centres"), device),
-            normalized: config.normalized,
-        }
+impl Default for CompactnessConfig {
+    fn default() -> Self {
+        Self { normalized: true, trainable_centre: false }
+    }
+}
+
+impl Loss for CompactnessConfig {
+    fn needs_classes(&self) -> bool {
+        false
     }
 
-    /// `embeddings`: `[clips, dims]`; result: `[1]`.
-    pub(super) fn loss(&self, embeddings: Tensor<2>) -> Tensor<1> {
-        squared_distances(embeddings, &self.centre, self.normalized).mean()
+    fn train_centres(&mut self) {
+        self.trainable_centre = true;
+    }
+
+    fn matrices(&self, task: Task, seed: Seed) -> Vec<Matrix> {
+        let rule = if self.trainable_centre { Centres::Trainable } else { Centres::Fixed };
+        vec![Matrix::centres(rule, task.dims, 1, seed.child("centres"))]
+    }
+
+    fn loss(&self, state: &LossState, embeddings: Tensor<2>, _labels: Tensor<2>) -> Tensor<1> {
+        squared_distances(embeddings, state, self.normalized).mean()
+    }
+
+    /// The one centre is no class's.
+    fn class_centres(&self, _state: &LossState) -> Option<Tensor<2>> {
+        None
     }
 }
 
@@ -47,13 +60,13 @@ impl Compactness {
 /// `embeddings`: `[clips, dims]`; result: `[clips, centres]`.
 pub(super) fn squared_distances(
     embeddings: Tensor<2>,
-    centres: &CentreColumns,
+    state: &LossState,
     normalized: bool,
 ) -> Tensor<2> {
     let (embeddings, centres) = if normalized {
-        (normalize(embeddings, 1), centres.unit())
+        (normalize(embeddings, 1), state.unit_centres())
     } else {
-        (embeddings, centres.columns())
+        (embeddings, state.matrix(0))
     };
     let lengths = embeddings.clone().square().sum_dim(1);
     let centre_lengths = centres.clone().square().sum_dim(0);

@@ -10,13 +10,21 @@ pub enum LossError {
     #[error("the loss `{loss}` needs at least 2 classes among the training clips, found 1")]
     OneClass {
         /// The loss's name.
-        loss: &'static str,
+        loss: String,
+    },
+    /// A recipe names a loss from outside that was not passed to the training.
+    #[error("there is no custom loss `{loss}`, known are {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    Unknown {
+        /// The name.
+        loss: String,
+        /// Names of those that were passed.
+        known: Vec<String>,
     },
     /// There is nothing to build the loss for.
     #[error("the loss `{loss}` needs dimensions and classes, found {dims} and {classes}")]
     Empty {
         /// The loss's name.
-        loss: &'static str,
+        loss: String,
         /// Dimensions of the embeddings.
         dims: usize,
         /// Classes of the auxiliary task.
@@ -26,7 +34,7 @@ pub enum LossError {
     #[error("{setting} of the loss `{loss}` is {found}, expected {least} to {most}")]
     OutOfRange {
         /// The loss's name.
-        loss: &'static str,
+        loss: String,
         /// The setting's name.
         setting: &'static str,
         /// Its value.

@@ -3,40 +3,49 @@
 //! `L = mean_i sum_c y_ic ||phi_i - c_c||^2`, on the unit sphere unless un-normalised. Nothing
 //! keeps the classes apart but their centres.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use offkey_core::Seed;
+use serde::{Deserialize, Serialize};
 
-use super::centres::CentreColumns;
 use super::compactness::squared_distances;
-use super::config::IntraClassCompactnessConfig;
+use super::kind::{Centres, Loss, LossState, Matrix, Task};
 use super::sphere::mean_of_labelled;
 
-/// One centre a class and the rule of the distance.
-#[derive(Module, Debug)]
-pub(crate) struct IntraClassCompactness {
-    pub(super) centres: CentreColumns,
-    normalized: bool,
+/// Settings of the intra-class compactness loss.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntraClassCompactnessConfig {
+    /// Measure the distance on the unit sphere. Default true: what the backend compares.
+    pub normalized: bool,
+    /// Whether the class centres learn. Default fixed, as the paper has them.
+    pub centres: Centres,
 }
 
-impl IntraClassCompactness {
-    pub(super) fn init(
-        config: IntraClassCompactnessConfig,
-        dims: usize,
-        classes: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let seed = seed.child("centres");
-        Self {
-            centres: CentreColumns::draw(config.centres, dims, classes, seed, device),
-            normalized: config.normalized,
-        }
+impl Default for IntraClassCompactnessConfig {
+    fn default() -> Self {
+        Self { normalized: true, centres: Centres::Fixed }
+    }
+}
+
+impl Loss for IntraClassCompactnessConfig {
+    fn needs_classes(&self) -> bool {
+        false
     }
 
-    /// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
-    pub(super) fn loss(&self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        let distances = squared_distances(embeddings, &self.centres, self.normalized);
-        mean_of_labelled(distances, labels)
+    fn train_centres(&mut self) {
+        self.centres = Centres::Trainable;
+    }
+
+    fn matrices(&self, task: Task, seed: Seed) -> Vec<Matrix> {
+        vec![Matrix::centres(self.centres, task.dims, task.classes, seed.child("centres"))]
+    }
+
+    fn loss(&self, state: &LossState, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
+        mean_of_labelled(squared_distances(embeddings, state, self.normalized), labels)
+    }
+
+    /// As they are: without the sphere, lengths count.
+    fn class_centres(&self, state: &LossState) -> Option<Tensor<2>> {
+        Some(state.matrix(0))
     }
 }

@@ -1,42 +1,60 @@
 //! Intra-class compactness plus weighted cross-entropy: draws each class together and tells the
 //! classes apart, by two separate terms.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use offkey_core::Seed;
+use serde::{Deserialize, Serialize};
 
-use super::config::{IntraClassCompactnessConfig, IntraClassCompactnessCrossEntropyConfig};
-use super::cross_entropy::CrossEntropy;
-use super::intra_class_compactness::IntraClassCompactness;
+use super::compactness::squared_distances;
+use super::cross_entropy::linear_cross_entropy;
+use super::kind::{Centres, Loss, LossState, Matrix, Setting, Task};
+use super::sphere::mean_of_labelled;
 
-/// Both terms and the weight of the second.
-#[derive(Module, Debug)]
-pub(crate) struct IntraClassCompactnessCrossEntropy {
-    pub(super) compactness: IntraClassCompactness,
-    pub(super) cross_entropy: CrossEntropy,
-    cross_entropy_weight: f64,
+/// Settings of the intra-class compactness loss with cross-entropy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntraClassCompactnessCrossEntropyConfig {
+    /// Measure the distance on the unit sphere. Default true: what the backend compares.
+    pub normalized: bool,
+    /// Whether the class centres learn. Default fixed, as the paper has them.
+    pub centres: Centres,
+    /// Factor of the cross-entropy. Default 1: our choice, the paper names no weight.
+    pub cross_entropy_weight: f64,
 }
 
-impl IntraClassCompactnessCrossEntropy {
-    pub(super) fn init(
-        config: IntraClassCompactnessCrossEntropyConfig,
-        dims: usize,
-        classes: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let compactness =
-            IntraClassCompactnessConfig { normalized: config.normalized, centres: config.centres };
-        Self {
-            compactness: IntraClassCompactness::init(compactness, dims, classes, seed, device),
-            cross_entropy: CrossEntropy::init(dims, classes, seed, device),
-            cross_entropy_weight: config.cross_entropy_weight,
-        }
+impl Default for IntraClassCompactnessCrossEntropyConfig {
+    fn default() -> Self {
+        Self { normalized: true, centres: Centres::Fixed, cross_entropy_weight: 1.0 }
+    }
+}
+
+impl Loss for IntraClassCompactnessCrossEntropyConfig {
+    fn settings(&self) -> Vec<Setting> {
+        vec![("cross_entropy_weight", self.cross_entropy_weight, 0.0, f64::MAX)]
     }
 
-    /// `embeddings`: `[clips, dims]`; `labels`: `[clips, classes]`; result: `[1]`.
-    pub(super) fn loss(&self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        let compactness = self.compactness.loss(embeddings.clone(), labels.clone());
-        compactness + self.cross_entropy.loss(embeddings, labels) * self.cross_entropy_weight
+    fn train_centres(&mut self) {
+        self.centres = Centres::Trainable;
+    }
+
+    /// Centres, then the linear layer.
+    fn matrices(&self, task: Task, seed: Seed) -> Vec<Matrix> {
+        let Task { dims, classes } = task;
+        vec![
+            Matrix::centres(self.centres, dims, classes, seed.child("centres")),
+            Matrix::linear(dims, classes, seed.child("linear")),
+        ]
+    }
+
+    fn loss(&self, state: &LossState, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
+        let distances = squared_distances(embeddings.clone(), state, self.normalized);
+        let compactness = mean_of_labelled(distances, labels.clone());
+        let cross_entropy = linear_cross_entropy(state.matrix(1), embeddings, labels);
+        compactness + cross_entropy * self.cross_entropy_weight
+    }
+
+    /// As they are: without the sphere, lengths count.
+    fn class_centres(&self, state: &LossState) -> Option<Tensor<2>> {
+        Some(state.matrix(0))
     }
 }

@@ -1,35 +1,14 @@
-//! What the additive margin losses share: their parts, and a cross-entropy whose true class alone
+//! What the additive margin losses share: their settings, and a cross-entropy whose true class alone
 //! carries a margin.
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
-use offkey_core::Seed;
+use burn::tensor::{Tensor, activation};
 
-use super::centres::CentreColumns;
-use super::config::Centres;
+use super::kind::Setting;
 use super::sphere::{largest_of_row, log_sum_exp, mean_of_labelled};
 
-/// One centre a class, scale and margin.
-#[derive(Module, Debug)]
-pub(crate) struct MarginHead {
-    pub(super) centres: CentreColumns,
-    pub(super) scale: f64,
-    pub(super) margin: f64,
-}
-
-impl MarginHead {
-    pub(super) fn init(
-        centres: Centres,
-        (scale, margin): (f64, f64),
-        dims: usize,
-        classes: usize,
-        seed: Seed,
-        device: &Device,
-    ) -> Self {
-        let seed = seed.child("centres");
-        let centres = CentreColumns::draw(centres, dims, classes, seed, device);
-        Self { centres, scale, margin }
-    }
+/// The settings of an additive margin loss, with their ranges.
+pub(super) fn margin_settings(margin: f64, largest: f64, scale: f64) -> Vec<Setting> {
+    vec![("margin", margin, 0.0, largest), ("scale", scale, f64::MIN_POSITIVE, 1000.0)]
 }
 
 /// Mean over the clips of `sum_c y_c L(c)`, where

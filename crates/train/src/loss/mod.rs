@@ -1,210 +1,200 @@
 //! Training losses: what pulls the embeddings of normal clips into place.
 //!
-//! Every loss takes un-normalised embeddings `[clips, dims]` and soft labels `[clips, classes]`
-//! and gives one mean over the clips. [`LossConfig`] chooses among them; the losses themselves,
-//! one a file, stay inside the crate because they are built of tensors.
+//! A loss is a file here, in which its settings implement [`kind::Loss`], and a line in the list of
+//! [`LossConfig`]. Losses from outside of this crate implement [`CustomLoss`] and are named in
+//! [`LossRegistry`]; a recipe chooses one by `custom = "NAME"`. The built-in losses stay inside the
+//! crate because they are built of tensors.
 
 mod aam;
 mod adacos;
 mod adaproj;
-mod centres;
 mod compactness;
-mod config;
 mod cosface;
 mod cross_entropy;
+mod custom;
 mod error;
 mod intra_class_compactness;
 mod intra_class_compactness_cross_entropy;
+mod kind;
 mod margin;
 mod noisy_arcmix;
 mod scale;
 mod sphere;
 mod sub_cluster_adacos;
-mod sub_clusters;
 
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod tests;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use ndarray::Array2;
-use offkey_core::Seed;
+use std::sync::Arc;
 
-pub use config::{
-    AamConfig, AdaCosConfig, AdaProjConfig, Centres, CompactnessConfig, CosFaceConfig,
-    CrossEntropyConfig, IntraClassCompactnessConfig, IntraClassCompactnessCrossEntropyConfig,
-    LossConfig, NoisyArcMixConfig, ScaleRule, SubClusterAdaCosConfig,
-};
+use burn::tensor::Device;
+use offkey_core::Seed;
+use serde::{Deserialize, Serialize};
+
+pub use custom::{CustomLoss, LossRegistry, LossValue};
 pub use error::LossError;
+pub use kind::{Centres, ScaleRule};
 pub use scale::{MAXIMUM_SCALE, MINIMUM_SCALE};
 
-use adacos::AdaCos;
-use compactness::Compactness;
-use cross_entropy::CrossEntropy;
-use intra_class_compactness::IntraClassCompactness;
-use intra_class_compactness_cross_entropy::IntraClassCompactnessCrossEntropy;
-use margin::MarginHead;
-use sub_clusters::SubClusterHead;
+pub(crate) use kind::LossHead;
+use kind::{Loss, Task};
 
-/// A loss ready for training: its centres or layers, and its scale where it has one.
-///
-/// Fixed centres are parameters that require no gradient, so that they are saved and loaded like
-/// the others and never stepped.
-#[derive(Module, Debug)]
-pub(crate) enum LossHead {
-    /// See [`CompactnessConfig`].
-    Compactness(Compactness),
-    /// See [`IntraClassCompactnessConfig`].
-    IntraClassCompactness(IntraClassCompactness),
-    /// See [`IntraClassCompactnessCrossEntropyConfig`].
-    IntraClassCompactnessCrossEntropy(IntraClassCompactnessCrossEntropy),
-    /// See [`CrossEntropyConfig`].
-    CrossEntropy(CrossEntropy),
-    /// See [`AamConfig`].
-    Aam(MarginHead),
-    /// See [`NoisyArcMixConfig`].
-    NoisyArcMix(MarginHead),
-    /// See [`CosFaceConfig`].
-    CosFace(MarginHead),
-    /// See [`AdaCosConfig`].
-    AdaCos(AdaCos),
-    /// See [`SubClusterAdaCosConfig`].
-    SubClusterAdaCos(SubClusterHead),
-    /// See [`AdaProjConfig`].
-    AdaProj(SubClusterHead),
+/// Makes [`LossConfig`] of a list: a doc comment, the variant, the file with its settings, and the
+/// name in recipes.
+macro_rules! losses {
+    ($($(#[$doc:meta])* $variant:ident($file:ident::$settings:ident) = $name:literal,)+) => {
+        $(pub use $file::$settings;)+
+
+        /// The training loss, with its settings.
+        ///
+        /// ```
+        /// use offkey_train::loss::{LossConfig, SubClusterAdaCosConfig};
+        /// assert_eq!(
+        ///     LossConfig::default(),
+        ///     LossConfig::SubClusterAdacos(SubClusterAdaCosConfig::default())
+        /// );
+        /// ```
+        ///
+        /// # Source
+        /// Wilkinghoff and Kurth, "Why do Angular Margin Losses work well for Semi-Supervised
+        /// Anomalous Sound Detection?", 2024; the sources of the single losses stand in their files.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum LossConfig {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($settings),)+
+            /// A loss from outside, by its name in [`LossRegistry`].
+            #[serde(rename = "custom")]
+            Custom(String),
+        }
+
+        impl LossConfig {
+            /// Names of the built-in losses, as recipes write them.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// The loss's name, as recipes write it; of one from outside its own.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$variant(_) => $name,)+
+                    Self::Custom(name) => name,
+                }
+            }
+
+            /// The loss itself; those from outside are looked up.
+            fn resolved(&self, custom: &LossRegistry) -> Result<Arc<dyn Loss>, LossError> {
+                match self {
+                    $(Self::$variant(own) => Ok(Arc::new(own.clone())),)+
+                    Self::Custom(name) => custom.find(name),
+                }
+            }
+
+            /// The settings of a built-in loss, to be changed.
+            fn settings_mut(&mut self) -> Option<&mut dyn Loss> {
+                match self {
+                    $(Self::$variant(own) => Some(own),)+
+                    Self::Custom(_) => None,
+                }
+            }
+        }
+    };
 }
 
-impl LossHead {
+losses! {
+    /// All clips near one centre, as in Deep SVDD; no classes.
+    Compactness(compactness::CompactnessConfig) = "compactness",
+    /// Every clip near the centre of its class.
+    IntraClassCompactness(intra_class_compactness::IntraClassCompactnessConfig) = "intra-class-compactness",
+    /// The same, plus the cross-entropy of a linear layer.
+    IntraClassCompactnessCrossEntropy(intra_class_compactness_cross_entropy::IntraClassCompactnessCrossEntropyConfig) = "intra-class-compactness-cross-entropy",
+    /// Cross-entropy of a linear layer.
+    CrossEntropy(cross_entropy::CrossEntropyConfig) = "cross-entropy",
+    /// Additive angular margin (ArcFace): cos(theta + m) for the true class.
+    Aam(aam::AamConfig) = "aam",
+    /// One angular margin per mixed clip, on its main class.
+    NoisyArcmix(noisy_arcmix::NoisyArcMixConfig) = "noisy-arcmix",
+    /// Additive cosine margin (CosFace): cos(theta) - m for the true class.
+    Cosface(cosface::CosFaceConfig) = "cosface",
+    /// Softmax over scaled cosines, one centre per class.
+    Adacos(adacos::AdaCosConfig) = "adacos",
+    /// Softmax over scaled cosines, several centres per class.
+    SubClusterAdacos(sub_cluster_adacos::SubClusterAdaCosConfig) = "sub-cluster-adacos",
+    /// Softmax over the cosine between the embedding and its projection on each class's subspace.
+    Adaproj(adaproj::AdaProjConfig) = "adaproj",
+}
+
+impl Default for LossConfig {
+    /// The paper's system: sub-cluster AdaCos with its defaults.
+    fn default() -> Self {
+        Self::SubClusterAdacos(SubClusterAdaCosConfig::default())
+    }
+}
+
+impl LossConfig {
+    /// The settings as a recipe writes them.
+    pub(crate) fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("a loss is a table of settings by its name")
+    }
+
+    /// Whether the loss tells classes apart, so that with fewer than two it is constant and
+    /// nothing could be learnt.
+    ///
+    /// # Errors
+    /// [`LossError::Unknown`] for a loss from outside that `custom` does not name.
+    pub fn needs_classes(&self, custom: &LossRegistry) -> Result<bool, LossError> {
+        Ok(self.resolved(custom)?.needs_classes())
+    }
+
+    /// The same loss with trainable centres, as the additional head of the exchanges of
+    /// [`SelfSupervision`](crate::SelfSupervision) wants it. A loss from outside stays as it is.
+    #[must_use]
+    pub fn with_trainable_centres(&self) -> Self {
+        let mut config = self.clone();
+        if let Some(settings) = config.settings_mut() {
+            settings.train_centres();
+        }
+        config
+    }
+
+    /// Whether this loss can be built for so many classes and dimensions.
+    ///
+    /// # Errors
+    /// [`LossError`] names the setting that is out of its range.
+    pub fn check(
+        &self,
+        custom: &LossRegistry,
+        dims: usize,
+        classes: usize,
+    ) -> Result<(), LossError> {
+        let own = self.resolved(custom)?;
+        let loss = || self.name().to_owned();
+        if dims == 0 || classes == 0 {
+            return Err(LossError::Empty { loss: loss(), dims, classes });
+        }
+        if own.needs_classes() && classes < 2 {
+            return Err(LossError::OneClass { loss: loss() });
+        }
+        for (setting, found, least, most) in own.settings() {
+            if !(least..=most).contains(&found) {
+                return Err(LossError::OutOfRange { loss: loss(), setting, found, least, most });
+            }
+        }
+        Ok(())
+    }
+
     /// The loss for `classes` classes of `dims`-dimensional embeddings; what it draws at random
     /// comes from `seed` alone.
     ///
     /// # Errors
     /// Those of [`LossConfig::check`].
-    pub(crate) fn init(
-        config: &LossConfig,
-        dims: usize,
-        classes: usize,
+    pub(crate) fn head(
+        &self,
+        custom: &LossRegistry,
+        (dims, classes): (usize, usize),
         seed: Seed,
         device: &Device,
-    ) -> Result<Self, LossError> {
-        config.check(dims, classes)?;
-        let margin = |centres, parts| MarginHead::init(centres, parts, dims, classes, seed, device);
-        let sub_clusters =
-            |parts, count| SubClusterHead::init(parts, count, dims, classes, seed, device);
-        Ok(match config {
-            LossConfig::Compactness(own) => {
-                Self::Compactness(Compactness::init(*own, dims, seed, device))
-            }
-            LossConfig::IntraClassCompactness(own) => Self::IntraClassCompactness(
-                IntraClassCompactness::init(*own, dims, classes, seed, device),
-            ),
-            LossConfig::IntraClassCompactnessCrossEntropy(own) => {
-                Self::IntraClassCompactnessCrossEntropy(IntraClassCompactnessCrossEntropy::init(
-                    *own, dims, classes, seed, device,
-                ))
-            }
-            LossConfig::CrossEntropy(CrossEntropyConfig {}) => {
-                Self::CrossEntropy(CrossEntropy::init(dims, classes, seed, device))
-            }
-            LossConfig::Aam(own) => Self::Aam(margin(own.centres, (own.scale, own.margin))),
-            LossConfig::NoisyArcmix(own) => {
-                Self::NoisyArcMix(margin(own.centres, (own.scale, own.margin)))
-            }
-            LossConfig::Cosface(own) => Self::CosFace(margin(own.centres, (own.scale, own.margin))),
-            LossConfig::Adacos(own) => {
-                Self::AdaCos(AdaCos::init(*own, dims, classes, seed, device))
-            }
-            LossConfig::SubClusterAdacos(own) => {
-                Self::SubClusterAdaCos(sub_clusters((own.centres, own.scale), own.sub_clusters))
-            }
-            LossConfig::Adaproj(own) => {
-                Self::AdaProj(sub_clusters((own.centres, own.scale), own.sub_clusters))
-            }
-        })
-    }
-
-    /// The mean loss of a training batch; a dynamic scale is adapted to the batch first.
-    ///
-    /// # Shapes
-    /// `embeddings`: `[clips, dims]`, un-normalised; `labels`: `[clips, classes]`, soft, each row
-    /// of sum 1; result: `[1]`.
-    pub(crate) fn training_loss(&mut self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        match self {
-            Self::AdaCos(own) => own.training_loss(embeddings, labels),
-            Self::SubClusterAdaCos(own) => {
-                sub_cluster_adacos::training_loss(own, embeddings, labels)
-            }
-            Self::AdaProj(own) => adaproj::training_loss(own, embeddings, labels),
-            Self::Compactness(_)
-            | Self::IntraClassCompactness(_)
-            | Self::IntraClassCompactnessCrossEntropy(_)
-            | Self::CrossEntropy(_)
-            | Self::Aam(_)
-            | Self::NoisyArcMix(_)
-            | Self::CosFace(_) => self.loss(embeddings, labels),
-        }
-    }
-
-    /// The mean loss of a batch at the present scale, as for held-out clips; shapes as
-    /// [`training_loss`](Self::training_loss).
-    pub(crate) fn loss(&self, embeddings: Tensor<2>, labels: Tensor<2>) -> Tensor<1> {
-        match self {
-            Self::Compactness(own) => own.loss(embeddings),
-            Self::IntraClassCompactness(own) => own.loss(embeddings, labels),
-            Self::IntraClassCompactnessCrossEntropy(own) => own.loss(embeddings, labels),
-            Self::CrossEntropy(own) => own.loss(embeddings, labels),
-            Self::Aam(own) => aam::loss(own, embeddings, labels),
-            Self::NoisyArcMix(own) => noisy_arcmix::loss(own, embeddings, labels),
-            Self::CosFace(own) => cosface::loss(own, embeddings, labels),
-            Self::AdaCos(own) => own.loss(embeddings, labels),
-            Self::SubClusterAdaCos(own) => sub_cluster_adacos::loss(own, embeddings, labels),
-            Self::AdaProj(own) => adaproj::loss(own, embeddings, labels),
-        }
-    }
-
-    /// The present factor in front of the cosines; none where the loss has none.
-    pub(crate) fn scale(&self) -> Option<f64> {
-        match self {
-            Self::Compactness(_)
-            | Self::IntraClassCompactness(_)
-            | Self::IntraClassCompactnessCrossEntropy(_)
-            | Self::CrossEntropy(_) => None,
-            Self::Aam(own) | Self::NoisyArcMix(own) | Self::CosFace(own) => Some(own.scale),
-            Self::AdaCos(own) => Some(own.scale.value()),
-            Self::SubClusterAdaCos(own) | Self::AdaProj(own) => Some(own.scale.value()),
-        }
-    }
-
-    /// Puts back a dynamic scale read by [`scale`](Self::scale), as a checkpoint does; without
-    /// effect on losses whose scale never changes.
-    pub(crate) fn restore_scale(&mut self, value: f64) {
-        match self {
-            Self::Compactness(_)
-            | Self::IntraClassCompactness(_)
-            | Self::IntraClassCompactnessCrossEntropy(_)
-            | Self::CrossEntropy(_)
-            | Self::Aam(_)
-            | Self::NoisyArcMix(_)
-            | Self::CosFace(_) => {}
-            Self::AdaCos(own) => own.scale.restore(value),
-            Self::SubClusterAdaCos(own) | Self::AdaProj(own) => own.scale.restore(value),
-        }
-    }
-
-    /// The centres `[classes * sub_clusters, dims]` that embeddings are drawn to, class-major and
-    /// on the unit sphere unless the loss is un-normalised; none where the loss has no centres
-    /// per class.
-    pub(crate) fn class_centres(&self) -> Option<Array2<f32>> {
-        let columns = match self {
-            Self::Compactness(_) | Self::CrossEntropy(_) | Self::AdaProj(_) => return None,
-            Self::IntraClassCompactness(own) => own.centres.columns(),
-            Self::IntraClassCompactnessCrossEntropy(own) => own.compactness.centres.columns(),
-            Self::Aam(own) | Self::NoisyArcMix(own) | Self::CosFace(own) => own.centres.unit(),
-            Self::AdaCos(own) => own.centres.unit(),
-            Self::SubClusterAdaCos(own) => own.centres.unit(),
-        };
-        Some(sphere::to_array(columns.transpose()))
+    ) -> Result<LossHead, LossError> {
+        self.check(custom, dims, classes)?;
+        let task = Task { dims, classes };
+        Ok(LossHead::new(self.resolved(custom)?, task, seed, device))
     }
 }

@@ -3,9 +3,8 @@
 use std::f64::consts::{FRAC_PI_4, SQRT_2};
 
 use ndarray::{ArrayView1, ArrayView2};
-use offkey_core::stats::Sorted;
 
-use super::config::ScaleRule;
+use super::kind::ScaleRule;
 
 /// The least scale, so that a softmax over very few centres still tells them apart.
 pub const MINIMUM_SCALE: f64 = 0.5;
@@ -28,6 +27,11 @@ impl Scale {
     pub(super) fn new(rule: ScaleRule, centres: usize) -> Self {
         let value = fixed_scale(centres);
         Self { rule, value }
+    }
+
+    /// A scale that a setting names.
+    pub(super) fn constant(value: f64) -> Self {
+        Self { rule: ScaleRule::Fixed, value }
     }
 
     /// The present factor.
@@ -86,7 +90,7 @@ pub(super) fn adacos_scale(scale: f64, cosines: ArrayView2<f32>, labels: ArrayVi
             all.enumerate().filter_map(|(class, term)| (class != own).then_some(term)).sum::<f64>();
     }
     let mean_of_others = others / cosines.nrows() as f64;
-    mean_of_others.ln() / FRAC_PI_4.min(Sorted::new(angles).median().unwrap_or(f64::NAN)).cos()
+    mean_of_others.ln() / FRAC_PI_4.min(median(&mut angles)).cos()
 }
 
 /// The scale sub-cluster AdaCos proposes for a batch: `(f + ln B_avg) / cos(min(pi/4, theta_med))`
@@ -120,9 +124,7 @@ pub(super) fn sub_cluster_scale(
         angles.push(sum * labelled.len() as f64);
     }
     let mean = total / cosines.nrows() as f64;
-    (largest + mean.ln())
-        / FRAC_PI_4.min(Sorted::new(angles).upper_median().unwrap_or(f64::NAN)).cos()
-        + 1e-7
+    (largest + mean.ln()) / FRAC_PI_4.min(upper_median(&mut angles)).cos() + 1e-7
 }
 
 /// The scale AdaProj proposes for a batch: as [`sub_cluster_scale`] over one cosine a class,
@@ -142,9 +144,7 @@ pub(super) fn adaproj_scale(scale: f64, cosines: ArrayView2<f32>, labels: ArrayV
         angles.push(pairs().map(|(&c, &y)| y as f64 * angle(c)).sum());
     }
     let mean = total / cosines.nrows() as f64;
-    (largest + mean.ln())
-        / FRAC_PI_4.min(Sorted::new(angles).upper_median().unwrap_or(f64::NAN)).cos()
-        + 1e-7
+    (largest + mean.ln()) / FRAC_PI_4.min(upper_median(&mut angles)).cos() + 1e-7
 }
 
 fn angle(cosine: f32) -> f64 {
@@ -164,4 +164,19 @@ fn largest_entry(values: ArrayView1<f32>) -> usize {
         }
     }
     best
+}
+
+/// The middle value, or the mean of the two middle values; NaN for none.
+fn median(values: &mut [f64]) -> f64 {
+    let upper = upper_median(values);
+    if values.len() % 2 == 1 || values.is_empty() {
+        return upper;
+    }
+    f64::midpoint(values[values.len() / 2 - 1], upper)
+}
+
+/// The middle value, or the upper of the two middle values; NaN for none.
+fn upper_median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

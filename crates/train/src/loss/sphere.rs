@@ -3,14 +3,17 @@
 use burn::tensor::{Bool, Int, Tensor, activation};
 use ndarray::Array2;
 
-/// Below this squared length a vector counts as zero: it stays near zero and gets no gradient,
-/// where dividing by its length would give infinities.
+/// Below this squared length a vector counts as zero: it has no direction and gets no gradient, where
+/// dividing by its length would give one a trillion times too long.
 const LEAST_SQUARED_LENGTH: f64 = 1e-24;
 
-/// The vectors along `dim`, each divided by its length.
+/// The vectors along `dim`, each divided by its length; zeros stay.
 pub(super) fn normalize(vectors: Tensor<2>, dim: usize) -> Tensor<2> {
+    let shape = vectors.dims();
     let squared_length = vectors.clone().square().sum_dim(dim);
-    vectors / squared_length.clamp_min(LEAST_SQUARED_LENGTH).sqrt()
+    let is_zero = squared_length.clone().detach().lower_elem(LEAST_SQUARED_LENGTH);
+    let directions = vectors / squared_length.clamp_min(LEAST_SQUARED_LENGTH).sqrt();
+    directions.mask_fill(is_zero.expand(shape), 0.0)
 }
 
 /// Cosines between embeddings and centres.

@@ -13,7 +13,7 @@ use offkey_infer::{Compute, EncoderConfig, SQUEEZE_RATIO};
 use offkey_kernels::spectrogram::Buffers;
 use rand::RngExt;
 
-use crate::engine::Idle;
+use crate::{engine::Idle, tensors::with_values};
 
 /// Added to variances before the square root, as in the paper's Keras layers.
 pub(crate) const NORM_EPSILON: f64 = 1e-3;
@@ -242,6 +242,14 @@ impl BatchNorm {
         };
         self.running_mean = move_towards(&self.running_mean, batch.mean);
         self.running_variance = move_towards(&self.running_variance, batch.variance);
+    }
+}
+
+impl BatchNorm {
+    /// Replaces the running statistics.
+    pub(crate) fn set_running(&mut self, mean: Vec<f32>, variance: Vec<f32>) {
+        self.running_mean = with_values(self.running_mean.clone(), mean);
+        self.running_variance = with_values(self.running_variance.clone(), variance);
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod golden;
 mod layers;
+mod moments;
 mod spectrum;
 mod stft;
 
@@ -11,6 +12,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 pub(crate) use layers::{BatchNorm, Dense, Maker, Pass};
+pub(crate) use moments::Moments;
 use offkey_core::Seed;
 use offkey_infer::{
     BranchConfig, Compute, EncoderConfig,
@@ -144,6 +146,13 @@ impl Network {
     /// Moves all running statistics towards those a training pass collected.
     pub(crate) fn update_running(&mut self, pass: Pass, weight: f64) {
         update_running(self.norms_mut().into_iter(), pass, weight);
+    }
+
+    /// Replaces all running statistics.
+    pub(crate) fn set_running(&mut self, moments: Moments) {
+        for (norm, [mean, variance]) in self.norms_mut().into_iter().zip(moments.finish()) {
+            norm.set_running(mean, variance);
+        }
     }
 
     /// All norms, in the order a pass visits them.

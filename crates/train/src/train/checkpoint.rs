@@ -45,6 +45,12 @@ pub(super) struct RunState {
     pub(super) loss_clips: usize,
     /// Mean loss of the last completed epoch.
     pub(super) last_epoch_loss: Option<f64>,
+    /// The epoch of the lowest loss on held-out clips, and that loss, where training may stop early.
+    #[serde(default)]
+    pub(super) best: Option<(usize, f64)>,
+    /// Whether it has.
+    #[serde(default)]
+    pub(super) stopped: bool,
 }
 
 impl RunState {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::options::{EarlyStopping, Schedule};
 use crate::{MaskingConfig, SelfSupervision};
 
 /// Training settings. The defaults are the paper's recipe: Adam at 1e-3, batches of 64 clips,
@@ -14,8 +15,26 @@ pub struct TrainConfig {
     pub batch_clips: usize,
     /// How long to train.
     pub length: TrainLength,
-    /// Adam's learning rate; decay rates are 0.9 and 0.999, epsilon is 1e-7, no schedule.
+    /// Adam's learning rate; decay rates are 0.9 and 0.999, epsilon is 1e-7.
     pub learning_rate: f64,
+    /// How the learning rate changes over the run; constant in the paper.
+    pub schedule: Schedule,
+    /// Share of every kernel that a step takes off, times the learning rate (`AdamW`); none in the
+    /// paper.
+    ///
+    /// Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    pub weight_decay: f64,
+    /// Largest length of the gradient of all trained numbers together; a longer one is shortened to
+    /// it. Absent, as in the paper, it is taken as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient_length: Option<f64>,
+    /// Decay per step of a running average of the weights, which is what is written in the end, as
+    /// 0.99. Absent, as in the paper, the last weights are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_weights: Option<f64>,
+    /// When to stop before the end; needs [`Self::held_out`]. Absent, training goes on to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
     /// Probability that a clip is mixed with its partner, the clip at the mirrored position of
     /// the batch, by a weight drawn from U(0, 1); labels mix alike. 1.0 in the paper, 0.5 in the
     /// author's later systems.
@@ -28,9 +47,12 @@ pub struct TrainConfig {
     pub l2_penalty: f64,
     /// How the statistics used at evaluation are made.
     pub batch_norm: BatchNormStatistics,
-    /// Whether to measure [`crate::Compactness`] over all clips after every epoch. Costs one
-    /// evaluation of the set an epoch.
+    /// Whether to measure [`crate::Compactness`] over all clips after every epoch. Costs two passes
+    /// over the set per epoch: one for the statistics of the norms, one for the embeddings.
     pub measure_compactness: bool,
+    /// Share of the clips of every class that is kept out of training, for measuring only. Default
+    /// none: every normal clip teaches. At least one clip of a class stays in training.
+    pub held_out: f64,
     /// Whether training stops with an explanation when all embeddings of a batch point the same
     /// way. Studies of collapse go on and record it.
     pub stop_on_collapse: bool,
@@ -44,8 +66,8 @@ pub struct TrainConfig {
 pub enum TrainLength {
     /// So many passes over the clips.
     Epochs(usize),
-    /// At least so many optimiser steps, rounded up to whole epochs: for small sets, where a
-    /// number of epochs says little.
+    /// So many optimiser steps, the last epoch cut short: for small sets, where a number of epochs
+    /// says little.
     Steps(usize),
     /// Whichever is longer: enough passes for a large set, enough steps for a small one.
     AtLeast {
@@ -67,8 +89,9 @@ pub enum BatchNormStatistics {
     Auto,
     /// Exponential running averages with momentum 0.99, as collected while training.
     Running,
-    /// The average over one more pass over the training clips with the final weights, without
-    /// mixup.
+    /// Mean and variance over one more pass over the training clips with the final weights, without
+    /// mixup. Batches are drawn in a random order, so that the statistics do not depend on the order
+    /// of the clips beyond the chance of which clips meet in a batch.
     Recomputed,
 }
 
@@ -78,12 +101,18 @@ impl Default for TrainConfig {
             batch_clips: 64,
             length: TrainLength::Epochs(10),
             learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            weight_decay: 0.0,
+            gradient_length: None,
+            average_weights: None,
+            early_stopping: None,
             mixup: 1.0,
             self_supervision: SelfSupervision::None,
             masking: MaskingConfig::default(),
             l2_penalty: 1e-5,
             batch_norm: BatchNormStatistics::Auto,
             measure_compactness: false,
+            held_out: 0.0,
             stop_on_collapse: true,
             prefetch_batches: 1,
         }
@@ -95,19 +124,26 @@ impl Default for TrainConfig {
 const SHORT_RUN_STEPS: usize = 500;
 
 impl TrainConfig {
-    /// Epochs of a run with so many batches an epoch.
-    pub fn epochs(&self, batches: usize) -> usize {
+    /// Optimiser steps of a run with so many batches per epoch.
+    pub fn steps(&self, batches: usize) -> usize {
         match self.length {
-            TrainLength::Epochs(epochs) => epochs,
-            TrainLength::Steps(steps) => steps.div_ceil(batches.max(1)),
-            TrainLength::AtLeast { epochs, steps } => epochs.max(steps.div_ceil(batches.max(1))),
+            TrainLength::Epochs(epochs) => epochs * batches,
+            TrainLength::Steps(steps) => steps,
+            TrainLength::AtLeast { epochs, steps } => steps.max(epochs * batches),
         }
     }
 
-    /// Whether a run of so many steps ends with a recomputation of its statistics.
+    /// Epochs of a run with so many batches per epoch; the last may be cut short.
+    pub fn epochs(&self, batches: usize) -> usize {
+        self.steps(batches).div_ceil(batches.max(1))
+    }
+
+    /// Whether a run of so many steps ends with a recomputation of its statistics. Running ones are
+    /// of other weights than an average or those of an earlier epoch.
     pub fn recomputes_statistics(&self, steps: usize) -> bool {
+        let is_last = self.average_weights.is_none() && self.early_stopping.is_none();
         match self.batch_norm {
-            BatchNormStatistics::Auto => steps < SHORT_RUN_STEPS,
+            BatchNormStatistics::Auto => steps < SHORT_RUN_STEPS || !is_last,
             BatchNormStatistics::Running => false,
             BatchNormStatistics::Recomputed => true,
         }
@@ -119,20 +155,37 @@ impl TrainConfig {
             TrainLength::Epochs(count) | TrainLength::Steps(count) => count == 0,
             TrainLength::AtLeast { epochs, steps } => epochs.max(steps) == 0,
         };
-        let rate_fits = self.learning_rate.is_finite() && self.learning_rate > 0.0;
-        let penalty_fits = self.l2_penalty.is_finite() && self.l2_penalty >= 0.0;
-        if self.batch_clips < 2 {
-            Some(("batch_clips", self.batch_clips.to_string(), "at least 2"))
-        } else if zero {
-            Some(("length", "0".to_owned(), "at least 1"))
-        } else if !rate_fits {
-            Some(("learning_rate", self.learning_rate.to_string(), "a positive number"))
-        } else if !(0.0..=1.0).contains(&self.mixup) {
-            Some(("mixup", self.mixup.to_string(), "a probability"))
-        } else if !penalty_fits {
-            Some(("l2_penalty", self.l2_penalty.to_string(), "zero or a positive number"))
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
+        let share = |value: &f64, most: f64| (0.0..=most).contains(value);
+        let checks = [
+            ("batch_clips", self.batch_clips as f64, self.batch_clips >= 2, "at least 2"),
+            ("length", 0.0, !zero, "at least 1"),
+            ("learning_rate", self.learning_rate, positive(self.learning_rate), POSITIVE),
+            ("mixup", self.mixup, share(&self.mixup, 1.0), "a probability"),
+            ("held_out", self.held_out, share(&self.held_out, 0.5), "a share from 0 to 0.5"),
+            ("l2_penalty", self.l2_penalty, not_negative(self.l2_penalty), NOT_NEGATIVE),
+            ("weight_decay", self.weight_decay, not_negative(self.weight_decay), NOT_NEGATIVE),
+        ];
+        let broken = checks.into_iter().find(|(_, _, fits, _)| !fits);
+        let broken = broken.map(|(field, found, _, expected)| (field, found.to_string(), expected));
+        broken.or_else(|| self.invalid_option())
+    }
+
+    fn invalid_option(&self) -> Option<(&'static str, String, &'static str)> {
+        let length = self.gradient_length.filter(|&length| !(length.is_finite() && length > 0.0));
+        let decay = self.average_weights.filter(|decay| !(0.0..1.0).contains(decay));
+        if let Some(length) = length {
+            Some(("gradient_length", length.to_string(), POSITIVE))
+        } else if let Some(decay) = decay {
+            Some(("average_weights", decay.to_string(), "at least 0 and below 1"))
+        } else if self.early_stopping.is_some_and(|early| early.patience_epochs == 0) {
+            Some(("patience_epochs", "0".to_owned(), "at least 1"))
         } else {
-            self.masking.invalid()
+            self.schedule.invalid().or_else(|| self.masking.invalid())
         }
     }
 }
+
+const POSITIVE: &str = "a positive number";
+const NOT_NEGATIVE: &str = "zero or a positive number";

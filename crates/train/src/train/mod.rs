@@ -2,10 +2,12 @@
 
 mod batches;
 mod checkpoint;
+mod clip_set;
 mod config;
 mod error;
 mod measure;
 mod objective;
+mod options;
 mod supply;
 mod trainer;
 
@@ -15,10 +17,12 @@ pub use config::{BatchNormStatistics, TrainConfig, TrainLength};
 pub use error::TrainError;
 use offkey_core::Seed;
 use offkey_infer::{ClipSource, Compute, EncoderConfig};
+pub use options::{CosineSchedule, EarlyStopping, Schedule};
 
-use trainer::{Plan, Trainer};
+use clip_set::ClipSet;
+use trainer::Trainer;
 
-use crate::{Labels, LossConfig, TrainObserver};
+use crate::{Labels, LossConfig, TrainObserver, loss::LossRegistry};
 
 /// Everything a training run is made from.
 pub struct TrainJob<'a> {
@@ -26,12 +30,12 @@ pub struct TrainJob<'a> {
     pub source: &'a dyn ClipSource,
     /// Their classes.
     pub labels: &'a Labels,
-    /// Normal clips kept out of training and their classes, for measurement only.
-    pub held_out: Option<(&'a dyn ClipSource, &'a Labels)>,
     /// The architecture.
     pub encoder: &'a EncoderConfig,
     /// The loss.
     pub loss: &'a LossConfig,
+    /// Losses from outside that it may name.
+    pub losses: &'a LossRegistry,
     /// The training settings.
     pub train: &'a TrainConfig,
     /// Seed of every random choice.
@@ -50,10 +54,13 @@ pub struct TrainJob<'a> {
 pub struct TrainReport {
     /// Whether the run reached its end; false when the observer stopped it.
     pub finished: bool,
-    /// Epochs completed, those before a resumption included.
+    /// Epochs, those before a resumption included; the last may have been cut short.
     pub epochs: usize,
     /// Optimiser steps done, those before a resumption included.
     pub steps: usize,
+    /// The epoch, from 0, whose weights were kept because the held-out loss was lowest; absent
+    /// without [`TrainConfig::early_stopping`].
+    pub best_epoch: Option<usize>,
     /// Mean loss of the last completed epoch; absent when none was.
     pub loss: Option<f64>,
     /// Seconds of this call.
@@ -80,7 +87,18 @@ pub fn train(
     observer: &mut dyn TrainObserver,
 ) -> Result<TrainReport, TrainError> {
     check(job)?;
-    Trainer::new(job, Plan::new(job))?.run(observer)
+    let (training, held_out) = ClipSet::parted(job);
+    if training.len() < 2 {
+        return Err(TrainError::TooFewClips { found: training.len() });
+    }
+    if job.train.early_stopping.is_some() && held_out.len() == 0 {
+        return Err(TrainError::Setting {
+            field: "early_stopping",
+            found: "without clips to measure on".to_owned(),
+            expected: "a share of `held_out` that some class can spare a clip for",
+        });
+    }
+    Trainer::new(job, &training, &held_out)?.run(observer)
 }
 
 fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
@@ -88,21 +106,14 @@ fn check(job: &TrainJob<'_>) -> Result<(), TrainError> {
     if let Some((field, found, expected)) = job.train.invalid() {
         return Err(TrainError::Setting { field, found, expected });
     }
-    job.loss.check(job.encoder.dims(), job.labels.classes)?;
+    job.loss.check(job.losses, job.encoder.dims(), job.labels.classes)?;
     check_self_supervision(job)?;
-    if job.source.len() < 2 {
-        return Err(TrainError::TooFewClips { found: job.source.len() });
-    }
-    check_labels(job.source, job.labels)?;
-    match job.held_out {
-        Some((source, labels)) => check_labels(source, labels),
-        None => Ok(()),
-    }
+    check_labels(job.source, job.labels)
 }
 
 fn check_self_supervision(job: &TrainJob<'_>) -> Result<(), TrainError> {
     let rule = job.train.self_supervision;
-    let for_classes = (rule.class_factor().is_some() && !job.loss.needs_classes())
+    let for_classes = (rule.class_factor().is_some() && !job.loss.needs_classes(job.losses)?)
         .then_some("`none`: the loss does not tell classes apart");
     match for_classes.or(rule.missing_in(job.encoder)) {
         None => Ok(()),

@@ -28,12 +28,12 @@ impl Objective {
     /// The losses of a job; the second has trainable centres.
     pub(super) fn init(job: &TrainJob<'_>, device: &Device) -> Result<Self, TrainError> {
         let (dims, classes) = (job.encoder.dims(), job.labels.classes);
-        let plain = LossHead::init(job.loss, dims, classes, job.seed.child("loss"), device)?;
+        let plain = job.loss.head(job.losses, (dims, classes), job.seed.child("loss"), device)?;
         let factor = job.train.self_supervision.class_factor();
         let exchange = factor.map(|factor| {
             let loss = job.loss.with_trainable_centres();
             let seed = job.seed.child("exchange loss");
-            LossHead::init(&loss, dims, factor * classes, seed, device)
+            loss.head(job.losses, (dims, factor * classes), seed, device)
         });
         Ok(Self { plain, exchange: exchange.transpose()? })
     }

@@ -9,13 +9,12 @@ use std::{
 use ndarray::Array2;
 use offkey_core::Seed;
 use offkey_infer::{
-    ClipSource, EncoderConfig,
+    EncoderConfig,
     features::{self, BatchFeatures},
 };
-use rayon::prelude::*;
 
-use super::{TrainError, TrainJob, batches};
-use crate::{Labels, self_supervision::Exchange};
+use super::{TrainError, TrainJob, batches, clip_set::ClipSet};
+use crate::self_supervision::Exchange;
 
 /// A batch ready to be trained on.
 pub(super) struct Batch {
@@ -38,9 +37,11 @@ pub(super) struct Position {
 #[derive(Clone, Copy)]
 pub(super) struct Supply<'a> {
     pub(super) job: &'a TrainJob<'a>,
-    /// Ranges of an epoch's order, one a batch.
+    pub(super) clips: &'a ClipSet<'a>,
+    /// Ranges of an epoch's order, one per batch.
     pub(super) ranges: &'a [Range<usize>],
-    pub(super) epochs: usize,
+    /// Batches of the whole run.
+    pub(super) steps: usize,
 }
 
 impl<'a> Supply<'a> {
@@ -61,12 +62,13 @@ impl<'a> Supply<'a> {
     }
 
     fn make_all(self, start: Position, sender: &SyncSender<Result<Batch, TrainError>>) {
-        for epoch in start.epoch..self.epochs {
-            let order =
-                batches::order(self.job.source.len(), self.job.seed.child("order").child(epoch));
+        let batches = self.ranges.len();
+        for epoch in start.epoch..self.steps.div_ceil(batches) {
+            let order = batches::order(self.clips.len(), self.job.seed.child("order").child(epoch));
             let first = if epoch == start.epoch { start.batch } else { 0 };
-            for (batch, range) in self.ranges.iter().enumerate().skip(first) {
-                let made = self.make(Position { epoch, batch }, &order[range.clone()]);
+            for batch in first..batches.min(self.steps - epoch * batches) {
+                let range = self.ranges[batch].clone();
+                let made = self.make(Position { epoch, batch }, &order[range]);
                 let failed = made.is_err();
                 if sender.send(made).is_err() || failed {
                     return;
@@ -76,17 +78,15 @@ impl<'a> Supply<'a> {
     }
 
     fn make(self, at: Position, clips: &[usize]) -> Result<Batch, TrainError> {
-        let TrainJob { source, labels, encoder, train, seed, .. } = *self.job;
+        let TrainJob { encoder, train, seed, .. } = *self.job;
         let clip_seed = seed.child("clip").child(at.epoch);
-        let mut waves = waves(source, encoder, clips, clip_seed)?;
+        let mut waves = self.clips.waves(clips, encoder, clip_seed)?;
         let mixup_seed = seed.child("mixup").child(at.epoch).child(at.batch);
         let shares = batches::mixup_shares(clips.len(), train.mixup, mixup_seed);
         batches::mix(&mut waves, &shares);
-        let mut soft = one_hot(labels, clips);
+        let mut soft = one_hot(self.clips, clips);
         batches::mix(&mut soft, &shares);
-        let soft = soft.into_iter().flatten().collect();
-        let labels = Array2::from_shape_vec((clips.len(), labels.classes), soft)
-            .expect("one row of classes a clip");
+        let labels = matrix(soft, self.clips.classes());
         let mut features = features::of_batch(encoder, &waves);
         let exchange_seed = seed.child("exchange").child(at.epoch).child(at.batch);
         let rule = train.self_supervision;
@@ -99,44 +99,25 @@ impl<'a> Supply<'a> {
 
 /// A batch of unmixed clips, for measurement.
 pub(super) fn plain_batch(
-    (source, labels): (&dyn ClipSource, &Labels),
+    set: &ClipSet<'_>,
     encoder: &EncoderConfig,
     clips: &[usize],
     seed: Seed,
 ) -> Result<Batch, TrainError> {
-    let waves = waves(source, encoder, clips, seed)?;
-    let hard = one_hot(labels, clips).into_iter().flatten().collect();
+    let waves = set.waves(clips, encoder, seed)?;
     Ok(Batch {
         features: features::of_batch(encoder, &waves),
-        labels: Array2::from_shape_vec((clips.len(), labels.classes), hard)
-            .expect("one row of classes a clip"),
+        labels: matrix(one_hot(set, clips), set.classes()),
         exchange: None,
     })
 }
 
-fn one_hot(labels: &Labels, clips: &[usize]) -> Vec<Vec<f32>> {
-    let of_clips: Vec<u32> = clips.iter().map(|&clip| labels.of_clip[clip]).collect();
-    batches::one_hot(&of_clips, labels.classes)
+fn one_hot(set: &ClipSet<'_>, clips: &[usize]) -> Vec<Vec<f32>> {
+    let of_clips: Vec<u32> = clips.iter().map(|&clip| set.label(clip)).collect();
+    batches::one_hot(&of_clips, set.classes())
 }
 
-/// The waveforms of some clips, read in parallel. Of several failures the first clip's counts.
-fn waves(
-    source: &dyn ClipSource,
-    encoder: &EncoderConfig,
-    clips: &[usize],
-    seed: Seed,
-) -> Result<Vec<Vec<f32>>, TrainError> {
-    let expected = encoder.clip_samples();
-    let read = |&clip: &usize| {
-        let wave = source
-            .wave(clip, seed.child(clip))
-            .map_err(|source| TrainError::Source { clip, source })?;
-        if wave.len() == expected {
-            Ok(wave)
-        } else {
-            Err(TrainError::ClipLength { clip, found: wave.len(), expected })
-        }
-    };
-    let read: Vec<_> = clips.par_iter().map(read).collect();
-    read.into_iter().collect()
+fn matrix(rows: Vec<Vec<f32>>, classes: usize) -> Array2<f32> {
+    let shape = (rows.len(), classes);
+    Array2::from_shape_vec(shape, rows.concat()).expect("every row has a value for every class")
 }

@@ -4,25 +4,27 @@ use std::{ops::Range, sync::mpsc::Receiver, time::Instant};
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor},
+    tensor::{Device, Gradients, Tensor, TensorData},
 };
 use ndarray::Array2;
+use offkey_core::Seed;
 use offkey_infer::{
-    ClipSource, ModelCard, clear_model, normalised, weights::NamedTensors, write_model,
+    Forward, ModelCard, clear_model, normalised, weights::NamedTensors, write_model,
 };
 
 use super::{
     TrainError, TrainJob, TrainReport, batches,
     checkpoint::{self, RunIdentity, RunState},
+    clip_set::ClipSet,
     measure,
     objective::Objective,
     supply::{Batch, Supply, plain_batch},
 };
 use crate::{
-    Compactness, EpochEvent, Labels, StepEvent, TrainObserver,
-    adam::Adam,
-    device::device,
-    network::{NORM_MOMENTUM, Network, Pass, into_inputs},
+    Compactness, EarlyStopping, EpochEvent, StepEvent, TrainConfig, TrainObserver,
+    adam::{Adam, Shares, squared_length},
+    device::{device, evaluator},
+    network::{Moments, NORM_MOMENTUM, Network, Pass, into_inputs},
     tensors::{collect, restore, to_tensor, values_of},
 };
 
@@ -30,33 +32,24 @@ use crate::{
 /// rounding alone makes about 1e-12.
 const COLLAPSED_VARIANCE: f64 = 1e-9;
 
-/// How a run is divided: the same for every epoch.
-pub(super) struct Plan {
-    pub(super) ranges: Vec<Range<usize>>,
-    pub(super) epochs: usize,
-}
-
-impl Plan {
-    pub(super) fn new(job: &TrainJob<'_>) -> Self {
-        let ranges = batches::ranges(job.source.len(), job.train.batch_clips);
-        let epochs = job.train.epochs(ranges.len());
-        Self { ranges, epochs }
-    }
-
-    pub(super) fn steps(&self) -> usize {
-        self.ranges.len() * self.epochs
-    }
-}
-
 /// A run in progress.
 pub(super) struct Trainer<'a> {
     job: &'a TrainJob<'a>,
-    plan: Plan,
+    clips: &'a ClipSet<'a>,
+    held_out: &'a ClipSet<'a>,
+    /// Ranges of an epoch's order that make its batches.
+    ranges: Vec<Range<usize>>,
+    /// Steps of the whole run.
+    steps: usize,
     device: Device,
     network: Network,
     objective: Objective,
     network_adam: Adam,
     objective_adam: Adam,
+    /// Running average of the network's tensors, where one is asked for.
+    average: Option<NamedTensors>,
+    /// Tensors of the epoch with the lowest held-out loss, where training may stop early.
+    best: Option<NamedTensors>,
     state: RunState,
 }
 
@@ -68,7 +61,12 @@ struct StepOutcome {
 
 impl<'a> Trainer<'a> {
     /// Random weights, or those of the folder's checkpoint when the job resumes.
-    pub(super) fn new(job: &'a TrainJob<'a>, plan: Plan) -> Result<Self, TrainError> {
+    pub(super) fn new(
+        job: &'a TrainJob<'a>,
+        clips: &'a ClipSet<'a>,
+        held_out: &'a ClipSet<'a>,
+    ) -> Result<Self, TrainError> {
+        let ranges = batches::ranges(clips.len(), job.train.batch_clips);
         let device = device(job.compute)?.autodiff();
         let network = Network::new(job.encoder, job.seed.child("network"), &device, job.compute);
         let objective = Objective::init(job, &device)?;
@@ -77,12 +75,18 @@ impl<'a> Trainer<'a> {
         let saved = if job.resume { checkpoint::read(job.folder, &run)? } else { None };
         let mut trainer = Self {
             job,
-            plan,
+            clips,
+            held_out,
+            steps: job.train.steps(ranges.len()),
+            ranges,
             device,
             network,
             objective,
-            network_adam: Adam::new(job.train.learning_rate, job.train.l2_penalty),
+            network_adam: Adam::new(job.train.learning_rate, job.train.l2_penalty)
+                .with_weight_decay(job.train.weight_decay),
             objective_adam: Adam::new(job.train.learning_rate, 0.0),
+            average: None,
+            best: None,
             state: RunState::start(run),
         };
         match saved {
@@ -98,20 +102,24 @@ impl<'a> Trainer<'a> {
     ) -> Result<TrainReport, TrainError> {
         let begin = Instant::now();
         let first_step = self.state.steps;
-        let (job, start) = (self.job, self.state.position());
-        let ranges = self.plan.ranges.clone();
-        let supply = Supply { job, ranges: &ranges, epochs: self.plan.epochs };
+        let (job, clips, start) = (self.job, self.clips, self.state.position());
+        let ranges = self.ranges.clone();
+        let supply = Supply { job, clips, ranges: &ranges, steps: self.steps };
         let clips_done = std::thread::scope(|scope| {
             let batches = supply.start(scope, start);
             self.run_epochs(&batches, observer)
         })?;
         let seconds = begin.elapsed().as_secs_f64();
-        let finished = self.state.epoch == self.plan.epochs;
+        let finished = self.is_done();
         if finished {
             self.finish()?;
         }
         tracing::info!(steps = self.state.steps - first_step, clips_done, seconds, "trained");
         Ok(self.report(finished, seconds, clips_done))
+    }
+
+    fn is_done(&self) -> bool {
+        self.state.stopped || self.state.steps == self.steps
     }
 
     /// Trains until the end or until the observer stops it; returns the clips that passed.
@@ -123,7 +131,7 @@ impl<'a> Trainer<'a> {
         let mut clips_done = 0;
         let mut epoch_begin = Instant::now();
         let mut step_begin = Instant::now();
-        while self.state.epoch < self.plan.epochs {
+        while !self.is_done() {
             let Ok(batch) = batches.recv() else { break };
             let batch = batch?;
             let clips = batch.features.clips;
@@ -133,7 +141,7 @@ impl<'a> Trainer<'a> {
             step_begin = Instant::now();
             let stop = observer.step(&event).is_break();
             self.advance(&outcome, clips);
-            if self.state.batch == self.plan.ranges.len() {
+            if self.state.batch == self.ranges.len() || self.state.steps == self.steps {
                 let event = self.end_epoch(outcome.variance, epoch_begin)?;
                 observer.epoch(&event);
                 epoch_begin = Instant::now();
@@ -167,11 +175,54 @@ impl<'a> Trainer<'a> {
         if self.job.train.stop_on_collapse && outcome.variance < COLLAPSED_VARIANCE {
             return Err(TrainError::Collapsed { step, variance: outcome.variance });
         }
-        let mut gradients = loss.backward();
-        self.network = self.network_adam.step(self.network.clone(), &mut gradients);
-        self.objective = self.objective_adam.step(self.objective.clone(), &mut gradients);
+        self.descend(loss.backward());
         self.network.update_running(pass, NORM_MOMENTUM);
+        self.average_weights();
         Ok(outcome)
+    }
+
+    /// Moves the weights against their gradients.
+    fn descend(&mut self, mut gradients: Gradients) {
+        let config = self.job.train;
+        let rate = config.schedule.share(self.state.steps, self.steps);
+        let gradient = config.gradient_length.map_or(1.0, |longest| {
+            let squares = squared_length(&self.network, &gradients)
+                + squared_length(&self.objective, &gradients);
+            (longest / squares.sqrt().max(f64::MIN_POSITIVE)).min(1.0)
+        });
+        let shares = Shares { rate, gradient };
+        self.network = self.network_adam.step(self.network.clone(), &mut gradients, shares);
+        self.objective = self.objective_adam.step(self.objective.clone(), &mut gradients, shares);
+    }
+
+    /// Moves the average towards the present weights. In the first steps it forgets faster, so that
+    /// it does not begin with random weights.
+    fn average_weights(&mut self) {
+        let Some(decay) = self.job.train.average_weights else { return };
+        let present = collect(&self.network);
+        let Some(average) = &mut self.average else {
+            self.average = Some(present);
+            return;
+        };
+        let steps = self.state.steps as f64;
+        let share = (1.0 - decay.min(steps / (steps + 10.0))) as f32;
+        for (average, present) in average.0.values_mut().zip(present.0.values()) {
+            for (average, &present) in average.values.iter_mut().zip(&present.values) {
+                *average += share * (present - *average);
+            }
+        }
+    }
+
+    /// The network that would be written now, its statistics not yet recomputed.
+    fn present(&self) -> Result<Network, TrainError> {
+        let network = self.network.valid();
+        match &self.average {
+            None => Ok(network),
+            Some(average) => {
+                let path = checkpoint::path(self.job.folder);
+                Ok(restore(network, average.clone(), &path)?)
+            }
+        }
     }
 
     fn advance(&mut self, outcome: &StepOutcome, clips: usize) {
@@ -186,7 +237,7 @@ impl<'a> Trainer<'a> {
         StepEvent {
             epoch: self.state.epoch,
             step: self.state.steps,
-            steps: self.plan.steps(),
+            steps: self.steps,
             clips,
             loss: outcome.loss,
             scale: self.objective.plain.scale(),
@@ -197,6 +248,10 @@ impl<'a> Trainer<'a> {
     fn end_epoch(&mut self, variance: f64, begin: Instant) -> Result<EpochEvent, TrainError> {
         let epoch = self.state.epoch;
         let loss = self.state.loss_sum / self.state.loss_clips as f64;
+        let (train, held_out) = self.measure()?;
+        if let (Some(early), Some(held_out)) = (self.job.train.early_stopping, held_out) {
+            self.compare_with_best(early, held_out.loss);
+        }
         self.state = RunState {
             epoch: epoch + 1,
             batch: 0,
@@ -206,10 +261,9 @@ impl<'a> Trainer<'a> {
             ..self.state.clone()
         };
         self.save()?;
-        let (train, held_out) = self.measure()?;
         Ok(EpochEvent {
             epoch,
-            epochs: self.plan.epochs,
+            epochs: self.job.train.epochs(self.ranges.len()),
             loss,
             scale: self.objective.plain.scale(),
             embedding_variance: variance,
@@ -219,93 +273,106 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Keeps the weights of the lowest held-out loss, and stops when it has not fallen for long.
+    fn compare_with_best(&mut self, early: EarlyStopping, loss: f64) {
+        let epoch = self.state.epoch;
+        match self.state.best {
+            Some((best_epoch, best_loss)) if loss >= best_loss => {
+                self.state.stopped = epoch - best_epoch >= early.patience_epochs;
+            }
+            _ => {
+                self.state.best = Some((epoch, loss));
+                self.best = Some(self.average.clone().unwrap_or_else(|| collect(&self.network)));
+            }
+        }
+    }
+
     /// Final statistics, then the model folder.
     fn finish(&mut self) -> Result<(), TrainError> {
-        if self.job.train.recomputes_statistics(self.plan.steps()) {
-            self.recompute_statistics()?;
+        let path = checkpoint::path(self.job.folder);
+        let mut network = match self.best.take() {
+            Some(best) => restore(self.network.valid(), best, &path)?,
+            None => self.present()?,
+        };
+        if self.job.train.recomputes_statistics(self.steps) {
+            let moments = self.moments(&network, "statistics")?;
+            network.set_running(moments);
         }
         let TrainJob { encoder, loss, labels, seed, folder, .. } = *self.job;
         let card = ModelCard::new(encoder, loss.to_table(), labels.classes, seed, self.state.steps);
-        write_model(folder, &card, &collect(&self.network))?;
+        write_model(folder, &card, &collect(&network))?;
         checkpoint::remove(folder)?;
         Ok(())
     }
 
-    /// Replaces running statistics by the average over unmixed batches under the final weights,
-    /// each batch counted by its clips.
-    fn recompute_statistics(&mut self) -> Result<(), TrainError> {
-        let network = self.network.valid();
-        let data = (self.job.source, self.job.labels);
-        let mut clips_seen = 0;
-        self.each_plain_batch(data, "statistics", |trainer, batch| {
+    /// What every norm sees of the unmixed training clips under the present weights, in batches of
+    /// a random order: clips of one class, which stand together in a source, would be told apart by
+    /// their batch alone.
+    fn moments(&self, network: &Network, purpose: &str) -> Result<Moments, TrainError> {
+        let device = self.device.clone().inner();
+        let seed = self.job.seed.child(purpose);
+        let order = batches::order(self.clips.len(), seed.child("order"));
+        let mut moments = Moments::default();
+        for range in &self.ranges {
+            let batch = plain_batch(self.clips, self.job.encoder, &order[range.clone()], seed)?;
+            let clips = batch.features.clips;
             let mut pass = Pass::Train(Vec::new());
-            clips_seen += batch.features.clips;
-            let weight = batch.features.clips as f64 / clips_seen as f64;
-            let device = trainer.device.clone().inner();
-            network.forward(into_inputs(batch.features, trainer.job.encoder, &device), &mut pass);
-            trainer.network.update_running(pass, weight);
-            Ok(())
-        })
+            network.forward(into_inputs(batch.features, self.job.encoder, &device), &mut pass);
+            moments.add(pass, clips);
+        }
+        Ok(moments)
     }
 
-    /// Distances on training and held-out clips, where the configuration asks for them. Batches
-    /// are normed by their own statistics: running ones lag behind while weights move.
-    fn measure(&mut self) -> Result<(Option<Compactness>, Option<Compactness>), TrainError> {
-        if !self.job.train.measure_compactness {
+    /// Distances on training and held-out clips, where the configuration asks for them: those of
+    /// the model that would be written now, with the moments of the training clips for statistics,
+    /// so that an embedding does not depend on the clips beside it.
+    fn measure(&self) -> Result<(Option<Compactness>, Option<Compactness>), TrainError> {
+        let TrainConfig { measure_compactness, early_stopping, .. } = self.job.train;
+        if !measure_compactness && early_stopping.is_none() {
             return Ok((None, None));
         }
-        let classes = self.job.labels.classes;
-        let train_labels = &self.job.labels.of_clip;
-        let (unit, loss) = self.embed_all((self.job.source, self.job.labels), "measure")?;
-        let centres = self
-            .objective
-            .plain
-            .class_centres()
-            .unwrap_or_else(|| measure::class_means(&unit, train_labels, classes));
-        let train = measure::compactness(&unit, train_labels, &centres, classes, loss);
-        let Some((source, labels)) = self.job.held_out else { return Ok((Some(train), None)) };
-        let (unit, loss) = self.embed_all((source, labels), "measure held out")?;
-        let held_out = measure::compactness(&unit, &labels.of_clip, &centres, classes, loss);
+        let mut network = self.present()?;
+        let moments = self.moments(&network, "measure")?;
+        network.set_running(moments);
+        let network = evaluator(self.job.encoder, network, self.job.compute)?;
+        let seed = self.job.seed.child("measure");
+        let (unit, loss) = self.embed_all(&*network, self.clips, seed)?;
+        let labels = self.clips.labels();
+        let means = measure::class_means(&unit, &labels, self.clips.classes());
+        let centres = self.objective.plain.class_centres();
+        let train = measure::compactness(&unit, &labels, &means, centres.as_ref(), loss);
+        if self.held_out.len() == 0 {
+            return Ok((Some(train), None));
+        }
+        let (unit, loss) = self.embed_all(&*network, self.held_out, seed)?;
+        let labels = self.held_out.labels();
+        let held_out = measure::compactness(&unit, &labels, &means, centres.as_ref(), loss);
         Ok((Some(train), Some(held_out)))
     }
 
-    /// Unit embeddings of all clips of a source and their mean loss.
+    /// Unit embeddings of all clips of a set and their mean loss.
     fn embed_all(
-        &mut self,
-        data: (&dyn ClipSource, &Labels),
-        purpose: &str,
+        &self,
+        network: &dyn Forward,
+        set: &ClipSet<'_>,
+        seed: Seed,
     ) -> Result<(Array2<f32>, f64), TrainError> {
-        let (network, head) = (self.network.valid(), self.objective.plain.valid());
+        let head = self.objective.plain.valid();
+        let device = self.device.clone().inner();
+        let dims = self.job.encoder.dims();
         let (mut values, mut loss_sum) = (Vec::new(), 0.0);
-        self.each_plain_batch(data, purpose, |trainer, batch| {
-            let device = trainer.device.clone().inner();
-            let clips = batch.features.clips as f64;
-            let inputs = into_inputs(batch.features, trainer.job.encoder, &device);
-            let embeddings = network.forward(inputs, &mut Pass::Train(Vec::new()));
-            let loss = head.loss(embeddings.clone(), to_tensor(&batch.labels, &device));
-            loss_sum += f64::from(values_of(loss)[0]) * clips;
-            values.extend(values_of(embeddings));
-            Ok(())
-        })?;
-        let shape = (data.0.len(), self.job.encoder.dims());
-        let all = Array2::from_shape_vec(shape, values).expect("one embedding a clip");
-        Ok((normalised(all), loss_sum / data.0.len() as f64))
-    }
-
-    fn each_plain_batch(
-        &mut self,
-        data: (&dyn ClipSource, &Labels),
-        purpose: &str,
-        mut visit: impl FnMut(&mut Self, Batch) -> Result<(), TrainError>,
-    ) -> Result<(), TrainError> {
-        let seed = self.job.seed.child(purpose);
-        let clips = data.0.len();
-        for range in batches::ranges(clips, self.job.train.batch_clips) {
-            let clips: Vec<usize> = range.collect();
-            let batch = plain_batch(data, self.job.encoder, &clips, seed)?;
-            visit(self, batch)?;
+        let indices: Vec<usize> = (0..set.len()).collect();
+        for clips in indices.chunks(self.job.train.batch_clips) {
+            let batch = plain_batch(set, self.job.encoder, clips, seed)?;
+            let embeddings = network.forward(batch.features);
+            let tensor = TensorData::new(embeddings.clone(), [clips.len(), dims]);
+            let tensor = Tensor::from_data(tensor, &device);
+            let loss = head.loss(tensor, to_tensor(&batch.labels, &device));
+            loss_sum += f64::from(values_of(loss)[0]) * clips.len() as f64;
+            values.extend(embeddings);
         }
-        Ok(())
+        let all = Array2::from_shape_vec((set.len(), dims), values).expect("one row per clip");
+        Ok((normalised(all), loss_sum / set.len() as f64))
     }
 
     fn save(&self) -> Result<(), TrainError> {
@@ -314,6 +381,9 @@ impl<'a> Trainer<'a> {
         tensors.extend("loss", collect(&self.objective));
         tensors.extend("network-adam", self.network_adam.state());
         tensors.extend("loss-adam", self.objective_adam.state());
+        for (name, kept) in [("average", &self.average), ("best", &self.best)] {
+            kept.iter().for_each(|kept| tensors.extend(name, kept.clone()));
+        }
         Ok(checkpoint::write(self.job.folder, &self.state, &tensors)?)
     }
 
@@ -324,6 +394,9 @@ impl<'a> Trainer<'a> {
         let device = self.device.clone().inner();
         self.network_adam.restore(state.steps, tensors.take("network-adam"), &device);
         self.objective_adam.restore(state.steps, tensors.take("loss-adam"), &device);
+        let kept = |tensors: NamedTensors| (!tensors.0.is_empty()).then_some(tensors);
+        self.average = kept(tensors.take("average"));
+        self.best = kept(tensors.take("best"));
         if let Some(scales) = state.scales {
             self.objective.restore_scales(scales);
         }
@@ -336,12 +409,12 @@ impl<'a> Trainer<'a> {
             finished,
             epochs: self.state.epoch,
             steps: self.state.steps,
+            best_epoch: self.state.best.map(|(epoch, _)| epoch),
             loss: self.state.last_epoch_loss,
             seconds,
             clips_per_second: clips_done as f64 / seconds.max(f64::MIN_POSITIVE),
             parameters: self.job.encoder.parameters(),
-            statistics_recomputed: finished
-                && self.job.train.recomputes_statistics(self.plan.steps()),
+            statistics_recomputed: finished && self.job.train.recomputes_statistics(self.steps),
             kernels: self.network.kernels(),
         }
     }
@@ -358,6 +431,8 @@ impl RunState {
             loss_sum: 0.0,
             loss_clips: 0,
             last_epoch_loss: None,
+            best: None,
+            stopped: false,
         }
     }
 }

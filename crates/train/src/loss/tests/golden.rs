@@ -56,7 +56,7 @@ fn config_of(case: &str) -> LossConfig {
 /// A head with the example's centres; unit columns, except for linear layers.
 fn head_of(config: &LossConfig) -> LossHead {
     let (_, w, _) = example();
-    let mut head = LossHead::init(config, 4, 3, Seed::new(1), &autodiff_cpu())
+    let mut head = init(config, 4, 3, Seed::new(1), &autodiff_cpu())
         .expect("the golden configurations are sound");
     let columns = match config {
         LossConfig::Compactness(_) => w.slice(s![.., ..1]).to_owned(),
@@ -64,18 +64,16 @@ fn head_of(config: &LossConfig) -> LossHead {
         _ => first_of_class(&w),
     };
     write_matrices(&mut head, |_| reference::unit_columns(&columns));
-    match &mut head {
-        LossHead::CrossEntropy(own) => own.weight = linear(&columns),
-        LossHead::IntraClassCompactnessCrossEntropy(own) => {
-            own.cross_entropy.weight = linear(&columns);
-        }
-        _ => {}
+    let linear = match config {
+        LossConfig::CrossEntropy(_) => Some(0),
+        LossConfig::IntraClassCompactnessCrossEntropy(_) => Some(1),
+        _ => None,
+    };
+    if let Some(index) = linear {
+        let matrix = &mut head.state.matrices[index];
+        *matrix = matrix.clone().map(|_| tensor(&columns, &autodiff_cpu()).require_grad());
     }
     head
-}
-
-fn linear(columns: &Array2<f64>) -> Param<Tensor<2>> {
-    super::super::centres::matrix_param(columns, Centres::Trainable, &autodiff_cpu())
 }
 
 fn golden() -> Golden {

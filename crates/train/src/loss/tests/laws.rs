@@ -1,11 +1,10 @@
 //! Laws that every loss holds to; a new one joins by its place in [`every_loss`].
 
 use super::super::scale::{Scale, fixed_scale};
-use super::super::{LossError, MAXIMUM_SCALE, MINIMUM_SCALE};
 use super::*;
 
 fn head(config: &LossConfig, batch: &Batch) -> LossHead {
-    LossHead::init(config, batch.dims, batch.classes, batch.seed, &autodiff_cpu())
+    init(config, batch.dims, batch.classes, batch.seed, &autodiff_cpu())
         .expect("two classes are enough for every loss")
 }
 
@@ -182,7 +181,7 @@ proptest! {
 fn the_same_seed_draws_the_same_centres_and_another_draws_others() {
     for config in every_loss() {
         let drawn = |seed| {
-            let head = LossHead::init(&config, 8, 3, Seed::new(seed), &Device::flex());
+            let head = init(&config, 8, 3, Seed::new(seed), &Device::flex());
             read_matrices(&mut head.expect("three classes are enough"))
         };
         assert_eq!(drawn(7), drawn(7), "{config:?}");
@@ -194,8 +193,7 @@ fn the_same_seed_draws_the_same_centres_and_another_draws_others() {
 fn awkward_embeddings_give_finite_losses_and_gradients() {
     for config in every_loss() {
         let device = autodiff_cpu();
-        let mut head =
-            LossHead::init(&config, 5, 2, Seed::new(3), &device).expect("two classes are enough");
+        let mut head = init(&config, 5, 2, Seed::new(3), &device).expect("two classes are enough");
         let centre = read_matrices(&mut head)[0].column(0).to_owned();
         let mut x = Array2::zeros((4, 5));
         x.row_mut(1).assign(&centre);
@@ -209,11 +207,25 @@ fn awkward_embeddings_give_finite_losses_and_gradients() {
 }
 
 #[test]
+fn an_embedding_of_zeros_gets_no_gradient_from_a_loss_on_the_sphere() {
+    for config in every_loss().iter().filter(|config| ignores_length(config)) {
+        let head =
+            init(config, 5, 2, Seed::new(3), &autodiff_cpu()).expect("two classes are enough");
+        let mut x = Array2::from_shape_fn((3, 5), |(clip, dim)| (clip + 2 * dim) as f64 - 3.3);
+        x.row_mut(1).fill(0.0);
+        let y = ndarray::array![[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]];
+        let gradient = gradient_of(&head, &x, &y);
+        assert!(gradient.row(1).iter().all(|&g| g == 0.0), "{config:?}: {gradient}");
+        assert!(gradient.row(0).iter().any(|&g| g != 0.0), "{config:?}: {gradient}");
+    }
+}
+
+#[test]
 fn a_dynamic_scale_never_diverges() {
     for config in every_loss() {
         let device = autodiff_cpu();
         let mut head =
-            LossHead::init(&config, 6, 3, Seed::new(5), &device).expect("three classes are enough");
+            init(&config, 6, 3, Seed::new(5), &device).expect("three classes are enough");
         let centre = read_matrices(&mut head)[0].column(0).to_owned();
         // Every clip on its own centre: an unbounded scale grows by sqrt(2) a step.
         let x = centre.broadcast((4, 6)).expect("a row repeats").to_owned();
@@ -251,8 +263,8 @@ fn a_scale_that_is_not_a_number_is_passed_over() {
 #[test]
 fn a_checkpoint_restores_the_dynamic_scale_alone() {
     for config in every_loss() {
-        let mut head = LossHead::init(&config, 4, 3, Seed::new(1), &Device::flex())
-            .expect("three classes are enough");
+        let mut head =
+            init(&config, 4, 3, Seed::new(1), &Device::flex()).expect("three classes are enough");
         let before = head.scale();
         head.restore_scale(3.25);
         if format!("{config:?}").contains("Dynamic") {
@@ -266,8 +278,8 @@ fn a_checkpoint_restores_the_dynamic_scale_alone() {
 #[test]
 fn telling_classes_apart_needs_two() {
     for config in every_loss() {
-        let head = LossHead::init(&config, 4, 1, Seed::new(1), &Device::flex());
-        if config.needs_classes() {
+        let head = init(&config, 4, 1, Seed::new(1), &Device::flex());
+        if config.needs_classes(&LossRegistry::default()).unwrap() {
             let error = head.expect_err("one class is an error");
             assert_eq!(
                 error.to_string(),
@@ -296,7 +308,7 @@ fn settings_out_of_range_are_named() {
         ),
     ];
     for (config, expected) in cases {
-        match config.check(4, 3) {
+        match config.check(&LossRegistry::default(), 4, 3) {
             Err(LossError::OutOfRange { setting, .. }) => assert_eq!(setting, expected),
             other => panic!("{config:?}: {other:?}"),
         }

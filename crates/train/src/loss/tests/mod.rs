@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a mean of no clips would be a broken test")]
 #![expect(clippy::float_cmp, reason = "values that went the same way are equal to the last bit")]
 
+mod custom;
 mod golden;
 mod laws;
 mod theory;
@@ -15,8 +16,7 @@ use ndarray::{Array1, Array2, s};
 use offkey_core::Seed;
 use proptest::prelude::*;
 
-use super::config::*;
-use super::{LossHead, reference};
+use super::*;
 
 /// Single-precision tensors against double precision, relative to 1 + the value: losses of scale
 /// 64 lose a factor of 64 of their seven digits, their gradients a little more.
@@ -118,7 +118,9 @@ fn ignores_length(config: &LossConfig) -> bool {
     match config {
         LossConfig::Compactness(own) => own.normalized,
         LossConfig::IntraClassCompactness(own) => own.normalized,
-        LossConfig::IntraClassCompactnessCrossEntropy(_) | LossConfig::CrossEntropy(_) => false,
+        LossConfig::IntraClassCompactnessCrossEntropy(_)
+        | LossConfig::CrossEntropy(_)
+        | LossConfig::Custom(_) => false,
         LossConfig::Aam(_)
         | LossConfig::NoisyArcmix(_)
         | LossConfig::Cosface(_)
@@ -128,23 +130,19 @@ fn ignores_length(config: &LossConfig) -> bool {
     }
 }
 
+fn init(
+    config: &LossConfig,
+    dims: usize,
+    classes: usize,
+    seed: Seed,
+    device: &Device,
+) -> Result<LossHead, LossError> {
+    config.head(&LossRegistry::default(), (dims, classes), seed, device)
+}
+
 /// The matrices of a head, centres first; a loss without centres has its linear layer alone.
 fn matrices(head: &mut LossHead) -> Vec<&mut Param<Tensor<2>>> {
-    match head {
-        LossHead::Compactness(own) => vec![&mut own.centre.matrix],
-        LossHead::IntraClassCompactness(own) => vec![&mut own.centres.matrix],
-        LossHead::IntraClassCompactnessCrossEntropy(own) => {
-            vec![&mut own.compactness.centres.matrix, &mut own.cross_entropy.weight]
-        }
-        LossHead::CrossEntropy(own) => vec![&mut own.weight],
-        LossHead::Aam(own) | LossHead::NoisyArcMix(own) | LossHead::CosFace(own) => {
-            vec![&mut own.centres.matrix]
-        }
-        LossHead::AdaCos(own) => vec![&mut own.centres.matrix],
-        LossHead::SubClusterAdaCos(own) | LossHead::AdaProj(own) => {
-            vec![&mut own.centres.matrix]
-        }
-    }
+    head.state.matrices.iter_mut().collect()
 }
 
 fn read_matrices(head: &mut LossHead) -> Vec<Array2<f64>> {
@@ -183,6 +181,7 @@ fn twin(config: &LossConfig, head: &mut LossHead, x: &Array2<f64>, y: &Array2<f6
             reference::sub_cluster_adacos(x, &w[0], y, own.sub_clusters, scale)
         }
         LossConfig::Adaproj(own) => reference::adaproj(x, &w[0], y, own.sub_clusters, scale),
+        LossConfig::Custom(name) => panic!("`{name}` has no twin"),
     }
 }
 

@@ -1,0 +1,104 @@
+//! What is measured while training, and the statistics of the norms, whatever the order of the clips.
+
+use offkey_infer::{Compute, Encoder, weights::NamedTensors};
+use offkey_train::TrainLength;
+
+use super::hums::{Hums, Recorder, Setting};
+
+#[test]
+fn compactness_is_measured_where_asked_for_and_held_out_clips_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut setting = Setting::new();
+    setting.train.measure_compactness = true;
+    setting.train.mixup = 0.0;
+    setting.train.learning_rate = 5e-3;
+    setting.train.length = TrainLength::Epochs(20);
+    let epochs_with = |setting: &Setting| {
+        let mut recorder = Recorder::default();
+        setting.run(folder.path(), false, &mut recorder).unwrap();
+        recorder.epochs
+    };
+    let all = epochs_with(&setting);
+    assert!(all.iter().all(|epoch| epoch.held_out.is_none()));
+    let (first, last) = (all[0].train.unwrap(), all[19].train.unwrap());
+    assert!(last.intra < 0.5 * first.intra, "{first:?}, {last:?}");
+    assert!(last.own_centre.unwrap() < first.own_centre.unwrap(), "{first:?}, {last:?}");
+    assert!(last.loss < first.loss, "{first:?}, {last:?}");
+    assert!(last.between.unwrap() > 0.5 && last.inter.unwrap() > last.intra, "{last:?}");
+    assert_eq!(last.accuracy, Some(1.0));
+
+    setting.train.held_out = 0.2;
+    let some = epochs_with(&setting);
+    let last = some[19].held_out.unwrap();
+    assert!(last.accuracy.unwrap() > 0.5 && last.inter.unwrap() > last.intra, "{last:?}");
+    assert_ne!(some[19].train, all[19].train, "clips that are held out teach nothing");
+}
+
+/// Sixty hums that never change, in one order or another, and a training that hardly moves: nothing
+/// has been learnt that another order would have taught otherwise.
+fn untaught(sorted: bool, batch_clips: usize) -> Setting {
+    let mut setting = Setting::new();
+    setting.source = Hums { clips: 60, broken: None, sorted: Some(sorted) };
+    setting.labels = setting.source.labels();
+    setting.train.learning_rate = 1e-9;
+    setting.train.batch_clips = batch_clips;
+    setting.train.length = TrainLength::Epochs(1);
+    setting
+}
+
+#[test]
+fn what_is_measured_does_not_depend_on_the_order_of_the_source() {
+    let measured = |sorted: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut setting = untaught(sorted, 20);
+        setting.train.measure_compactness = true;
+        let mut recorder = Recorder::default();
+        setting.run(folder.path(), false, &mut recorder).unwrap();
+        recorder.epochs[0].train.unwrap()
+    };
+    let (sorted, dealt) = (measured(true), measured(false));
+    let pairs = [
+        (sorted.intra, dealt.intra),
+        (sorted.inter.unwrap(), dealt.inter.unwrap()),
+        (sorted.between.unwrap(), dealt.between.unwrap()),
+        (sorted.loss, dealt.loss),
+    ];
+    // In batches of one class each, distances would differ by a factor.
+    for (sorted_value, dealt_value) in pairs {
+        let ratio = sorted_value / dealt_value;
+        assert!((0.9..1.1).contains(&ratio), "{sorted:?}, {dealt:?}");
+    }
+}
+
+#[test]
+fn recomputed_statistics_are_those_of_all_clips_whatever_the_order_of_the_source() {
+    let statistics = |sorted: bool, batch_clips: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let setting = untaught(sorted, batch_clips);
+        setting.run(folder.path(), false, &mut Recorder::default()).unwrap();
+        let encoder = Encoder::load(folder.path(), Compute::default()).unwrap();
+        encoder.weights().clone()
+    };
+    let whole = statistics(false, 60);
+    for sorted in [true, false] {
+        let found = statistics(sorted, 20);
+        for (name, truth) in whole.0.iter().filter(|(name, _)| name.ends_with("running_variance")) {
+            let mean_name = name.replace("variance", "mean");
+            let values = |from: &NamedTensors, name: &str| from.0[name].values.clone();
+            let (variances, means) = (values(&found, name), values(&found, &mean_name));
+            let features = truth.values.iter().zip(variances).enumerate();
+            // What a norm sees of the input itself is exact; deeper norms see what the batch's own
+            // statistics left, which which clips met in a batch moves a little.
+            let first = name.ends_with("bin_norm.running_variance");
+            let tolerance = if first { 1e-4 } else { 0.1 };
+            let mut worst = 0.0_f32;
+            for (feature, (&truth, found)) in features {
+                let of_mean = (whole.0[&mean_name].values[feature] - means[feature]).abs();
+                let floor = 1e-3;
+                worst = worst.max(((found + floor) / (truth + floor) - 1.0).abs());
+                worst = worst.max(of_mean / (truth + floor).sqrt());
+            }
+            assert!(worst < tolerance, "sorted {sorted}: {name} is off by {worst}");
+        }
+    }
+}
