@@ -15,7 +15,7 @@ use std::{
 };
 
 use ndarray::{Array2, ArrayView1, Axis};
-use offkey_core::{Clip, Seed};
+use offkey_core::Clip;
 use offkey_infer::Compute;
 use offkey_monitor::{
     FalseAlarmRate, Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard,

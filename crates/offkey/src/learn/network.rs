@@ -175,7 +175,7 @@ fn hears(
         .into_iter()
         .map(|kind| embed(&planted(kind)))
         .collect::<Result<_, _>>()?;
-    let views: Vec<ArrayView2<f32>> = faults.iter().map(Array2::view).collect();
+    let views: Vec<ArrayView2<f32>> = faults.iter().map(|rows| rows.view()).collect();
     let faults = concatenate(Axis(0), &views).expect("embeddings of one network");
     let failed = |source| OffkeyError::Score {
         machine: "network".to_owned(),
