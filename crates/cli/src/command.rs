@@ -5,24 +5,28 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    args::monitor::{CheckArgs, InfoArgs, LearnArgs, SelftestArgs, UpdateArgs, WatchArgs},
     error::CliError,
-    monitor,
     progress::Bars,
     verbs::{
+        check::{self, CheckArgs},
         completions::{self, CompletionsArgs},
         data::{self, DataCommand},
         demo::{self, DemoArgs},
         embed::{self, EmbedArgs},
         evaluate::{self, EvaluateArgs},
         explain::{self, ExplainArgs},
+        info::{self, InfoArgs},
+        learn::{self, LearnArgs},
         recipes::{self, RecipesArgs},
         report::{self, ReportArgs},
         run::{self, RunArgs},
         score::{self, ScoreArgs},
+        selftest::{self, SelftestArgs},
         study::{self, StudyArgs},
         train::{self, TrainArgs},
         tsne::{self, TsneArgs},
+        update::{self, UpdateArgs},
+        watch::{self, WatchArgs},
     },
 };
 
@@ -163,12 +167,12 @@ fn research(verb: Research, bars: &Bars) -> Result<(), CliError> {
 
 fn monitoring(verb: Monitoring, quiet: bool, bars: &Bars) -> Result<ExitCode, CliError> {
     match verb {
-        Monitoring::Learn(args) => monitor::learn(&args, bars)?,
-        Monitoring::Check(args) => return Ok(monitor::check(&args)?),
-        Monitoring::Watch(args) => return Ok(monitor::watch(&args, quiet)?),
-        Monitoring::Info(args) => monitor::info(&args)?,
-        Monitoring::Selftest(args) => monitor::selftest(&args, bars)?,
-        Monitoring::Update(args) => monitor::update(&args, bars)?,
+        Monitoring::Learn(args) => learn::learn(&args, bars)?,
+        Monitoring::Check(args) => return check::check(&args),
+        Monitoring::Watch(args) => return watch::watch(&args, quiet),
+        Monitoring::Info(args) => info::info(&args)?,
+        Monitoring::Selftest(args) => selftest::selftest(&args, bars)?,
+        Monitoring::Update(args) => return update::update(&args, bars),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! What the command line answers with when something goes wrong.
 
-use offkey::{ErrorKind, OffkeyError, RecipeError, io_hint};
+use offkey::{ErrorKind, OffkeyError, RecipeError, io_hint, monitor::MonitorError};
 use offkey_study::{StudyError, StudyFileError};
 
 /// An error of any verb.
@@ -9,6 +9,15 @@ pub(crate) enum CliError {
     /// A run, a data set or a recipe.
     #[error(transparent)]
     Offkey(#[from] OffkeyError),
+    /// A monitor.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// Recordings that were not taken into a monitor; each was named.
+    #[error("{refused} recordings were not taken in")]
+    Refused {
+        /// How many.
+        refused: usize,
+    },
     /// A study.
     #[error(transparent)]
     Study(#[from] StudyError),
@@ -44,6 +53,8 @@ impl CliError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
             Self::Offkey(error) => error.kind(),
+            Self::Monitor(error) => error.kind(),
+            Self::Refused { .. } => ErrorKind::Failed,
             Self::Study(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
             Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
@@ -56,6 +67,11 @@ impl CliError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Offkey(error) => error.hint(),
+            Self::Monitor(error) => error.hint().map(str::to_owned),
+            Self::Refused { .. } => Some(
+                "listen to them; if they are normal all the same, say --force, or give a whole period with --all-of"
+                    .to_owned(),
+            ),
             Self::Study(error) => error.hint(),
             Self::Recipe(error) => error.hint(),
             Self::NoDetector => {

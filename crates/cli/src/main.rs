@@ -1,10 +1,8 @@
 //! The `offkey` command: arguments in, library calls, results on standard output, everything else
 //! on standard error.
 
-mod args;
 mod command;
 mod error;
-mod monitor;
 mod output;
 mod progress;
 mod table;

@@ -85,6 +85,15 @@ impl StatisticsConfig {
         Ok(Statistics { config: self.clone(), mean, deviation })
     }
 
+    /// Statistics that are not standardised: mean and deviation of every bin as they are.
+    pub fn unscaled(&self) -> Statistics {
+        let dims = 2 * match self {
+            Self::LogMel(log_mel) => log_mel.mels,
+            Self::Spectrogram(stft) => stft.bins(),
+        };
+        Statistics { config: self.clone(), mean: vec![0.0; dims], deviation: vec![1.0; dims] }
+    }
+
     /// Mean and standard deviation over time of every bin of one clip.
     fn describe(&self, clip: usize, wave: &[f32]) -> Result<Vec<f32>, StatisticsError> {
         let spectrogram = match self {

@@ -120,12 +120,15 @@ pub enum MonitorError {
         /// Length of a window.
         needed_s: f64,
     },
-    /// Recordings called normal that look like a fault.
-    #[error("what looks like a fault or cannot be judged is not taken in{}", listed(refused))]
-    LooksFaulty {
-        /// The recordings, each with the reason.
-        refused: Vec<(PathBuf, String)>,
+    /// Another process works with it.
+    #[error("another process is using `{}`", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
     },
+    /// Nothing was added after learning.
+    #[error("there is nothing to undo: nothing was added to the model after learning")]
+    NothingToUndo,
 }
 
 impl MonitorError {
@@ -147,9 +150,10 @@ impl MonitorError {
     /// Who can mend it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Rate(_) | Self::OtherSource { .. } | Self::KeptInSource { .. } => {
-                ErrorKind::Usage
-            }
+            Self::Rate(_)
+            | Self::OtherSource { .. }
+            | Self::KeptInSource { .. }
+            | Self::NothingToUndo => ErrorKind::Usage,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Io { .. }
             | Self::Json { .. }
@@ -163,16 +167,14 @@ impl MonitorError {
             | Self::RecordingRate { .. }
             | Self::AllTooShort { .. }
             | Self::TooShort { .. }
-            | Self::LooksFaulty { .. } => ErrorKind::Failed,
+            | Self::Locked { .. } => ErrorKind::Failed,
         }
     }
 
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::LooksFaulty { .. } => {
-                Some("listen to them; if they are normal all the same, say --force")
-            }
+            Self::Locked { .. } => Some("wait for it, or end it"),
             Self::AllTooShort { .. } | Self::TooShort { .. } => {
                 Some("record longer, or more often")
             }
@@ -193,22 +195,7 @@ impl MonitorError {
             }
             Self::Audio(error) => Some(error.hint()),
             Self::Io { .. } | Self::Json { .. } | Self::Embed(_) => io_hint(self),
-            Self::Cancelled | Self::Score { .. } | Self::Rate(_) => None,
+            Self::Cancelled | Self::NothingToUndo | Self::Score { .. } | Self::Rate(_) => None,
         }
-    }
-}
-
-/// Recordings that an error lists.
-const MOST_LISTED: usize = 10;
-
-/// The first recordings with their reasons, and how many more there are.
-fn listed(recordings: &[(PathBuf, String)]) -> String {
-    let named = recordings.iter().take(MOST_LISTED);
-    let named: Vec<String> =
-        named.map(|(path, reason)| format!("`{}`: {reason}", path.display())).collect();
-    match recordings.len() {
-        0 => String::new(),
-        few if few <= MOST_LISTED => format!(": {}", named.join("; ")),
-        many => format!(": {}; and {} more", named.join("; "), many - MOST_LISTED),
     }
 }

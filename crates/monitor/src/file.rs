@@ -1,5 +1,5 @@
-//! The model file: one safetensors file with weights, references, calibration and, as text, what
-//! they mean. No code in it, nothing outside it.
+//! The model file: one safetensors file with arrays and, as text, what they mean. No code in it,
+//! nothing outside it. Everything that follows from the arrays is made anew when it is read.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,18 +12,18 @@ use offkey_core::{Digest, write_whole};
 use offkey_infer::{Compute, DeviceKind, Encoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use super::{
-    model::{Monitor, MonitorArrays, MonitorCard},
-    spectra::MELS,
+use crate::{
+    Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError, WindowRule, form_1,
+    model::Detecting,
 };
-use crate::MonitorError;
 
 /// Form of the file. A reader reads its own and all earlier forms.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Larger files are refused before they are read: no model comes near.
 const LARGEST_BYTES: u64 = 1 << 30;
-/// Prefix of the encoder's tensors.
-const ENCODER: &str = "encoder.";
+/// Longest window, in seconds, and highest rate that a file is believed.
+const LONGEST_WINDOW_S: f64 = 3600.0;
+const HIGHEST_RATE_HZ: u32 = 1_000_000;
 
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,9 @@ pub enum ModelFileError {
         /// Its form.
         found: u32,
     },
+    /// An earlier form, which is read and not changed.
+    #[error("the model has an earlier form: it judges as it did, and cannot be changed")]
+    Earlier,
     /// Unreasonably large.
     #[error("`{}` has {found} bytes, expected at most {LARGEST_BYTES}", path.display())]
     TooLarge {
@@ -75,18 +78,37 @@ impl ModelFileError {
             Self::Damaged { .. } | Self::Checksum { .. } => {
                 Some("copy it again from where it came, or learn it again")
             }
+            Self::Earlier => Some("learn the model again"),
             Self::TooLarge { .. } => None,
         }
     }
 }
 
+/// What a file with a valid checksum may still be wrong in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// Something is absent.
+    Absent(String),
+    /// An array has another shape.
+    Shape { name: String, found: Vec<usize>, expected: [usize; 2] },
+    /// A number that is not finite, or contradicts the others.
+    Values,
+    /// Anything else.
+    Other(String),
+}
+
 /// Makes sure that a model file can be written there, before the work of learning it.
 ///
 /// # Errors
-/// [`MonitorError::Io`] when it cannot be.
+/// [`MonitorError::Io`] when it cannot be: a folder is in its place, or what is there is no regular
+/// file.
 pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
     if path.is_dir() {
         return Err(MonitorError::io(path)(io::ErrorKind::IsADirectory.into()));
+    }
+    if path.exists() && !path.is_file() {
+        let problem = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(MonitorError::io(path)(problem));
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(MonitorError::io(folder))?;
@@ -95,110 +117,224 @@ pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
 }
 
 impl Monitor {
-    /// Writes the model file so that a reader sees the old one or the new, never half of it.
+    /// Writes the model file so that a reader sees the old one or the new, never half of it. Where the
+    /// path is a link, what it leads to is written; permissions stay.
     ///
     /// # Errors
-    /// [`MonitorError::Io`] when the file cannot be written.
+    /// [`MonitorError::Io`] when the file cannot be written, [`MonitorError::ModelFile`] for a model
+    /// that was read from an earlier form.
     pub fn save(&self, path: &Path) -> Result<(), MonitorError> {
+        let Detecting::Members(detecting) = &self.detecting else {
+            return Err(ModelFileError::Earlier.into());
+        };
         let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
-        let (encoder_card, weights) = self.encoder.to_parts().map_err(MonitorError::embed)?;
-        let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
-        let arrays = &self.arrays;
-        let own = [
-            floats("references", &arrays.references),
-            floats("reference_spectra", &arrays.reference_spectra),
-            floats("calibration", &arrays.calibration),
-            floats("calibration_spectra", &arrays.calibration_spectra),
-            ("sounds", Dtype::I16, sound_bytes(&arrays.sounds), arrays.sounds.shape().to_vec()),
-        ];
-        let mut views: BTreeMap<String, TensorView<'_>> = BTreeMap::new();
-        for (name, view) in tensors.tensors() {
-            views.insert(format!("{ENCODER}{name}"), view);
+        let mut own: Vec<(String, Dtype, Vec<u8>, Vec<usize>)> = vec![(
+            "sounds".to_owned(),
+            Dtype::I16,
+            sound_bytes(&self.sounds),
+            self.sounds.shape().to_vec(),
+        )];
+        for (number, rows) in detecting.heard.embeddings.iter().enumerate() {
+            own.push(floats(&format!("member {number}"), rows));
         }
+        for (number, model) in detecting.models.iter().enumerate() {
+            if let Model::Network(encoder) = model {
+                let (_, weights) = encoder.to_parts().map_err(MonitorError::embed)?;
+                let tensors =
+                    SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
+                for (name, view) in tensors.tensors() {
+                    let name = format!("network {number}.{name}");
+                    own.push((name, view.dtype(), view.data().to_vec(), view.shape().to_vec()));
+                }
+            }
+        }
+        let mut views: BTreeMap<String, TensorView<'_>> = BTreeMap::new();
         for (name, dtype, bytes, shape) in &own {
             let view = TensorView::new(*dtype, shape.clone(), bytes)
                 .map_err(|error| damaged(error.to_string()))?;
-            views.insert((*name).to_owned(), view);
+            views.insert(name.clone(), view);
         }
         let card = serde_json::to_string(&self.card).map_err(MonitorError::json(path))?;
-        let mut metadata = HashMap::from([
-            ("format".to_owned(), FORMAT.to_string()),
-            ("encoder".to_owned(), encoder_card),
-            ("card".to_owned(), card),
-        ]);
+        let mut metadata =
+            HashMap::from([("format".to_owned(), FORMAT.to_string()), ("card".to_owned(), card)]);
         metadata.insert("sha256".to_owned(), checksum(&metadata, views.iter()));
         let bytes =
             safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
-        write_whole(path, &bytes).map_err(MonitorError::io(path))
+        write_in_place(path, &bytes).map_err(MonitorError::io(path))
     }
 
     /// Reads and verifies a model file.
     ///
     /// # Errors
     /// [`MonitorError::Io`] when it cannot be read, [`MonitorError::ModelFile`] when it is damaged,
-    /// too new or too large.
+    /// too new, too large, or contradicts itself.
     pub fn load(path: &Path, compute: Compute) -> Result<Self, MonitorError> {
-        let size = fs::metadata(path).map_err(MonitorError::io(path))?.len();
-        if size > LARGEST_BYTES {
-            return Err(ModelFileError::TooLarge { path: path.to_owned(), found: size }.into());
+        let data = fs::metadata(path).map_err(MonitorError::io(path))?;
+        if !data.is_file() {
+            let problem = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+            return Err(MonitorError::io(path)(problem));
+        }
+        let found = data.len();
+        if found > LARGEST_BYTES {
+            return Err(ModelFileError::TooLarge { path: path.to_owned(), found }.into());
         }
         let bytes = fs::read(path).map_err(MonitorError::io(path))?;
-        let (card, arrays, encoder) = read_parts(path, &bytes, compute)?;
-        Self::new(card, arrays, encoder)
+        let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let metadata = header.metadata().clone();
+        let metadata = metadata.ok_or_else(|| damaged("it has no description".to_owned()))?;
+        let views = tensors.tensors().into_iter().collect();
+        let parts = Parts { path: path.to_owned(), metadata, views };
+        let found: u32 = parts
+            .text("format")?
+            .parse()
+            .map_err(|_| damaged("its `format` is no number".to_owned()))?;
+        if found > FORMAT {
+            return Err(ModelFileError::TooNew { path: path.to_owned(), found }.into());
+        }
+        let actual = checksum(&parts.metadata, parts.views.iter());
+        let expected = parts.text("sha256")?.to_owned();
+        if actual != expected {
+            let path = path.to_owned();
+            return Err(ModelFileError::Checksum { path, found: actual, expected }.into());
+        }
+        if found == 1 {
+            let (card, first, sounds) = form_1::read(path, &parts, compute)?;
+            return Ok(Self { card, detecting: Detecting::First(Box::new(first)), sounds });
+        }
+        let (card, heard, models, sounds) = read_members(path, &parts, compute)?;
+        Self::new(card, heard, models, sounds)
     }
 }
 
-fn read_parts(
+fn read_members(
     path: &Path,
-    bytes: &[u8],
+    parts: &Parts<'_>,
     compute: Compute,
-) -> Result<(MonitorCard, MonitorArrays, Encoder), MonitorError> {
-    let damaged = |problem: &str| ModelFileError::Damaged {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let (_, header) =
-        SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error.to_string()))?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error.to_string()))?;
-    let metadata = header.metadata().clone().ok_or_else(|| damaged("it has no description"))?;
-    let text = |key: &str| {
-        metadata.get(key).map(String::as_str).ok_or_else(|| damaged(&format!("it has no `{key}`")))
-    };
-    let found: u32 = text("format")?.parse().map_err(|_| damaged("its `format` is no number"))?;
-    if found > FORMAT {
-        return Err(ModelFileError::TooNew { path: path.to_owned(), found }.into());
-    }
-    let views: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
-    let (actual, expected) = (checksum(&metadata, views.iter()), text("sha256")?.to_owned());
-    if actual != expected {
-        let path = path.to_owned();
-        return Err(ModelFileError::Checksum { path, found: actual, expected }.into());
-    }
+) -> Result<(MonitorCard, Heard, Vec<Model>, Array2<f32>), MonitorError> {
     let card: MonitorCard =
-        serde_json::from_str(text("card")?).map_err(MonitorError::json(path))?;
-    let array = |name: &str| {
-        views
-            .get(name)
-            .and_then(array_of)
-            .ok_or_else(|| damaged(&format!("it has no array `{name}`")))
-    };
-    let arrays = MonitorArrays {
-        references: array("references")?,
-        reference_spectra: array("reference_spectra")?,
-        calibration: array("calibration")?,
-        calibration_spectra: array("calibration_spectra")?,
-        sounds: array("sounds")?,
-    };
-    check_shapes(&arrays, &card).map_err(|problem| damaged(&problem))?;
-    let weights: BTreeMap<&str, &TensorView<'_>> =
-        views.iter().filter_map(|(name, view)| Some((name.strip_prefix(ENCODER)?, view))).collect();
-    let weights =
-        safetensors::serialize(weights, None).map_err(|error| damaged(&error.to_string()))?;
-    // Inference needs no graphics card, and this crate nothing that could use one.
-    let compute = Compute { device: DeviceKind::Cpu, ..compute };
-    let encoder =
-        Encoder::from_parts(text("encoder")?, &weights, compute).map_err(MonitorError::embed)?;
-    Ok((card, arrays, encoder))
+        serde_json::from_str(parts.text("card")?).map_err(MonitorError::json(path))?;
+    parts.check_rule(card.windows, &card.rates_hz)?;
+    let sounds = parts.array("sounds")?;
+    parts.check_array("sounds", &sounds, [sounds.nrows(), card.windows.samples])?;
+    let profiles = card.journal.iter().map(|entry| &entry.profile_before).chain([&card.profile]);
+    if card.members.is_empty()
+        || !profiles.into_iter().all(crate::Profile::is_sound)
+        || card.recordings.iter().any(|recording| recording.starts.is_empty())
+    {
+        return Err(parts.refuse(Unusable::Values));
+    }
+    let mut heard = Heard::default();
+    let mut models = Vec::new();
+    for (number, member) in card.members.iter().enumerate() {
+        let name = format!("member {number}");
+        let rows = parts.array(&name)?;
+        parts.check_array(&name, &rows, [card.window_count(), rows.ncols()])?;
+        heard.embeddings.push(rows);
+        models.push(match &member.model {
+            ModelCard::Pooled(pooling) => Model::Pooled(*pooling),
+            ModelCard::Statistics(statistics) => Model::Statistics(statistics.clone()),
+            ModelCard::Network(card) => {
+                let encoder = parts.encoder(&format!("network {number}."), card, compute)?;
+                Model::Network(Box::new(encoder))
+            }
+        });
+    }
+    Ok((card, heard, models, sounds))
+}
+
+/// The parts of a file, taken out one by one.
+pub(crate) struct Parts<'a> {
+    path: PathBuf,
+    metadata: HashMap<String, String>,
+    views: BTreeMap<String, TensorView<'a>>,
+}
+
+impl Parts<'_> {
+    pub(crate) fn refuse(&self, problem: Unusable) -> MonitorError {
+        let problem = match problem {
+            Unusable::Absent(what) => format!("it has no {what}"),
+            Unusable::Shape { name, found, expected } => {
+                format!("its array `{name}` is {found:?}, expected {expected:?}")
+            }
+            Unusable::Values => "its numbers contradict each other".to_owned(),
+            Unusable::Other(problem) => problem,
+        };
+        ModelFileError::Damaged { path: self.path.clone(), problem }.into()
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<&str, MonitorError> {
+        let text = self.metadata.get(key).map(String::as_str);
+        text.ok_or_else(|| self.refuse(Unusable::Absent(format!("`{key}`"))))
+    }
+
+    /// An array of finite numbers.
+    pub(crate) fn array(&self, name: &str) -> Result<Array2<f32>, MonitorError> {
+        let absent = || self.refuse(Unusable::Absent(format!("array `{name}`")));
+        let array = self.views.get(name).and_then(array_of).ok_or_else(absent)?;
+        // Larger numbers are no spectra, embeddings or samples, and overflow in sums of squares.
+        if array.iter().any(|value| !value.is_finite() || value.abs() > 1e9) {
+            let problem = format!("its array `{name}` has numbers that are not finite or absurd");
+            return Err(self.refuse(Unusable::Other(problem)));
+        }
+        Ok(array)
+    }
+
+    pub(crate) fn check_array(
+        &self,
+        name: &str,
+        array: &Array2<f32>,
+        expected: [usize; 2],
+    ) -> Result<(), MonitorError> {
+        if array.shape() == expected {
+            return Ok(());
+        }
+        let (name, found) = (name.to_owned(), array.shape().to_vec());
+        Err(self.refuse(Unusable::Shape { name, found, expected }))
+    }
+
+    pub(crate) fn check_rule(&self, rule: WindowRule, rates: &[u32]) -> Result<(), MonitorError> {
+        let plausible = |rate: u32| (1..=HIGHEST_RATE_HZ).contains(&rate);
+        let most = (f64::from(rule.rate_hz) * LONGEST_WINDOW_S) as usize;
+        let sound = plausible(rule.rate_hz)
+            && (1..=most).contains(&rule.samples)
+            && rule.hop > 0
+            && rule.hop >= rule.samples.div_ceil(1000)
+            && !rates.is_empty()
+            && rates.iter().all(|&rate| plausible(rate));
+        if sound { Ok(()) } else { Err(self.refuse(Unusable::Values)) }
+    }
+
+    /// A network from its card and the arrays whose names begin with `prefix`.
+    pub(crate) fn encoder(
+        &self,
+        prefix: &str,
+        card: &str,
+        compute: Compute,
+    ) -> Result<Encoder, MonitorError> {
+        let weights: BTreeMap<&str, &TensorView<'_>> = self
+            .views
+            .iter()
+            .filter_map(|(name, view)| Some((name.strip_prefix(prefix)?, view)))
+            .collect();
+        let weights = safetensors::serialize(weights, None)
+            .map_err(|error| self.refuse(Unusable::Other(error.to_string())))?;
+        // Inference needs no graphics card, and this crate nothing that could use one.
+        let compute = Compute { device: DeviceKind::Cpu, ..compute };
+        Encoder::from_parts(card, &weights, compute).map_err(MonitorError::embed)
+    }
+}
+
+/// Writes what a path leads to, whole or not at all, and keeps its permissions.
+fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_owned() };
+    let before = fs::metadata(&target).ok().map(|data| data.permissions());
+    if before.as_ref().is_some_and(fs::Permissions::readonly) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is write-protected"));
+    }
+    write_whole(&target, bytes)?;
+    before.map_or(Ok(()), |permissions| fs::set_permissions(&target, permissions))
 }
 
 /// SHA-256 over the description and every array, in the order of their names.
@@ -223,28 +359,9 @@ fn checksum<'a, 'b: 'a>(
     digest.hex()
 }
 
-/// One row a window in every array, as many as the description lists, of matching width.
-fn check_shapes(arrays: &MonitorArrays, card: &MonitorCard) -> Result<(), String> {
-    let (references, calibration) = (card.references.len(), card.calibration.len());
-    let (dims, bands) = (arrays.references.ncols(), 2 * MELS);
-    for (name, array, expected) in [
-        ("references", &arrays.references, [references, dims]),
-        ("reference_spectra", &arrays.reference_spectra, [references, bands]),
-        ("calibration", &arrays.calibration, [calibration, dims]),
-        ("calibration_spectra", &arrays.calibration_spectra, [calibration, bands]),
-        ("sounds", &arrays.sounds, [arrays.sounds.nrows(), card.windows.samples]),
-    ] {
-        if array.shape() != expected {
-            let found = array.shape();
-            return Err(format!("its array `{name}` is {found:?}, expected {expected:?}"));
-        }
-    }
-    Ok(())
-}
-
-fn floats<'a>(name: &'a str, array: &Array2<f32>) -> (&'a str, Dtype, Vec<u8>, Vec<usize>) {
+fn floats(name: &str, array: &Array2<f32>) -> (String, Dtype, Vec<u8>, Vec<usize>) {
     let bytes = array.iter().flat_map(|value| value.to_le_bytes()).collect();
-    (name, Dtype::F32, bytes, array.shape().to_vec())
+    (name.to_owned(), Dtype::F32, bytes, array.shape().to_vec())
 }
 
 /// Sounds take half the room as 16-bit integers, and recordings seldom hold more.

@@ -5,29 +5,43 @@
 //! [`watch::watch`] listens to a source. Learning a model file needs training, recipes and data sets,
 //! and lives in `offkey::learn`.
 
-mod calibration;
+mod card;
 mod error;
 mod events;
+mod evidence;
 mod file;
-mod hearing;
+mod form_1;
+mod held_out;
+mod lock;
+mod member;
 mod model;
-mod odd;
+mod pooled;
 mod profile;
 mod promise;
+mod rate;
 mod selftest;
-mod spectra;
 mod update;
 mod verdict;
 pub mod watch;
 mod windows;
 
+pub use card::{JournalEntry, MonitorCard, RecordingCard, Role};
 pub use error::MonitorError;
-pub use events::{Change, EventRule, EventState};
+pub use events::{Change, EventRule, EventRuleError, EventState};
+pub use evidence::EventEvidence;
 pub use file::{FORMAT, ModelFileError, make_room_for};
-pub use hearing::{Heard, Step, hear};
-pub use model::{JournalEntry, Monitor, MonitorArrays, MonitorCard, WindowRow, WindowVerdict};
+pub use lock::lock_model;
+pub use member::{Heard, HeardWindow, MemberCard, Model, ModelCard};
+pub use model::{Monitor, WindowVerdict};
+pub use pooled::Pooling;
 pub use profile::{BandChange, Profile, unusable};
-pub use promise::{FalseAlarmRate, Promise, RateError};
-pub use selftest::{FaultCurve, Plant, PlantedFault, SelfTest};
-pub use verdict::{ClipVerdict, Verdict};
-pub use windows::{WindowRef, WindowRule, WindowSource, Windower, each_window};
+pub use promise::{LEAST_RECORDINGS, Promise};
+pub use rate::{FalseAlarmRate, RateError};
+pub use selftest::{FaultCurve, MemberCurve, Plant, PlantedFault, SelfTest};
+pub use update::{Addition, Listened, UpdateReport, listen};
+pub use verdict::{ClipVerdict, PKind, Problem, Verdict};
+pub use windows::{WindowRef, WindowRule, Windower, each_window};
+
+/// Told after each step of a long call how many steps are done, and of how many; answers whether to go
+/// on.
+pub type Step<'a> = &'a dyn Fn(usize, usize) -> bool;

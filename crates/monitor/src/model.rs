@@ -1,111 +1,42 @@
 //! A monitor: everything one model file holds, ready to judge windows.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use offkey_core::Seed;
-use offkey_infer::Encoder;
-use offkey_score::{Backend, BackendConfig, References};
-use offkey_signal::{AudioInfo, probe};
-use serde::{Deserialize, Serialize};
+use offkey_score::{Detector, Guarantee, Member, PValue, References};
+use offkey_signal::{AudioError, AudioInfo, probe};
 
-use super::{
-    calibration::{Distances, Place, place},
-    hearing::Heard,
-    profile::Profile,
-    promise::Promise,
-    spectra::{Spectra, spectrum},
-    verdict::{ClipVerdict, Verdict},
-    windows::{WindowRef, WindowRule, each_window},
+use crate::{
+    BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
+    MonitorError, PKind, Problem, Promise, Role, Verdict, form_1::First, held_out,
+    windows::each_window,
 };
-use crate::MonitorError;
-
-/// What a model file says besides its arrays.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MonitorCard {
-    /// What the machine is called.
-    pub name: String,
-    /// Version of offkey that wrote the file.
-    pub version: String,
-    /// Seed of the training.
-    pub seed: u64,
-    /// The recipe, resolved; only its name and its backend are looked at.
-    pub recipe: serde_json::Value,
-    /// How recordings become windows.
-    pub windows: WindowRule,
-    /// Sampling rates of the normal recordings; others cannot be judged.
-    pub rates_hz: Vec<u32>,
-    /// How the auxiliary task was made, in words.
-    pub task: String,
-    /// What the model promises about false alarms.
-    pub promise: Promise,
-    /// What the normal recordings sound like, band by band.
-    pub profile: Profile,
-    /// Where each reference comes from, in the order of the array's rows.
-    pub references: Vec<WindowRow>,
-    /// Where each calibration window comes from, in the order of the array's rows.
-    pub calibration: Vec<WindowRow>,
-    /// What was added after learning.
-    pub journal: Vec<JournalEntry>,
-}
-
-/// Where a window of the model comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WindowRow {
-    /// Recording and position.
-    pub window: WindowRef,
-    /// The recording session: windows of a group stay on one side of every split.
-    pub group: String,
-    /// The journal entry that added it; 0 is the learning itself.
-    pub entry: u32,
-}
-
-/// One later addition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JournalEntry {
-    /// Number of the entry, from 1.
-    pub entry: u32,
-    /// Seconds since 1970 when it was made.
-    pub unix_s: u64,
-    /// The recordings a person called normal.
-    pub recordings: Vec<String>,
-    /// Windows added.
-    pub windows: usize,
-    /// Whether it was forced over a warning.
-    pub forced: bool,
-    /// The profile as it was before, to return to.
-    pub profile_before: Profile,
-}
-
-/// The arrays of a model file, one row a window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MonitorArrays {
-    /// Embeddings of the references, `[windows, dims]`.
-    pub references: Array2<f32>,
-    /// Mean and deviation over time of each mel band of the references, `[windows, 2 * bands]`.
-    pub reference_spectra: Array2<f32>,
-    /// Embeddings of the calibration windows.
-    pub calibration: Array2<f32>,
-    /// Spectra of the calibration windows.
-    pub calibration_spectra: Array2<f32>,
-    /// A few held-out normal windows as sound, `[windows, samples]`, for the self-test.
-    pub sounds: Array2<f32>,
-}
 
 /// A loaded model file, ready to judge.
 pub struct Monitor {
     pub(crate) card: MonitorCard,
-    pub(crate) arrays: MonitorArrays,
-    pub(crate) encoder: Encoder,
-    backend: Backend,
-    pub(crate) spectra: Spectra,
-    pub(crate) calibration: Vec<Distances>,
+    pub(crate) detecting: Detecting,
+    /// A few normal windows as sound, `[windows, samples]`, for the self-test.
+    pub(crate) sounds: Array2<f32>,
+}
+
+/// What judges.
+pub(crate) enum Detecting {
+    /// Members whose references are their calibration.
+    Members(Box<Members>),
+    /// As in model files of the first form.
+    First(Box<First>),
+}
+
+/// The members of a detector, their references, and the detector.
+pub(crate) struct Members {
+    pub(crate) models: Vec<Model>,
+    pub(crate) heard: Heard,
+    pub(crate) detector: Detector,
+    /// Mean and deviation of each column of each member's references.
+    columns: Vec<(Array1<f32>, Array1<f32>)>,
+    pub(crate) events: EventEvidence,
 }
 
 /// What is said of one window.
@@ -113,63 +44,50 @@ pub struct Monitor {
 pub struct WindowVerdict {
     /// First sample of the window in its recording, at the model's rate.
     pub start: u64,
-    /// Anomaly score; absent where it cannot be scored.
+    /// Anomaly score: above 0 is an alarm; absent where it cannot be scored.
     pub score: Option<f64>,
-    /// Probability that a normal window looks at least this bad.
+    /// Probability that a normal recording looks at least this bad.
     pub p_value: Option<f64>,
+    /// What kind of number that is.
+    pub p_kind: Option<PKind>,
     /// The answer.
     pub verdict: Verdict,
+    /// What keeps the window from being judged, where the verdict is that.
+    pub problem: Option<Problem>,
     /// Why, in a sentence.
     pub reason: String,
 }
 
-impl MonitorCard {
-    /// Name of the recipe it was learned by.
-    pub fn recipe_name(&self) -> &str {
-        self.recipe.get("name").and_then(serde_json::Value::as_str).unwrap_or("unnamed")
-    }
-
-    fn backend(&self) -> Result<BackendConfig, MonitorError> {
-        let backend = self.recipe.get("backend").cloned().unwrap_or_default();
-        serde_json::from_value(backend).map_err(MonitorError::json(Path::new("backend")))
-    }
+/// What a detector finds of one window.
+pub(crate) struct Finding {
+    pub(crate) score: f64,
+    pub(crate) p_value: f64,
+    pub(crate) p_kind: PKind,
+    pub(crate) verdict: Verdict,
+    pub(crate) words: String,
+    /// The band in which the member that says most differs most from normal; none: as the profile says.
+    pub(crate) change: Option<BandChange>,
+    /// The nearest normal window: recording and first sample.
+    pub(crate) nearest: Option<(String, u64)>,
 }
 
+/// Least deviation of a column that a change is measured in, in decibels.
+const LEAST_DEVIATION: f32 = 0.3;
+
 impl Monitor {
-    /// Fits the backend and the calibration to the arrays.
+    /// Fits the detector to what the members heard of the card's recordings, row by row.
     ///
     /// # Errors
-    /// [`MonitorError::Score`] when the arrays cannot serve as references.
+    /// [`MonitorError::Score`] when there are too few windows, or they cannot serve as references.
     pub fn new(
         card: MonitorCard,
-        arrays: MonitorArrays,
-        encoder: Encoder,
+        heard: Heard,
+        models: Vec<Model>,
+        sounds: Array2<f32>,
     ) -> Result<Self, MonitorError> {
-        let failed = |source| MonitorError::Score { name: card.name.clone(), source };
-        let backend = card.backend()?;
-        let groups: Vec<String> = card.references.iter().map(|row| row.group.clone()).collect();
-        let domains = vec![None; groups.len()];
-        let seed = Seed::new(card.seed).child("monitor");
-        let references =
-            References::new(arrays.references.view(), &domains, &groups, seed).map_err(failed)?;
-        let fitted = backend.fit(&references).map_err(failed)?;
-        let names: Vec<&str> = groups.iter().map(String::as_str).collect();
-        let spectra = Spectra::new(&arrays.reference_spectra, &names);
-        let scores = fitted.score(arrays.calibration.view()).map_err(failed)?;
-        let rows = scores.into_iter().zip(arrays.calibration_spectra.rows());
-        let mut calibration: Vec<Distances> = rows
-            .map(|(network, row)| Distances { network, spectrum: spectra.distance(row) })
-            .collect();
-        if card.references.iter().any(|row| row.entry > 0) {
-            // Windows a person added are references and calibration at once: each is scored
-            // against the references of other recordings.
-            let held_out = backend.held_out_scores(&references).map_err(failed)?;
-            let held_out = held_out.into_iter().zip(spectra.held_out_distances());
-            let added = card.references.iter().zip(held_out).filter(|(row, _)| row.entry > 0);
-            calibration
-                .extend(added.map(|(_, (network, spectrum))| Distances { network, spectrum }));
-        }
-        Ok(Self { card, arrays, encoder, backend: fitted, spectra, calibration })
+        let members = Members::fit(&card, heard, models)
+            .map_err(|source| MonitorError::Score { name: card.name.clone(), source })?;
+        Ok(Self { card, detecting: Detecting::Members(Box::new(members)), sounds })
     }
 
     /// What the model file says of itself.
@@ -177,44 +95,113 @@ impl Monitor {
         &self.card
     }
 
-    /// Normal windows the promise rests on.
-    pub fn calibration_windows(&self) -> usize {
-        self.calibration.len()
+    /// The models of its members, in the order of the card.
+    pub fn models(&self) -> &[Model] {
+        match &self.detecting {
+            Detecting::Members(members) => &members.models,
+            Detecting::First(_) => &[],
+        }
     }
 
-    /// Score of the calibration window that lies farthest among the others.
-    pub(crate) fn farthest_calibration_score(&self) -> f64 {
-        let scores = self.calibration.iter().map(|&window| place(&self.calibration, window).score);
-        scores.fold(f64::NEG_INFINITY, f64::max)
+    /// What the model promises about false alarms.
+    pub fn promise(&self) -> Promise {
+        match &self.detecting {
+            Detecting::Members(members) => members.promise(&self.card),
+            Detecting::First(first) => first.promise(),
+        }
     }
 
     /// Judges one window of the model's length.
     ///
     /// # Errors
-    /// [`MonitorError`] when the network refuses the window.
+    /// [`MonitorError`] when a model refuses the window.
     pub fn judge(&self, start: u64, window: &[f32]) -> Result<WindowVerdict, MonitorError> {
-        let spectrum = spectrum(self.card.windows.rate_hz, window).map_err(MonitorError::embed)?;
-        if let Some(reason) = self.card.profile.cannot_tell(window, &spectrum) {
-            let verdict = Verdict::CannotTell;
-            return Ok(WindowVerdict { start, score: None, p_value: None, verdict, reason });
+        let unscored = |(problem, reason): (Problem, String)| WindowVerdict {
+            start,
+            score: None,
+            p_value: None,
+            p_kind: None,
+            verdict: Verdict::CannotTell,
+            problem: Some(problem),
+            reason,
+        };
+        if let Some(told) = self.card.profile.unusable(window) {
+            return Ok(unscored(told));
         }
-        let embedding = self.encoder.embed(&[window.to_vec()]).map_err(MonitorError::embed)?;
-        let network =
-            self.backend.score(embedding.view()).map_err(|source| self.failed(source))?[0];
-        let distances = Distances { network, spectrum: self.spectra.distance((&spectrum).into()) };
-        let place = place(&self.calibration, distances);
-        let verdict = Verdict::of(place.p_value, &self.card.promise);
-        let reason = self.reason(verdict, &place, &spectrum, embedding.view());
-        let (score, p_value) = (Some(place.score), Some(place.p_value));
-        Ok(WindowVerdict { start, score, p_value, verdict, reason })
+        let rule = self.card.windows;
+        let (finding, spectrum) = match &self.detecting {
+            Detecting::First(first) => {
+                let spectrum = first.spectrum(rule.rate_hz, window)?;
+                if let Some(told) = self.card.profile.cannot_tell(window, &spectrum) {
+                    return Ok(unscored(told));
+                }
+                (first.judge(window, &spectrum)?, spectrum)
+            }
+            Detecting::Members(members) => {
+                let heard = HeardWindow::of(&members.models, rule, window)?;
+                (self.find(members, &heard)?, heard.spectrum)
+            }
+        };
+        let told = self.card.profile.cannot_tell(window, &spectrum);
+        let (score, p_value) = (Some(finding.score), Some(finding.p_value));
+        let p_kind = Some(finding.p_kind);
+        Ok(match told {
+            Some((problem, reason)) => {
+                WindowVerdict { score, p_value, p_kind, ..unscored((problem, reason)) }
+            }
+            None => WindowVerdict {
+                start,
+                score,
+                p_value,
+                p_kind,
+                verdict: finding.verdict,
+                problem: None,
+                reason: self.reason(&finding, &spectrum),
+            },
+        })
+    }
+
+    fn find(&self, members: &Members, heard: &HeardWindow) -> Result<Finding, MonitorError> {
+        let rows: Vec<ArrayView1<f32>> =
+            heard.vectors.iter().map(|vector| ArrayView1::from(vector)).collect();
+        let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
+        let judged = members.detector.judge(&rows).map_err(failed)?;
+        let all = members.detector.guarantee().comparisons();
+        let share = |losses: usize| (losses + 1) as f64 / (all + 1) as f64;
+        let allowed = members.detector.allowed_losses();
+        let verdict = Verdict::of(share(judged.lost), share(allowed), share(0));
+        let what = match members.detector.guarantee() {
+            Guarantee::Measured { .. } => "stretches learned from",
+            Guarantee::JackknifePlus { .. } | Guarantee::CvPlus { .. } => "recordings learned from",
+        };
+        let mut words = match judged.lost {
+            0 => format!("farther from normal than all {all} {what}"),
+            lost => format!("{lost} of {all} {what} look at least as unusual"),
+        };
+        let (mut change, mut nearest) = (None, None);
+        if let Some(loudest) = judged.loudest() {
+            if verdict != Verdict::Normal {
+                words += &format!(", by `{}`", self.card.members[loudest].name);
+            }
+            change = members.change(loudest, &heard.vectors[loudest], &self.card);
+            let row = judged.members[loudest].nearest.reference;
+            nearest =
+                self.card.rows().nth(row).map(|(recording, start)| (recording.path.clone(), start));
+        }
+        let (p_value, p_kind) = match judged.p_value {
+            PValue::AtMost(p) => (p, PKind::Bound),
+            PValue::Measured(p) => (p, PKind::Measured),
+        };
+        Ok(Finding { score: judged.score, p_value, p_kind, verdict, words, change, nearest })
     }
 
     /// Judges a recording by its worst window; calls `on_window` with every window's verdict.
     ///
-    /// A recording that cannot be judged is an answer, not an error.
+    /// A recording that cannot be judged is an answer, not an error; of one that is damaged somewhere
+    /// what lies before is judged.
     ///
     /// # Errors
-    /// [`MonitorError`] when the network refuses a window.
+    /// [`MonitorError`] when a model refuses a window.
     pub fn check(
         &self,
         path: &Path,
@@ -224,8 +211,10 @@ impl Monitor {
             path: path.to_owned(),
             score: None,
             p_value: None,
+            p_kind: None,
             verdict: Verdict::CannotTell,
             reason,
+            damage: None,
         };
         let info = match probe(path) {
             Ok(info) => info,
@@ -253,30 +242,37 @@ impl Monitor {
             }
             Ok::<(), MonitorError>(())
         });
-        match heard {
-            Ok(()) => {}
-            Err(MonitorError::Audio(error)) => return Ok(cannot_tell(error.to_string())),
+        let damage = match heard {
+            Ok(()) => None,
+            Err(MonitorError::Audio(error)) => Some(error.to_string()),
             Err(error) => return Err(error),
-        }
-        let Some(worst) = worst else {
-            return Ok(cannot_tell(format!(
-                "lasts {:.1} s, and the model needs {:.1} s",
-                info.duration_s(),
-                rule.seconds(rule.samples as u64)
-            )));
         };
-        let reason = if windows > 1 {
+        let Some(worst) = worst else {
+            return Ok(cannot_tell(damage.unwrap_or_else(|| {
+                format!(
+                    "lasts {:.1} s, and the model needs {:.1} s",
+                    info.duration_s(),
+                    rule.seconds(rule.samples as u64)
+                )
+            })));
+        };
+        let mut reason = if windows > 1 {
             format!("at {:.0} s: {}", rule.seconds(worst.start), worst.reason)
         } else {
             worst.reason
         };
-        let (score, p_value, verdict) = (worst.score, worst.p_value, worst.verdict);
-        Ok(ClipVerdict { path: path.to_owned(), score, p_value, verdict, reason })
+        if let Some(damage) = &damage {
+            reason += &format!("; only {windows} windows were heard: {damage}");
+        }
+        let WindowVerdict { score, p_value, p_kind, verdict, .. } = worst;
+        let path = path.to_owned();
+        Ok(ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage })
     }
 
     /// What a recording is, where it was recorded at a rate the model knows.
     pub(crate) fn probe_alike(&self, path: &Path) -> Result<AudioInfo, MonitorError> {
-        let info = probe(path)?;
+        let info: Result<AudioInfo, AudioError> = probe(path);
+        let info = info?;
         if self.card.rates_hz.contains(&info.rate_hz) {
             return Ok(info);
         }
@@ -289,30 +285,17 @@ impl Monitor {
         MonitorError::AllTooShort { recordings: recordings.len(), needed_s }
     }
 
-    fn failed(&self, source: offkey_score::ScoreError) -> MonitorError {
-        MonitorError::Score { name: self.card.name.clone(), source }
-    }
-
-    fn reason(
-        &self,
-        verdict: Verdict,
-        place: &Place,
-        spectrum: &[f32],
-        embedding: ArrayView2<f32>,
-    ) -> String {
-        let (windows, alike) = (self.calibration.len(), place.at_least_as_far);
-        let mut reason = match alike {
-            0 => format!("farther from normal than all {windows} calibration windows"),
-            _ => format!("{alike} of {windows} calibration windows look at least as unusual"),
-        };
-        if verdict == Verdict::Normal {
+    fn reason(&self, finding: &Finding, spectrum: &[f32]) -> String {
+        let mut reason = finding.words.clone();
+        if finding.verdict == Verdict::Normal {
             return reason;
         }
-        if let Some(louder) = self.card.profile.shift_db(spectrum) {
+        let profile = &self.card.profile;
+        if let Some(louder) = profile.shift_db(spectrum) {
             reason += &format!(
                 "; all frequencies are {louder:.0} dB louder alike: a fault, or another gain"
             );
-        } else if let Some(change) = self.card.profile.loudest_change(spectrum) {
+        } else if let Some(change) = finding.change.or_else(|| profile.loudest_change(spectrum)) {
             let (amount, side) = (change.change_db.abs(), change.change_db > 0.0);
             let side = if side { "above" } else { "below" };
             reason += &format!(
@@ -320,48 +303,79 @@ impl Monitor {
                 change.low_hz, change.high_hz
             );
         }
-        if let Ok(nearest) = self.backend.nearest(embedding) {
-            let WindowRef { path, start } = &self.card.references[nearest[0].reference].window;
+        if let Some((path, start)) = &finding.nearest {
             let seconds = self.card.windows.seconds(*start);
-            reason += &format!("; nearest normal: {} at {seconds:.0} s", path.display());
+            reason += &format!("; nearest normal: {path} at {seconds:.0} s");
         }
         reason
     }
-
-    /// The same model with further references, or with those of one journal entry taken out.
-    pub(crate) fn with_references(
-        self,
-        added: Option<(Heard, Vec<WindowRow>)>,
-        removed_entry: Option<u32>,
-    ) -> Result<Self, MonitorError> {
-        let Self { mut card, mut arrays, encoder, .. } = self;
-        let keep: Vec<usize> = (0..card.references.len())
-            .filter(|&row| Some(card.references[row].entry) != removed_entry)
-            .collect();
-        arrays.references = arrays.references.select(Axis(0), &keep);
-        arrays.reference_spectra = arrays.reference_spectra.select(Axis(0), &keep);
-        card.references = keep.iter().map(|&row| card.references[row].clone()).collect();
-        if let Some((heard, rows)) = added {
-            card.profile = card.profile.widened(&heard.levels, heard.spectrum_rows());
-            arrays.references = joined(&arrays.references, &heard.embeddings);
-            arrays.reference_spectra = joined(&arrays.reference_spectra, &heard.spectra);
-            card.references.extend(rows);
-        }
-        let (added, learned): (Vec<_>, Vec<_>) =
-            card.references.iter().partition(|row| row.entry > 0);
-        let learned: BTreeSet<&str> = learned.into_iter().map(|row| row.group.as_str()).collect();
-        let windows = card.calibration.len() + added.len();
-        let groups = card.calibration.iter().chain(added).map(|row| row.group.as_str());
-        let groups: BTreeSet<&str> = groups.filter(|group| !learned.contains(group)).collect();
-        // The last part of a single recording that was learned from counts as one, as in learning.
-        let single = learned.len() == 1 && groups.is_empty();
-        let recordings = groups.len() + usize::from(single);
-        card.promise = Promise::new(card.promise.wished, card.promise.every_s, windows, recordings);
-        Self::new(card, arrays, encoder)
-    }
 }
 
-fn joined(first: &Array2<f32>, second: &Array2<f32>) -> Array2<f32> {
-    concatenate(Axis(0), &[first.view(), second.view()])
-        .expect("rows of one encoder and one rule have equal length")
+impl Members {
+    fn fit(
+        card: &MonitorCard,
+        heard: Heard,
+        models: Vec<Model>,
+    ) -> Result<Self, offkey_score::ScoreError> {
+        let groups: Vec<String> = card.rows().map(|(row, _)| row.group.clone()).collect();
+        let stand_by: Vec<bool> = card.rows().map(|(row, _)| row.role == Role::Reference).collect();
+        let domains = vec![None; groups.len()];
+        let seed = Seed::new(card.seed).child("monitor");
+        let mut members = Vec::new();
+        for (member, rows) in card.members.iter().zip(&heard.embeddings) {
+            let references = References::new(rows.view(), &domains, &groups, seed)?;
+            let references = references.with_bystanders(&stand_by)?;
+            let (name, backend) = (member.name.clone(), member.backend.clone());
+            members.push(Member { name, backend, references });
+        }
+        let detector = Detector::fit(&members, card.rule)?;
+        let guarantee = detector.guarantee();
+        let allowed = match card.wished {
+            Some(wish) if !matches!(guarantee, Guarantee::Measured { .. }) => {
+                guarantee.most_losses(wish.per_window(card.every_s())).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        let detector = detector.with_allowed_losses(allowed)?;
+        let columns = heard.embeddings.iter().map(|rows| {
+            let mean = rows.mean_axis(Axis(0)).unwrap_or_default();
+            let deviation = rows.std_axis(Axis(0), 0.0).mapv(|d| d.max(LEAST_DEVIATION));
+            (mean, deviation)
+        });
+        let columns = columns.collect();
+        let held_out = detector.fusion().held_out();
+        let events = held_out::events(card, held_out, allowed, EventRule::default());
+        Ok(Self { models, heard, detector, columns, events })
+    }
+
+    /// The band in which a window differs most from normal as one member hears it.
+    fn change(&self, member: usize, vector: &[f32], card: &MonitorCard) -> Option<BandChange> {
+        let Model::Pooled(_) = &self.models[member] else { return None };
+        let (mean, deviation) = &self.columns[member];
+        card.profile.change_of(vector, mean.as_slice()?, deviation.as_slice()?)
+    }
+
+    fn promise(&self, card: &MonitorCard) -> Promise {
+        let every_s = card.every_s();
+        let calibrating = || card.recordings.iter().filter(|r| r.role == Role::Calibration);
+        let groups: std::collections::BTreeSet<&str> =
+            calibrating().map(|recording| recording.group.as_str()).collect();
+        let (at_most, measured) = match self.detector.false_alarms() {
+            PValue::AtMost(share) => (Some(share), None),
+            PValue::Measured(share) => (None, Some(share)),
+        };
+        let kept = |wish: crate::FalseAlarmRate| {
+            at_most.is_some_and(|share| share <= wish.per_window(every_s) + 1e-9)
+        };
+        Promise {
+            at_most,
+            measured,
+            recordings: groups.len(),
+            windows: calibrating().map(|recording| recording.starts.len()).sum(),
+            every_s,
+            wished: card.wished,
+            wish_kept: card.wished.map(kept),
+            events: self.events,
+        }
+    }
 }

@@ -5,7 +5,7 @@ use offkey_core::stats::Sorted;
 use offkey_signal::{Finding, InspectConfig, Waveform, inspect_samples};
 use serde::{Deserialize, Serialize};
 
-use super::spectra::{LEAST_DEVIATION_DB, MELS};
+use crate::Problem;
 
 /// Level of every mel band over the normal windows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,8 +46,11 @@ const FAR_LEAST: f32 = 12.0;
 const ABSENT_DB: f32 = 6.0;
 /// ...and where so many bands lack it, it is off, or the microphone is another: faults add sound.
 const ABSENT_SHARE: f32 = 0.5;
-/// As many bands missing in a row at the lower or the upper end are the work of a microphone or a filter.
-const EDGE_BANDS: usize = 4;
+/// Such a share of the bands missing in a row at the lower or the upper end is the work of a microphone or a
+/// filter.
+const EDGE_SHARE: f32 = 1.0 / 16.0;
+/// Bands whose level hardly varies still vary by measurement: least deviation counted.
+const LEAST_DEVIATION_DB: f32 = 1.0;
 /// All bands moved alike by this much may be the work of a gain or of the distance, and are where they
 /// moved down: a fault can be as loud, but not take sound away everywhere.
 const SHIFT_DB: f32 = 3.0;
@@ -62,9 +65,10 @@ impl Profile {
         spectra: impl Iterator<Item = &'a [f32]> + Clone,
     ) -> Self {
         let count = levels.len().max(1) as f32;
+        let mels = spectra.clone().next().map_or(0, <[f32]>::len);
         let mean = |value: &dyn Fn(&[f32], usize) -> f32| -> Vec<f32> {
             let of = |mel| spectra.clone().map(|row| value(row, mel)).sum::<f32>() / count;
-            (0..MELS).map(of).collect()
+            (0..mels).map(of).collect()
         };
         let mean_db = mean(&|row, mel| row[mel]);
         let variances = mean(&|row, mel| (row[mel] - mean_db[mel]).powi(2));
@@ -76,7 +80,7 @@ impl Profile {
             rate_hz,
             deviation_db: deviation_db.collect(),
             mean_db,
-            least_db: (0..MELS).map(least_of).collect(),
+            least_db: (0..mels).map(least_of).collect(),
             level_db: [least, most],
             farthest: 0.0,
         };
@@ -100,30 +104,46 @@ impl Profile {
         wide
     }
 
-    /// Why nothing can be said of a window, where that is so.
+    /// Why a window is no sound that could be judged.
+    pub(crate) fn unusable(&self, window: &[f32]) -> Option<(Problem, String)> {
+        let finding = unusable(self.rate_hz, window)?;
+        let (problem, advice) = match finding {
+            Finding::Clipped { .. } => (Problem::Clipped, "lower the microphone's gain"),
+            Finding::Silent { .. } => (Problem::Silent, "check the microphone and its cable"),
+            _ => (Problem::Unusable, "check the microphone and its cable"),
+        };
+        Some((problem, format!("the recording cannot be used ({finding}): {advice}")))
+    }
+
+    /// Why a window is not of the machine as it was learned, where that is so.
     ///
-    /// `spectrum` is the window's, as [`super::spectra::spectrum`] gives it.
-    pub(crate) fn cannot_tell(&self, window: &[f32], spectrum: &[f32]) -> Option<String> {
-        if let Some(finding) = unusable(self.rate_hz, window) {
-            let advice = match finding {
-                Finding::Clipped { .. } => "lower the microphone's gain",
-                _ => "check the microphone and its cable",
-            };
-            return Some(format!("the recording cannot be used ({finding}): {advice}"));
-        }
+    /// `spectrum` begins with the mean level of each band in the window.
+    pub(crate) fn cannot_tell(
+        &self,
+        window: &[f32],
+        spectrum: &[f32],
+    ) -> Option<(Problem, String)> {
+        let problem = |problem, reason| Some((problem, reason));
+        let mels = self.mean_db.len();
         let level = level_db(window);
         let [least, most] = self.level_db;
         if level < least - LEVEL_MARGIN_DB {
-            return Some(format!(
-                "{:.0} dB quieter than any normal recording: is the machine off, or the microphone another one?",
-                least - level
-            ));
+            return problem(
+                Problem::Quieter,
+                format!(
+                    "{:.0} dB quieter than any normal recording: is the machine off, or the microphone another one?",
+                    least - level
+                ),
+            );
         }
         if level > most + LEVEL_MARGIN_DB {
-            return Some(format!(
-                "{:.0} dB louder than any normal recording: was the gain changed, or the microphone moved?",
-                level - most
-            ));
+            return problem(
+                Problem::Louder,
+                format!(
+                    "{:.0} dB louder than any normal recording: was the gain changed, or the microphone moved?",
+                    level - most
+                ),
+            );
         }
         let absent: Vec<bool> = spectrum
             .iter()
@@ -131,50 +151,90 @@ impl Profile {
             .map(|(band, least)| *band < least - ABSENT_DB)
             .collect();
         let count = absent.iter().filter(|absent| **absent).count();
-        if count as f32 > ABSENT_SHARE * MELS as f32 {
-            return Some(format!(
-                "the machine is not heard: {count} of {MELS} bands lie {ABSENT_DB} dB or more below every normal recording; \
+        if count as f32 > ABSENT_SHARE * mels as f32 {
+            return problem(
+                Problem::Absent,
+                format!(
+                    "the machine is not heard: {count} of {mels} bands lie {ABSENT_DB} dB or more below every normal recording; \
                  is it off, or the microphone another one?"
-            ));
+                ),
+            );
         }
-        let edges = mel_edges_hz(self.rate_hz);
+        let edges = mel_edges_hz(self.rate_hz, self.mean_db.len());
         let low = absent.iter().take_while(|absent| **absent).count();
         let high = absent.iter().rev().take_while(|absent| **absent).count();
-        if low.max(high) >= EDGE_BANDS {
+        if low.max(high) as f32 >= EDGE_SHARE * mels as f32 {
             let missing = if low >= high {
                 format!("below {:.0} Hz", edges[low])
             } else {
-                format!("above {:.0} Hz", edges[MELS + 1 - high])
+                format!("above {:.0} Hz", edges[mels + 1 - high])
             };
-            return Some(format!(
-                "{missing} the sound is missing, {ABSENT_DB} dB or more below every normal recording: is the microphone another one, or covered?"
-            ));
+            return problem(
+                Problem::BandMissing,
+                format!(
+                    "{missing} the sound is missing, {ABSENT_DB} dB or more below every normal recording: is the microphone another one, or covered?"
+                ),
+            );
         }
         if let Some(quieter) = self.shift_db(spectrum).filter(|shift| *shift < 0.0) {
-            return Some(format!(
-                "all frequencies are {:.0} dB quieter alike: was the gain changed, or the microphone moved?",
-                -quieter
-            ));
+            return problem(
+                Problem::Quieter,
+                format!(
+                    "all frequencies are {:.0} dB quieter alike: was the gain changed, or the microphone moved?",
+                    -quieter
+                ),
+            );
         }
         (self.distance(spectrum) > (FAR_FACTOR * self.farthest).max(FAR_LEAST)).then(|| {
-            "unlike anything known: this does not sound like the machine at all".to_owned()
+            let reason = "unlike anything known: this does not sound like the machine at all";
+            (Problem::Unlike, reason.to_owned())
         })
     }
 
     /// The band in which a window differs most from normal, in deviations.
     pub(crate) fn loudest_change(&self, bands: &[f32]) -> Option<BandChange> {
-        let score = |mel: usize| ((bands[mel] - self.mean_db[mel]) / self.deviation_db[mel]).abs();
-        let peak = (0..MELS).max_by(|&a, &b| score(a).total_cmp(&score(b)))?;
-        let sign = (bands[peak] - self.mean_db[peak]).signum();
-        let joins = |mel: usize| {
-            score(mel) > 0.5 * score(peak) && (bands[mel] - self.mean_db[mel]).signum() * sign > 0.0
-        };
+        self.change_of(bands, &self.mean_db, &self.deviation_db)
+    }
+
+    /// The band in which a vector whose columns are bands, perhaps several times over, differs most from
+    /// `mean`, in `deviation`s.
+    pub(crate) fn change_of(
+        &self,
+        vector: &[f32],
+        mean: &[f32],
+        deviation: &[f32],
+    ) -> Option<BandChange> {
+        let mels = self.mean_db.len();
+        let score = |column: usize| ((vector[column] - mean[column]) / deviation[column]).abs();
+        let columns = vector.len().min(mean.len()).min(deviation.len());
+        let highest = (0..columns).max_by(|&a, &b| score(a).total_cmp(&score(b)))?;
+        let (block, peak) = (highest / mels * mels, highest % mels);
+        let change = |mel: usize| vector[block + mel] - mean[block + mel];
+        let sign = change(peak).signum();
+        let joins =
+            |mel: usize| score(block + mel) > 0.5 * score(highest) && change(mel) * sign > 0.0;
+        let end = mels.min(columns - block);
         let first = (0..peak).rev().take_while(|&mel| joins(mel)).last().unwrap_or(peak);
-        let last = (peak + 1..MELS).take_while(|&mel| joins(mel)).last().unwrap_or(peak);
-        let edges = mel_edges_hz(self.rate_hz);
-        let change_db = (first..=last).map(|mel| bands[mel] - self.mean_db[mel]).sum::<f32>()
-            / (last - first + 1) as f32;
+        let last = (peak + 1..end).take_while(|&mel| joins(mel)).last().unwrap_or(peak);
+        let edges = mel_edges_hz(self.rate_hz, mels);
+        let change_db = (first..=last).map(change).sum::<f32>() / (last - first + 1) as f32;
         Some(BandChange { low_hz: edges[first], high_hz: edges[last + 2], change_db })
+    }
+
+    /// Whether the numbers can be believed, as of a file from elsewhere.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mels = self.mean_db.len();
+        let lists = [&self.mean_db, &self.deviation_db, &self.least_db];
+        let finite =
+            lists.iter().all(|list| list.len() == mels && list.iter().all(|x| x.is_finite()));
+        let ordered = self.level_db[0] <= self.level_db[1] && self.level_db[1].is_finite();
+        let positive = self.deviation_db.iter().all(|&deviation| deviation > 0.0);
+        mels > 0
+            && finite
+            && positive
+            && ordered
+            && self.farthest >= 0.0
+            && self.farthest.is_finite()
     }
 
     /// By how much all bands lie above normal (negative: below), in decibels, where they do so alike and
@@ -194,7 +254,7 @@ impl Profile {
     fn distance(&self, bands_db: &[f32]) -> f32 {
         let deviations = bands_db.iter().zip(&self.mean_db).zip(&self.deviation_db);
         deviations.map(|((band, mean), deviation)| (band - mean).abs() / deviation).sum::<f32>()
-            / MELS as f32
+            / self.mean_db.len() as f32
     }
 }
 
@@ -213,7 +273,7 @@ pub(crate) fn level_db(window: &[f32]) -> f32 {
 }
 
 /// Edges of the mel bands on Slaney's scale: band `m` lies between edges `m` and `m + 2`.
-fn mel_edges_hz(rate_hz: u32) -> Vec<f32> {
+fn mel_edges_hz(rate_hz: u32, mels: usize) -> Vec<f32> {
     const LINEAR_HZ_PER_MEL: f32 = 200.0 / 3.0;
     const BREAK_HZ: f32 = 1000.0;
     let break_mel = BREAK_HZ / LINEAR_HZ_PER_MEL;
@@ -233,12 +293,13 @@ fn mel_edges_hz(rate_hz: u32) -> Vec<f32> {
         }
     };
     let top = to_mel(rate_hz as f32 / 2.0);
-    (0..MELS + 2).map(|edge| to_hz(top * edge as f32 / (MELS + 1) as f32)).collect()
+    (0..mels + 2).map(|edge| to_hz(top * edge as f32 / (mels + 1) as f32)).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::spectra::spectrum, *};
+    use super::*;
+    use crate::{Pooling, pooled::log_mel};
 
     fn tone(hz: f32, level: f32) -> Vec<f32> {
         let step = std::f32::consts::TAU * hz / 16_000.0;
@@ -267,7 +328,7 @@ mod tests {
     }
 
     fn spectrum_of(window: &[f32]) -> Vec<f32> {
-        spectrum(16_000, window).expect("long enough")
+        Pooling::Mean.of(&log_mel(16_000, window).expect("long enough"))
     }
 
     #[test]
@@ -296,7 +357,10 @@ mod tests {
             (quiet, "quieter"),
             (farther, "not heard"),
         ] {
-            let reason = profile().cannot_tell(&window, &spectrum_of(&window)).expect(word);
+            let spectrum = spectrum_of(&window);
+            let known = profile();
+            let told = known.unusable(&window).or_else(|| known.cannot_tell(&window, &spectrum));
+            let (_, reason) = told.expect(word);
             assert!(reason.contains(word), "{reason}");
         }
     }
@@ -315,7 +379,7 @@ mod tests {
             [(&quieter, "5 dB quieter alike"), (&high_pass, "below"), (&low_pass, "above")]
         {
             let reason = profile().cannot_tell(window, &spectrum_of(window));
-            assert!(reason.as_ref().is_some_and(|r| r.contains(word)), "{reason:?}");
+            assert!(reason.as_ref().is_some_and(|(_, r)| r.contains(word)), "{reason:?}");
         }
         let hiss: Vec<f32> = as_usual
             .iter()

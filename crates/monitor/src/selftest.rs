@@ -3,11 +3,16 @@
 
 use std::path::PathBuf;
 
+use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::Seed;
+use offkey_score::{Detector, Member, References, Rule};
 use serde::Serialize;
 
-use super::{model::Monitor, verdict::Verdict, windows::each_window};
-use crate::{MonitorError, Step};
+use crate::{
+    HeardWindow, Monitor, MonitorError, Role, Step, Verdict,
+    model::{Detecting, Members},
+    windows::each_window,
+};
 
 /// Plants a fault into a window at a rate in hertz, at a level in decibels relative to the window.
 pub type Plant<'a> = &'a dyn Fn(&mut Vec<f32>, u32, f64, Seed);
@@ -25,12 +30,14 @@ pub struct PlantedFault<'a> {
 pub struct SelfTest {
     /// Normal windows the faults were planted into.
     pub windows: usize,
-    /// Share of those windows that alarm without any fault; absent where they are calibration windows,
-    /// of which hardly any can.
-    pub false_alarms: Option<f64>,
+    /// Windows of them that alarm without any fault; absent where they are windows learned from, of
+    /// which hardly any can.
+    pub false_alarms: Option<usize>,
+    /// Share of normal recordings that alarm, at most, as promised.
+    pub promised: Option<f64>,
     /// Levels tried, in decibels of the fault relative to the window.
     pub levels_db: Vec<f64>,
-    /// One curve a kind of fault.
+    /// One curve per kind of fault.
     pub faults: Vec<FaultCurve>,
 }
 
@@ -41,11 +48,25 @@ pub struct FaultCurve {
     pub fault: String,
     /// Share of windows that alarm, at each level.
     pub detected: Vec<f64>,
-    /// Share of windows of which nothing can be told, at each level, as where the fault clips: noticed
-    /// too, though not as a fault.
+    /// Share of windows that cannot be judged, at each level, as where the fault clips: noticed too,
+    /// though not as a fault.
     pub cannot_tell: Vec<f64>,
     /// Lowest level from which on at least half of the windows are no longer taken as sound that could
-    /// be normal: they alarm, or nothing can be told; absent where there is none.
+    /// be normal: they alarm, or cannot be judged; absent where there is none, or the windows are too
+    /// few to tell.
+    pub found_from_db: Option<f64>,
+    /// The same for each member alone.
+    pub members: Vec<MemberCurve>,
+}
+
+/// How well one member alone finds one kind of fault.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MemberCurve {
+    /// The member.
+    pub member: String,
+    /// Share of windows that would alarm, at each level.
+    pub detected: Vec<f64>,
+    /// Lowest level from which on at least half of them would.
     pub found_from_db: Option<f64>,
 }
 
@@ -53,14 +74,17 @@ pub struct FaultCurve {
 const LEVELS_DB: [f64; 7] = [10.0, 5.0, 0.0, -5.0, -10.0, -15.0, -20.0];
 /// Share of windows that must be noticed for a fault to count as found.
 const FOUND: f64 = 0.5;
+/// Fewer windows are too few to tell.
+const LEAST_WINDOWS: usize = 8;
 
 impl Monitor {
-    /// Plants faults into normal windows and judges them. The windows are the held-out ones the
-    /// model keeps, or those of `recordings` where there are any.
+    /// Plants faults into normal windows and judges them. The windows are those the model keeps, or
+    /// those of `recordings` where there are any.
     ///
     /// # Errors
     /// [`MonitorError::Audio`] when a recording cannot be read, [`MonitorError::RecordingRate`] for one of
-    /// another rate, [`MonitorError::AllTooShort`] when there is no window, [`MonitorError::Cancelled`] when the caller asks to stop.
+    /// another rate, [`MonitorError::AllTooShort`] when there is no window, [`MonitorError::Cancelled`]
+    /// when the caller asks to stop.
     pub fn self_test(
         &self,
         recordings: &[PathBuf],
@@ -71,44 +95,93 @@ impl Monitor {
         if windows.is_empty() {
             return Err(self.all_too_short(recordings));
         }
-        let false_alarms =
-            if recordings.is_empty() { None } else { Some(self.noticed(&windows)?.0) };
+        let false_alarms = if recordings.is_empty() { None } else { Some(self.count(&windows)?.0) };
+        let alone = self.each_alone()?;
         let total = planted.len() * LEVELS_DB.len();
         let mut faults = Vec::new();
         for (index, fault) in planted.iter().enumerate() {
-            let mut curve = Vec::new();
+            let mut curve = Curve::new(alone.len());
             for (level_index, level_db) in LEVELS_DB.into_iter().enumerate() {
-                curve.push(self.noticed(&self.with_fault(&windows, fault, level_db))?);
+                let planted = self.with_fault(&windows, fault, level_db);
+                curve.add(self.count(&planted)?, self.alarms_alone(&alone, &planted)?);
                 if !step(index * LEVELS_DB.len() + level_index + 1, total) {
                     return Err(MonitorError::Cancelled);
                 }
             }
-            let noticed: Vec<f64> = curve.iter().map(|(alarm, untold)| alarm + untold).collect();
-            let (detected, cannot_tell) = curve.into_iter().unzip();
-            let found_from_db = found_from(&noticed);
-            let fault = fault.name.to_owned();
-            faults.push(FaultCurve { fault, detected, cannot_tell, found_from_db });
+            let names = self.card.members.iter().map(|member| member.name.as_str());
+            faults.push(curve.finished(fault.name, windows.len(), names));
         }
-        Ok(SelfTest { windows: windows.len(), false_alarms, levels_db: LEVELS_DB.to_vec(), faults })
+        Ok(SelfTest {
+            windows: windows.len(),
+            false_alarms,
+            promised: self.promise().at_most,
+            levels_db: LEVELS_DB.to_vec(),
+            faults,
+        })
     }
 
-    /// Share of windows that alarm, and of those of which nothing can be told.
-    fn noticed(&self, windows: &[Vec<f32>]) -> Result<(f64, f64), MonitorError> {
-        let (mut alarms, mut untold) = (0, 0);
+    /// Windows that alarm, and windows that cannot be judged.
+    fn count(&self, windows: &[Vec<f32>]) -> Result<(usize, usize), MonitorError> {
+        let (mut alarms, mut unjudged) = (0, 0);
         for window in windows {
             match self.judge(0, window)?.verdict {
                 Verdict::Alarm => alarms += 1,
-                Verdict::CannotTell => untold += 1,
+                Verdict::CannotTell => unjudged += 1,
                 Verdict::Normal | Verdict::Suspicious => {}
             }
         }
-        let share = |count: usize| count as f64 / windows.len() as f64;
-        Ok((share(alarms), share(untold)))
+        Ok((alarms, unjudged))
+    }
+
+    /// A detector of each member alone.
+    fn each_alone(&self) -> Result<Vec<Detector>, MonitorError> {
+        let Detecting::Members(members) = &self.detecting else { return Ok(Vec::new()) };
+        (0..self.card.members.len()).map(|member| self.alone(members, member)).collect()
+    }
+
+    fn alone(&self, members: &Members, member: usize) -> Result<Detector, MonitorError> {
+        let groups: Vec<String> = self.card.rows().map(|(row, _)| row.group.clone()).collect();
+        let stand_by: Vec<bool> =
+            self.card.rows().map(|(row, _)| row.role == Role::Reference).collect();
+        let domains = vec![None; groups.len()];
+        let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
+        let seed = Seed::new(self.card.seed).child("monitor");
+        let rows = members.heard.embeddings[member].view();
+        let references = References::new(rows, &domains, &groups, seed)
+            .and_then(|references| references.with_bystanders(&stand_by))
+            .map_err(failed)?;
+        let card = &self.card.members[member];
+        let (name, backend) = (card.name.clone(), card.backend.clone());
+        Detector::fit(&[Member { name, backend, references }], Rule::Max).map_err(failed)
+    }
+
+    /// For each member the windows that it alone would alarm at.
+    fn alarms_alone(
+        &self,
+        alone: &[Detector],
+        windows: &[Vec<f32>],
+    ) -> Result<Vec<usize>, MonitorError> {
+        let mut alarms = vec![0; alone.len()];
+        if alone.is_empty() {
+            return Ok(alarms);
+        }
+        let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
+        for window in windows {
+            let heard = HeardWindow::of(self.models(), self.card.windows, window)?;
+            for ((count, detector), vector) in alarms.iter_mut().zip(alone).zip(&heard.vectors) {
+                let row = ArrayView2::from_shape((1, vector.len()), vector)
+                    .expect("a vector is one row of its length");
+                let judged = detector.judge_all(&[row]).map_err(failed)?;
+                *count += usize::from(judged[0].alarm());
+            }
+        }
+        Ok(alarms)
     }
 
     fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, MonitorError> {
         if recordings.is_empty() {
-            return Ok(self.arrays.sounds.rows().into_iter().map(|row| row.to_vec()).collect());
+            let rows: &Array2<f32> = &self.sounds;
+            return Ok(rows.axis_iter(Axis(0)).map(|row| row.to_vec()).collect());
         }
         let mut windows = Vec::new();
         for path in recordings {
@@ -141,6 +214,111 @@ impl Monitor {
     }
 }
 
+/// Counts of one kind of fault, level by level.
+struct Curve {
+    alarms: Vec<usize>,
+    unjudged: Vec<usize>,
+    members: Vec<Vec<usize>>,
+}
+
+impl Curve {
+    fn new(members: usize) -> Self {
+        Self { alarms: Vec::new(), unjudged: Vec::new(), members: vec![Vec::new(); members] }
+    }
+
+    fn add(&mut self, (alarms, unjudged): (usize, usize), members: Vec<usize>) {
+        self.alarms.push(alarms);
+        self.unjudged.push(unjudged);
+        for (curve, count) in self.members.iter_mut().zip(members) {
+            curve.push(count);
+        }
+    }
+
+    fn finished<'a>(
+        self,
+        fault: &str,
+        windows: usize,
+        names: impl Iterator<Item = &'a str>,
+    ) -> FaultCurve {
+        let shares = |counts: &[usize]| -> Vec<f64> {
+            counts.iter().map(|&count| count as f64 / windows as f64).collect()
+        };
+        let found = |counts: &[usize]| {
+            if windows < LEAST_WINDOWS { None } else { found_from(&shares(counts)) }
+        };
+        let noticed: Vec<usize> = self
+            .alarms
+            .iter()
+            .zip(&self.unjudged)
+            .map(|(alarm, unjudged)| alarm + unjudged)
+            .collect();
+        let members = names.zip(&self.members).map(|(member, counts)| MemberCurve {
+            member: member.to_owned(),
+            detected: shares(counts),
+            found_from_db: found(counts),
+        });
+        FaultCurve {
+            fault: fault.to_owned(),
+            detected: shares(&self.alarms),
+            cannot_tell: shares(&self.unjudged),
+            found_from_db: found(&noticed),
+            members: members.collect(),
+        }
+    }
+}
+
+impl SelfTest {
+    /// What the numbers say, in sentences.
+    pub fn words(&self) -> String {
+        let Self { windows, .. } = self;
+        let mut words = format!(
+            "percent of {windows} normal windows that alarm with a fault of that level relative to the window; +n?: n percent \
+             more cannot be judged\n"
+        );
+        if *windows < LEAST_WINDOWS {
+            words += &format!(
+                "{windows} windows are too few to tell from which level on a fault is found: give more normal recordings with --data\n"
+            );
+        }
+        words += &match self.false_alarms {
+            None => "false alarms were not tested: these windows were learned from; give other normal recordings with --data".to_owned(),
+            Some(alarms) => {
+                let (low, high) = interval(alarms, *windows);
+                let found = format!(
+                    "without a fault {alarms} of {windows} windows alarm: {:.1} % (95 % interval {:.1} to {:.1} %, if windows were independent)",
+                    100.0 * alarms as f64 / *windows as f64,
+                    100.0 * low,
+                    100.0 * high
+                );
+                match self.promised {
+                    None => format!("{found}; no bound was promised"),
+                    Some(promised) if low > promised => format!(
+                        "{found}: more than the bound of {:.1} %. These recordings are not like those learned from",
+                        100.0 * promised
+                    ),
+                    Some(promised) if high <= promised => {
+                        format!("{found}: within the bound of {:.1} %", 100.0 * promised)
+                    }
+                    Some(promised) => format!(
+                        "{found}: too few windows to tell whether that is within the bound of {:.1} %",
+                        100.0 * promised
+                    ),
+                }
+            }
+        };
+        words
+    }
+}
+
+/// Wilson's 95 % interval of a share.
+fn interval(count: usize, of: usize) -> (f64, f64) {
+    let (n, share, z) = (of as f64, count as f64 / of as f64, 1.96_f64);
+    let centre = share + z * z / (2.0 * n);
+    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    (((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0))
+}
+
 /// Lowest level of the unbroken run, from the loudest down, at which faults are noticed.
 fn found_from(noticed: &[f64]) -> Option<f64> {
     let found = noticed.iter().take_while(|&&share| share >= FOUND - 1e-9).count();
@@ -160,6 +338,28 @@ mod tests {
         ];
         for (detected, expected) in cases {
             assert_eq!(found_from(detected), expected, "{detected:?}");
+        }
+    }
+
+    #[test]
+    fn words_follow_from_the_numbers() {
+        let test = |windows, alarms, promised| SelfTest {
+            windows,
+            false_alarms: alarms,
+            promised,
+            levels_db: LEVELS_DB.to_vec(),
+            faults: Vec::new(),
+        };
+        for (windows, alarms, promised, word) in [
+            (40, Some(40), Some(0.05), "more than the bound of 5.0 %"),
+            (400, Some(2), Some(0.05), ": within the bound of 5.0 %"),
+            (10, Some(0), Some(0.05), "too few windows to tell whether"),
+            (40, Some(3), None, "no bound was promised"),
+            (40, None, Some(0.05), "false alarms were not tested"),
+            (2, Some(0), Some(0.05), "2 windows are too few to tell"),
+        ] {
+            let words = test(windows, alarms, promised).words();
+            assert!(words.contains(word), "{word}: {words}");
         }
     }
 }

@@ -1,65 +1,134 @@
 //! Recordings that a person calls normal, taken into a model without training; and taken out again.
+//!
+//! Recordings that were picked by the model's own verdict say nothing about how often normal sound
+//! alarms. They become references; only a whole period, chosen before it was judged, calibrates too.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{
-    hearing::hear,
-    model::{JournalEntry, Monitor, WindowRow},
-    verdict::Verdict,
-    windows::{WindowRef, WindowSource},
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard, Role, Step, Verdict,
+    WindowRule, file::ModelFileError, model::Detecting, windows::each_block,
 };
-use crate::{MonitorError, Step};
+
+/// What is to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addition {
+    /// What is judged normal; anything else is refused.
+    Normal,
+    /// All of it, whatever it is judged.
+    Forced,
+    /// All of a period that was chosen before it was judged: it calibrates too.
+    WholePeriod,
+}
+
+/// What became of recordings that were offered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateReport {
+    /// Taken in.
+    pub added: Vec<PathBuf>,
+    /// Known already, in whatever copy.
+    pub known: Vec<PathBuf>,
+    /// Not taken in, each with the reason.
+    pub refused: Vec<(PathBuf, String)>,
+    /// Windows taken in.
+    pub windows: usize,
+}
+
+/// A recording's windows and the fingerprint of its sound.
+pub struct Listened {
+    /// Fingerprint of all of its sound.
+    pub content: String,
+    /// First sample of each of its windows.
+    pub starts: Vec<u64>,
+    /// Its windows as members hear them.
+    pub heard: Heard,
+}
 
 impl Monitor {
-    /// Takes recordings into references and calibration.
+    /// Takes recordings in.
     ///
-    /// A window that looks like a fault (an alarm, and more than twice as far as any calibration
-    /// window) is refused unless forced: a fault once called normal is never heard again.
+    /// A recording that is not judged normal is refused unless forced: a fault once called normal is
+    /// not found again. The model is returned even where some were refused.
     ///
     /// # Errors
-    /// [`MonitorError::LooksFaulty`] naming the recordings refused, [`MonitorError::Audio`] for ones
-    /// that cannot be read, [`MonitorError::RecordingRate`] for ones of another rate,
-    /// [`MonitorError::AllTooShort`] when none is long enough.
+    /// [`MonitorError::ModelFile`] for a model of an earlier form, [`MonitorError::Cancelled`] when the
+    /// caller asks to stop; a recording that cannot be used is refused.
     pub fn update(
         self,
         recordings: &[PathBuf],
-        force: bool,
+        addition: Addition,
         step: Step<'_>,
-    ) -> Result<Self, MonitorError> {
-        let rule = self.card.windows;
+    ) -> Result<(Self, UpdateReport), MonitorError> {
+        if let Detecting::First(_) = self.detecting {
+            return Err(ModelFileError::Earlier.into());
+        }
+        let mut report = UpdateReport::default();
+        let mut contents: BTreeSet<String> =
+            self.card.recordings.iter().map(|recording| recording.content.clone()).collect();
+        let mut heard = Heard::default();
+        let mut cards = Vec::new();
+        let mut forced = Vec::new();
         let entry = self.card.journal.iter().map(|entry| entry.entry).max().unwrap_or(0) + 1;
-        let mut rows = Vec::new();
-        for path in recordings {
-            let info = self.probe_alike(path)?;
-            let samples = offkey_signal::resampled_len(info.frames, info.rate_hz, rule.rate_hz);
-            rows.extend(rule.starts(samples).map(|start| WindowRow {
-                window: WindowRef { path: path.clone(), start },
+        for (number, path) in recordings.iter().enumerate() {
+            if !step(number, recordings.len()) {
+                return Err(MonitorError::Cancelled);
+            }
+            let listened = match self.listen(path) {
+                Ok(listened) => listened,
+                Err(error) => {
+                    report.refused.push((path.clone(), error.to_string()));
+                    continue;
+                }
+            };
+            if contents.contains(&listened.content) {
+                report.known.push(path.clone());
+                continue;
+            }
+            let verdict = self.check(path, &mut |_| {})?;
+            if verdict.verdict != Verdict::Normal {
+                if addition == Addition::Normal || verdict.score.is_none() {
+                    report
+                        .refused
+                        .push((path.clone(), format!("{}: {}", verdict.verdict, verdict.reason)));
+                    continue;
+                }
+                forced.push(path.display().to_string());
+            }
+            contents.insert(listened.content.clone());
+            report.windows += listened.starts.len();
+            report.added.push(path.clone());
+            cards.push(RecordingCard {
+                path: path.display().to_string(),
                 group: format!("entry {entry}/{}", path.display()),
+                content: listened.content,
+                starts: listened.starts,
+                role: match addition {
+                    Addition::Normal | Addition::Forced => Role::Reference,
+                    Addition::WholePeriod => Role::Calibration,
+                },
                 entry,
-            }));
+            });
+            heard.extend(listened.heard);
         }
-        if rows.is_empty() {
-            return Err(self.all_too_short(recordings));
+        if cards.is_empty() {
+            return Ok((self, report));
         }
-        if !force {
-            self.refuse_faults(recordings)?;
-        }
-        let windows = rows.iter().map(|row| row.window.clone()).collect();
-        let heard = hear(&self.encoder, &WindowSource { rule, windows }, step)?;
-        let journal_entry = JournalEntry {
+        let journal = JournalEntry {
             entry,
             unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-            recordings: recordings.iter().map(|path| path.display().to_string()).collect(),
-            windows: rows.len(),
-            forced: force,
+            recordings: cards.iter().map(|card| card.path.clone()).collect(),
+            windows: report.windows,
+            forced,
+            whole_period: addition == Addition::WholePeriod,
             profile_before: self.card.profile.clone(),
         };
-        let mut updated = self.with_references(Some((heard, rows)), None)?;
-        updated.card.journal.push(journal_entry);
-        Ok(updated)
+        Ok((self.with(heard, cards, journal)?, report))
     }
 
     /// Takes the last addition out again; `None` when there is nothing to undo.
@@ -67,24 +136,90 @@ impl Monitor {
     /// # Errors
     /// As [`Monitor::new`].
     pub fn undo(self) -> Result<(Self, Option<JournalEntry>), MonitorError> {
-        let Some(last) = self.card.journal.last().cloned() else { return Ok((self, None)) };
-        let mut undone = self.with_references(None, Some(last.entry))?;
-        undone.card.journal.pop();
-        undone.card.profile = last.profile_before.clone();
-        Ok((undone, Some(last)))
+        let Self { mut card, detecting, sounds } = self;
+        let (Some(last), Detecting::Members(members)) = (card.journal.last().cloned(), detecting)
+        else {
+            return Err(MonitorError::NothingToUndo);
+        };
+        let stays: Vec<usize> = card
+            .rows()
+            .enumerate()
+            .filter(|(_, (recording, _))| recording.entry != last.entry)
+            .map(|(row, _)| row)
+            .collect();
+        let heard = members.heard.select(&stays);
+        card.recordings.retain(|recording| recording.entry != last.entry);
+        card.journal.pop();
+        card.profile = last.profile_before.clone();
+        Ok((Self::new(card, heard, members.models, sounds)?, Some(last)))
     }
 
-    fn refuse_faults(&self, recordings: &[PathBuf]) -> Result<(), MonitorError> {
-        let farthest = self.farthest_calibration_score();
-        let mut refused = Vec::new();
-        for path in recordings {
-            let verdict = self.check(path, &mut |_| {})?;
-            let far = verdict.score.is_some_and(|score| score > 2.0 * farthest);
-            if verdict.verdict == Verdict::CannotTell || (verdict.verdict == Verdict::Alarm && far)
-            {
-                refused.push((path.clone(), verdict.reason));
-            }
-        }
-        if refused.is_empty() { Ok(()) } else { Err(MonitorError::LooksFaulty { refused }) }
+    fn with(
+        self,
+        new: Heard,
+        recordings: Vec<RecordingCard>,
+        journal: JournalEntry,
+    ) -> Result<Self, MonitorError> {
+        let Self { mut card, detecting, sounds } = self;
+        let Detecting::Members(members) = detecting else {
+            return Err(ModelFileError::Earlier.into());
+        };
+        let mut heard = members.heard;
+        card.profile = card.profile.widened(&new.levels, new.spectra.iter().map(Vec::as_slice));
+        heard.extend(new);
+        card.recordings.extend(recordings);
+        card.journal.push(journal);
+        Self::new(card, heard, members.models, sounds)
     }
+
+    /// Listens to a whole recording.
+    fn listen(&self, path: &Path) -> Result<Listened, MonitorError> {
+        self.probe_alike(path)?;
+        let listened = listen(path, self.card.windows, |_, window| {
+            HeardWindow::of(self.models(), self.card.windows, window).map(Some)
+        })?;
+        if listened.starts.is_empty() {
+            return Err(self.all_too_short(&[path.to_owned()]));
+        }
+        Ok(listened)
+    }
+}
+
+/// Listens to all windows of a recording, and takes the fingerprint of its sound: the same for every
+/// copy, whatever its name and its file form.
+///
+/// A window that `hear` returns nothing for is left out.
+///
+/// # Errors
+/// [`MonitorError::Audio`] when it cannot be read, or the error of `hear`.
+pub fn listen(
+    path: &Path,
+    rule: WindowRule,
+    mut hear: impl FnMut(u64, &[f32]) -> Result<Option<HeardWindow>, MonitorError>,
+) -> Result<Listened, MonitorError> {
+    let mut hash = Sha256::new();
+    let mut windower = crate::Windower::new(rule, 0);
+    let (mut starts, mut heard) = (Vec::new(), Heard::default());
+    each_block(path, rule, |block| {
+        fingerprint(&mut hash, block);
+        windower.push(block, |start, window| {
+            if let Some(window) = hear(start, window)? {
+                starts.push(start);
+                heard.push(window);
+            }
+            Ok::<(), MonitorError>(())
+        })
+    })?;
+    Ok(Listened { content: hex(hash), starts, heard })
+}
+
+/// Adds samples to a fingerprint.
+fn fingerprint(hash: &mut Sha256, samples: &[f32]) {
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    hash.update(&bytes);
+}
+
+/// The first 32 digits of a fingerprint.
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

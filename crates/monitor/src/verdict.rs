@@ -4,8 +4,6 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::promise::Promise;
-
 /// The answer for a window or a clip, from best to worst; `CannotTell` stands apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,39 +18,97 @@ pub enum Verdict {
     Alarm,
 }
 
+/// What keeps a window, a recording or a source from being judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// Nothing but silence.
+    Silent,
+    /// Much of the sound is at full scale.
+    Clipped,
+    /// Not usable as sound for another reason, as a constant offset.
+    Unusable,
+    /// Quieter than the machine ever was.
+    Quieter,
+    /// Louder than the machine ever was.
+    Louder,
+    /// The machine is not heard.
+    Absent,
+    /// The sound is missing below or above some frequency.
+    BandMissing,
+    /// Not like the machine at all.
+    Unlike,
+    /// Too short, of another sampling rate, or of a form that is not understood.
+    NotUnderstood,
+    /// The source is not there.
+    Vanished,
+    /// The source is there and nothing comes.
+    Stalled,
+    /// The source has ended.
+    Ended,
+}
+
+/// What kind of number a p-value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PKind {
+    /// The probability itself: every calibration window is of a recording of its own.
+    Exact,
+    /// The probability is at most this.
+    Bound,
+    /// Estimated; nothing is guaranteed.
+    Measured,
+}
+
 /// What is said of one clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClipVerdict {
     /// The recording.
     #[serde(with = "offkey_core::paths")]
     pub path: PathBuf,
-    /// Anomaly score of its worst window; absent where it cannot be scored.
+    /// Anomaly score of its worst window: above 0 is an alarm; absent where it cannot be scored.
     pub score: Option<f64>,
-    /// Probability that a normal window looks at least this bad.
+    /// Probability that a normal recording looks at least this bad.
     pub p_value: Option<f64>,
+    /// What kind of number that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_kind: Option<PKind>,
     /// The answer.
     pub verdict: Verdict,
     /// Why, in a sentence; of a long recording, with the place of its worst window.
     pub reason: String,
+    /// What is wrong with the recording, where some of it could not be heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
-/// How many times the alarm's p-value still counts as suspicious...
+impl ClipVerdict {
+    /// Whether something of it could not be judged.
+    pub fn is_partial(&self) -> bool {
+        self.verdict == Verdict::CannotTell || self.damage.is_some()
+    }
+}
+
+/// How many times an alarm's share of normal recordings still counts as suspicious...
 const SUSPICIOUS_FACTOR: f64 = 5.0;
-/// ...up to this p-value, or where alarms are more frequent, up to the next one possible after an alarm's: what
-/// every third normal window does is not suspicious.
-const SUSPICIOUS_P: f64 = 0.1;
+/// ...up to this share, or where alarms are more frequent, up to the next one possible after an alarm's...
+const SUSPICIOUS_SHARE: f64 = 0.1;
+/// ...and never above this one: what every fifth normal recording does is not suspicious.
+const MOST_SUSPICIOUS: f64 = 0.2;
 
 impl Verdict {
-    /// The verdict that a p-value deserves under a promise.
-    pub fn of(p_value: f64, promise: &Promise) -> Self {
-        let alarm = promise.alarm_p();
-        let next = alarm + 1.0 / (promise.calibration_windows as f64 + 1.0);
-        // Equal p-values come from the same count, computed the same way; the slack only absorbs a
+    /// The verdict on what looks so bad that a share `p` of normal sound does, where an alarm is the share
+    /// `alarm`, and shares come in steps of `step`.
+    pub(crate) fn of(p: f64, alarm: f64, step: f64) -> Self {
+        // Equal shares come from the same count, computed the same way; the slack only absorbs a
         // wish such as 0.01 that is not exactly 1/(n+1).
         let slack = 1e-9;
-        if p_value <= alarm + slack {
+        let suspicious = (SUSPICIOUS_FACTOR * alarm)
+            .min(SUSPICIOUS_SHARE.max(alarm + step))
+            .min(MOST_SUSPICIOUS);
+        if p <= alarm + slack {
             Self::Alarm
-        } else if p_value <= (SUSPICIOUS_FACTOR * alarm).min(SUSPICIOUS_P.max(next)) + slack {
+        } else if p <= suspicious + slack {
             Self::Suspicious
         } else {
             Self::Normal
@@ -77,22 +133,29 @@ mod tests {
 
     #[test]
     fn verdicts_follow_the_p_value() {
-        let promise = Promise::new(None, 10.0, 99, 4);
         let cases = [
             (0.01, Verdict::Alarm),
             (0.02, Verdict::Suspicious),
             (0.05, Verdict::Suspicious),
             (0.06, Verdict::Normal),
         ];
-        for (p_value, expected) in cases {
-            assert_eq!(Verdict::of(p_value, &promise), expected, "p = {p_value}");
+        for (p, expected) in cases {
+            assert_eq!(Verdict::of(p, 0.01, 0.01), expected, "p = {p}");
         }
     }
 
     #[test]
-    fn few_calibration_windows_do_not_make_every_third_window_suspicious() {
-        let promise = Promise::new(None, 10.0, 12, 4);
-        let verdict = |as_far: i32| Verdict::of(f64::from(1 + as_far) / 13.0, &promise);
-        assert_eq!([0, 1, 2].map(verdict), [Verdict::Alarm, Verdict::Suspicious, Verdict::Normal]);
+    fn what_every_fifth_normal_does_is_never_suspicious() {
+        for normals in 1..40 {
+            let step = 1.0 / f64::from(normals + 1);
+            for worse in 1..normals {
+                let p = f64::from(worse + 1) * step;
+                let verdict = Verdict::of(p, step, step);
+                assert!(p <= 0.2 + 1e-9 || verdict == Verdict::Normal, "{worse} of {normals}");
+            }
+        }
+        let of_twelve =
+            [0, 1, 2].map(|worse| Verdict::of(f64::from(1 + worse) / 13.0, 1.0 / 13.0, 1.0 / 13.0));
+        assert_eq!(of_twelve, [Verdict::Alarm, Verdict::Suspicious, Verdict::Normal]);
     }
 }

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use offkey_core::Seed;
-use offkey_infer::{ClipSource, SourceError};
-use offkey_signal::{AudioError, ChannelRule, ClipReader, DecodeConfig, decode_range};
+use offkey_signal::{AudioError, ChannelRule, ClipReader, DecodeConfig};
 use serde::{Deserialize, Serialize};
 
 /// How recordings become windows; stored in the model, so that later recordings are treated alike.
@@ -105,44 +103,26 @@ pub fn each_window<E: From<AudioError>>(
     rule: WindowRule,
     mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut reader = ClipReader::open(path, &rule.decode_config())?;
     let mut windower = Windower::new(rule, 0);
+    each_block(path, rule, |block| windower.push(block, &mut on_window))
+}
+
+/// Calls `on_block` with the samples of a recording, one block after the other.
+pub(crate) fn each_block<E: From<AudioError>>(
+    path: &Path,
+    rule: WindowRule,
+    mut on_block: impl FnMut(&[f32]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = ClipReader::open(path, &rule.decode_config())?;
     let mut block = Vec::new();
-    while reader.read_block(&mut block)? {
-        windower.push(&block, &mut on_window)?;
+    loop {
         block.clear();
-    }
-    Ok(())
-}
-
-/// Windows as training clips.
-#[derive(Debug)]
-pub struct WindowSource {
-    /// How recordings become windows.
-    pub rule: WindowRule,
-    /// The windows.
-    pub windows: Vec<WindowRef>,
-}
-
-impl WindowSource {
-    /// One window's samples.
-    ///
-    /// # Errors
-    /// [`AudioError`] when its recording cannot be read.
-    pub fn samples(&self, index: usize) -> Result<Vec<f32>, AudioError> {
-        let WindowRef { path, start } = &self.windows[index];
-        let range = *start..*start + self.rule.samples as u64;
-        Ok(decode_range(path, &self.rule.decode_config(), range)?.samples)
-    }
-}
-
-impl ClipSource for WindowSource {
-    fn len(&self) -> usize {
-        self.windows.len()
-    }
-
-    fn wave(&self, index: usize, _seed: Seed) -> Result<Vec<f32>, SourceError> {
-        Ok(self.samples(index)?)
+        // What was read before an error is heard first.
+        let more = reader.read_block(&mut block);
+        on_block(&block)?;
+        if !more? {
+            return Ok(());
+        }
     }
 }
 

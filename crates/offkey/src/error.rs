@@ -227,7 +227,7 @@ pub enum OffkeyError {
     Monitor(#[from] offkey_monitor::MonitorError),
     /// Too little to learn from.
     #[error(
-        "found {found} usable windows in {recordings} recordings, expected at least 3 in 1, better 30 in 5{}",
+        "found {found} usable windows in {recordings} recordings, expected at least 3 windows, and 5 recordings for a promise{}",
         listed("; left out: ", left_out)
     )]
     TooFewWindows {
@@ -244,11 +244,19 @@ pub enum OffkeyError {
         /// The file.
         path: PathBuf,
     },
-    /// Learning needs a network to train.
-    #[error("recipe `{recipe}` trains no network, and a monitor needs one")]
-    NotANetwork {
+    /// A recipe that a monitor cannot be learned by.
+    #[error("recipe `{recipe}` trains an autoencoder, which a monitor has no use for")]
+    NotForMonitors {
         /// The recipe.
         recipe: String,
+    },
+    /// Windows of another length than the recipe's network takes.
+    #[error("windows of {asked_s} s were asked for, and the recipe's network takes {recipe_s} s")]
+    WindowLength {
+        /// As asked for.
+        asked_s: f64,
+        /// As the recipe says.
+        recipe_s: f64,
     },
     /// A clip's machine and section are not among the model's.
     #[error("`{}` is of {asked}, and the model knows {known}", path.display())]
@@ -315,6 +323,8 @@ impl OffkeyError {
                 | Self::Threads { .. }
                 | Self::RunExists { .. }
                 | Self::ModelExists { .. }
+                | Self::NotForMonitors { .. }
+                | Self::WindowLength { .. }
                 | Self::OutputExists { .. }
                 | Self::NotARun { .. }
                 | Self::SeveralSeeds { .. }

@@ -117,9 +117,9 @@ impl<'a> Watcher<'a> {
             let (peak, least) = self.position.peak.unwrap_or((score, p_value));
             self.position.peak = Some((peak.max(score), least.min(p_value)));
         }
-        match self.position.events.take(verdict.verdict) {
+        match self.position.events.take(verdict.verdict, verdict.score) {
             Some(Change::Opened { windows_back }) => {
-                let start = verdict.start.saturating_sub((windows_back * rule.hop) as u64);
+                let start = verdict.start.saturating_sub(windows_back * rule.hop as u64);
                 self.position.open_id = format!("{}@{start}", origin.id);
                 let clip = self.keep_clip(observer);
                 self.begun += 1;
@@ -151,7 +151,7 @@ impl<'a> Watcher<'a> {
         origin: &Origin<'_>,
         observer: &mut dyn WatchObserver,
     ) {
-        let patience = self.request.rule.windows.max(1);
+        let patience = self.request.rule.windows().max(1);
         let untold = std::mem::take(&mut self.position.untold);
         let (kind, reason) = if verdict.verdict == Verdict::CannotTell {
             self.position.untold = untold + 1;

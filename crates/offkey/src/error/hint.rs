@@ -61,7 +61,17 @@ impl OffkeyError {
             Self::NothingToMask => {
                 "explain clips with a run of a recipe that trains a network with an `stft` branch, as `default`"
             }
-            Self::TooFewWindows { .. } => "record longer, or more often",
+            Self::TooFewWindows { left_out, .. } => {
+                if left_out.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
+                    "say --window with a shorter length, as in `--window 2s`; or record longer, or more often"
+                } else {
+                    "record longer, or more often"
+                }
+            }
+            Self::NotForMonitors { .. } => {
+                "leave --recipe out, or name one with a network or statistics"
+            }
+            Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
             Self::Monitor(error) if error.hint().is_some() => {
                 return error.hint().map(str::to_owned);
             }

@@ -1,30 +1,35 @@
-//! From normal recordings to a monitor: windows, an auxiliary task that works, training,
-//! calibration on whole recordings that training never saw.
+//! From normal recordings to a monitor.
+//!
+//! By default the detector is a fusion of three pooled spectra: nothing is trained, every recording is
+//! a reference, and each is scored without itself to calibrate. A network joins where a recipe asks for
+//! one, the recordings name real classes, and it proves that it hears.
 
+mod find;
+mod network;
 mod selftest;
-mod split;
-mod task;
+mod source;
 
-use std::path::PathBuf;
-
-use ndarray::Array2;
-use offkey_core::{Clip, Seed};
-use offkey_infer::Compute;
-use offkey_train::{TrainJob, load_encoder, loss::LossRegistry};
-
-use offkey_monitor::{
-    FalseAlarmRate, Monitor, MonitorArrays, MonitorCard, Profile, Promise, WindowRow, WindowRule,
-    WindowSource, hear,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
 };
+
+use ndarray::{Array2, ArrayView1, Axis};
+use offkey_core::Clip;
+use offkey_infer::Compute;
+use offkey_monitor::{
+    FalseAlarmRate, Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard,
+    MonitorError, Pooling, Profile, RecordingCard, Role, WindowRule, listen, unusable,
+};
+use offkey_score::{BackendConfig, Distance, Rule, ShrunkMahalanobisConfig};
+use offkey_signal::{ChannelRule, decode_range};
 
 pub use self::selftest::self_test;
 use self::{
-    split::{Found, Sides, find, split},
-    task::Task,
+    find::{Candidate, Found, find, named},
+    network::{Outcome, try_network},
 };
-use crate::{
-    ModelConfig, OffkeyError, Progress, Recipe, Stage, progress::steps, stage::TrainProgress,
-};
+use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage};
 
 /// Everything asked of learning.
 #[derive(Debug, Clone)]
@@ -33,12 +38,14 @@ pub struct LearnRequest {
     pub data: Vec<PathBuf>,
     /// What the machine is called.
     pub name: String,
-    /// How often it may cry wolf; none: as rarely as the recordings support.
+    /// How often false alarms may come; none: as rarely as the recordings support.
     pub false_alarms: Option<FalseAlarmRate>,
-    /// Seconds between the starts of windows.
-    pub every_s: f64,
-    /// The recipe; its model must be a network.
-    pub recipe: Recipe,
+    /// Seconds of a window; none: as the recipe says, or 10, or as long as the recordings are.
+    pub window_s: Option<f64>,
+    /// Seconds between the starts of windows; none: 10, or the length of a shorter window.
+    pub every_s: Option<f64>,
+    /// The recipe; none: the fusion of pooled spectra.
+    pub recipe: Option<Recipe>,
     /// Seed of everything random.
     pub seed: u64,
     /// Where to compute.
@@ -48,144 +55,292 @@ pub struct LearnRequest {
 /// What learning found out, beside the monitor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnReport {
-    /// Windows trained on, from so many recordings.
-    pub training: (usize, usize),
-    /// Windows held out for calibration, from so many recordings.
-    pub calibration: (usize, usize),
-    /// Whether those are recordings that training never saw; else they are the last parts of the
-    /// same recordings, since there were too few.
-    pub held_out_whole: bool,
-    /// How the auxiliary task was made.
-    pub task: String,
-    /// Recordings that look odd among the others, with how many times as far they lie as is usual.
-    pub odd: Vec<(PathBuf, f64)>,
+    /// Recordings learned from.
+    pub recordings: usize,
+    /// Windows of them.
+    pub windows: usize,
+    /// Length of a window in seconds.
+    pub window_s: f64,
+    /// Recordings that lie far from all others, with how many deviations.
+    pub odd: Vec<(String, f64)>,
+    /// What a person should know of the recordings.
+    pub warnings: Vec<String>,
     /// Recordings left out in whole or in part, with the reason.
     pub left_out: Vec<(PathBuf, String)>,
 }
 
-/// Held-out windows kept as sound for the self-test.
-const KEPT_SOUNDS: usize = 6;
+/// A recording that was listened to.
+struct Prepared {
+    clip: Clip,
+    rate_hz: u32,
+    card: RecordingCard,
+}
+
+/// Windows kept as sound for the self-test, and most samples of them all together.
+const KEPT_SOUNDS: usize = 8;
+const KEPT_SAMPLES: usize = 320_000;
+/// Length of a window where nothing else decides it, as in the challenge's years 2020 to 2022.
+const WINDOW_S: f64 = 10.0;
+/// Shortest window that is chosen by itself.
+const LEAST_WINDOW_S: f64 = 1.0;
+/// Share of recordings that may be shorter than the window that is chosen.
+const SHORTER: usize = 10;
+/// Highest rate that is listened at where no recipe says otherwise.
+const RATE_HZ: u32 = 16_000;
 
 /// Learns a monitor from normal recordings.
 ///
 /// # Errors
-/// [`OffkeyError::TooFewWindows`] when there is too little to learn from and to calibrate on, or
-/// whatever keeps a stage from its work.
+/// [`OffkeyError::TooFewWindows`] when there is too little to learn from, or whatever keeps a stage
+/// from its work.
 pub fn learn(
     request: &LearnRequest,
     progress: &dyn Progress,
 ) -> Result<(Monitor, LearnReport), OffkeyError> {
-    let ModelConfig::Network(network) = &request.recipe.model else {
-        return Err(OffkeyError::NotANetwork { recipe: request.recipe.name.clone() });
-    };
-    let rule = WindowRule {
-        channel: request.recipe.audio.channel,
-        rate_hz: network.encoder.rate_hz,
-        samples: network.encoder.clip_samples(),
-        hop: (request.every_s * f64::from(network.encoder.rate_hz)).round().max(1.0) as usize,
-    };
-    let seed = Seed::new(request.seed);
-    let Found { recordings, left_out } = find(&request.data, rule, progress)?;
-    let Sides { training, calibration, whole } = split(&recordings, seed);
-    if training.len() < 2 || calibration.is_empty() {
-        return Err(OffkeyError::TooFewWindows {
-            found: training.len() + calibration.len(),
-            recordings: recordings.len(),
-            left_out,
-        });
+    let Found { candidates, mut left_out } = find(&request.data, progress)?;
+    let rule = window_rule(request, &candidates)?;
+    let (mut members, mut models) = members_of(request.recipe.as_ref())?;
+    let (mut recordings, mut heard) =
+        listen_to_all(candidates, rule, &models, &mut left_out, progress)?;
+    let windows = heard.len();
+    if windows < 3 {
+        let recordings = recordings.len();
+        return Err(OffkeyError::TooFewWindows { found: windows, recordings, left_out });
     }
-    let scratch = tempfile::tempdir().map_err(OffkeyError::io(&std::env::temp_dir()))?;
-    let Task { labels, windows, explanation } =
-        task::choose(rule, &training, &network.task, seed, scratch.path(), progress)?;
-
-    let source = WindowSource { rule, windows };
-    let folder = scratch.path().join("model");
-    let job = TrainJob {
-        source: &source,
-        labels: &labels,
-        encoder: &network.encoder,
-        loss: &network.loss,
-        losses: &LossRegistry::default(),
-        train: &network.training,
-        seed: seed.child("train"),
-        compute: request.compute,
-        folder: &folder,
-        resume: false,
-    };
-    let report =
-        offkey_train::train(&job, &mut TrainProgress::new(progress)).map_err(OffkeyError::embed)?;
-    progress.end();
-    if !report.finished {
-        return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+    let mut explanation = explain(&members, &recordings);
+    if let Some(Recipe { model: ModelConfig::Network(network), backend, .. }) = &request.recipe {
+        match try_network(request, network, backend, rule, &recordings, progress)? {
+            Outcome::LeftOut(reason) => explanation += &format!("; {reason}"),
+            Outcome::Joins { member, model, trained_on, explanation: joined } => {
+                for recording in &mut recordings {
+                    if trained_on.contains(&recording.card.group) {
+                        recording.card.role = Role::Reference;
+                    }
+                }
+                let model = [model];
+                let further = hear_again(&recordings, rule, &model)?;
+                heard.embeddings.extend(further.embeddings);
+                models.extend(model);
+                members.push(member);
+                explanation += &format!("; {joined}");
+            }
+        }
     }
-    let encoder = load_encoder(&folder, request.compute).map_err(OffkeyError::embed)?;
-    let step = steps(progress, Stage::Embed, "windows");
-    let learned = hear(&encoder, &window_source(rule, &training), &step)?;
-    let held_out = hear(&encoder, &window_source(rule, &calibration), &step)?;
-    progress.end();
-    let profile = Profile::new(rule.rate_hz, &learned.levels, learned.spectrum_rows())
-        .widened(&held_out.levels, held_out.spectrum_rows());
-    let count = |rows: &[(WindowRow, Clip)]| {
-        let groups: std::collections::BTreeSet<&str> =
-            rows.iter().map(|(row, _)| row.group.as_str()).collect();
-        (rows.len(), groups.len())
-    };
-    let (windows, held_out_recordings) = count(&calibration);
-    let others = match (whole, recordings.len()) {
-        (true, _) => held_out_recordings,
-        (false, 1) => 1,
-        (false, _) => 0,
-    };
-    let promise = Promise::new(request.false_alarms, request.every_s, windows, others);
-    let rows = |pairs: &[(WindowRow, Clip)]| pairs.iter().map(|(row, _)| row.clone()).collect();
-    let mut rates_hz: Vec<u32> = recordings.iter().map(|recording| recording.rate_hz).collect();
-    rates_hz.sort_unstable();
-    rates_hz.dedup();
+    let profile =
+        Profile::new(rule.rate_hz, &heard.levels, heard.spectra.iter().map(Vec::as_slice));
+    let rates: BTreeSet<u32> = recordings.iter().map(|recording| recording.rate_hz).collect();
+    let sounds = kept_sounds(rule, &recordings)?;
     let card = MonitorCard {
         name: request.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: request.seed,
-        recipe: serde_json::to_value(&request.recipe).map_err(OffkeyError::json(&folder))?,
+        recipe: request.recipe.as_ref().map_or("fusion", |recipe| &recipe.name).to_owned(),
         windows: rule,
-        rates_hz,
-        task: explanation.clone(),
-        promise,
+        rates_hz: rates.into_iter().collect(),
+        explanation,
+        members,
+        rule: Rule::Max,
+        wished: request.false_alarms,
         profile,
-        references: rows(&training),
-        calibration: rows(&calibration),
+        recordings: recordings.into_iter().map(|recording| recording.card).collect(),
         journal: Vec::new(),
     };
-    let arrays = MonitorArrays {
-        references: learned.embeddings,
-        reference_spectra: learned.spectra,
-        calibration: held_out.embeddings,
-        calibration_spectra: held_out.spectra,
-        sounds: kept_sounds(rule, &calibration)?,
-    };
-    let monitor = Monitor::new(card, arrays, encoder)?;
+    let recordings = card.recordings.len();
+    let monitor = Monitor::new(card, heard, models, sounds)?;
     let report = LearnReport {
-        training: count(&training),
-        calibration: (windows, held_out_recordings),
-        held_out_whole: whole,
-        task: explanation,
+        recordings,
+        windows,
+        window_s: rule.seconds(rule.samples as u64),
         odd: monitor.odd_recordings(),
+        warnings: monitor.warnings(),
         left_out,
     };
     Ok((monitor, report))
 }
 
-fn window_source(rule: WindowRule, rows: &[(WindowRow, Clip)]) -> WindowSource {
-    WindowSource { rule, windows: rows.iter().map(|(row, _)| row.window.clone()).collect() }
+/// How recordings become windows.
+fn window_rule(
+    request: &LearnRequest,
+    candidates: &[Candidate],
+) -> Result<WindowRule, OffkeyError> {
+    let recipe = request.recipe.as_ref();
+    let channel = recipe.map_or(ChannelRule::default(), |recipe| recipe.audio.channel);
+    let lowest = candidates.iter().map(|candidate| candidate.info.rate_hz).min();
+    let (rate_hz, by_recipe) = match recipe {
+        Some(recipe) => {
+            let (rate_hz, samples) = recipe.clip_shape();
+            (rate_hz, Some(samples as f64 / f64::from(rate_hz)))
+        }
+        None => (lowest.unwrap_or(RATE_HZ).min(RATE_HZ), None),
+    };
+    let mut lengths: Vec<f64> =
+        candidates.iter().map(|candidate| candidate.info.duration_s()).collect();
+    lengths.sort_by(f64::total_cmp);
+    let usual = lengths.get(lengths.len() / SHORTER).copied().unwrap_or(WINDOW_S);
+    // Whole tenths of a second, so that rounding makes no recording too short.
+    let fitting = ((usual * 10.0).floor() / 10.0).clamp(LEAST_WINDOW_S, WINDOW_S);
+    if let (Some(ModelConfig::Network(_)), Some(asked), Some(fixed)) =
+        (recipe.map(|recipe| &recipe.model), request.window_s, by_recipe)
+        && (asked - fixed).abs() > 1e-6
+    {
+        return Err(OffkeyError::WindowLength { asked_s: asked, recipe_s: fixed });
+    }
+    let window_s = request.window_s.or(by_recipe).unwrap_or(fitting);
+    let every_s = request.every_s.unwrap_or(window_s.min(WINDOW_S));
+    let samples = |seconds: f64| (seconds * f64::from(rate_hz)).round().max(1.0) as usize;
+    Ok(WindowRule { channel, rate_hz, samples: samples(window_s), hop: samples(every_s) })
 }
 
-/// A few held-out windows, spread over the recordings.
-fn kept_sounds(rule: WindowRule, rows: &[(WindowRow, Clip)]) -> Result<Array2<f32>, OffkeyError> {
-    let source = window_source(rule, rows);
-    let kept = rows.len().min(KEPT_SOUNDS);
-    let mut sounds = Array2::zeros((kept, rule.samples));
-    for (row, mut sound) in sounds.rows_mut().into_iter().enumerate() {
-        let window = source.samples(row * rows.len() / kept)?;
-        sound.assign(&ndarray::ArrayView1::from(&window));
+/// The members that need no training: those of a recipe with statistics, else pooled spectra.
+fn members_of(recipe: Option<&Recipe>) -> Result<(Vec<MemberCard>, Vec<Model>), OffkeyError> {
+    match recipe.map(|recipe| (recipe, &recipe.model)) {
+        Some((recipe, ModelConfig::Statistics(model))) => {
+            // Standardised by the backend, which leaves each recording out in turn; by all
+            // recordings at once the bound on false alarms would not hold.
+            let statistics = Box::new(model.features.unscaled());
+            let member = MemberCard {
+                name: recipe.name.clone(),
+                model: ModelCard::Statistics(statistics.clone()),
+                backend: recipe.backend.clone().with_distance(Distance::Standardized),
+            };
+            Ok((vec![member], vec![Model::Statistics(statistics)]))
+        }
+        Some((recipe, ModelConfig::Autoencoder(_))) => {
+            Err(OffkeyError::NotForMonitors { recipe: recipe.name.clone() })
+        }
+        Some((_, ModelConfig::Network(_))) | None => {
+            let backend = BackendConfig::ShrunkMahalanobis(ShrunkMahalanobisConfig::default());
+            let member = |pooling: Pooling| MemberCard {
+                name: pooling.name().to_owned(),
+                model: ModelCard::Pooled(pooling),
+                backend: backend.clone(),
+            };
+            Ok((Pooling::ALL.map(member).into(), Pooling::ALL.map(Model::Pooled).into()))
+        }
+    }
+}
+
+fn explain(members: &[MemberCard], recordings: &[Prepared]) -> String {
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    let clips: Vec<&Clip> = recordings.iter().map(|recording| &recording.clip).collect();
+    let mut text = format!("the largest of {} scores: {}", names.len(), names.join(", "));
+    let conditions = named(&clips).len();
+    if conditions > 1 {
+        text += &format!("; {conditions} named machines and conditions are learned as one");
+    }
+    text
+}
+
+/// Listens to every recording once: copies count once, and what is silent or clipped teaches nothing.
+fn listen_to_all(
+    candidates: Vec<Candidate>,
+    rule: WindowRule,
+    models: &[Model],
+    left_out: &mut Vec<(PathBuf, String)>,
+    progress: &dyn Progress,
+) -> Result<(Vec<Prepared>, Heard), OffkeyError> {
+    let (mut recordings, mut heard) = (Vec::new(), Heard::default());
+    let mut contents: BTreeMap<String, PathBuf> = BTreeMap::new();
+    progress.begin(Stage::Embed, candidates.len() as u64, "recordings");
+    for (index, candidate) in candidates.into_iter().enumerate() {
+        if progress.cancelled() {
+            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+        }
+        let Candidate { clip, info, group } = candidate;
+        let (mut windows, mut problem) = (0_usize, None);
+        let listened = listen(&clip.path, rule, |_, window| {
+            windows += 1;
+            match unusable(rule.rate_hz, window) {
+                None => HeardWindow::of(models, rule, window).map(Some),
+                Some(finding) => {
+                    problem = problem.take().or(Some(finding));
+                    Ok(None)
+                }
+            }
+        });
+        progress.advance(index as u64 + 1, "");
+        let listened = match listened {
+            Ok(listened) => listened,
+            Err(error @ MonitorError::Audio(_)) => {
+                left_out.push((clip.path, error.to_string()));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let usable = listened.starts.len();
+        match problem {
+            _ if windows == 0 => {
+                let needed_s = rule.seconds(rule.samples as u64);
+                left_out.push((clip.path, format!("shorter than {needed_s:.1} s")));
+                continue;
+            }
+            Some(finding) if usable == 0 => {
+                left_out.push((clip.path, finding.to_string()));
+                continue;
+            }
+            Some(finding) => {
+                let unused = windows - usable;
+                left_out
+                    .push((clip.path.clone(), format!("{unused} of {windows} windows: {finding}")));
+            }
+            None => {}
+        }
+        if let Some(first) = contents.get(&listened.content) {
+            left_out.push((clip.path, format!("a copy of `{}`", first.display())));
+            continue;
+        }
+        contents.insert(listened.content.clone(), clip.path.clone());
+        heard.extend(listened.heard);
+        let card = RecordingCard {
+            path: clip.path.display().to_string(),
+            group,
+            content: listened.content,
+            starts: listened.starts,
+            role: Role::Calibration,
+            entry: 0,
+        };
+        recordings.push(Prepared { clip, rate_hz: info.rate_hz, card });
+    }
+    progress.end();
+    Ok((recordings, heard))
+}
+
+/// The same windows as further members hear them.
+fn hear_again(
+    recordings: &[Prepared],
+    rule: WindowRule,
+    models: &[Model],
+) -> Result<Heard, OffkeyError> {
+    let mut heard = Heard::default();
+    for recording in recordings {
+        let wanted: BTreeSet<u64> = recording.card.starts.iter().copied().collect();
+        let listened = listen(&recording.clip.path, rule, |start, window| {
+            if wanted.contains(&start) {
+                HeardWindow::of(models, rule, window).map(Some)
+            } else {
+                Ok(None)
+            }
+        })?;
+        heard.extend(listened.heard);
+    }
+    Ok(heard)
+}
+
+/// A few windows, spread over the recordings.
+fn kept_sounds(rule: WindowRule, recordings: &[Prepared]) -> Result<Array2<f32>, OffkeyError> {
+    let all: Vec<(&Prepared, u64)> = recordings
+        .iter()
+        .flat_map(|recording| recording.card.starts.iter().map(move |&start| (recording, start)))
+        .collect();
+    let kept = all.len().min(KEPT_SOUNDS).min((KEPT_SAMPLES / rule.samples).max(1));
+    let mut sounds = Array2::zeros((0, rule.samples));
+    for index in 0..kept {
+        let (recording, start) = all[index * all.len() / kept];
+        let range = start..start + rule.samples as u64;
+        let wave = decode_range(&recording.clip.path, &rule.decode_config(), range)?;
+        sounds
+            .push(Axis(0), ArrayView1::from(&wave.samples))
+            .expect("windows of one rule have equal length");
     }
     Ok(sounds)
 }

@@ -4,23 +4,23 @@ use offkey_core::stats::Sorted;
 
 /// How far a window is from normal, for either ear.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Distances {
+pub(super) struct Distances {
     /// Anomaly score of the network's embedding.
-    pub(crate) network: f64,
+    pub(super) network: f64,
     /// Distance of the plain spectrum to the nearest normal one.
-    pub(crate) spectrum: f64,
+    pub(super) spectrum: f64,
 }
 
 /// A window's place among the calibration windows.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Place {
+pub(super) struct Place {
     /// The larger of both ears' scores, each on its own scale: 0 at the median of normal windows, 1 where
     /// only a tenth of them lies farther.
-    pub(crate) score: f64,
+    pub(super) score: f64,
     /// Calibration windows at least as far.
-    pub(crate) at_least_as_far: usize,
+    pub(super) at_least_as_far: usize,
     /// Conformal p-value.
-    pub(crate) p_value: f64,
+    pub(super) p_value: f64,
 }
 
 /// Share of windows below the point that sets an ear's scale.
@@ -34,7 +34,7 @@ const LEAST_SPREAD: f64 = 0.05;
 /// Both ears' scales are taken from the calibration windows **and** the window itself. All are then
 /// treated alike, and the p-value is valid for any distribution if the window is exchangeable with
 /// them, although the same windows set the scales and the threshold.
-pub(crate) fn place(calibration: &[Distances], window: Distances) -> Place {
+pub(super) fn place(calibration: &[Distances], window: Distances) -> Place {
     let all = || calibration.iter().chain([&window]);
     let network = Scale::of(all().map(|distances| distances.network));
     let spectrum = Scale::of(all().map(|distances| distances.spectrum));

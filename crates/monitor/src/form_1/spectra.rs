@@ -9,15 +9,15 @@ use ndarray::{Array2, ArrayView1, Axis};
 use offkey_signal::{FeatureError, LogMel};
 
 /// Mel bands of a spectrum.
-pub(crate) const MELS: usize = 64;
+pub(super) const MELS: usize = 64;
 /// Bands whose level hardly varies still vary by measurement: least deviation counted.
-pub(crate) const LEAST_DEVIATION_DB: f32 = 1.0;
+pub(super) const LEAST_DEVIATION_DB: f32 = 1.0;
 
 /// Mean and deviation over time of each mel band's level, in decibels, `[2 * MELS]`.
 ///
 /// # Errors
 /// [`FeatureError`] when the window is shorter than one frame.
-pub(crate) fn spectrum(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, FeatureError> {
+pub(super) fn spectrum(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, FeatureError> {
     let log_mel = LogMel { rate_hz, mels: MELS, ..LogMel::default() }.log_mel(window)?;
     let frames = log_mel.nrows().max(1) as f32;
     let means = log_mel.columns().into_iter().map(|column| column.sum() / frames);
@@ -31,7 +31,7 @@ pub(crate) fn spectrum(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, Feature
 }
 
 /// Spectra of the references, ready to be compared with.
-pub(crate) struct Spectra {
+pub(super) struct Spectra {
     /// `[windows, 2 * MELS]`, in deviations.
     references: Array2<f32>,
     /// Number of each reference's group.
@@ -42,7 +42,7 @@ pub(crate) struct Spectra {
 
 impl Spectra {
     /// Takes the spectra of the references, `[windows, 2 * MELS]`, and the group of each.
-    pub(crate) fn new(spectra: &Array2<f32>, groups: &[&str]) -> Self {
+    pub(super) fn new(spectra: &Array2<f32>, groups: &[&str]) -> Self {
         let mut names = groups.to_vec();
         names.sort_unstable();
         names.dedup();
@@ -55,13 +55,13 @@ impl Spectra {
 
     /// Distance of a spectrum to the nearest reference: root mean square over the columns, in
     /// deviations.
-    pub(crate) fn distance(&self, spectrum: ArrayView1<f32>) -> f64 {
+    pub(super) fn distance(&self, spectrum: ArrayView1<f32>) -> f64 {
         let spectrum = &spectrum / &ArrayView1::from(&self.deviation);
         self.nearest(spectrum.view(), None)
     }
 
     /// Distance of each reference to the nearest one of another group.
-    pub(crate) fn held_out_distances(&self) -> Vec<f64> {
+    pub(super) fn held_out_distances(&self) -> Vec<f64> {
         let rows = self.references.rows().into_iter().zip(&self.groups);
         rows.map(|(row, &group)| self.nearest(row, Some(group))).collect()
     }

@@ -1,3 +1,0 @@
-//! Arguments of the verbs around one machine.
-
-pub(crate) mod monitor;

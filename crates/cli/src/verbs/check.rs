@@ -1,0 +1,191 @@
+//! `offkey check`: recordings judged with a monitor.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::Ordering,
+};
+
+use clap::Args;
+use offkey::{
+    Compute,
+    monitor::{ClipVerdict, Monitor, PKind, Problem, Verdict, WindowVerdict},
+};
+use serde::Serialize;
+
+use super::shared::{EXIT_ALARM, EXIT_UNJUDGED};
+use crate::{
+    error::CliError,
+    output::{print, print_json},
+    progress::CANCELLED,
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  offkey check TODAY --model pump.offkey\n\nExit codes: 3 at least one alarm; 4 no alarm, but something could not be judged or read; 0 neither; 1 failed; 2 wrong usage."
+)]
+pub(crate) struct CheckArgs {
+    /// Recordings, or folders of them
+    #[arg(required = true)]
+    pub(crate) clips: Vec<PathBuf>,
+    /// The model file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Print as JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub(crate) json: bool,
+    /// Print as CSV
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// Print every window of each recording as well, as JSON
+    #[arg(long, requires = "json")]
+    pub(crate) windows: bool,
+}
+
+#[derive(Serialize)]
+struct Clips {
+    clips: Vec<Clip>,
+}
+
+/// A recording's verdict as it is printed. Paths are text: one that is none is shown as near as can be.
+#[derive(Serialize)]
+struct Clip {
+    path: String,
+    score: Option<f64>,
+    p_value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p_kind: Option<PKind>,
+    verdict: Verdict,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damage: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows: Option<Vec<Window>>,
+}
+
+/// The same as a row of a table, every column filled.
+#[derive(Serialize)]
+struct Row<'a> {
+    path: &'a str,
+    score: Option<f64>,
+    p_value: Option<f64>,
+    verdict: Verdict,
+    reason: &'a str,
+    damage: &'a str,
+}
+
+/// One window's verdict, as both `check` and `watch` print it.
+#[derive(Serialize)]
+pub(crate) struct Window {
+    start_s: f64,
+    score: Option<f64>,
+    p_value: Option<f64>,
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+    reason: String,
+}
+
+impl Window {
+    pub(crate) fn new(start_s: f64, window: &WindowVerdict) -> Self {
+        let WindowVerdict { score, p_value, verdict, problem, reason, .. } = window.clone();
+        Self { start_s, score, p_value, verdict, problem, reason }
+    }
+}
+
+impl Clip {
+    fn new(verdict: ClipVerdict, windows: Option<Vec<Window>>) -> Self {
+        let ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage } = verdict;
+        let path = path.to_string_lossy().into_owned();
+        Self { path, score, p_value, p_kind, verdict, reason, damage, windows }
+    }
+
+    fn is_partial(&self) -> bool {
+        self.verdict == Verdict::CannotTell || self.damage.is_some()
+    }
+}
+
+pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
+    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let rule = monitor.card().windows;
+    let mut clips = Vec::new();
+    for named in &args.clips {
+        let found = if named.exists() {
+            offkey::recordings(std::slice::from_ref(named)).map_err(|error| error.to_string())
+        } else {
+            // A name that is mistyped must not look like a clip without alarm.
+            Err("no such file or folder".to_owned())
+        };
+        let paths = match found {
+            Ok(paths) => paths,
+            Err(reason) => {
+                clips.push(unread(named, &reason));
+                continue;
+            }
+        };
+        for path in paths {
+            let mut windows = Vec::new();
+            let verdict = monitor.check(&path, &mut |window| {
+                if args.windows {
+                    windows.push(Window::new(rule.seconds(window.start), window));
+                }
+            })?;
+            clips.push(Clip::new(verdict, args.windows.then_some(windows)));
+            if CANCELLED.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    let alarm = clips.iter().any(|clip| clip.verdict == Verdict::Alarm);
+    let partial = clips.iter().any(Clip::is_partial) || CANCELLED.load(Ordering::Relaxed);
+    show(args, clips);
+    Ok(match (alarm, partial) {
+        (true, _) => ExitCode::from(EXIT_ALARM),
+        (false, true) => ExitCode::from(EXIT_UNJUDGED),
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+fn unread(path: &Path, reason: &str) -> Clip {
+    let (path, reason) = (path.to_string_lossy().into_owned(), reason.to_owned());
+    let verdict = Verdict::CannotTell;
+    let (score, p_value, p_kind, damage, windows) = (None, None, None, None, None);
+    Clip { path, score, p_value, p_kind, verdict, reason, damage, windows }
+}
+
+fn show(args: &CheckArgs, clips: Vec<Clip>) {
+    if args.json {
+        return print_json(&Clips { clips });
+    }
+    if args.csv {
+        let rows: Vec<Row<'_>> = clips.iter().map(row_of).collect();
+        return print(&offkey::to_csv(&rows));
+    }
+    for clip in &clips {
+        let sign = match clip.p_kind {
+            Some(PKind::Bound) => "<=",
+            Some(PKind::Exact) => "=",
+            Some(PKind::Measured) | None => "~",
+        };
+        let score = clip.score.zip(clip.p_value);
+        let numbers = score.map(|(score, p)| format!(" (score {score:+.2}, p {sign} {p:.4})"));
+        print(&format!(
+            "{}: {}{}: {}\n",
+            clip.path,
+            clip.verdict,
+            numbers.unwrap_or_default(),
+            clip.reason
+        ));
+    }
+}
+
+fn row_of(clip: &Clip) -> Row<'_> {
+    Row {
+        path: &clip.path,
+        score: clip.score,
+        p_value: clip.p_value,
+        verdict: clip.verdict,
+        reason: &clip.reason,
+        damage: clip.damage.as_deref().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,93 @@
+//! `offkey learn`: a monitor from normal recordings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use offkey::{
+    Compute, OffkeyError, Recipe,
+    learn::LearnRequest,
+    monitor::{FalseAlarmRate, make_room_for},
+};
+
+use super::shared::seconds;
+use crate::{error::CliError, output::print, progress::Bars};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey learn RECORDINGS -o pump.offkey")]
+pub(crate) struct LearnArgs {
+    /// Folders or manifests of normal recordings; subfolders are machines or conditions
+    #[arg(required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// The model file to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// What the machine is called [default: the model file's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// How many false alarms are acceptable, as in "5%", "1 per week" or "1 a day" [default: as few as the
+    /// recordings support]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) false_alarms: Option<FalseAlarmRate>,
+    /// Length of a window, as in 2s [default: 10s, or as long as shorter recordings are]
+    #[arg(long, value_parser = seconds)]
+    pub(crate) window: Option<f64>,
+    /// Time between the starts of windows, as in 10s [default: the length of a window]
+    #[arg(long, value_parser = seconds)]
+    pub(crate) every: Option<f64>,
+    /// A recipe with a network or statistics: a built-in name, or a TOML file [default: a fusion of three
+    /// spectra, which needs no training]
+    #[arg(long)]
+    pub(crate) recipe: Option<String>,
+    /// Change one value of the recipe
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "recipe")]
+    pub(crate) set: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace an existing model file
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
+    if !args.force && args.output.exists() {
+        return Err(OffkeyError::ModelExists { path: args.output.clone() }.into());
+    }
+    make_room_for(&args.output)?;
+    let stem = args.output.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let recipe = args.recipe.as_ref().map(|name| Recipe::load(name, &args.set)).transpose();
+    let request = LearnRequest {
+        data: args.data.clone(),
+        name: args.name.clone().or(stem).unwrap_or_else(|| "machine".to_owned()),
+        false_alarms: args.false_alarms,
+        window_s: args.window,
+        every_s: args.every,
+        recipe: recipe.map_err(OffkeyError::from)?,
+        seed: args.seed,
+        compute: Compute::default(),
+    };
+    let (monitor, report) = offkey::learn::learn(&request, bars)?;
+    monitor.save(&args.output)?;
+    let mut text = format!(
+        "learned from {} recordings, {} windows of {:.1} s\ndetector: {}\npromise: {}\n",
+        report.recordings,
+        report.windows,
+        report.window_s,
+        monitor.card().explanation,
+        monitor.promise()
+    );
+    for warning in &report.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    for (path, reason) in &report.left_out {
+        text += &format!("left out: {}: {reason}\n", path.display());
+    }
+    for (path, deviations) in &report.odd {
+        text += &format!(
+            "listen to {path}: it lies {deviations:.0} deviations farther from the other normal recordings than is usual\n"
+        );
+    }
+    text += &format!("wrote {}\n", args.output.display());
+    print(&text);
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `offkey selftest`: which planted faults a monitor finds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use offkey::{
+    Compute,
+    monitor::{Monitor, SelfTest},
+};
+
+use crate::{
+    error::CliError,
+    output::{print, print_json},
+    progress::Bars,
+    table,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  offkey selftest --model pump.offkey")]
+pub(crate) struct SelftestArgs {
+    /// The model file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Normal recordings to plant faults into [default: those the model keeps]
+    #[arg(long, value_name = "DIR|CLIP")]
+    pub(crate) data: Vec<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), CliError> {
+    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let recordings =
+        if args.data.is_empty() { Vec::new() } else { offkey::recordings(&args.data)? };
+    let test = offkey::learn::self_test(&monitor, &recordings, bars)?;
+    if args.json {
+        print_json(&test);
+        return Ok(());
+    }
+    print(&format!("{}\n{}\npromise: {}\n", by_level(&test), test.words(), monitor.promise()));
+    if let Some(members) = by_member(&test) {
+        print(&format!("\n{members}"));
+    }
+    Ok(())
+}
+
+fn by_level(test: &SelfTest) -> String {
+    let mut header = vec!["fault".to_owned()];
+    header.extend(test.levels_db.iter().map(|level| format!("{level} dB")));
+    header.push("found from".to_owned());
+    let rows: Vec<Vec<String>> = test
+        .faults
+        .iter()
+        .map(|curve| {
+            let mut row = vec![curve.fault.clone()];
+            let shares = curve.detected.iter().zip(&curve.cannot_tell);
+            row.extend(shares.map(|(&alarm, &untold)| noticed(alarm, untold)));
+            row.push(level(curve.found_from_db));
+            row
+        })
+        .collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    table::render(&header, &rows)
+}
+
+/// From which level on each member alone finds each fault.
+fn by_member(test: &SelfTest) -> Option<String> {
+    let first = test.faults.first().filter(|curve| !curve.members.is_empty())?;
+    let mut header = vec!["found from, by one detector alone".to_owned()];
+    header.extend(first.members.iter().map(|member| member.member.clone()));
+    let rows: Vec<Vec<String>> = test
+        .faults
+        .iter()
+        .map(|curve| {
+            let mut row = vec![curve.fault.clone()];
+            row.extend(curve.members.iter().map(|member| level(member.found_from_db)));
+            row
+        })
+        .collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    Some(table::render(&header, &rows))
+}
+
+fn level(db: Option<f64>) -> String {
+    db.map_or_else(|| "-".to_owned(), |db| format!("{db} dB"))
+}
+
+/// Percent of windows that alarm, and of those of which nothing can be told.
+fn noticed(alarm: f64, untold: f64) -> String {
+    let unsure = if untold > 0.0 { format!("+{:.0}?", 100.0 * untold) } else { String::new() };
+    format!("{:.0}{unsure}", 100.0 * alarm)
+}

@@ -1,0 +1,78 @@
+//! `offkey update`: recordings that were normal after all, taken into a monitor.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use offkey::{
+    Compute, Progress, Stage,
+    monitor::{Addition, Monitor, lock_model},
+};
+
+use crate::{error::CliError, output::print, progress::Bars};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  offkey update --model pump.offkey --normal CLIP.wav\n\nExit codes: 0 everything was taken in or known already; 1 something was refused, or failed; 2 wrong usage."
+)]
+pub(crate) struct UpdateArgs {
+    /// The model file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Recordings that were normal: references from now on, if `check` calls them normal
+    #[arg(long, value_name = "CLIP", num_args = 1.., required_unless_present_any = ["undo", "all_of"])]
+    pub(crate) normal: Vec<PathBuf>,
+    /// All recordings of a period that was chosen before any was judged: they calibrate as well, so that
+    /// the promise gets stricter
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with = "normal")]
+    pub(crate) all_of: Vec<PathBuf>,
+    /// Take the last addition out again
+    #[arg(long, conflicts_with_all = ["normal", "all_of"])]
+    pub(crate) undo: bool,
+    /// Take in even what `check` does not call normal: such sound will not alarm any more
+    #[arg(long, conflicts_with = "all_of")]
+    pub(crate) force: bool,
+}
+
+pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliError> {
+    let _lock = lock_model(&args.model)?;
+    let monitor = Monitor::load(&args.model, Compute::default())?;
+    if args.undo {
+        let (monitor, undone) = monitor.undo()?;
+        monitor.save(&args.model)?;
+        if let Some(entry) = undone {
+            print(&format!(
+                "took out {} windows of {}\npromise: {}\n",
+                entry.windows,
+                entry.recordings.join(", "),
+                monitor.promise()
+            ));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (named, addition) = match (args.all_of.is_empty(), args.force) {
+        (false, _) => (&args.all_of, Addition::WholePeriod),
+        (true, true) => (&args.normal, Addition::Forced),
+        (true, false) => (&args.normal, Addition::Normal),
+    };
+    let step = offkey::steps(bars, Stage::Embed, "recordings");
+    let (monitor, report) = monitor.update(&offkey::recordings(named)?, addition, &step)?;
+    bars.end();
+    if !report.added.is_empty() {
+        monitor.save(&args.model)?;
+    }
+    let mut text =
+        format!("took in {} windows of {} recordings\n", report.windows, report.added.len());
+    for path in &report.known {
+        text += &format!("known already: {}\n", path.display());
+    }
+    for (path, reason) in &report.refused {
+        text += &format!("not taken in: {}: {reason}\n", path.display());
+    }
+    text += &format!("promise: {}\n", monitor.promise());
+    print(&text);
+    if report.refused.is_empty() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(CliError::Refused { refused: report.refused.len() })
+    }
+}

@@ -1,0 +1,180 @@
+//! What the normal recordings say of each other, each scored without itself: odd ones among them, all
+//! too equal ones, false events.
+
+use std::collections::BTreeMap;
+
+use ndarray::ArrayView2;
+use offkey_core::stats::Sorted;
+
+use crate::{
+    EventEvidence, EventRule, EventState, ModelCard, Monitor, MonitorCard, Pooling, Role, Verdict,
+    model::Detecting,
+};
+
+/// From so many deviations above the median of the other recordings on, a recording is odd...
+const ODD_DEVIATIONS: f64 = 4.0;
+/// ...if it is as far above the next one as that.
+const ODD_GAP: f64 = 1.0;
+/// Seconds in an hour.
+const HOUR_S: f64 = 3600.0;
+/// Windows of different recordings that are as alike as this share of what windows of one recording
+/// are: the recordings are one.
+const ONE_RECORDING: f64 = 1.1;
+/// Recordings whose levels differ by less than this from each other, in decibels on average, say
+/// nothing about other conditions.
+const ALIKE_DB: f32 = 0.5;
+
+/// False events of an alarm rule over the calibration recordings, where a window alarms that looks
+/// worse, without its own recording, than all other recordings but `allowed`.
+pub(crate) fn events(
+    card: &MonitorCard,
+    held_out: &[f64],
+    allowed: usize,
+    rule: EventRule,
+) -> EventEvidence {
+    let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+    for ((recording, _), &score) in card.rows().zip(held_out) {
+        if recording.role == Role::Calibration {
+            let entry = worst.entry(&recording.group).or_insert(f64::NEG_INFINITY);
+            *entry = entry.max(score);
+        }
+    }
+    let line_without = |group: &str| {
+        let others = worst.iter().filter(|(other, _)| **other != group);
+        let mut scores: Vec<f64> = others.map(|(_, &score)| score).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        scores.get(allowed).copied()
+    };
+    let (mut windows, mut events, mut row) = (0, 0, 0);
+    for recording in &card.recordings {
+        let scores = &held_out[row..row + recording.starts.len()];
+        row += recording.starts.len();
+        if recording.role != Role::Calibration || scores.len() < rule.windows() {
+            continue;
+        }
+        let Some(line) = line_without(&recording.group) else { continue };
+        windows += scores.len();
+        let mut state = EventState::new(rule);
+        for score in scores {
+            let verdict = if *score > line { Verdict::Alarm } else { Verdict::Normal };
+            let opened = state.take(verdict, Some(score - line));
+            events += usize::from(matches!(opened, Some(crate::Change::Opened { .. })));
+        }
+    }
+    EventEvidence::of(windows as f64 * card.every_s() / HOUR_S, events)
+}
+
+impl Monitor {
+    /// Recordings that lie far from all others, each with how many deviations above their median: a
+    /// fault among them would be taken for normal.
+    pub fn odd_recordings(&self) -> Vec<(String, f64)> {
+        let Detecting::Members(members) = &self.detecting else { return Vec::new() };
+        let held_out = members.detector.fusion().held_out();
+        let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+        for ((recording, _), &score) in self.card.rows().zip(held_out) {
+            let entry = worst.entry(&recording.path).or_insert(f64::NEG_INFINITY);
+            *entry = entry.max(score);
+        }
+        let odd = odd(&worst.values().copied().collect::<Vec<_>>());
+        let paths = worst.into_keys().zip(odd);
+        paths.filter_map(|(path, above)| Some((path.to_owned(), above?))).collect()
+    }
+
+    /// What a person should know of the recordings learned from: whether they are all alike, or parts
+    /// of one.
+    pub fn warnings(&self) -> Vec<String> {
+        let Detecting::Members(members) = &self.detecting else { return Vec::new() };
+        let groups: Vec<&str> = self.card.rows().map(|(row, _)| row.group.as_str()).collect();
+        let mut warnings = Vec::new();
+        let mean = |member: &crate::MemberCard| member.model == ModelCard::Pooled(Pooling::Mean);
+        let spectra = self.card.members.iter().position(mean);
+        let spectra = spectra.and_then(|member| members.heard.embeddings.get(member));
+        if let Some((within, between)) = spectra.and_then(|rows| apart(rows.view(), &groups)) {
+            if between < ALIKE_DB {
+                warnings.push(format!(
+                    "the recordings are all alike ({between:.1} dB apart per band): other conditions of the machine will alarm"
+                ));
+            } else if f64::from(between) < ONE_RECORDING * f64::from(within) {
+                warnings.push(format!(
+                    "windows of different recordings are as alike as windows of one ({between:.1} and {within:.1} dB apart per \
+                     band): are they one recording, cut into pieces? Then the bound does not hold for other days"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+/// How far above the median of the others each value is, in robust deviations, where that is odd.
+fn odd(values: &[f64]) -> Vec<Option<f64>> {
+    let of = |values: &[f64]| Sorted::new(values.iter().copied()).upper_median().unwrap_or(0.0);
+    let median = of(values);
+    // 1.4826 turns the median absolute deviation into a normal distribution's deviation.
+    let spread =
+        1.4826 * of(&values.iter().map(|value| (value - median).abs()).collect::<Vec<_>>());
+    let next_below = |value: f64| {
+        values.iter().copied().filter(|&other| other < value).fold(f64::NEG_INFINITY, f64::max)
+    };
+    values
+        .iter()
+        .map(|&value| {
+            let above = (value - median) / spread.max(0.25);
+            let gap = value - next_below(value);
+            (values.len() > 3 && above > ODD_DEVIATIONS && gap > ODD_GAP).then_some(above)
+        })
+        .collect()
+}
+
+/// Mean difference of band levels between neighbouring windows of one recording, and between windows
+/// of different ones; none where there are too few of either.
+fn apart(spectra: ArrayView2<f32>, groups: &[&str]) -> Option<(f32, f32)> {
+    let distance = |a: usize, b: usize| {
+        let bands = spectra.row(a).into_iter().zip(spectra.row(b));
+        bands.map(|(a, b)| (a - b).abs()).sum::<f32>() / spectra.ncols().max(1) as f32
+    };
+    let (mut within, mut between) = (Vec::new(), Vec::new());
+    let windows = spectra.nrows();
+    for row in 0..windows {
+        // Pairs a fixed stretch apart keep the work linear.
+        for other in [row + 1, row + windows / 3 + 1].into_iter().filter(|&other| other < windows) {
+            let same = groups[row] == groups[other];
+            let list = if same { &mut within } else { &mut between };
+            list.push(distance(row, other));
+        }
+    }
+    let mean = |list: &[f32]| list.iter().sum::<f32>() / list.len() as f32;
+    match (within.as_slice(), between.as_slice()) {
+        (_, []) => None,
+        ([], between) if between.len() > 2 => Some((0.0, mean(between))),
+        (within, between) if within.len() > 2 => Some((mean(within), mean(between))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn the_one_that_lies_far_from_the_others_is_odd_and_no_other() {
+        let found = odd(&[0.1, 0.4, -0.2, 0.0, 6.0, 0.3]);
+        assert!(found[4].is_some() && found.iter().flatten().count() == 1, "{found:?}");
+        assert_eq!(odd(&[0.1, 1.0, 4.0, 2.5, 3.2]), [None; 5]);
+        assert_eq!(odd(&[]), []);
+    }
+
+    #[test]
+    fn windows_of_one_recording_and_of_several_are_told_apart() {
+        let spectra = |step: f32| {
+            Array2::from_shape_fn((24, 4), |(i, _)| step * (i / 4) as f32 + 0.3 * (i % 2) as f32)
+        };
+        let names: Vec<String> = (0..24).map(|i| (i / 4).to_string()).collect();
+        let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (within, between) = apart(spectra(5.0).view(), &groups).expect("enough windows");
+        assert!(within < 0.4 && between > 5.0, "{within} {between}");
+        let (within, between) = apart(spectra(0.0).view(), &groups).expect("enough windows");
+        assert!(between < 1.1 * within + 0.1, "{within} {between}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Which recordings can be learned from, and what belongs together among them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use offkey_core::{Clip, Condition, Dataset, Split};
+use offkey_signal::{AudioInfo, probe};
+
+use crate::{OffkeyError, Progress, Stage};
+
+/// A recording to learn from.
+pub(super) struct Candidate {
+    pub(super) clip: Clip,
+    pub(super) info: AudioInfo,
+    /// The recording session: clips of one are left out together.
+    pub(super) group: String,
+}
+
+/// Recordings that may be learned from, and those left out, with the reason.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) left_out: Vec<(PathBuf, String)>,
+}
+
+/// Finds the recordings of normal sound among data. Only training clips and clips without split are
+/// taken; nothing that is labelled anomalous, and no test clip, labelled or not.
+///
+/// # Errors
+/// [`OffkeyError`] when there are no recordings, or the caller asks to stop.
+pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, OffkeyError> {
+    let mut dataset = Dataset::read_all(data, &[])?;
+    dataset.assume_normal();
+    let mut found = Found::default();
+    let total = dataset.clips.len();
+    progress.begin(Stage::Check, total as u64, "recordings");
+    for (index, clip) in dataset.clips.into_iter().enumerate() {
+        progress.advance(index as u64, "");
+        if progress.cancelled() {
+            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+        }
+        let reason = match (clip.condition, clip.split) {
+            (Some(Condition::Anomaly), _) => Some("labelled anomalous"),
+            (_, Split::Test) => Some("a test clip"),
+            (_, Split::Supplemental) => {
+                Some("a supplemental clip: noise, or the machine in silence")
+            }
+            (Some(Condition::Normal) | None, Split::Train | Split::Unassigned) => None,
+        };
+        if let Some(reason) = reason {
+            found.left_out.push((clip.path, reason.to_owned()));
+            continue;
+        }
+        match probe(&clip.path) {
+            Ok(info) => {
+                let group = group_of(&clip);
+                found.candidates.push(Candidate { clip, info, group });
+            }
+            Err(error) => found.left_out.push((clip.path, error.to_string())),
+        }
+    }
+    progress.end();
+    join_microphones(&mut found.candidates);
+    Ok(found)
+}
+
+/// The recording session, told apart between machines and sections.
+fn group_of(clip: &Clip) -> String {
+    format!("{}/{}/{}", clip.machine, clip.section, clip.group)
+}
+
+/// Files of one recording by several microphones are one group: their names differ in the microphone
+/// alone, or they have one name in folders named for microphones.
+fn join_microphones(candidates: &mut [Candidate]) {
+    let mut members: BTreeMap<(PathBuf, String), Vec<usize>> = BTreeMap::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        let path = &candidate.clip.path;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase());
+        let stem = stem.unwrap_or_default();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let named = folder.file_name().map(|name| name.to_string_lossy().to_lowercase());
+        let of_microphone = named.is_some_and(|name| is_microphone(&name));
+        let key = if of_microphone {
+            (folder.parent().unwrap_or(Path::new("")).to_owned(), stem)
+        } else {
+            (folder.to_owned(), without_microphone(&stem).to_owned())
+        };
+        members.entry(key).or_default().push(index);
+    }
+    for indices in members.into_values().filter(|indices| indices.len() > 1) {
+        let group = candidates[indices[0]].group.clone();
+        for index in indices {
+            candidates[index].group.clone_from(&group);
+        }
+    }
+}
+
+/// Words that name a microphone or a channel, alone or before a number.
+const MICROPHONES: [&str; 8] =
+    ["mic", "microphone", "ch", "chan", "channel", "left", "right", "sensor"];
+
+fn is_microphone(word: &str) -> bool {
+    let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = name.trim_end_matches(['_', '-', ' ']);
+    MICROPHONES.contains(&name)
+}
+
+/// A name without its last part, where that names a microphone.
+fn without_microphone(stem: &str) -> &str {
+    // The microphone is the last word, or the last word and a number.
+    let cuts = stem.match_indices(['_', '-', ' ', '.']).map(|(at, _)| at);
+    let mut cuts: Vec<usize> = cuts.collect();
+    cuts.reverse();
+    let named = cuts.into_iter().take(2).find(|&at| is_microphone(&stem[at + 1..]));
+    named.map_or(stem, |at| &stem[..at])
+}
+
+/// Names of the machines and conditions that recordings tell apart.
+pub(super) fn named(clips: &[&Clip]) -> BTreeSet<String> {
+    clips
+        .iter()
+        .map(|clip| format!("{} {} {}", clip.machine, clip.section, clip.attributes))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_recording_by_several_microphones_is_known_by_its_names() {
+        for (name, stem) in [
+            ("monday_mic1", "monday"),
+            ("monday-ch_2", "monday"),
+            ("monday left", "monday"),
+            ("2026-11-28 channel 02", "2026-11-28"),
+        ] {
+            assert_eq!(without_microphone(name), stem);
+        }
+        for name in ["recording 1", "recording_12", "ch", "pump_michael", "lifter_upright"] {
+            assert_eq!(without_microphone(name), name);
+        }
+        assert!(is_microphone("mic_1") && is_microphone("channel2") && !is_microphone("fan"));
+    }
+}

@@ -1,0 +1,211 @@
+//! A network beside the spectra of a monitor: trained where the recordings name real classes, kept
+//! where it proves that it hears.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use offkey_core::{Clip, Seed, Split};
+use offkey_infer::Encoder;
+use offkey_monitor::{LEAST_RECORDINGS, MemberCard, Model, ModelCard, WindowRef, WindowRule};
+use offkey_score::{BackendConfig, References};
+use offkey_signal::Waveform;
+use offkey_synth::plant::{PlantedFault, plant};
+use offkey_train::{Labels, TrainJob, load_encoder};
+
+use super::{LearnRequest, Prepared, source::WindowSource};
+use crate::{NetworkConfig, OffkeyError, Progress, stage::TrainProgress};
+
+/// Share of the recordings that a network is trained on.
+const TRAINED_ON: f64 = 0.6;
+/// Fewest classes that are a task.
+const LEAST_CLASSES: usize = 2;
+/// Held-out windows that faults are planted into.
+const MOST_PROBED: usize = 24;
+/// Level of the faults, in decibels relative to the window.
+const PLANTED_DB: f64 = 0.0;
+/// A network that ranks fewer planted faults above their normal windows is deaf.
+const LEAST_HEARD: f64 = 0.65;
+
+/// What became of a network.
+pub(super) enum Outcome {
+    /// It joins the detector. The groups were trained on and never calibrate.
+    Joins { member: MemberCard, model: Model, trained_on: BTreeSet<String>, explanation: String },
+    /// It is left out, for this reason.
+    LeftOut(String),
+}
+
+/// Trains a network and lets it prove itself.
+///
+/// # Errors
+/// [`OffkeyError`] when training fails or the caller asks to stop.
+pub(super) fn try_network(
+    request: &LearnRequest,
+    config: &NetworkConfig,
+    backend: &BackendConfig,
+    rule: WindowRule,
+    recordings: &[Prepared],
+    progress: &dyn Progress,
+) -> Result<Outcome, OffkeyError> {
+    let seed = Seed::new(request.seed);
+    let clips: Vec<Clip> = recordings
+        .iter()
+        .map(|recording| Clip { split: Split::Train, ..recording.clip.clone() })
+        .collect();
+    let clips: Vec<&Clip> = clips.iter().collect();
+    let classes =
+        config.task.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
+    if classes.classes.len() < LEAST_CLASSES {
+        return Ok(Outcome::LeftOut(
+            "the network of the recipe is left out: the recordings name one machine in one condition, and it needs several to tell apart"
+                .to_owned(),
+        ));
+    }
+    let trained_on = trained_on(recordings, &classes.of_clip, seed);
+    let groups: BTreeSet<&str> = recordings.iter().map(|r| r.card.group.as_str()).collect();
+    if groups.len() - trained_on.len() < LEAST_RECORDINGS || trained_on.len() < LEAST_CLASSES {
+        return Ok(Outcome::LeftOut(format!(
+            "the network of the recipe is left out: {} recordings are too few to train on some and calibrate on {LEAST_RECORDINGS} others",
+            groups.len()
+        )));
+    }
+    let (mut windows, mut of_clip) = (Vec::new(), Vec::new());
+    for (recording, &class) in recordings.iter().zip(&classes.of_clip) {
+        if trained_on.contains(&recording.card.group) {
+            for &start in &recording.card.starts {
+                windows.push(WindowRef { path: recording.clip.path.clone(), start });
+                of_clip.push(class);
+            }
+        }
+    }
+    let labels = Labels { classes: classes.classes.len(), of_clip };
+    let source = WindowSource { rule, windows };
+    let scratch = tempfile::tempdir().map_err(OffkeyError::io(&std::env::temp_dir()))?;
+    let folder = scratch.path().join("model");
+    let job = TrainJob {
+        source: &source,
+        labels: &labels,
+        held_out: None,
+        encoder: &config.encoder,
+        loss: &config.loss,
+        train: &config.training,
+        seed: seed.child("train"),
+        compute: request.compute,
+        folder: &folder,
+        resume: false,
+    };
+    let report =
+        offkey_train::train(&job, &mut TrainProgress::new(progress)).map_err(OffkeyError::embed)?;
+    progress.end();
+    if !report.finished {
+        return Err(OffkeyError::Cancelled { run: std::path::PathBuf::new() });
+    }
+    let encoder = load_encoder(&folder, request.compute).map_err(OffkeyError::embed)?;
+    let heard = hears(&encoder, backend, rule, recordings, &trained_on, seed)?;
+    if heard < LEAST_HEARD {
+        return Ok(Outcome::LeftOut(format!(
+            "the network of the recipe is left out: it ranks only {:.0} % of planted faults above the normal windows they are \
+             planted into, {:.0} % are needed",
+            100.0 * heard,
+            100.0 * LEAST_HEARD
+        )));
+    }
+    let (card, _) = encoder.to_parts().map_err(OffkeyError::embed)?;
+    let member = MemberCard {
+        name: "network".to_owned(),
+        model: ModelCard::Network(card),
+        backend: backend.clone(),
+    };
+    let explanation = format!(
+        "a network told {} named machines and conditions apart on {} recordings, which calibrate nothing; it ranks {:.0} % of planted \
+         faults above the normal windows they are planted into",
+        classes.classes.len(),
+        trained_on.len(),
+        100.0 * heard
+    );
+    Ok(Outcome::Joins { member, model: Model::Network(Box::new(encoder)), trained_on, explanation })
+}
+
+/// The groups to train on: a share of those of every class.
+fn trained_on(recordings: &[Prepared], classes: &[u32], seed: Seed) -> BTreeSet<String> {
+    let mut of_class: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for (recording, &class) in recordings.iter().zip(classes) {
+        of_class.entry(class).or_default().insert(&recording.card.group);
+    }
+    let mut chosen = BTreeSet::new();
+    for groups in of_class.into_values() {
+        let mut groups: Vec<&str> = groups.into_iter().collect();
+        groups.sort_by_key(|group| seed.child("train on").child(group).value());
+        let wanted = (TRAINED_ON * groups.len() as f64).ceil() as usize;
+        chosen.extend(groups.into_iter().take(wanted).map(str::to_owned));
+    }
+    chosen
+}
+
+/// Share of planted faults that a network ranks above the held-out normal windows.
+fn hears(
+    encoder: &Encoder,
+    backend: &BackendConfig,
+    rule: WindowRule,
+    recordings: &[Prepared],
+    trained_on: &BTreeSet<String>,
+    seed: Seed,
+) -> Result<f64, OffkeyError> {
+    let (trained, held_out): (Vec<&Prepared>, Vec<&Prepared>) =
+        recordings.iter().partition(|recording| trained_on.contains(&recording.card.group));
+    let source = |recordings: &[&Prepared]| {
+        let windows = recordings.iter().flat_map(|recording| {
+            let path = &recording.clip.path;
+            recording.card.starts.iter().map(|&start| WindowRef { path: path.clone(), start })
+        });
+        WindowSource { rule, windows: windows.collect() }
+    };
+    let embed = |waves: &[Vec<f32>]| encoder.embed(waves).map_err(OffkeyError::embed);
+    let references = waves(&source(&trained), usize::MAX, seed)?;
+    let references = embed(&references)?;
+    let normal = waves(&source(&held_out), MOST_PROBED, seed)?;
+    let planted = |kind: PlantedFault| {
+        let fault = |(index, wave): (usize, &Vec<f32>)| {
+            let mut wave = Waveform { samples: wave.clone(), rate_hz: rule.rate_hz };
+            plant(&mut wave, kind, PLANTED_DB, seed.child("hears").child(index));
+            wave.samples
+        };
+        normal.iter().enumerate().map(fault).collect::<Vec<_>>()
+    };
+    let faults: Vec<Array2<f32>> = PlantedFault::ALL
+        .into_iter()
+        .map(|kind| embed(&planted(kind)))
+        .collect::<Result<_, _>>()?;
+    let views: Vec<ArrayView2<f32>> = faults.iter().map(|rows| rows.view()).collect();
+    let faults = concatenate(Axis(0), &views).expect("embeddings of one network");
+    let failed = |source| OffkeyError::Score {
+        machine: "network".to_owned(),
+        section: "all".to_owned(),
+        source,
+    };
+    let groups: Vec<String> = (0..references.nrows()).map(|row| row.to_string()).collect();
+    let domains = vec![None; groups.len()];
+    let checked = References::new(references.view(), &domains, &groups, seed).map_err(failed)?;
+    let fitted = backend.fit(&checked).map_err(failed)?;
+    let of_normal = fitted.score(embed(&normal)?.view()).map_err(failed)?;
+    let of_faults = fitted.score(faults.view()).map_err(failed)?;
+    let mut won = 0.0;
+    for fault in &of_faults {
+        for normal in &of_normal {
+            won += match fault.total_cmp(normal) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    Ok(won / (of_faults.len() * of_normal.len()).max(1) as f64)
+}
+
+/// Windows, at most so many, spread over the source.
+fn waves(source: &WindowSource, most: usize, seed: Seed) -> Result<Vec<Vec<f32>>, OffkeyError> {
+    use offkey_infer::ClipSource;
+    let total = source.len();
+    let wanted = total.min(most);
+    let wave = |index: usize| source.wave(index * total / wanted, seed).map_err(OffkeyError::Embed);
+    (0..wanted).map(wave).collect()
+}
