@@ -9,7 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use sha2::{Digest, Sha256};
+use offkey_core::Digest;
 
 use crate::{
     Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard, Role, Step, Verdict,
@@ -197,7 +197,7 @@ pub fn listen(
     rule: WindowRule,
     mut hear: impl FnMut(u64, &[f32]) -> Result<Option<HeardWindow>, MonitorError>,
 ) -> Result<Listened, MonitorError> {
-    let mut hash = Sha256::new();
+    let mut hash = Digest::new();
     let mut windower = crate::Windower::new(rule, 0);
     let (mut starts, mut heard) = (Vec::new(), Heard::default());
     each_block(path, rule, |block| {
@@ -214,12 +214,14 @@ pub fn listen(
 }
 
 /// Adds samples to a fingerprint.
-fn fingerprint(hash: &mut Sha256, samples: &[f32]) {
+fn fingerprint(hash: &mut Digest, samples: &[f32]) {
     let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    hash.update(&bytes);
+    hash.add(&bytes);
 }
 
 /// The first 32 digits of a fingerprint.
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+fn hex(hash: Digest) -> String {
+    let mut digits = hash.hex();
+    digits.truncate(32);
+    digits
 }

@@ -26,8 +26,10 @@ pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OffkeyError> {
             tracing::warn!("`{}` is left out: {}", left.path.display(), left.reason);
         }
         let mut seen = BTreeSet::new();
-        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy();
-        let audio = found.files.into_iter().filter(|file| is_audio(&name(&file.path)));
+        let audio = found
+            .files
+            .into_iter()
+            .filter(|file| is_audio(&file.path.file_name().unwrap_or_default().to_string_lossy()));
         recordings.extend(audio.filter(|f| seen.insert(f.real.clone())).map(|file| file.path));
     }
     if recordings.is_empty() {

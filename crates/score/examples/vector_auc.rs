@@ -9,7 +9,7 @@
 use std::{error::Error, fs, path::Path};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
-use offkey_core::{Seed, table::read_npy};
+use offkey_core::{Seed, npy};
 use offkey_score::{BackendConfig, Fusion, Member, References, Rule};
 use rand::seq::SliceRandom;
 
@@ -78,7 +78,7 @@ fn read_pairs(folder: &Path) -> Result<Vec<Pair>, Box<dyn Error>> {
     }
     let pair = |path: &std::path::PathBuf| {
         let anomalies = path.to_string_lossy().replace("_normal.npy", "_anomaly.npy");
-        Ok((read_npy(path)?, read_npy(Path::new(&anomalies))?))
+        Ok((npy::read(path)?, npy::read(Path::new(&anomalies))?))
     };
     normals.iter().map(pair).collect()
 }

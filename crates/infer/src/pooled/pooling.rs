@@ -177,7 +177,7 @@ mod tests {
         let band: Vec<f32> = (0..500)
             .map(|i| seed.child(i).value() as f32 / u64::MAX as f32 * 80.0 - 100.0)
             .collect();
-        for r in [0.1, 0.5, 0.9, 0.99] {
+        for r in [0.1_f64, 0.5, 0.9, 0.99] {
             let mut sorted = band.clone();
             sorted.sort_by(|a, b| b.total_cmp(a));
             let weights: Vec<f64> = (0..sorted.len()).map(|i| r.powi(i as i32)).collect();

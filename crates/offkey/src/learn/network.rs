@@ -10,7 +10,7 @@ use offkey_monitor::{LEAST_RECORDINGS, MemberCard, Model, ModelCard, WindowRef, 
 use offkey_score::{BackendConfig, References};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
-use offkey_train::{Labels, TrainJob, load_encoder};
+use offkey_train::{Labels, TrainJob, load_encoder, loss::LossRegistry};
 
 use super::{LearnRequest, Prepared, source::WindowSource};
 use crate::{NetworkConfig, OffkeyError, Progress, stage::TrainProgress};
@@ -84,9 +84,9 @@ pub(super) fn try_network(
     let job = TrainJob {
         source: &source,
         labels: &labels,
-        held_out: None,
         encoder: &config.encoder,
         loss: &config.loss,
+        losses: &LossRegistry::default(),
         train: &config.training,
         seed: seed.child("train"),
         compute: request.compute,
