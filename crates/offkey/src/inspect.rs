@@ -6,7 +6,7 @@ use std::{
 };
 
 use offkey_core::{Condition, Dataset, Digest, Domain, Layout, Split, Year, stats::Sorted};
-use offkey_signal::{DecodeConfig, InspectConfig, decode_range, inspect_samples, probe};
+use offkey_signal::{DecodeConfig, InspectConfig, inspect_clip, probe};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -160,10 +160,9 @@ const HEARD_S: f64 = 600.0;
 fn hear(path: &Path) -> Result<Heard, Finding> {
     let broken = |error: offkey_signal::AudioError| finding("unreadable", path, &error.to_string());
     let info = probe(path).map_err(broken)?;
-    let frames = (HEARD_S * f64::from(info.rate_hz)) as u64;
-    let wave =
-        decode_range(path, &DecodeConfig::default(), 0..frames.min(info.frames)).map_err(broken)?;
-    let findings = inspect_samples(&wave, &InspectConfig::default())
+    let (config, limits) = (DecodeConfig::default(), InspectConfig::default());
+    let findings = inspect_clip(path, &config, HEARD_S, &limits)
+        .map_err(broken)?
         .into_iter()
         .map(|found| finding("sound", path, &found.to_string()))
         .collect();
