@@ -4,9 +4,9 @@
 
 use std::{fs, path::Path};
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::Array2;
 use offkey_core::Seed;
-use offkey_signal::{FeatureError, LogMel, Stft};
+use offkey_signal::{FeatureError, LogMel, Stft, mean_and_deviation, time_statistics};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -102,9 +102,7 @@ impl StatisticsConfig {
         };
         let spectrogram =
             spectrogram.map_err(|source| StatisticsError::Feature { clip, source })?;
-        let (mut mean, deviation) = mean_and_deviation(spectrogram.view());
-        mean.extend(deviation);
-        Ok(mean)
+        Ok(time_statistics(spectrogram.view()))
     }
 }
 
@@ -189,17 +187,6 @@ impl Statistics {
         }
         Ok(read)
     }
-}
-
-/// Mean and population standard deviation of every column.
-fn mean_and_deviation(table: ArrayView2<'_, f32>) -> (Vec<f32>, Vec<f32>) {
-    let rows = table.nrows() as f64;
-    let of_column = |column: ndarray::ArrayView1<'_, f32>| {
-        let mean = column.iter().map(|&x| f64::from(x)).sum::<f64>() / rows;
-        let variance = column.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / rows;
-        (mean as f32, variance.sqrt() as f32)
-    };
-    table.axis_iter(Axis(1)).map(of_column).unzip()
 }
 
 fn stack(rows: Vec<Vec<f32>>) -> Array2<f32> {

@@ -281,7 +281,7 @@ fn other_files_are_counted_not_read() {
         "fan/normal/._a.wav",
         ".hidden/b.wav",
         "notes.txt",
-        "fan/c.mp3",
+        "fan/c.pdf",
         "fan/wav",
     ]);
     let dataset = tree.read();
