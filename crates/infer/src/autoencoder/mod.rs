@@ -321,7 +321,9 @@ impl Autoencoder {
                 tensors.0.insert(format!("{kind}.{index}"), tensor);
             };
             add(WINDOWS, windows);
-            frames.iter().for_each(|frames| add(FRAMES, frames));
+            if let Some(frames) = frames {
+                add(FRAMES, frames);
+            }
         }
         tensors
     }

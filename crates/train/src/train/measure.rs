@@ -29,7 +29,9 @@ pub(super) fn class_means(
     for sum in sums.iter_mut().flatten() {
         let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
         if length > 0.0 {
-            sum.iter_mut().for_each(|value| *value /= length);
+            for value in sum.iter_mut() {
+                *value /= length;
+            }
         }
     }
     sums

@@ -311,7 +311,7 @@ impl<'a> Trainer<'a> {
     fn moments(&self, network: &Network, purpose: &str) -> Result<Moments, TrainError> {
         let device = self.device.clone().inner();
         let seed = self.job.seed.child(purpose);
-        let order = batches::order(self.clips.len(), seed.child("order"));
+        let order: Vec<usize> = (0..self.clips.len()).collect();
         let mut moments = Moments::default();
         for range in &self.ranges {
             let batch = plain_batch(self.clips, self.job.encoder, &order[range.clone()], seed)?;
@@ -382,7 +382,9 @@ impl<'a> Trainer<'a> {
         tensors.extend("network-adam", self.network_adam.state());
         tensors.extend("loss-adam", self.objective_adam.state());
         for (name, kept) in [("average", &self.average), ("best", &self.best)] {
-            kept.iter().for_each(|kept| tensors.extend(name, kept.clone()));
+            if let Some(kept) = kept {
+                tensors.extend(name, kept.clone());
+            }
         }
         Ok(checkpoint::write(self.job.folder, &self.state, &tensors)?)
     }
