@@ -10,7 +10,7 @@ use offkey_core::Seed;
 use offkey_score::{BackendConfig, Detector, Member, References, Rule};
 use rand::RngExt;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let numbers: Vec<usize> =
         std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
     let number = |index: usize, otherwise| numbers.get(index).copied().unwrap_or(otherwise);
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     pool.install(|| measure(recordings, windows))
 }
 
-fn measure(recordings: usize, windows: usize) -> Result<(), Box<dyn Error>> {
+fn measure(recordings: usize, windows: usize) -> Result<(), Box<dyn Error + Send + Sync>> {
     let rows = recordings * windows;
     let groups: Vec<String> = (0..rows).map(|row| format!("{:06}", row / windows)).collect();
     let domains = vec![None; rows];
