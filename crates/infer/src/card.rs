@@ -89,6 +89,9 @@ pub enum ModelError {
     /// Statistics cannot embed a clip.
     #[error(transparent)]
     Statistics(#[from] crate::StatisticsError),
+    /// A spectrogram cannot be pooled.
+    #[error(transparent)]
+    Pooled(#[from] crate::pooled::PooledError),
     /// An autoencoder cannot score a clip.
     #[error(transparent)]
     Autoencoder(#[from] crate::autoencoder::AutoencoderError),

@@ -85,12 +85,14 @@ fn log_mel_poolings_are_those_of_the_definition() {
     let loud = each(&|x| {
         let mut sorted = x.to_vec();
         sorted.sort_by(|a, b| b.total_cmp(a));
-        let weight = |i: usize| 0.5_f64.powi(i as i32);
+        let weight = |i: usize| 0.5_f64.powf(i as f64);
         let total: f64 = (0..x.len()).map(weight).sum();
         sorted.iter().enumerate().map(|(i, v)| weight(i) * v).sum::<f64>() / total
     });
     let embed = |pooling| {
-        PooledConfig { pooling, ..PooledConfig::default() }.embed(&[samples.clone()]).unwrap()
+        PooledConfig { pooling, ..PooledConfig::default() }
+            .embed(std::slice::from_ref(&samples))
+            .unwrap()
     };
     // Single-precision transforms: a ten-thousandth of a decibel.
     assert_close(embed(Pooling::Mean), &means, 2e-4);

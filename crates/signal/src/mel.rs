@@ -84,6 +84,7 @@ pub enum FloorRule {
 }
 
 impl FloorRule {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -2,12 +2,13 @@
 
 mod pooling;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use offkey_signal::{FeatureError, FloorRule, LogMel, Stft};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use self::pooling::{Gwrp, Pooling, Rdp};
+use crate::{ClipShape, Embed, ModelError};
 
 /// A spectrogram, and how its frames become one vector.
 ///
@@ -19,6 +20,33 @@ pub struct PooledConfig {
     pub spectrogram: Spectrogram,
     /// What is kept of every band.
     pub pooling: Pooling,
+}
+
+/// A pooled spectrogram as a model, for clips of one shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pooled {
+    /// What is computed.
+    pub config: PooledConfig,
+    /// Rate and length of the clips.
+    pub clip: ClipShape,
+}
+
+impl Embed for Pooled {
+    fn rate_hz(&self) -> u32 {
+        self.clip.rate_hz
+    }
+
+    fn clip_samples(&self) -> usize {
+        self.clip.samples
+    }
+
+    fn dims(&self) -> usize {
+        self.config.dims()
+    }
+
+    fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, ModelError> {
+        Ok(self.config.embed(waves)?)
+    }
 }
 
 /// Which spectrogram is pooled.
@@ -161,23 +189,13 @@ fn pool_window(configs: &[PooledConfig], samples: &[f32]) -> Result<Vec<Vec<f32>
     let mut embeddings = Vec::with_capacity(configs.len());
     for PooledConfig { spectrogram, pooling } in configs {
         let known = made.iter().position(|(other, _)| *other == spectrogram);
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let frames = spectrogram.frames(samples)?;
-                // Bands as rows: poolings read one band after the other.
-                made.push((spectrogram, frames.t().as_standard_layout().into_owned()));
-                made.len() - 1
-            }
-        };
-        embeddings.push(pool(pooling, made[index].1.view()));
+        let index = known.unwrap_or(made.len());
+        if known.is_none() {
+            let frames = spectrogram.frames(samples)?;
+            // Bands as rows: poolings read one band after the other.
+            made.push((spectrogram, frames.t().as_standard_layout().into_owned()));
+        }
+        embeddings.push(pooling.pool(made[index].1.view()));
     }
     Ok(embeddings)
-}
-
-/// `bands`: `[bands, frames]`; result: every band's first value, then every band's second.
-fn pool(pooling: &Pooling, bands: ArrayView2<f32>) -> Vec<f32> {
-    let pooled: Vec<[f32; 2]> =
-        bands.rows().into_iter().map(|band| pooling.of(&band.to_vec())).collect();
-    (0..pooling.values()).flat_map(|value| pooled.iter().map(move |both| both[value])).collect()
 }

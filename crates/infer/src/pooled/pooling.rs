@@ -1,5 +1,7 @@
 //! What is kept of one band of a spectrogram.
 
+use ndarray::ArrayView2;
+use offkey_signal::{mean_and_deviation, time_statistics};
 use serde::{Deserialize, Serialize};
 
 use super::PooledError;
@@ -71,18 +73,18 @@ impl Pooling {
         Err(PooledError::Setting { setting, found, expected })
     }
 
-    /// Pools the frames of one band, of which there is at least one; the second number is 0 where
-    /// there is only one.
-    pub(super) fn of(&self, frames: &[f32]) -> [f32; 2] {
+    /// Pools every band of a spectrogram, `[bands, frames]` with one frame at least: every band's
+    /// first number, then every band's second.
+    pub(super) fn pool(&self, bands: ArrayView2<f32>) -> Vec<f32> {
+        let each = |of_band: &dyn Fn(&[f32]) -> f64| {
+            let rows = bands.rows().into_iter();
+            rows.map(|band| of_band(&band.to_vec()) as f32).collect()
+        };
         match *self {
-            Self::Mean => [mean(frames) as f32, 0.0],
-            Self::MeanDeviation => {
-                let mean = mean(frames);
-                let squares: f64 = frames.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
-                [mean as f32, (squares / frames.len() as f64).sqrt() as f32]
-            }
-            Self::Gwrp(Gwrp { r }) => [loudest(frames, r) as f32, 0.0],
-            Self::Rdp(Rdp { g }) => [unusual(frames, g) as f32, 0.0],
+            Self::Mean => mean_and_deviation(bands.t()).0,
+            Self::MeanDeviation => time_statistics(bands.t()),
+            Self::Gwrp(Gwrp { r }) => each(&|band| loudest(band, r)),
+            Self::Rdp(Rdp { g }) => each(&|band| unusual(band, g)),
         }
     }
 }
@@ -133,6 +135,10 @@ mod tests {
 
     use super::*;
 
+    fn pooled(pooling: Pooling, band: &[f32]) -> Vec<f32> {
+        pooling.pool(ndarray::ArrayView1::from(band).insert_axis(ndarray::Axis(0)))
+    }
+
     fn close(found: f32, expected: f64) {
         // Results are rounded to single precision.
         assert!(
@@ -144,14 +150,14 @@ mod tests {
     #[test]
     fn hand_numbers() {
         let frames = [1.0, 4.0, 2.0, 5.0];
-        close(Pooling::Mean.of(&frames)[0], 3.0);
-        let [mean, deviation] = Pooling::MeanDeviation.of(&frames);
-        close(mean, 3.0);
-        close(deviation, 2.5_f64.sqrt());
+        close(pooled(Pooling::Mean, &frames)[0], 3.0);
+        let both = pooled(Pooling::MeanDeviation, &frames);
+        close(both[0], 3.0);
+        close(both[1], 2.5_f64.sqrt());
         // (5 + 4/2 + 2/4 + 1/8) / (1 + 1/2 + 1/4 + 1/8)
-        close(Pooling::Gwrp(Gwrp { r: 0.5 }).of(&frames)[0], 7.625 / 1.875);
+        close(pooled(Pooling::Gwrp(Gwrp { r: 0.5 }), &frames)[0], 7.625 / 1.875);
         // Distances 2, 1, 1, 2 of at most 2: weights 4, 2.25, 2.25, 4.
-        close(Pooling::Rdp(Rdp { g: 2.0 }).of(&frames)[0], (6.0 * 4.0 + 6.0 * 2.25) / 12.5);
+        close(pooled(Pooling::Rdp(Rdp { g: 2.0 }), &frames)[0], (6.0 * 4.0 + 6.0 * 2.25) / 12.5);
     }
 
     #[test]
@@ -161,12 +167,12 @@ mod tests {
             let band: Vec<f32> = (0..frames)
                 .map(|i| seed.child(i).value() as f32 / u64::MAX as f32 * 80.0 - 100.0)
                 .collect();
-            let mean = Pooling::Mean.of(&band)[0];
-            close(Pooling::Gwrp(Gwrp { r: 1.0 }).of(&band)[0], f64::from(mean));
-            close(Pooling::Rdp(Rdp { g: 0.0 }).of(&band)[0], f64::from(mean));
+            let mean = pooled(Pooling::Mean, &band)[0];
+            close(pooled(Pooling::Gwrp(Gwrp { r: 1.0 }), &band)[0], f64::from(mean));
+            close(pooled(Pooling::Rdp(Rdp { g: 0.0 }), &band)[0], f64::from(mean));
             let largest = band.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            close(Pooling::Gwrp(Gwrp { r: 0.0 }).of(&band)[0], f64::from(largest));
-            let between = Pooling::Gwrp(Gwrp::default()).of(&band)[0];
+            close(pooled(Pooling::Gwrp(Gwrp { r: 0.0 }), &band)[0], f64::from(largest));
+            let between = pooled(Pooling::Gwrp(Gwrp::default()), &band)[0];
             assert!((mean..=largest).contains(&between), "{mean} {between} {largest}");
         }
     }
@@ -180,9 +186,9 @@ mod tests {
         for r in [0.1_f64, 0.5, 0.9, 0.99] {
             let mut sorted = band.clone();
             sorted.sort_by(|a, b| b.total_cmp(a));
-            let weights: Vec<f64> = (0..sorted.len()).map(|i| r.powi(i as i32)).collect();
+            let weights: Vec<f64> = (0..500).map(|i| r.powi(i)).collect();
             let sum: f64 = sorted.iter().zip(&weights).map(|(&x, w)| f64::from(x) * w).sum();
-            close(Pooling::Gwrp(Gwrp { r }).of(&band)[0], sum / weights.iter().sum::<f64>());
+            close(pooled(Pooling::Gwrp(Gwrp { r }), &band)[0], sum / weights.iter().sum::<f64>());
         }
     }
 
@@ -190,9 +196,9 @@ mod tests {
     fn a_constant_band_is_itself_however_it_is_pooled() {
         for pooling in [Pooling::Mean, Pooling::Gwrp(Gwrp::default()), Pooling::Rdp(Rdp::default())]
         {
-            close(pooling.of(&[-40.0; 9])[0], -40.0);
+            close(pooled(pooling, &[-40.0; 9])[0], -40.0);
         }
-        assert_eq!(Pooling::MeanDeviation.of(&[-40.0; 9]), [-40.0, 0.0]);
+        assert_eq!(pooled(Pooling::MeanDeviation, &[-40.0; 9]), [-40.0, 0.0]);
     }
 
     #[test]
