@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Dataset, Problem};
-use crate::{Clip, Condition, Domain, Split};
+use crate::{Clip, Condition, Domain, Split, stems::check_stems};
 
 impl Dataset {
     /// Finds the problems that are not one file's; called again whenever splits or truth change.
@@ -26,6 +26,9 @@ impl Dataset {
             if kinds.len() == 1 {
                 found.push(Problem::OneClass { machine: machine.to_owned() });
             }
+        }
+        if let Err(error) = check_stems(&self.clips) {
+            found.push(Problem::UnusableNames { reason: error.to_string() });
         }
         self.problems.extend(found);
         self.problems.sort();
@@ -82,7 +85,8 @@ fn can_train(clip: &Clip) -> bool {
 fn is_of_the_whole(problem: &Problem) -> bool {
     matches!(
         problem,
-        Problem::MissingTruth { .. }
+        Problem::UnusableNames { .. }
+            | Problem::MissingTruth { .. }
             | Problem::Unlabelled { .. }
             | Problem::NoTraining { .. }
             | Problem::NoTargetTraining { .. }

@@ -36,6 +36,7 @@ pub(crate) fn prepare<'a>(
     progress: &'a dyn Progress,
 ) -> Result<Run<'a>, OffkeyError> {
     let watch = Stopwatch::start();
+    check_stems(&dataset.clips).map_err(DataError::Names)?;
     dataset.assign_splits(Seed::new(seed), request.recipe.audio.holdout);
     for problem in &dataset.problems {
         tracing::info!(%problem, "data set");
