@@ -14,7 +14,8 @@ impl Dataset {
         for clip in &self.clips {
             sections.entry((&clip.machine, &clip.section)).or_default().push(clip);
             if can_train(clip) {
-                let kind = (&clip.section, &clip.attributes, clip.domain);
+                let domain = clip.domain.unwrap_or(Domain::Source);
+                let kind = (&clip.section, &clip.attributes, domain);
                 machines.entry(&clip.machine).or_default().insert(kind);
             }
         }
