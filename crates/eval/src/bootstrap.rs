@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use offkey_core::{
-    Condition, Seed,
+    Clip, Condition, Domain, Seed,
     stats::{GroupBootstrap, Interval, NoInterval},
 };
 use rayon::prelude::*;
@@ -144,6 +144,10 @@ fn resample(
     }
 }
 
+fn group_and_kind(clip: &Clip) -> (&str, (Option<Condition>, Option<Domain>)) {
+    (&clip.group, (clip.condition, clip.domain))
+}
+
 /// Draws resamples of one row.
 struct Sampler {
     name: String,
@@ -165,15 +169,14 @@ impl Sampler {
             of.map(|clip| &clip.group).collect::<BTreeSet<_>>().len()
         };
         let [normal, anomalous] = [Condition::Normal, Condition::Anomaly].map(with);
-        let kinds = |clip| (&clip.group, (clip.condition, clip.domain));
-        let fewest = GroupBootstrap::new(labelled().map(kinds)).fewest_groups();
+        let fewest = GroupBootstrap::new(labelled().map(group_and_kind)).fewest_groups();
         let too_few = |what: &str, found, least| {
             (found < least).then(|| NoInterval::TooFew { what: what.to_owned(), found, least })
         };
         Self {
             name: row.name(),
             ranked: RankedRow::new(row),
-            recordings: GroupBootstrap::new(clips().map(kinds)),
+            recordings: GroupBootstrap::new(clips().map(group_and_kind)),
             has_areas: normal > 0 && anomalous > 0,
             too_few: too_few("normal recordings", normal, LEAST_RECORDINGS)
                 .or_else(|| too_few("anomalous recordings", anomalous, LEAST_RECORDINGS))

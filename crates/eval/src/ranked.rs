@@ -64,7 +64,6 @@ impl RankedRow {
         }
         order.sort_by(|a, b| b.0.total_cmp(&a.0));
         let next = order.iter().skip(1).map(|(score, ..)| Some(*score)).chain([None]);
-        #[expect(clippy::float_cmp, reason = "a tie is exact equality")]
         let rank = |(&(score, clip, kind), next): (&(f64, u32, Kind), Option<f64>)| Rank {
             clip,
             kind,

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, Dataset, Seed, Split, table};
+use offkey_core::{Clip, DataError, Dataset, Seed, Split, stems::check_stems, table};
 use offkey_signal::probe;
 use rayon::prelude::*;
 use serde::Serialize;
