@@ -88,14 +88,15 @@ fn init_logging(quiet: bool) {
 
 #[expect(clippy::print_stderr, reason = "errors are for people and go to standard error")]
 fn print_error(error: &CliError) {
-    eprintln!("error: {error}");
+    let text = output::message(&error.to_string());
+    eprintln!("error: {text}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        eprintln!("  because: {}", output::message(&error.to_string()));
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
-        eprintln!("  hint: {hint}");
+        eprintln!("  hint: {}", output::message(&hint));
     }
 }
 

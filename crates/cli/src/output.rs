@@ -5,13 +5,20 @@ use std::{
     sync::OnceLock,
 };
 
+use offkey::printable_lines;
 use serde::Serialize;
 
 /// Why standard output took no more; nothing is written to it afterwards.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
-/// Writes to standard output. Where that fails, [`failure`] knows, and later calls do nothing.
+/// Writes for people to standard output: what names hold of control characters is shown by escapes.
 pub(crate) fn print(text: &str) {
+    print_raw(&printable_lines(text));
+}
+
+/// Writes for programs to standard output, as it is. Where that fails, [`failure`] knows, and later
+/// calls do nothing.
+pub(crate) fn print_raw(text: &str) {
     if failure().is_some() {
         return;
     }
@@ -25,7 +32,12 @@ pub(crate) fn print(text: &str) {
 pub(crate) fn print_json<T: Serialize>(value: &T) {
     let text =
         serde_json::to_string_pretty(value).expect("results have string keys and finite numbers");
-    print(&(text + "\n"));
+    print_raw(&(text + "\n"));
+}
+
+/// A message whose further lines are indented, so that no name can pass for a message of its own.
+pub(crate) fn message(text: &str) -> String {
+    printable_lines(text).replace('\n', "\n    ")
 }
 
 /// Why not all results were written, where they were not.

@@ -12,6 +12,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use offkey::{Progress, Stage};
 
+use crate::output;
+
 /// Set by Ctrl-C; read by every stage.
 pub(crate) static CANCELLED: AtomicBool = AtomicBool::new(false);
 
@@ -106,15 +108,15 @@ impl Progress for Bars {
     }
 
     #[expect(clippy::print_stderr, reason = "notes are for people and go to standard error")]
-    fn note(&self, message: &str) {
+    fn note(&self, text: &str) {
         if !self.quiet {
-            self.bar().suspend(|| eprintln!("{message}"));
+            self.bar().suspend(|| eprintln!("{}", output::message(text)));
         }
     }
 
     #[expect(clippy::print_stderr, reason = "warnings are for people and go to standard error")]
-    fn warn(&self, message: &str) {
-        self.bar().suspend(|| eprintln!("warning: {message}"));
+    fn warn(&self, text: &str) {
+        self.bar().suspend(|| eprintln!("warning: {}", output::message(text)));
     }
 
     fn cancelled(&self) -> bool {

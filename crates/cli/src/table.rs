@@ -1,17 +1,23 @@
 //! Results as text tables, for people.
 
-use offkey::{Metrics, RunMetrics};
+use offkey::{Metrics, RunMetrics, printable};
 
-/// Columns of text, the first left-aligned, the others right-aligned.
+/// Widest that a column is made; longer cells stand out.
+const WIDEST: usize = 200;
+
+/// Columns of text, the first left-aligned, the others right-aligned. What names hold of control
+/// characters is shown by escapes.
 pub(crate) fn render(header: &[&str], rows: &[Vec<String>]) -> String {
     let width_of = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widths = cells.map(|cell| printable(cell).chars().count());
+        widths.chain([header[column].chars().count()]).max().unwrap_or(0).min(WIDEST)
     };
     let widths: Vec<usize> = (0..header.len()).map(width_of).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
         for (column, cell) in cells.enumerate() {
+            let cell = printable(cell);
             let width = widths[column];
             text +=
                 &if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") };
@@ -73,6 +79,9 @@ pub(crate) fn metrics(metrics: &Metrics) -> String {
     let mut text = render(&header, &rows);
     let year = metrics.year.map(|year| format!(", rules of {year}")).unwrap_or_default();
     text += &format!("\nofficial score{year}: {}\n", rate(metrics.official_score));
+    for note in &metrics.notes {
+        text += &format!("note: {note}\n");
+    }
     if let (Some(mean), Some(std)) = (&metrics.mean, &metrics.std) {
         text += &format!(
             "over {} seeds: AUC {} (deviation {}), pAUC {} ({}), official score {} ({})\n",
@@ -115,6 +124,14 @@ mod tests {
     fn columns_line_up_and_missing_cells_stay_empty() {
         let rows = [vec!["a".to_owned(), "1.0".to_owned()], vec!["longer".to_owned()]];
         assert_eq!(render(&["name", "AUC"], &rows), "name    AUC\na       1.0\nlonger\n");
+    }
+
+    #[test]
+    fn a_cell_of_any_length_and_content_is_safe() {
+        let rows = [vec!["x".repeat(70_000), "\u{1b}[2J".to_owned()], vec!["a\nb".to_owned()]];
+        let text = render(&["name", "AUC"], &rows);
+        assert!(text.contains("\\u{1b}[2J") && text.contains("a\\nb"), "{}", &text[..80]);
+        assert_eq!(text.lines().count(), 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::{Clip, Seed, Split};
+use crate::{Clip, Domain, Seed, Split};
 
 /// Which metadata the encoder learns to tell apart: one class per distinct tuple of the enabled
 /// levels among the training clips. No level at all means a single class.
@@ -115,11 +115,13 @@ impl AuxiliaryTask {
             return Err(LabelError::PseudoAttributes { expected: training.len(), found });
         }
         let task = self.widened(training);
+        let unsaid = unsaid_domain(training);
         let tuples: Vec<Vec<String>> = training
             .iter()
             .enumerate()
             .map(|(clip_index, clip)| {
-                task.tuple(clip, pseudo_attributes.map(|texts| texts[clip_index].as_str()))
+                let pseudo = pseudo_attributes.map(|texts| texts[clip_index].as_str());
+                task.tuple(clip, unsaid, pseudo)
             })
             .collect();
         let classes: Vec<&Vec<String>> =
@@ -141,10 +143,11 @@ impl AuxiliaryTask {
     #[must_use]
     pub fn widened(&self, training: &[&Clip]) -> Self {
         let mut task = self.clone();
+        let unsaid = unsaid_domain(training);
         let further: [fn(&mut Self); 3] =
             [|task| task.section = true, |task| task.attributes = true, |task| task.domain = true];
         for take_in in further {
-            let mut classes = training.iter().map(|clip| task.tuple(clip, None));
+            let mut classes = training.iter().map(|clip| task.tuple(clip, unsaid, None));
             let first = classes.next();
             if !self.widen || classes.any(|class| Some(class) != first) {
                 break;
@@ -154,8 +157,13 @@ impl AuxiliaryTask {
         task
     }
 
-    fn tuple(&self, clip: &Clip, pseudo_attribute: Option<&str>) -> Vec<String> {
-        let domain = clip.domain.map(|domain| domain.to_string()).unwrap_or_default();
+    fn tuple(
+        &self,
+        clip: &Clip,
+        unsaid: Option<Domain>,
+        pseudo_attribute: Option<&str>,
+    ) -> Vec<String> {
+        let domain = clip.domain.or(unsaid).map(|domain| domain.to_string()).unwrap_or_default();
         let attributes = self.chosen(&clip.attributes);
         let levels = [
             (self.machine, clip.machine.as_str()),
@@ -178,6 +186,11 @@ impl AuxiliaryTask {
             words.chunks(2).filter(is_chosen).map(|pair| pair.join("_")).collect();
         pairs.join("_")
     }
+}
+
+/// The domain of clips that nobody says one of: source, as most clips are, where others have one.
+fn unsaid_domain(training: &[&Clip]) -> Option<Domain> {
+    training.iter().any(|clip| clip.domain.is_some()).then_some(Domain::Source)
 }
 
 fn class_name(tuple: &[String]) -> String {

@@ -16,6 +16,7 @@ pub mod score_files;
 pub mod seed;
 mod sheet;
 pub mod stats;
+pub mod stems;
 pub mod table;
 pub mod truth;
 pub mod walk;

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use offkey_core::{
-    Condition, Seed,
-    stats::{GroupBootstrap, Interval},
+    Clip, Condition, Domain, Seed,
+    stats::{GroupBootstrap, Interval, NoInterval},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    HeadlineIntervals, SectionMetrics,
+    HeadlineIntervals, Note, SectionMetrics,
     evaluate::headline_areas,
     official::Formula,
-    result_rows::{Areas, RankedRow, ResultRow},
+    ranked::RankedRow,
+    result_rows::{Areas, ResultRow},
 };
 
 /// How intervals are made.
@@ -37,6 +38,12 @@ impl Default for BootstrapConfig {
     }
 }
 
+/// Fewest recordings of each condition with which a row has an interval. A bootstrap over fewer
+/// covers far less than it says: of two values a 95 % interval covers about half.
+const LEAST_RECORDINGS: usize = 3;
+/// Fewest recordings of one condition and domain: a single one never varies.
+const LEAST_OF_KIND: usize = 2;
+
 /// One resample of everything.
 struct Resample {
     rows: Vec<Areas>,
@@ -44,44 +51,80 @@ struct Resample {
     official_score: Option<f64>,
 }
 
-/// Fills the intervals of each row in and returns those of the headline.
+/// Fills the intervals of each row in and returns those of the headline, and why there are none
+/// where there are none.
 ///
-/// A row whose normals or whose anomalies all come from one recording has no interval and stays as
-/// it is in every resample; without any other row the headline has none either.
+/// A row whose recordings cannot be drawn, because a kind has a single one, stays as it is in every
+/// resample. Intervals of the headline would be too narrow then, and are left out.
 pub(crate) fn add_intervals(
     config: &BootstrapConfig,
     formula: Formula,
     sections: &[ResultRow],
     metrics: &mut [SectionMetrics],
-) -> HeadlineIntervals {
+) -> (HeadlineIntervals, Vec<Note>) {
     let samplers: Vec<Sampler> = sections.iter().map(Sampler::new).collect();
-    if samplers.iter().all(|sampler| !sampler.varies) {
-        return HeadlineIntervals::default();
+    let ranked = || samplers.iter().filter(|sampler| sampler.has_areas);
+    let drawn = ranked().filter(|sampler| sampler.varies()).count();
+    if drawn == 0 {
+        return (HeadlineIntervals::default(), notes(&samplers, metrics, &[]));
     }
     let resamples: Vec<Resample> = (0..config.resamples)
         .into_par_iter()
-        .map(|draw| {
-            resample(config.seed.child("bootstrap").child(draw), formula, sections, &samplers)
+        .map_init(Vec::new, |counts, draw| {
+            let seed = config.seed.child("bootstrap").child(draw);
+            resample(seed, formula, sections, &samplers, counts)
         })
         .collect();
     let interval = |get: &dyn Fn(&Resample) -> Option<f64>| {
         Interval::of_resamples(resamples.iter().filter_map(get), config.coverage)
+            .filter(|interval| interval.low < interval.high)
     };
     for (index, (row, sampler)) in metrics.iter_mut().zip(&samplers).enumerate() {
-        if sampler.varies {
+        if sampler.too_few.is_none() {
             row.auc_interval = interval(&|resample| resample.rows[index].auc);
             row.pauc_interval = interval(&|resample| resample.rows[index].pauc);
             row.auc_source_interval = interval(&|resample| resample.rows[index].auc_source);
             row.auc_target_interval = interval(&|resample| resample.rows[index].auc_target);
         }
     }
-    HeadlineIntervals {
+    let notes = notes(&samplers, metrics, &resamples);
+    if drawn < ranked().count() {
+        return (HeadlineIntervals::default(), notes);
+    }
+    let intervals = HeadlineIntervals {
         official_score: interval(&|resample| resample.official_score),
         auc: interval(&|resample| resample.headline.auc),
         auc_source: interval(&|resample| resample.headline.auc_source),
         auc_target: interval(&|resample| resample.headline.auc_target),
         pauc: interval(&|resample| resample.headline.pauc),
+    };
+    (intervals, notes)
+}
+
+/// Why rows have no interval of their AUC, and why the means have none.
+fn notes(samplers: &[Sampler], metrics: &[SectionMetrics], resamples: &[Resample]) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for (row, sampler) in metrics.iter().zip(samplers) {
+        let (Some(auc), None) = (row.auc, row.auc_interval) else { continue };
+        let constant = NoInterval::NoSpread { value: auc };
+        let reason = sampler.too_few.clone().unwrap_or(constant);
+        notes.push(Note::NoInterval { of: sampler.name.clone(), reason });
     }
+    let fixed = samplers.iter().filter(|sampler| sampler.has_areas && !sampler.varies()).count();
+    let ranked = samplers.iter().filter(|sampler| sampler.has_areas).count();
+    if fixed > 0 {
+        let what = "rows with enough recordings to draw from".to_owned();
+        let reason = NoInterval::TooFew { what, found: ranked - fixed, least: ranked };
+        notes.push(Note::NoInterval { of: "the means".to_owned(), reason });
+    } else if let Some(first) = resamples.first().and_then(|resample| resample.headline.auc)
+        && resamples
+            .iter()
+            .all(|r| r.headline.auc.is_some_and(|auc| auc.to_bits() == first.to_bits()))
+    {
+        let reason = NoInterval::NoSpread { value: first };
+        notes.push(Note::NoInterval { of: "the mean AUC".to_owned(), reason });
+    }
+    notes
 }
 
 fn resample(
@@ -89,9 +132,10 @@ fn resample(
     formula: Formula,
     sections: &[ResultRow],
     samplers: &[Sampler],
+    counts: &mut Vec<u32>,
 ) -> Resample {
-    let rows: Vec<Areas> =
-        samplers.iter().enumerate().map(|(row, sampler)| sampler.draw(seed.child(row))).collect();
+    let draw = |(row, sampler): (usize, &Sampler)| sampler.draw(seed.child(row), counts);
+    let rows: Vec<Areas> = samplers.iter().enumerate().map(draw).collect();
     let paired: Vec<(&ResultRow, Areas)> = sections.iter().zip(rows.iter().copied()).collect();
     Resample {
         headline: headline_areas(rows.iter().copied()),
@@ -100,37 +144,63 @@ fn resample(
     }
 }
 
-/// Draws resamples of one row.
-struct Sampler<'a> {
-    ranked: RankedRow<'a>,
-    clips: usize,
-    /// Recordings of equal mixtures of conditions and domains are drawn apart.
-    recordings: GroupBootstrap,
-    varies: bool,
+fn group_and_kind(clip: &Clip) -> (&str, (Option<Condition>, Option<Domain>)) {
+    (&clip.group, (clip.condition, clip.domain))
 }
 
-impl<'a> Sampler<'a> {
-    fn new(section: &'a ResultRow<'a>) -> Self {
-        let clips = || section.clips.iter().map(|row| &row.clip);
+/// Draws resamples of one row.
+struct Sampler {
+    name: String,
+    ranked: RankedRow,
+    /// Recordings of equal mixtures of conditions and domains are drawn apart.
+    recordings: GroupBootstrap,
+    /// Whether there are clips of both conditions.
+    has_areas: bool,
+    /// Why the row has no interval of its own.
+    too_few: Option<NoInterval>,
+}
+
+impl Sampler {
+    fn new(row: &ResultRow) -> Self {
+        let clips = || row.clips.iter().map(|row| &row.clip);
+        let labelled = || clips().filter(|clip| clip.condition.is_some());
         let with = |condition: Condition| {
             let of = clips().filter(|clip| clip.condition == Some(condition));
             of.map(|clip| &clip.group).collect::<BTreeSet<_>>().len()
         };
+        let [normal, anomalous] = [Condition::Normal, Condition::Anomaly].map(with);
+        let fewest = GroupBootstrap::new(labelled().map(group_and_kind)).fewest_groups();
+        let too_few = |what: &str, found, least| {
+            (found < least).then(|| NoInterval::TooFew { what: what.to_owned(), found, least })
+        };
         Self {
-            ranked: section.ranked(),
-            clips: section.clips.len(),
-            recordings: GroupBootstrap::new(
-                clips().map(|clip| (&clip.group, (clip.condition, clip.domain))),
-            ),
-            varies: with(Condition::Normal) > 1 && with(Condition::Anomaly) > 1,
+            name: row.name(),
+            ranked: RankedRow::new(row),
+            recordings: GroupBootstrap::new(clips().map(group_and_kind)),
+            has_areas: normal > 0 && anomalous > 0,
+            too_few: too_few("normal recordings", normal, LEAST_RECORDINGS)
+                .or_else(|| too_few("anomalous recordings", anomalous, LEAST_RECORDINGS))
+                .or_else(|| {
+                    too_few("recordings of one condition and domain", fewest, LEAST_OF_KIND)
+                }),
         }
     }
 
-    fn draw(&self, seed: Seed) -> Areas {
-        if self.varies {
-            self.ranked.areas(&self.recordings.draw(seed))
-        } else {
-            self.ranked.areas(&vec![1.0; self.clips])
+    /// Whether resamples differ in every kind of recording.
+    fn varies(&self) -> bool {
+        match &self.too_few {
+            None => true,
+            Some(NoInterval::TooFew { found, .. }) => *found >= LEAST_OF_KIND,
+            Some(_) => false,
         }
+    }
+
+    fn draw(&self, seed: Seed, counts: &mut Vec<u32>) -> Areas {
+        if !self.varies() {
+            return self.ranked.areas(|_| 1);
+        }
+        self.recordings.draw(seed, counts);
+        let groups = self.recordings.groups();
+        self.ranked.areas(|clip| counts[groups[clip] as usize])
     }
 }

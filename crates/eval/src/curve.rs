@@ -105,33 +105,66 @@ impl Ranking {
         (normals > 0.0 && anomalies > 0.0).then_some((normals, anomalies))
     }
 
-    pub(crate) fn auc(&self) -> Option<f64> {
+    fn swept(&self) -> Option<Sweep> {
         let (normals, anomalies) = self.totals()?;
-        let mut true_positives = 0.0;
-        let mut pairs_won = 0.0;
-        for step in &self.steps {
-            pairs_won += step.normal * (true_positives + 0.5 * step.anomalous);
-            true_positives += step.anomalous;
-        }
-        Some(pairs_won / (normals * anomalies))
+        let mut sweep = Sweep::new(normals, anomalies)?;
+        self.steps.iter().for_each(|step| sweep.pass(step.normal, step.anomalous));
+        Some(sweep)
+    }
+
+    pub(crate) fn auc(&self) -> Option<f64> {
+        Some(self.swept()?.auc())
     }
 
     pub(crate) fn pauc(&self) -> Option<f64> {
-        let (normals, anomalies) = self.totals()?;
-        let limit = PARTIAL_RATE * normals;
-        let (mut false_positives, mut true_positives, mut area) = (0.0, 0.0, 0.0);
-        for step in &self.steps {
-            let width = step.normal.min(limit - false_positives);
-            if width < 0.0 {
-                break;
-            }
-            let reached = if step.normal > 0.0 { width / step.normal } else { 1.0 };
-            area += width * (true_positives + 0.5 * reached * step.anomalous);
-            false_positives += step.normal;
-            true_positives += step.anomalous;
+        Some(self.swept()?.pauc())
+    }
+}
+
+/// The areas under a ROC curve, summed while falling scores are passed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sweep {
+    normals: f64,
+    anomalies: f64,
+    false_positives: f64,
+    true_positives: f64,
+    pairs_won: f64,
+    partial: f64,
+}
+
+impl Sweep {
+    /// Before the first score, given how many clips there will be; none where one condition is
+    /// absent.
+    pub(crate) fn new(normals: f64, anomalies: f64) -> Option<Self> {
+        (normals > 0.0 && anomalies > 0.0).then_some(Self {
+            normals,
+            anomalies,
+            false_positives: 0.0,
+            true_positives: 0.0,
+            pairs_won: 0.0,
+            partial: 0.0,
+        })
+    }
+
+    /// Passes a score that so many clips have.
+    pub(crate) fn pass(&mut self, normal: f64, anomalous: f64) {
+        self.pairs_won += normal * (self.true_positives + 0.5 * anomalous);
+        let width = normal.min(PARTIAL_RATE * self.normals - self.false_positives);
+        if width >= 0.0 {
+            let reached = if normal > 0.0 { width / normal } else { 1.0 };
+            self.partial += width * (self.true_positives + 0.5 * reached * anomalous);
         }
-        let share = area / (normals * anomalies);
+        self.false_positives += normal;
+        self.true_positives += anomalous;
+    }
+
+    pub(crate) fn auc(&self) -> f64 {
+        self.pairs_won / (self.normals * self.anomalies)
+    }
+
+    pub(crate) fn pauc(&self) -> f64 {
+        let share = self.partial / (self.normals * self.anomalies);
         let chance = 0.5 * PARTIAL_RATE * PARTIAL_RATE;
-        Some(0.5 * (1.0 + (share - chance) / (PARTIAL_RATE - chance)))
+        0.5 * (1.0 + (share - chance) / (PARTIAL_RATE - chance))
     }
 }

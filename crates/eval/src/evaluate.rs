@@ -7,6 +7,7 @@ use offkey_core::{Clip, ScoreRow, Split, Year, recognise_year, stats};
 use crate::{
     BootstrapConfig, EvalError, MachineMetrics, MetricMeans, Metrics, OwnDomain, SectionMetrics,
     bootstrap, harmonic_mean,
+    notes::notes,
     official::Formula,
     result_rows::{Areas, ResultRow, result_rows},
 };
@@ -46,8 +47,13 @@ pub fn evaluate_with(
     let headline = headline_areas(areas.iter().map(|(_, areas)| *areas));
     let official_score = formula.score(&areas);
     let official_terms = formula.terms(&areas);
-    let intervals = bootstrap
-        .map(|config| bootstrap::add_intervals(&config, formula, &rows_of_year, &mut per_section));
+    let mut notes = notes(formula, &areas, &per_section);
+    let intervals = bootstrap.map(|config| {
+        let (intervals, reasons) =
+            bootstrap::add_intervals(&config, formula, &rows_of_year, &mut per_section);
+        notes.extend(reasons);
+        intervals
+    });
     Ok(Metrics {
         year,
         official_score,
@@ -63,6 +69,7 @@ pub fn evaluate_with(
         seeds: Vec::new(),
         mean: None,
         std: None,
+        notes,
     })
 }
 

@@ -12,7 +12,9 @@ mod evaluate;
 mod histogram;
 mod means;
 mod metrics;
+mod notes;
 mod official;
+mod ranked;
 mod result_rows;
 mod submission;
 mod trials;
@@ -28,6 +30,7 @@ pub use metrics::{
     ByDomain, Headline, HeadlineIntervals, MachineMetrics, MetricMeans, Metrics, OfficialTerm,
     OwnDomain, SectionMetrics, TermName, TrialMetrics,
 };
+pub use notes::Note;
 pub use offkey_core::stats::Interval;
 pub use submission::write_submission;
 pub use trials::aggregate;

@@ -3,7 +3,7 @@
 use offkey_core::{Domain, Year};
 use serde::{Deserialize, Serialize};
 
-use crate::{DecisionRates, Interval};
+use crate::{DecisionRates, Interval, Note};
 
 /// Everything measured on one set of scores, or the mean over several trials.
 ///
@@ -15,7 +15,7 @@ pub struct Metrics {
     /// Year whose formula gave the official score; none: the formula of 2022-2025 on data that
     /// belong to no year.
     pub year: Option<Year>,
-    /// The year's official score.
+    /// The year's official score; none where its formula needs domains that there are not.
     pub official_score: Option<f64>,
     /// Mean over rows of the AUC, all domains together.
     pub auc: Option<f64>,
@@ -28,7 +28,7 @@ pub struct Metrics {
     pub pauc: Option<f64>,
     /// The other family of domain metrics; never to be put into one table with the official one.
     pub own_domain: Option<OwnDomain>,
-    /// Every term the official formula names; those without a value were left out of it.
+    /// Every term the official formula names; those without a value do not exist.
     pub official_terms: Vec<OfficialTerm>,
     /// Bootstrap intervals of the numbers above; none where they were not asked for.
     pub intervals: Option<HeadlineIntervals>,
@@ -42,6 +42,9 @@ pub struct Metrics {
     pub mean: Option<Headline>,
     /// Sample standard deviation over trials (divisor: trials minus one), where there are several.
     pub std: Option<Headline>,
+    /// Why numbers are missing, or stand for less than all.
+    #[serde(default)]
+    pub notes: Vec<Note>,
 }
 
 /// The numbers that stand for a whole evaluation.
@@ -121,7 +124,7 @@ pub struct OfficialTerm {
     pub domain: Option<Domain>,
     /// Which metric.
     pub term: TermName,
-    /// Its value; none: it does not exist and was left out.
+    /// Its value; none: it does not exist.
     pub value: Option<f64>,
 }
 

@@ -55,8 +55,24 @@ impl Formula {
         terms
     }
 
-    /// The score; terms that do not exist are left out, and none is left without any term.
+    /// Rows with normal and anomalous clips that lack a domain which the formula names.
+    pub(crate) fn without_domains(self, rows: &[(&ResultRow, Areas)]) -> usize {
+        let lacks = |(row, areas): &&(&ResultRow, Areas)| match self {
+            Self::MachineMeans => false,
+            Self::DomainRows => areas.auc.is_some() && row.domain.is_none(),
+            Self::DomainNormals => {
+                areas.auc.is_some() && (areas.auc_source.is_none() || areas.auc_target.is_none())
+            }
+        };
+        rows.iter().filter(lacks).count()
+    }
+
+    /// The score over the rows with normal and anomalous clips; none where one of them lacks a
+    /// domain that the formula names, since a mean of the terms that are left is another score.
     pub(crate) fn score(self, rows: &[(&ResultRow, Areas)]) -> Option<f64> {
+        if self.without_domains(rows) > 0 {
+            return None;
+        }
         match self {
             Self::MachineMeans => mean_over_machines(rows),
             Self::DomainRows | Self::DomainNormals => {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use offkey_core::{Condition, Domain, ScoreRow};
 
 use crate::{
-    ByDomain, DecisionRates, OwnDomain, SectionMetrics, auc, bounded_f1_ev,
-    curve::{Ranking, Step},
-    decision_rates, f1_ev, harmonic_mean, pauc,
+    ByDomain, DecisionRates, OwnDomain, SectionMetrics, auc, bounded_f1_ev, decision_rates, f1_ev,
+    harmonic_mean, pauc, ranked::RankedRow,
 };
 
 /// The scored clips of one row of results.
@@ -44,7 +43,7 @@ impl ResultRow<'_> {
     /// Everything measured on this row but its intervals.
     pub(crate) fn metrics(&self) -> SectionMetrics {
         let (normal, anomalous) = self.split(|_| true, |row| row.score);
-        let areas = self.ranked().areas(&vec![1.0; self.clips.len()]);
+        let areas = RankedRow::new(self).areas(|_| 1);
         let rates = self.decision_rates(|_| true);
         SectionMetrics {
             machine: self.machine.to_owned(),
@@ -121,43 +120,10 @@ impl ResultRow<'_> {
         (of(Condition::Normal), of(Condition::Anomaly))
     }
 
-    pub(crate) fn ranked(&self) -> RankedRow<'_> {
-        let mut order: Vec<usize> = (0..self.clips.len()).collect();
-        order.sort_by(|&a, &b| self.clips[b].score.total_cmp(&self.clips[a].score));
-        RankedRow { section: self, order }
-    }
-}
-
-/// A row with its clips sorted once, so that resamples only differ in weights.
-pub(crate) struct RankedRow<'a> {
-    section: &'a ResultRow<'a>,
-    order: Vec<usize>,
-}
-
-impl RankedRow<'_> {
-    /// The areas when every clip counts as often as `weights` says.
-    pub(crate) fn areas(&self, weights: &[f64]) -> Areas {
-        let all = self.ranking(weights, |_| true);
-        let of = |domain: Domain| self.ranking(weights, |found| found == Some(domain)).auc();
-        Areas {
-            auc: all.auc(),
-            pauc: all.pauc(),
-            auc_source: of(Domain::Source),
-            auc_target: of(Domain::Target),
-        }
-    }
-
-    /// The normals of some domains against the anomalies of all.
-    fn ranking(&self, weights: &[f64], domain: impl Fn(Option<Domain>) -> bool) -> Ranking {
-        Ranking::from_sorted(self.order.iter().filter_map(|&index| {
-            let row = self.section.clips[index];
-            let (normal, anomalous) = match row.clip.condition? {
-                Condition::Normal if domain(row.clip.domain) => (weights[index], 0.0),
-                Condition::Normal => return None,
-                Condition::Anomaly => (0.0, weights[index]),
-            };
-            Some(Step { score: row.score, normal, anomalous })
-        }))
+    /// What the row is called in notes.
+    pub(crate) fn name(&self) -> String {
+        let domain = self.domain.map(|domain| format!(" {domain}")).unwrap_or_default();
+        format!("{} {}{domain}", self.machine, self.section)
     }
 }
 

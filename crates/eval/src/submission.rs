@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Domain, ScoreRow, Year, write_whole};
+use offkey_core::{Domain, ScoreRow, Year, stems::file_part, write_whole};
 
 use crate::EvalError;
 
@@ -14,8 +14,8 @@ use crate::EvalError;
 /// a decision, `decision_result_...` into `folder`, which is made if absent: lines of name and
 /// score, or name and 0 or 1, without header, sorted by name. Returns the files written, sorted.
 ///
-/// 2020 has `_id_<section>` and no suffix, 2021 `_source_test` and `_target_test`. Characters of a
-/// machine's name that separate folders become `_`.
+/// 2020 has `_id_<section>` and no suffix, 2021 `_source_test` and `_target_test`. Characters that a
+/// file system might not take become `_` in names of machines and sections.
 ///
 /// # Errors
 /// [`EvalError::Write`] when the folder cannot be written.
@@ -46,8 +46,7 @@ pub fn write_submission(
 }
 
 fn file_stem(row: &ScoreRow, year: Option<Year>) -> String {
-    let plain = |name: &str| name.replace(['/', '\\'], "_");
-    let (machine, section) = (plain(&row.clip.machine), plain(&row.clip.section));
+    let (machine, section) = (file_part(&row.clip.machine), file_part(&row.clip.section));
     match (year, row.clip.domain) {
         (Some(Year::Y2020), _) => format!("{machine}_id_{section}"),
         (Some(Year::Y2021), Some(domain @ (Domain::Source | Domain::Target))) => {

@@ -3,8 +3,8 @@
 use offkey_core::{Seed, stats};
 
 use crate::{
-    ByDomain, DecisionRates, EvalError, Headline, Metrics, OwnDomain, SectionMetrics, TrialMetrics,
-    evaluate::per_machine,
+    ByDomain, DecisionRates, EvalError, Headline, Metrics, Note, OwnDomain, SectionMetrics,
+    TrialMetrics, evaluate::per_machine,
 };
 
 /// Mean and deviation over trials of the same task with different seeds (or folds).
@@ -38,6 +38,7 @@ pub fn aggregate(trials: &[(Seed, Metrics)]) -> Result<Metrics, EvalError> {
     result.mean = Some(mean);
     result.std = Some(summarise(&headlines, stats::deviation));
     result.intervals = None;
+    result.notes = notes(trials);
     for (index, term) in result.official_terms.iter_mut().enumerate() {
         term.value = mean_of(trials.iter().map(|(_, trial)| trial.official_terms[index].value));
     }
@@ -62,6 +63,17 @@ fn check_alike(trial: usize, first: &Metrics, metrics: &Metrics) -> Result<(), E
         return Err(EvalError::UnlikeTrials { trial, what: "sections" });
     }
     Ok(())
+}
+
+/// What is to be said of any trial, but for intervals, which the mean has none of.
+fn notes(trials: &[(Seed, Metrics)]) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    for note in trials.iter().flat_map(|(_, trial)| &trial.notes) {
+        if !matches!(note, Note::NoInterval { .. }) && !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
+    notes
 }
 
 fn trial_metrics(seed: Seed, metrics: &Metrics) -> TrialMetrics {

@@ -9,7 +9,8 @@ use offkey_core::{
     Clip, Condition, Domain, ScoreRow, Seed, Split, Year, score_files::read_score_files,
 };
 use offkey_eval::{
-    BootstrapConfig, EvalError, TermName, aggregate, evaluate, evaluate_with, write_submission,
+    BootstrapConfig, EvalError, Metrics, Note, TermName, aggregate, evaluate, evaluate_with,
+    write_submission,
 };
 
 const NORMAL: [f64; 12] = [0.10, 0.12, 0.15, 0.2, 0.22, 0.3, 0.31, 0.33, 0.4, 0.45, 0.6, 0.9];
@@ -73,19 +74,84 @@ fn decisions_are_rated_per_own_domain_too() {
     assert_eq!((target.precision, target.recall), (4.0 / 6.0, 1.0));
 }
 
+fn said(metrics: &Metrics) -> Vec<String> {
+    metrics.notes.iter().map(ToString::to_string).collect()
+}
+
 #[test]
-fn terms_that_do_not_exist_are_left_out_and_listed() {
+fn without_domains_there_is_no_official_score_and_the_reason_is_said() {
     let metrics = evaluate(&literal_rows("00", false), None).unwrap();
-    assert_eq!(metrics.official_score.map(f64::to_bits), metrics.pauc.map(f64::to_bits));
-    assert_eq!((metrics.auc_source, metrics.auc_target), (None, None));
-    assert!(metrics.own_domain.is_none() && metrics.auc.is_some());
-    let missing: Vec<TermName> = metrics
-        .official_terms
-        .iter()
-        .filter(|term| term.value.is_none())
-        .map(|term| term.term)
-        .collect();
+    assert_eq!(metrics.official_score, None);
+    assert!(metrics.intervals.unwrap().official_score.is_none());
+    assert!(metrics.own_domain.is_none() && metrics.auc.is_some() && metrics.pauc.is_some());
+    assert!(said(&metrics)[0].contains("which 1 of 1 rows lack"), "{:?}", metrics.notes);
+    let missing = metrics.official_terms.iter().filter(|term| term.value.is_none());
+    let missing: Vec<TermName> = missing.map(|term| term.term).collect();
     assert_eq!(missing, [TermName::AucSource, TermName::AucTarget]);
+    let y2021 = evaluate_with(&literal_rows("00", false), Some(Year::Y2021), None).unwrap();
+    assert_eq!(y2021.official_score, None);
+    let y2020 = evaluate_with(&literal_rows("00", false), Some(Year::Y2020), None).unwrap();
+    assert!(y2020.official_score.is_some() && y2020.notes.is_empty(), "2020 has no domains");
+}
+
+#[test]
+fn a_mean_over_fewer_rows_says_so() {
+    let mut rows = [literal_rows("00", true), literal_rows("01", true)].concat();
+    for row in rows.iter_mut().filter(|row| row.clip.section == "01") {
+        row.clip.condition = row.clip.condition.filter(|c| *c == Condition::Normal);
+    }
+    let metrics = evaluate_with(&rows, Some(Year::Y2023), None).unwrap();
+    assert!(metrics.official_score.is_some());
+    assert_eq!(
+        said(&metrics),
+        ["fan 01 has no AUC and is in no mean: 12 normal and 0 anomalous clips, 8 without label"]
+    );
+    let mut rows = [literal_rows("00", true), literal_rows("01", false)].concat();
+    let metrics = evaluate_with(&rows, Some(Year::Y2023), None).unwrap();
+    assert_eq!((metrics.official_score, metrics.auc_source.is_some()), (None, true));
+    assert!(said(&metrics)[1].contains("source AUC is over 1 of 2 rows"), "{:?}", metrics.notes);
+    rows.retain(|row| row.clip.condition == Some(Condition::Normal));
+    assert_eq!(evaluate(&rows, None).unwrap().notes, [Note::NothingToRank]);
+}
+
+#[test]
+fn where_resampling_tells_nothing_there_is_no_interval_and_the_reason_is_said() {
+    let of = |normals: usize, anomalies: usize, gap: f64| {
+        let clip = |index: usize, condition: Condition| {
+            let shift = if condition == Condition::Anomaly { gap } else { 0.0 };
+            let score = 0.1 * index as f64 + shift;
+            ScoreRow { score, ..row("00", format!("{condition}{index}.wav"), None, condition) }
+        };
+        let normal = (0..normals).map(|index| clip(index, Condition::Normal));
+        let anomalous = (0..anomalies).map(|index| clip(index, Condition::Anomaly));
+        let rows: Vec<ScoreRow> = normal.chain(anomalous).collect();
+        evaluate_with(&rows, Some(Year::Y2020), Some(BootstrapConfig::default())).unwrap()
+    };
+    for (normals, anomalies, gap, reason) in [
+        (2, 9, 0.15, "2 normal recordings, an interval needs at least 3"),
+        (9, 1, 0.15, "1 anomalous recordings, an interval needs at least 3"),
+        (9, 9, 10.0, "every resample gives 1.000"),
+    ] {
+        let metrics = of(normals, anomalies, gap);
+        assert_eq!(metrics.per_section[0].auc_interval, None, "{reason}");
+        assert!(said(&metrics)[0].contains(reason), "{:?}", metrics.notes);
+    }
+    let metrics = of(9, 9, 0.15);
+    assert!(metrics.per_section[0].auc_interval.is_some() && metrics.notes.is_empty());
+}
+
+#[test]
+fn a_kind_of_a_single_recording_leaves_the_intervals_out() {
+    let mut rows = literal_rows("00", true);
+    for row in &mut rows {
+        let is_alone = row.clip.name.starts_with("normal 00");
+        row.clip.domain = Some(if is_alone { Domain::Target } else { Domain::Source });
+    }
+    let metrics = evaluate(&rows, Some(Year::Y2020)).unwrap();
+    assert_eq!(metrics.per_section[0].auc_interval, None);
+    assert_eq!(metrics.intervals.unwrap().auc, None);
+    assert!(said(&metrics)[0].contains("1 recordings of one condition and domain"));
+    assert!(said(&metrics)[1].starts_with("no interval of the means"), "{:?}", metrics.notes);
 }
 
 #[test]
@@ -269,7 +335,7 @@ fn unlike_trials_are_refused() {
 fn metrics_come_back_from_json_as_they_were() {
     let metrics = evaluate(&literal_rows("00", true), Some(Year::Y2024)).unwrap();
     let text = serde_json::to_string_pretty(&metrics).unwrap();
-    assert_eq!(serde_json::from_str::<offkey_eval::Metrics>(&text).unwrap(), metrics);
+    assert_eq!(serde_json::from_str::<Metrics>(&text).unwrap(), metrics);
     assert!(text.contains(r#""section": "00""#));
     assert!(text.contains(r#""year": 2024"#));
 }

@@ -54,6 +54,7 @@ pub use wave_cache::WaveCache;
 
 pub use offkey_monitor as monitor;
 
+pub use offkey_core::paths::{printable, printable_lines};
 pub use offkey_core::{Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year, io_hint};
 pub use offkey_eval::Metrics;
 pub use offkey_infer::{Compute, DeviceKind, Kernels};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use offkey_core::{
-    EmbeddingTable, ScoreFiles, Seed, Truth, Unused, Year, read_score_files, score_rows,
+    DataError, EmbeddingTable, ScoreFiles, Seed, Truth, Unused, Year, read_score_files, score_rows,
+    stems::check_stems,
 };
 use offkey_eval::{Metrics, evaluate};
 use offkey_score::{BackendConfig, ThresholdConfig};
@@ -43,6 +44,7 @@ pub fn score_embeddings(
     progress: &dyn Progress,
 ) -> Result<Metrics, OffkeyError> {
     let table = EmbeddingTable::read_parts(embeddings, rows)?;
+    check_stems(&table.clips).map_err(DataError::Names)?;
     let threshold = ThresholdConfig::default();
     let (scores, thresholds) =
         stage::score_table(&table, backend, &threshold, Seed::new(seed), progress)?;

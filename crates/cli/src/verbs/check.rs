@@ -10,13 +10,14 @@ use clap::Args;
 use offkey::{
     Compute,
     monitor::{ClipVerdict, Monitor, PKind, Problem, Verdict, WindowVerdict},
+    printable,
 };
 use serde::Serialize;
 
 use super::shared::{EXIT_ALARM, EXIT_UNJUDGED};
 use crate::{
     error::CliError,
-    output::{print, print_json},
+    output::{print, print_json, print_raw},
     progress::CANCELLED,
 };
 
@@ -159,7 +160,7 @@ fn show(args: &CheckArgs, clips: Vec<Clip>) {
     }
     if args.csv {
         let rows: Vec<Row<'_>> = clips.iter().map(row_of).collect();
-        return print(&offkey::to_csv(&rows));
+        return print_raw(&offkey::to_csv(&rows));
     }
     for clip in &clips {
         let sign = match clip.p_kind {
@@ -171,10 +172,10 @@ fn show(args: &CheckArgs, clips: Vec<Clip>) {
         let numbers = score.map(|(score, p)| format!(" (score {score:+.2}, p {sign} {p:.4})"));
         print(&format!(
             "{}: {}{}: {}\n",
-            clip.path,
+            printable(&clip.path),
             clip.verdict,
             numbers.unwrap_or_default(),
-            clip.reason
+            printable(&clip.reason)
         ));
     }
 }

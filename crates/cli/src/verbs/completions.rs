@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use crate::output::print;
+use crate::output::print_raw;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  offkey completions bash")]
@@ -15,5 +15,5 @@ pub(crate) struct CompletionsArgs {
 pub(crate) fn completions(args: &CompletionsArgs, mut command: Command) {
     let mut script = Vec::new();
     generate(args.shell, &mut command, "offkey", &mut script);
-    print(&String::from_utf8_lossy(&script));
+    print_raw(&String::from_utf8_lossy(&script));
 }

@@ -197,7 +197,7 @@ impl WatchObserver for Teller {
 
     fn trouble(&mut self, message: &str) {
         let line_end = if self.status && self.windows > 0 { "\n" } else { "" };
-        eprintln!("{line_end}warning: {message}");
+        eprintln!("{line_end}warning: {}", crate::output::message(message));
     }
 
     fn cancelled(&self) -> bool {

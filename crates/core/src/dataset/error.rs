@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{TruthError, clip::UnknownWord, sheet::TEXT};
+use crate::{TruthError, clip::UnknownWord, sheet::TEXT, stems::NameError};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,9 @@ pub enum DataError {
         /// The cause.
         source: UnknownWord,
     },
+    /// Machines or sections cannot be told apart by file names.
+    #[error(transparent)]
+    Names(#[from] NameError),
     /// Truth files are broken.
     #[error(transparent)]
     Truth(#[from] TruthError),

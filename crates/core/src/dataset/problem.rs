@@ -135,6 +135,12 @@ pub enum Problem {
         /// How many rows.
         rows: usize,
     },
+    /// Machines or sections that no run can keep apart.
+    #[error("{reason}; no run can begin with this data set")]
+    UnusableNames {
+        /// Why.
+        reason: String,
+    },
     /// Rows of a truth or attribute file name no clip of a machine that is there.
     #[error("{rows} rows of `{}` name no clip, as `{example}`", file.display())]
     TruthWithoutClip {
@@ -222,6 +228,7 @@ impl Problem {
             Self::NameAgainstTruth { .. } => "name-against-truth",
             Self::UnusableTruth { .. } => "unusable-truth",
             Self::TruthAgainstTruth { .. } => "truth-against-truth",
+            Self::UnusableNames { .. } => "unusable-names",
             Self::TruthWithoutClip { .. } => "truth-without-clip",
             Self::MissingTruth { .. } => "missing-truth",
             Self::Unlabelled { .. } => "unlabelled",
@@ -248,6 +255,7 @@ impl Problem {
                 Some(file)
             }
             Self::RepeatedNames { .. }
+            | Self::UnusableNames { .. }
             | Self::MissingTruth { .. }
             | Self::Unlabelled { .. }
             | Self::NoTraining { .. }

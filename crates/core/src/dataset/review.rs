@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Dataset, Problem};
-use crate::{Clip, Condition, Domain, Split};
+use crate::{Clip, Condition, Domain, Split, stems::check_stems};
 
 impl Dataset {
     /// Finds the problems that are not one file's; called again whenever splits or truth change.
@@ -14,7 +14,8 @@ impl Dataset {
         for clip in &self.clips {
             sections.entry((&clip.machine, &clip.section)).or_default().push(clip);
             if can_train(clip) {
-                let kind = (&clip.section, &clip.attributes, clip.domain);
+                let domain = clip.domain.unwrap_or(Domain::Source);
+                let kind = (&clip.section, &clip.attributes, domain);
                 machines.entry(&clip.machine).or_default().insert(kind);
             }
         }
@@ -26,6 +27,9 @@ impl Dataset {
             if kinds.len() == 1 {
                 found.push(Problem::OneClass { machine: machine.to_owned() });
             }
+        }
+        if let Err(error) = check_stems(&self.clips) {
+            found.push(Problem::UnusableNames { reason: error.to_string() });
         }
         self.problems.extend(found);
         self.problems.sort();
@@ -82,7 +86,8 @@ fn can_train(clip: &Clip) -> bool {
 fn is_of_the_whole(problem: &Problem) -> bool {
     matches!(
         problem,
-        Problem::MissingTruth { .. }
+        Problem::UnusableNames { .. }
+            | Problem::MissingTruth { .. }
             | Problem::Unlabelled { .. }
             | Problem::NoTraining { .. }
             | Problem::NoTargetTraining { .. }

@@ -6,14 +6,16 @@ use rand::RngExt;
 
 use crate::Seed;
 
-/// Draws items with replacement, whole groups at a time, apart in each stratum.
+/// Draws groups of items with replacement, apart in each stratum.
 ///
 /// Items that are not independent, as the clips of one recording, form a group. Groups whose items
 /// have the same kinds form a stratum, so that every resample holds as many groups of each kind.
 #[derive(Debug, Clone)]
 pub struct GroupBootstrap {
-    items: usize,
-    strata: Vec<Vec<Vec<usize>>>,
+    /// The group of each item. The groups of a stratum have adjacent numbers.
+    group_of: Vec<u32>,
+    /// Groups of each stratum.
+    strata: Vec<usize>,
 }
 
 impl GroupBootstrap {
@@ -31,26 +33,37 @@ impl GroupBootstrap {
         for (kinds, members) in groups.into_values() {
             strata.entry(kinds).or_default().push(members);
         }
-        Self { items: count, strata: strata.into_values().collect() }
+        let mut group_of = vec![0; count];
+        for (number, members) in strata.values().flatten().enumerate() {
+            for &item in members {
+                group_of[item] = number as u32;
+            }
+        }
+        Self { group_of, strata: strata.into_values().map(|groups| groups.len()).collect() }
+    }
+
+    /// The group of each item.
+    pub fn groups(&self) -> &[u32] {
+        &self.group_of
     }
 
     /// Groups of the smallest stratum, which does not vary if there is one; 0 without items.
     pub fn fewest_groups(&self) -> usize {
-        self.strata.iter().map(Vec::len).min().unwrap_or(0)
+        self.strata.iter().copied().min().unwrap_or(0)
     }
 
-    /// How often each item occurs in one resample.
-    pub fn draw(&self, seed: Seed) -> Vec<f64> {
+    /// One resample: how often each group occurs, into `counts`, which is cleared before.
+    pub fn draw(&self, seed: Seed, counts: &mut Vec<u32>) {
         let mut rng = seed.rng();
-        let mut weights = vec![0.0; self.items];
-        for groups in &self.strata {
-            for _ in groups {
-                for &item in &groups[rng.random_range(0..groups.len())] {
-                    weights[item] += 1.0;
-                }
+        counts.clear();
+        counts.resize(self.strata.iter().sum(), 0);
+        let mut first = 0;
+        for &groups in &self.strata {
+            for _ in 0..groups {
+                counts[first + rng.random_range(0..groups)] += 1;
             }
+            first += groups;
         }
-        weights
     }
 }
 
@@ -64,15 +77,15 @@ mod tests {
             [("a", 0), ("a", 0), ("b", 0), ("c", 1), ("d", 1), ("d", 1), ("e", 1), ("f", 0)];
         let bootstrap = GroupBootstrap::new(items);
         assert_eq!(bootstrap.fewest_groups(), 3);
+        assert_eq!(bootstrap.groups(), [0, 0, 1, 3, 4, 4, 5, 2]);
+        let mut counts = Vec::new();
+        let mut seen = BTreeSet::new();
         for draw in 0..50 {
-            let weights = bootstrap.draw(Seed::new(draw));
-            assert!(weights[0].to_bits() == weights[1].to_bits(), "both items of group a");
-            assert!(weights[4].to_bits() == weights[5].to_bits(), "both items of group d");
-            let groups =
-                |members: [usize; 3]| members.map(|item| weights[item]).iter().sum::<f64>();
-            assert!(
-                (groups([0, 2, 7]) - 3.0).abs() < 1e-12 && (groups([3, 4, 6]) - 3.0).abs() < 1e-12
-            );
+            bootstrap.draw(Seed::new(draw), &mut counts);
+            let of = |groups: &[u32]| groups.iter().sum::<u32>();
+            assert_eq!((of(&counts[..3]), of(&counts[3..])), (3, 3), "{counts:?}");
+            seen.insert(counts.clone());
         }
+        assert!(seen.len() > 20, "resamples differ");
     }
 }

@@ -180,3 +180,17 @@ fn the_default_is_the_papers_task_and_unknown_levels_are_errors() {
     );
     assert!(read(r#"{"section_id": true}"#).is_err());
 }
+
+#[test]
+fn a_domain_that_nobody_says_is_no_class_beside_the_source() {
+    let mut clips: Vec<_> = ["a", "b", "c"]
+        .map(|name| clip("fan", "00", "", Domain::Source, name))
+        .into_iter()
+        .collect();
+    clips[1].domain = None;
+    assert_eq!(labels(&task([true, true, true, true]), &clips).of_clip, [0, 0, 0]);
+    clips[2].domain = Some(Domain::Target);
+    let found = labels(&task([true, true, true, true]), &clips);
+    assert_eq!(found.of_clip, [0, 0, 1]);
+    assert_eq!(found.classes, ["fan 00 source", "fan 00 target"]);
+}

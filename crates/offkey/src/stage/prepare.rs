@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, Dataset, Seed, Split, table};
+use offkey_core::{Clip, DataError, Dataset, Seed, Split, stems::check_stems, table};
 use offkey_signal::probe;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -36,6 +36,7 @@ pub(crate) fn prepare<'a>(
     progress: &'a dyn Progress,
 ) -> Result<Run<'a>, OffkeyError> {
     let watch = Stopwatch::start();
+    check_stems(&dataset.clips).map_err(DataError::Names)?;
     dataset.assign_splits(Seed::new(seed), request.recipe.audio.holdout);
     for problem in &dataset.problems {
         tracing::info!(%problem, "data set");

@@ -53,11 +53,7 @@ impl SectionKey {
 
     /// As part of a file name: characters that a file system might not take become `_`.
     pub(crate) fn file_stem(&self) -> String {
-        let safe = |text: &str| -> String {
-            let keep = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-            text.chars().map(keep).collect()
-        };
-        format!("{}_section_{}", safe(&self.machine), safe(&self.section))
+        offkey_core::stems::file_stem(&self.machine, &self.section)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use offkey_eval::{Interval, Metrics, OwnDomain, SectionMetrics};
+use offkey_eval::{Interval, Metrics, Note, OwnDomain, SectionMetrics};
 
 use super::{
     data::{Measured, MetricRow, MetricTable},
@@ -27,6 +27,8 @@ fn official(metrics: &Metrics) -> MetricTable {
         Some(year) => format!("Metrics by the rules of DCASE {year}"),
         None => "Metrics by the rules of DCASE 2022 and later".to_owned(),
     };
+    let reasons = metrics.notes.iter().filter(|note| !matches!(note, Note::NoInterval { .. }));
+    let caption = reasons.fold(caption, |caption, note| format!("{caption}; {note}"));
     let section = |row: &SectionMetrics| {
         vec![
             measured(row.auc, row.auc_interval),
