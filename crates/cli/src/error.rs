@@ -12,6 +12,12 @@ pub(crate) enum CliError {
     /// A monitor.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
+    /// Nothing to watch.
+    #[error("cannot watch `{name}`: there is no such file or folder")]
+    NoSource {
+        /// As typed.
+        name: String,
+    },
     /// Recordings that were not taken into a monitor; each was named.
     #[error("{refused} recordings were not taken in")]
     Refused {
@@ -55,6 +61,7 @@ impl CliError {
             Self::Offkey(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
             Self::Refused { .. } => ErrorKind::Failed,
+            Self::NoSource { .. } => ErrorKind::Usage,
             Self::Study(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
             Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
@@ -68,6 +75,9 @@ impl CliError {
         match self {
             Self::Offkey(error) => error.hint(),
             Self::Monitor(error) => error.hint().map(str::to_owned),
+            Self::NoSource { .. } => {
+                Some("name a folder, a file, `-` or `microphone`; a file may appear later if its folder is there".to_owned())
+            }
             Self::Refused { .. } => Some(
                 "listen to them; if they are normal all the same, say --force, or give a whole period with --all-of"
                     .to_owned(),

@@ -233,7 +233,10 @@ fn read_members(
         parts.check_array(&name, &rows, [card.window_count(), rows.ncols()])?;
         heard.embeddings.push(rows);
         models.push(match &member.model {
-            ModelCard::Pooled(pooling) => Model::Pooled(*pooling),
+            ModelCard::Pooled(config) => {
+                config.check().map_err(MonitorError::embed)?;
+                Model::Pooled(config.clone())
+            }
             ModelCard::Statistics(statistics) => Model::Statistics(statistics.clone()),
             ModelCard::Network(card) => {
                 let encoder = parts.encoder(&format!("network {number}."), card, compute)?;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use ndarray::ArrayView2;
 use offkey_core::stats::Sorted;
+use offkey_infer::pooled::Pooling;
 
 use crate::{
-    EventEvidence, EventRule, EventState, ModelCard, Monitor, MonitorCard, Pooling, Role, Verdict,
+    EventEvidence, EventRule, EventState, ModelCard, Monitor, MonitorCard, Role, Verdict,
     model::Detecting,
 };
 
@@ -86,7 +87,10 @@ impl Monitor {
         let Detecting::Members(members) = &self.detecting else { return Vec::new() };
         let groups: Vec<&str> = self.card.rows().map(|(row, _)| row.group.as_str()).collect();
         let mut warnings = Vec::new();
-        let mean = |member: &crate::MemberCard| member.model == ModelCard::Pooled(Pooling::Mean);
+        let mean = |member: &crate::MemberCard| match &member.model {
+            ModelCard::Pooled(config) => config.pooling == Pooling::Mean,
+            ModelCard::Statistics(_) | ModelCard::Network(_) => false,
+        };
         let spectra = self.card.members.iter().position(mean);
         let spectra = spectra.and_then(|member| members.heard.embeddings.get(member));
         if let Some((within, between)) = spectra.and_then(|rows| apart(rows.view(), &groups)) {

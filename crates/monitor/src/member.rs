@@ -1,11 +1,15 @@
 //! The members of a monitor's detector: models that turn a window into a vector.
 
 use ndarray::{Array2, ArrayView1, Axis};
-use offkey_infer::{Encoder, Statistics};
+use offkey_infer::{
+    Encoder, Statistics,
+    pooled::{PooledConfig, Pooling, Spectrogram, embed_pooled},
+};
 use offkey_score::BackendConfig;
+use offkey_signal::{FloorRule, LogMel};
 use serde::{Deserialize, Serialize};
 
-use crate::{MonitorError, Pooling, WindowRule, pooled::log_mel, profile::level_db};
+use crate::{MonitorError, WindowRule, profile::level_db};
 
 /// One member: what it is called, what makes its vectors, what compares them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +27,8 @@ pub struct MemberCard {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelCard {
-    /// Spectra summed up over time.
-    Pooled(Pooling),
+    /// A spectrogram pooled over time.
+    Pooled(PooledConfig),
     /// Standardised statistics of a spectrogram.
     Statistics(Box<Statistics>),
     /// A network: the card of its encoder. Its weights are arrays of the file.
@@ -33,28 +37,12 @@ pub enum ModelCard {
 
 /// A member's model, ready.
 pub enum Model {
-    /// Spectra summed up over time.
-    Pooled(Pooling),
+    /// A spectrogram pooled over time.
+    Pooled(PooledConfig),
     /// Standardised statistics of a spectrogram.
     Statistics(Box<Statistics>),
     /// A network.
     Network(Box<Encoder>),
-}
-
-impl Model {
-    /// The vector of one window; `log_mel` is its spectrogram.
-    fn embed(&self, window: &[f32], log_mel: &Array2<f32>) -> Result<Vec<f32>, MonitorError> {
-        let row = |rows: Array2<f32>| rows.into_raw_vec_and_offset().0;
-        match self {
-            Self::Pooled(pooling) => Ok(pooling.of(log_mel)),
-            Self::Statistics(statistics) => {
-                statistics.embed(&[window.to_vec()]).map(row).map_err(MonitorError::embed)
-            }
-            Self::Network(encoder) => {
-                encoder.embed(&[window.to_vec()]).map(row).map_err(MonitorError::embed)
-            }
-        }
-    }
 }
 
 /// One window as the members hear it.
@@ -74,15 +62,39 @@ impl HeardWindow {
     /// # Errors
     /// [`MonitorError::Embed`] when the window is too short, or not as long as a network needs.
     pub fn of(models: &[Model], rule: WindowRule, window: &[f32]) -> Result<Self, MonitorError> {
-        let log_mel = log_mel(rule.rate_hz, window).map_err(MonitorError::embed)?;
-        let vectors: Result<Vec<_>, _> =
-            models.iter().map(|model| model.embed(window, &log_mel)).collect();
-        Ok(Self {
-            vectors: vectors?,
-            spectrum: Pooling::Mean.of(&log_mel),
-            level_db: level_db(window),
-        })
+        let windows = [window.to_vec()];
+        // The profile's spectrum first, then those of the members; each spectrogram is made once.
+        let mut pooled = vec![profile_spectrum(rule.rate_hz)];
+        pooled.extend(models.iter().filter_map(|model| match model {
+            Model::Pooled(config) => Some(config.clone()),
+            Model::Statistics(_) | Model::Network(_) => None,
+        }));
+        let rows = embed_pooled(&pooled, &windows).map_err(MonitorError::embed)?;
+        let mut rows = rows.into_iter().map(row);
+        let spectrum = rows.next().unwrap_or_default();
+        let vectors = models.iter().map(|model| match model {
+            Model::Pooled(_) => Ok(rows.next().unwrap_or_default()),
+            Model::Statistics(statistics) => {
+                statistics.embed(&windows).map(row).map_err(MonitorError::embed)
+            }
+            Model::Network(encoder) => {
+                encoder.embed(&windows).map(row).map_err(MonitorError::embed)
+            }
+        });
+        let vectors = vectors.collect::<Result<_, _>>()?;
+        Ok(Self { vectors, spectrum, level_db: level_db(window) })
     }
+}
+
+/// The spectrum that a profile compares: the mean level of each of 128 mel bands.
+pub(crate) fn profile_spectrum(rate_hz: u32) -> PooledConfig {
+    let log_mel = LogMel { rate_hz, floor_rule: FloorRule::Add, ..LogMel::default() };
+    PooledConfig { spectrogram: Spectrogram::LogMel(log_mel), pooling: Pooling::Mean }
+}
+
+/// The only row of an array.
+fn row(rows: Array2<f32>) -> Vec<f32> {
+    rows.into_raw_vec_and_offset().0
 }
 
 /// Windows as the members hear them, in order.

@@ -299,7 +299,7 @@ fn mel_edges_hz(rate_hz: u32, mels: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Pooling, pooled::log_mel};
+    use crate::member::profile_spectrum;
 
     fn tone(hz: f32, level: f32) -> Vec<f32> {
         let step = std::f32::consts::TAU * hz / 16_000.0;
@@ -328,7 +328,8 @@ mod tests {
     }
 
     fn spectrum_of(window: &[f32]) -> Vec<f32> {
-        Pooling::Mean.of(&log_mel(16_000, window).expect("long enough"))
+        let rows = profile_spectrum(16_000).embed(&[window.to_vec()]).expect("long enough");
+        rows.row(0).to_vec()
     }
 
     #[test]

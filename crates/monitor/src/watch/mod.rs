@@ -1,10 +1,21 @@
 //! Listening for days: sources come and go, disks fill up, processes are killed; no alarm is lost.
+//!
+//! A [`Source`] hands over pieces of sound; a [`Watcher`] judges them, makes events, keeps the sound
+//! around them, and remembers where the source stands; a [`Sink`] takes the events. [`watch`] joins them
+//! for one source. Whoever has threads and clocks of its own drives a [`Watcher`] itself.
 
-mod clips;
-mod journal;
+mod clip;
+mod clock;
+mod event;
+mod file;
+mod folder;
+mod follow;
+mod memory;
 #[cfg(feature = "microphone")]
 mod microphone;
-mod sources;
+mod sink;
+mod source;
+mod stream;
 mod watcher;
 
 use std::{
@@ -12,30 +23,25 @@ use std::{
     time::Duration,
 };
 
-pub use journal::{Event, EventKind};
+pub use clip::KeepRule;
+pub use clock::{Clock, SystemClock, utc};
+pub use event::{Event, EventKind};
+pub use file::GrowingFile;
+pub use folder::Folder;
+pub use memory::{Bookmark, Memory};
 pub use offkey_signal::{PcmFormat, SampleKind};
+pub use sink::{LogFile, Outbox, Sink};
+pub use source::{Listening, Mark, Piece, Source, Stretch};
+pub use stream::ByteStream;
+pub use watcher::{WatchReport, Watcher};
 
 use crate::{EventRule, Monitor, MonitorError, WindowVerdict};
 
-/// Where sound comes from.
-pub enum WatchSource {
-    /// A folder that recordings are written to; each is heard once, when it has stopped growing.
-    Folder(PathBuf),
-    /// A file that grows: WAV and its family, or raw samples.
-    File(PathBuf),
-    /// Bytes that come from elsewhere, as standard input: whatever a file may hold, or raw samples.
-    /// Compressed sound is judged when it has ended.
-    Stream(Box<dyn std::io::Read + Send>),
-}
-
 /// How to watch.
-pub struct WatchRequest {
-    /// Where sound comes from.
-    pub source: WatchSource,
+#[derive(Debug, Clone)]
+pub struct Settings {
     /// What the source is called in events.
     pub name: String,
-    /// Form of raw samples.
-    pub raw: PcmFormat,
     /// When windows become an event.
     pub rule: EventRule,
     /// File that events are appended to.
@@ -44,27 +50,14 @@ pub struct WatchRequest {
     pub state: Option<PathBuf>,
     /// Where sound around events is kept.
     pub keep: Option<KeepRule>,
-    /// How often a folder or a growing file is looked at.
-    pub poll: Duration,
-    /// Whether to end when a file or folder has nothing new, instead of waiting.
-    pub once: bool,
-}
-
-/// How sound around events is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KeepRule {
-    /// The folder.
-    pub folder: PathBuf,
-    /// Seconds kept before the window that opened the event.
-    pub pre_roll_s: f64,
-    /// Most bytes the folder may hold; the oldest clips go first.
-    pub most_bytes: u64,
+    /// How long nothing may come before that is told; none: for ever.
+    pub stall: Option<Duration>,
 }
 
 /// What a watch tells while it runs.
-pub trait WatchObserver {
-    /// A window of a source was judged; `at_s` is where it begins in the source's own time.
-    fn window(&mut self, source: &str, at_s: f64, verdict: &WindowVerdict);
+pub trait Observer {
+    /// A window of a source was judged; `at_s` is where it begins in the source's own time, `unix_s` now.
+    fn window(&mut self, source: &str, at_s: f64, unix_s: f64, verdict: &WindowVerdict);
     /// An event began or ended.
     fn event(&mut self, event: &Event);
     /// Something went wrong that watching survives.
@@ -73,8 +66,41 @@ pub trait WatchObserver {
     fn cancelled(&self) -> bool;
 }
 
-/// Opens the microphone of that name, or the system's default one, at one of `rates_hz`: a source for
-/// [`WatchSource::Stream`], and the form of its samples.
+/// Longest that a source may wait for sound, so that a stop is noticed soon.
+const NAP: Duration = Duration::from_millis(50);
+
+impl Monitor {
+    /// What a source must know to be listened to by this monitor.
+    pub fn listening(&self) -> Listening {
+        Listening { windows: self.card().windows, rates_hz: self.card().rates_hz.clone() }
+    }
+}
+
+/// Watches a source until it ends or the observer stops it.
+///
+/// # Errors
+/// [`MonitorError`] when log or record cannot be read at the start or another watch uses them, when a
+/// model refuses a window, or when events could not be written to the end; later trouble is told and
+/// survived.
+pub fn watch(
+    monitor: &Monitor,
+    source: &mut dyn Source,
+    settings: &Settings,
+    clock: &dyn Clock,
+    observer: &mut dyn Observer,
+) -> Result<WatchReport, MonitorError> {
+    let mut watcher = Watcher::new(monitor, settings, clock, observer)?;
+    while !observer.cancelled() {
+        let piece = source.next(watcher.memory(), NAP);
+        if !watcher.take(piece, observer)? {
+            break;
+        }
+    }
+    watcher.finish(observer)
+}
+
+/// Opens the microphone of that name, or the system's default one, at one of `rates_hz`: bytes, and the
+/// form of their samples.
 ///
 /// # Errors
 /// [`MonitorError::Microphone`] when there is none, when it knows none of the rates, or when offkey
@@ -83,9 +109,9 @@ pub trait WatchObserver {
 pub fn open_microphone(
     name: Option<&str>,
     rates_hz: &[u32],
-) -> Result<(WatchSource, PcmFormat), MonitorError> {
+) -> Result<(Box<dyn std::io::Read + Send>, PcmFormat), MonitorError> {
     let (microphone, format) = microphone::open(name, rates_hz)?;
-    Ok((WatchSource::Stream(Box::new(microphone)), format))
+    Ok((Box::new(microphone), format))
 }
 
 /// Refuses: offkey was built without the feature `microphone`.
@@ -96,39 +122,21 @@ pub fn open_microphone(
 pub fn open_microphone(
     name: Option<&str>,
     _rates_hz: &[u32],
-) -> Result<(WatchSource, PcmFormat), MonitorError> {
+) -> Result<(Box<dyn std::io::Read + Send>, PcmFormat), MonitorError> {
     Err(MonitorError::Microphone {
         name: name.unwrap_or("default").to_owned(),
         problem: "this build has no sound library".to_owned(),
     })
 }
 
-fn same_folder(first: &Path, second: &Path) -> bool {
-    match (first.canonicalize(), second.canonicalize()) {
-        (Ok(first), Ok(second)) => first == second,
-        _ => first == second,
-    }
-}
-
-/// Watches a source until it ends or the observer stops it; returns the number of events begun.
+/// Refuses to keep sound in the folder that is watched.
 ///
 /// # Errors
-/// [`MonitorError`] when state or log cannot be read at the start, or a stream's header cannot be
-/// understood; later trouble is told and survived.
-pub fn watch(
-    monitor: &Monitor,
-    request: WatchRequest,
-    observer: &mut dyn WatchObserver,
-) -> Result<usize, MonitorError> {
-    let WatchRequest { source, keep, .. } = &request;
-    if let (WatchSource::Folder(folder), Some(keep)) = (source, keep)
-        && same_folder(folder, &keep.folder)
-    {
-        return Err(MonitorError::KeptInSource { path: keep.folder.clone() });
-    }
-    match source {
-        WatchSource::Folder(_) => sources::watch_folder(monitor, &request, observer),
-        WatchSource::File(_) => sources::watch_file(monitor, &request, observer),
-        WatchSource::Stream(_) => sources::watch_stream(monitor, request, observer),
-    }
+/// [`MonitorError::KeptInSource`] when both are one.
+pub fn keep_elsewhere(watched: &Path, kept: &Path) -> Result<(), MonitorError> {
+    let same = match (watched.canonicalize(), kept.canonicalize()) {
+        (Ok(watched), Ok(kept)) => watched == kept,
+        _ => watched == kept,
+    };
+    if same { Err(MonitorError::KeptInSource { path: kept.to_owned() }) } else { Ok(()) }
 }

@@ -1,308 +1,486 @@
-//! One source being watched: windows to verdicts, verdicts to events, events to the log.
+//! One source being watched: pieces of sound to verdicts, verdicts to events, events to their sink.
 
-use std::{
-    error::Error,
-    path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
-};
-
-use offkey_signal::AudioError;
+use std::{collections::VecDeque, error::Error, time::Duration};
 
 use super::{
-    WatchObserver, WatchRequest,
-    clips::{PreRoll, keep},
-    journal::{Event, EventKind, EventLog, Position},
+    Observer, Settings,
+    clip::{self, PreRoll},
+    clock::{Clock, utc},
+    event::{Event, EventKind},
+    memory::{Bookmark, KeptClip, Memory, Store},
+    sink::{LogFile, Outbox},
+    source::{Mark, Piece, Stretch},
 };
-use crate::{Change, Monitor, MonitorError, Verdict, WindowVerdict, Windower};
+use crate::{
+    Change, EventEvidence, EventState, Monitor, MonitorError, Problem, Verdict, WindowVerdict,
+    Windower,
+};
 
-/// Windows between two records of where the source stands.
+/// Windows between two records of where a stretch stands.
 const WINDOWS_PER_RECORD: u64 = 8;
-const EVENTS_WAIT: &str = "events wait until they can be written";
+/// Windows whose place is remembered, to say where an event began.
+const MOST_PLACES: usize = 1000;
+/// Samples that may come at once behind the window that opens an event.
+const BLOCK_SAMPLES: usize = 1 << 17;
+const EVENTS_WAIT: &str = "events wait until they can be delivered";
 
-/// The state of one watched source.
-pub(super) struct Watcher<'a> {
-    pub(super) monitor: &'a Monitor,
-    pub(super) request: &'a WatchRequest,
-    pub(super) position: Position,
-    /// The position as last recorded.
-    recorded: Option<Position>,
-    log: EventLog,
+/// What became of a watch.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WatchReport {
+    /// Windows judged or not.
+    pub windows: u64,
+    /// Alarms among them.
+    pub alarms: u64,
+    /// Windows that could not be judged.
+    pub unjudged: u64,
+    /// Recordings that could not be heard.
+    pub unread: u64,
+    /// Events begun.
+    pub events: usize,
+    /// Whether the source ended or was lost at the end.
+    pub lost: bool,
+    /// What the sound that was judged says about events per week.
+    pub evidence: EventEvidence,
+}
+
+/// Takes the pieces of one source, in order.
+pub struct Watcher<'a> {
+    monitor: &'a Monitor,
+    settings: &'a Settings,
+    clock: &'a dyn Clock,
+    memory: Memory,
+    store: Option<Store>,
+    outbox: Outbox,
     pre_roll: PreRoll,
-    windows: u64,
+    hearing: Option<Hearing>,
+    /// Source, identity and position of the last windows.
+    places: VecDeque<Place>,
+    /// When something last came, by the clock.
+    last_came: Duration,
+    /// What keeps the source itself from being heard, where that was told.
+    lost: Option<Problem>,
     /// The last trouble told, so that a full disk fills no log with its complaint.
     trouble: Option<String>,
-    /// Events begun.
-    begun: usize,
+    report: WatchReport,
+}
+
+/// The stretch that is being heard.
+struct Hearing {
+    stretch: Stretch,
+    windower: Windower,
+    /// Samples still to come that were judged before.
+    skip: u64,
+    /// Position of the next sample to come.
+    at: u64,
+}
+
+/// Where a window lies.
+#[derive(Clone)]
+struct Place {
+    name: String,
+    id: String,
+    start: u64,
 }
 
 impl<'a> Watcher<'a> {
-    pub(super) fn new(
+    /// A watcher of a source, with what it remembers of it.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when log or record cannot be read, or another watch uses them.
+    pub fn new(
         monitor: &'a Monitor,
-        request: &'a WatchRequest,
+        settings: &'a Settings,
+        clock: &'a dyn Clock,
+        observer: &mut dyn Observer,
     ) -> Result<Self, MonitorError> {
-        let recorded = match &request.state {
-            Some(path) => Position::read(path)?,
+        let mut memory = Memory::new(&settings.name, EventState::new(settings.rule));
+        let store = match &settings.state {
+            Some(path) => {
+                let (store, damage) = Store::open(path, &mut memory)?;
+                if let Some(damage) = damage {
+                    observer.trouble(&damage);
+                }
+                Some(store)
+            }
             None => None,
         };
-        if let (Some(path), Some(position)) = (&request.state, &recorded)
-            && position.source != request.name
-        {
-            return Err(MonitorError::OtherSource {
-                path: path.clone(),
-                found: position.source.clone(),
-                expected: request.name.clone(),
-            });
+        if memory.now.events.rule() != settings.rule {
+            memory.now.events = EventState::new(settings.rule);
         }
+        let outbox = match &settings.log {
+            Some(path) => {
+                let (log, told) = LogFile::open(path)?;
+                Outbox::new(Some(Box::new(log)), told)
+            }
+            None => Outbox::new(None, Vec::new()),
+        };
         let rule = monitor.card().windows;
-        let pre_roll_s = request.keep.as_ref().map_or(0.0, |keep| keep.pre_roll_s);
-        let kept = (pre_roll_s * f64::from(rule.rate_hz)) as usize + rule.samples;
+        let pre_roll_s = settings.keep.as_ref().map_or(0.0, |keep| keep.pre_roll_s);
+        // An event's first alarm lies back as many windows as the rule looks at.
+        let back = settings.rule.windows() * rule.hop + rule.samples;
+        let kept = (pre_roll_s * f64::from(rule.rate_hz)) as usize + back + BLOCK_SAMPLES;
         Ok(Self {
             monitor,
-            request,
-            position: recorded
-                .clone()
-                .unwrap_or_else(|| Position::new(&request.name, request.rule)),
-            recorded,
-            log: EventLog::open(request.log.as_deref())?,
-            pre_roll: PreRoll::new(kept),
-            windows: 0,
+            settings,
+            clock,
+            memory,
+            store,
+            outbox,
+            pre_roll: PreRoll::new(if settings.keep.is_some() { kept } else { 0 }),
+            hearing: None,
+            places: VecDeque::new(),
+            last_came: clock.elapsed(),
+            lost: None,
             trouble: None,
-            begun: 0,
+            report: WatchReport::default(),
         })
     }
 
-    /// Remembers sound that was judged before a restart, for the clip of an event to come.
-    pub(super) fn remember(&mut self, samples: &[f32]) {
-        self.pre_roll.push(samples);
+    /// What is remembered of the source: sources begin where it says.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    /// Takes samples at the model's rate; `origin` names the stretch of sound they belong to.
-    pub(super) fn hear(
+    /// Takes the next piece; false when no more comes.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when a model refuses a window.
+    pub fn take(
         &mut self,
-        windower: &mut Windower,
-        samples: &[f32],
-        origin: &Origin<'_>,
-        observer: &mut dyn WatchObserver,
-    ) -> Result<(), MonitorError> {
+        piece: Piece,
+        observer: &mut dyn Observer,
+    ) -> Result<bool, MonitorError> {
+        match piece {
+            Piece::Begin { stretch, first_sample } => self.begin(stretch, first_sample, observer),
+            Piece::Sound(samples) => {
+                self.came(observer);
+                self.hear(&samples, observer)?;
+            }
+            Piece::Complete { mark } => self.complete(mark, observer),
+            Piece::Nothing => self.nothing_came(observer),
+            Piece::Lost { problem, reason } => {
+                self.lost = Some(problem);
+                let kind = EventKind::Lost;
+                self.tell_source(kind, problem, &reason, observer);
+            }
+            Piece::Back { reason } => {
+                let problem = self.lost.take().unwrap_or(Problem::Vanished);
+                self.tell_source(EventKind::Back, problem, &reason, observer);
+            }
+            Piece::Unread { message, again } => {
+                self.report.unread += u64::from(!again);
+                self.complain_once(&message, observer);
+            }
+            Piece::Gone(places) => self.memory.forget(places),
+            Piece::End => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Ends the watch: records where the source stands.
+    ///
+    /// # Errors
+    /// [`MonitorError::EventsNotWritten`] when events could not be delivered.
+    pub fn finish(mut self, observer: &mut dyn Observer) -> Result<WatchReport, MonitorError> {
+        self.record(observer);
+        if let (Some(path), events @ 1..) = (&self.settings.log, self.outbox.pending()) {
+            return Err(MonitorError::EventsNotWritten { path: path.clone(), events });
+        }
+        let judged = self.report.windows - self.report.unjudged;
+        let hours = judged as f64 * self.monitor.card().every_s() / 3600.0;
+        self.report.lost = self.lost.is_some();
+        self.report.evidence = EventEvidence::of(hours, self.report.events);
+        Ok(self.report)
+    }
+
+    fn begin(&mut self, stretch: Stretch, first_sample: u64, observer: &mut dyn Observer) {
+        let rule = self.monitor.card().windows;
+        let known = self.memory.bookmark(&stretch.place).filter(|known| known.id == stretch.id);
+        let next_sample = known.map_or(first_sample, |known| known.next_sample.max(first_sample));
+        let mark = known.and_then(|known| known.mark);
+        let bookmark = Bookmark { id: stretch.id.clone(), next_sample, mark };
+        self.memory.set(&stretch.place, bookmark);
+        self.hearing = Some(Hearing {
+            windower: Windower::new(rule, next_sample),
+            skip: next_sample - first_sample,
+            at: first_sample,
+            stretch,
+        });
+        // Recorded before anything of it is told, so that its events keep their names.
+        self.record(observer);
+    }
+
+    fn hear(&mut self, samples: &[f32], observer: &mut dyn Observer) -> Result<(), MonitorError> {
+        let Some(mut hearing) = self.hearing.take() else { return Ok(()) };
+        self.keep(&hearing, samples, observer);
         self.pre_roll.push(samples);
+        hearing.at += samples.len() as u64;
+        let passed = (samples.len() as u64).min(hearing.skip);
+        hearing.skip -= passed;
         let mut judged = Vec::new();
-        windower.push(samples, |start, window| {
+        let heard = hearing.windower.push(&samples[passed as usize..], |start, window| {
             judged.push(self.monitor.judge(start, window)?);
             Ok::<(), MonitorError>(())
-        })?;
+        });
         let hop = self.monitor.card().windows.hop as u64;
         for verdict in judged {
-            self.take(&verdict, origin, observer);
-            self.position.next_sample = verdict.start + hop;
-            self.windows += 1;
-            if self.windows.is_multiple_of(WINDOWS_PER_RECORD) {
+            self.judge(&verdict, &hearing, observer);
+            let id = hearing.stretch.id.clone();
+            let mark = self.memory.bookmark(&hearing.stretch.place).and_then(|known| known.mark);
+            let bookmark = Bookmark { id, next_sample: verdict.start + hop, mark };
+            self.memory.set(&hearing.stretch.place, bookmark);
+            if self.report.windows.is_multiple_of(WINDOWS_PER_RECORD) {
                 self.record(observer);
             }
         }
-        Ok(())
+        self.hearing = Some(hearing);
+        heard
     }
 
-    fn take(
-        &mut self,
-        verdict: &WindowVerdict,
-        origin: &Origin<'_>,
-        observer: &mut dyn WatchObserver,
-    ) {
+    fn complete(&mut self, mark: Option<Mark>, observer: &mut dyn Observer) {
+        let Some(hearing) = &self.hearing else { return };
+        let place = hearing.stretch.place.clone();
+        if let Some(known) = self.memory.bookmark(&place).cloned() {
+            self.memory.set(&place, Bookmark { mark: mark.or(known.mark), ..known });
+        }
+        self.record(observer);
+    }
+
+    fn judge(&mut self, verdict: &WindowVerdict, hearing: &Hearing, observer: &mut dyn Observer) {
         let rule = self.monitor.card().windows;
-        observer.window(origin.source, rule.seconds(verdict.start), verdict);
-        self.listen_for_nothing(verdict, origin, observer);
+        let stretch = &hearing.stretch;
+        self.report.windows += 1;
+        self.report.alarms += u64::from(verdict.verdict == Verdict::Alarm);
+        self.report.unjudged += u64::from(verdict.verdict == Verdict::CannotTell);
+        observer.window(&stretch.name, rule.seconds(verdict.start), self.clock.unix_s(), verdict);
+        let (name, id) = (stretch.name.clone(), stretch.id.clone());
+        self.places.push_back(Place { name, id, start: verdict.start });
+        if self.places.len() > MOST_PLACES {
+            self.places.pop_front();
+        }
+        self.tell_unjudged(verdict, observer);
         if let (Some(score), Some(p_value)) = (verdict.score, verdict.p_value)
             && verdict.verdict == Verdict::Alarm
         {
-            let (peak, least) = self.position.peak.unwrap_or((score, p_value));
-            self.position.peak = Some((peak.max(score), least.min(p_value)));
+            let (peak, least) = self.memory.now.peak.unwrap_or((score, p_value));
+            self.memory.now.peak = Some((peak.max(score), least.min(p_value)));
         }
-        match self.position.events.take(verdict.verdict, verdict.score) {
+        match self.memory.now.events.take(verdict.verdict, verdict.score) {
             Some(Change::Opened { windows_back }) => {
-                let start = verdict.start.saturating_sub(windows_back * rule.hop as u64);
-                self.position.open_id = format!("{}@{start}", origin.id);
-                let clip = self.keep_clip(observer);
-                self.begun += 1;
-                let id = format!("{}:start", self.position.open_id);
-                let at_s = rule.seconds(start);
-                let news = News { id, kind: EventKind::Start, at_s, reason: &verdict.reason, clip };
-                self.tell(news, origin.source, observer);
+                self.open(windows_back, verdict, hearing, observer)
             }
             Some(Change::Closed) => {
-                let id = format!("{}:end", self.position.open_id);
+                let id = format!("{}:end", self.memory.now.open_id);
                 let at_s = rule.seconds(verdict.start);
                 let reason = "windows sound normal again";
-                let news = News { id, kind: EventKind::End, at_s, reason, clip: None };
-                self.tell(news, origin.source, observer);
-                self.position.peak = None;
+                let news = News { id, kind: EventKind::End, at_s, reason, problem: None };
+                self.tell(news, &stretch.name, observer);
+                self.memory.now.peak = None;
+                self.memory.now.clip = None;
             }
-            None if !self.position.events.is_open() && verdict.verdict == Verdict::Normal => {
-                self.position.peak = None;
+            None if !self.memory.now.events.is_open() && verdict.verdict == Verdict::Normal => {
+                self.memory.now.peak = None;
             }
             None => {}
         }
     }
 
-    /// A source of which nothing can be told for as long as an event takes is lost, though bytes
-    /// still come.
-    fn listen_for_nothing(
+    fn open(
         &mut self,
+        windows_back: u64,
         verdict: &WindowVerdict,
-        origin: &Origin<'_>,
-        observer: &mut dyn WatchObserver,
+        hearing: &Hearing,
+        observer: &mut dyn Observer,
     ) {
-        let patience = self.request.rule.windows().max(1);
-        let untold = std::mem::take(&mut self.position.untold);
-        let (kind, reason) = if verdict.verdict == Verdict::CannotTell {
-            self.position.untold = untold + 1;
-            if self.position.untold != patience {
-                return;
-            }
-            (EventKind::Lost, verdict.reason.as_str())
-        } else if untold >= patience {
-            (EventKind::Back, "the source can be judged again")
-        } else {
-            return;
-        };
-        let id = format!("{}@{}:{kind:?}", origin.id, verdict.start);
+        let rule = self.monitor.card().windows;
+        let back = usize::try_from(windows_back).unwrap_or(usize::MAX);
+        let first = self.places.len().checked_sub(back.saturating_add(1));
+        let first = first.and_then(|index| self.places.get(index)).or(self.places.back()).cloned();
+        let Some(first) = first else { return };
+        self.report.events += 1;
+        self.memory.now.open_id = format!("{}@{}", first.id, first.start);
+        self.begin_clip(windows_back, hearing, observer);
+        let id = format!("{}:start", self.memory.now.open_id);
+        let at_s = rule.seconds(first.start);
+        let reason = verdict.reason.clone();
+        let news = News { id, kind: EventKind::Start, at_s, reason: &reason, problem: None };
+        self.tell(news, &first.name, observer);
+    }
+
+    /// Sound that cannot be judged for as long as an event takes is told, and so is its end.
+    fn tell_unjudged(&mut self, verdict: &WindowVerdict, observer: &mut dyn Observer) {
+        let patience = self.settings.rule.windows().max(1);
+        let Some(place) = self.places.back().cloned() else { return };
         let at_s = self.monitor.card().windows.seconds(verdict.start);
-        self.tell(News { id, kind, at_s, reason, clip: None }, origin.source, observer);
-    }
-
-    /// Tells that the source was lost, or is back.
-    pub(super) fn tell_source(
-        &mut self,
-        kind: EventKind,
-        reason: &str,
-        observer: &mut dyn WatchObserver,
-    ) {
-        let at_s = self.monitor.card().windows.seconds(self.position.next_sample);
-        let id =
-            format!("{}@{}:{kind:?}:{}", self.request.name, self.position.next_sample, unix_s());
-        let source = &self.request.name;
-        self.tell(News { id, kind, at_s, reason, clip: None }, source, observer);
-    }
-
-    /// Damage ends a source as its own end does: what was heard stands, and the damage is told. Any
-    /// other error is passed on.
-    pub(super) fn end_heard(
-        &mut self,
-        heard: Result<(), MonitorError>,
-        observer: &mut dyn WatchObserver,
-    ) -> Result<(), MonitorError> {
-        match heard {
-            Err(MonitorError::Audio(error @ AudioError::Damaged { .. })) => {
-                self.tell_source(EventKind::Lost, &error.to_string(), observer);
-                Ok(())
+        let id = |kind: EventKind| format!("{}@{}:{kind:?}", place.id, verdict.start);
+        if verdict.verdict == Verdict::CannotTell {
+            self.memory.now.unjudged += 1;
+            if self.memory.now.unjudged >= patience && self.memory.now.problem.is_none() {
+                self.memory.now.problem = verdict.problem;
+                let kind = EventKind::Lost;
+                let news = News {
+                    id: id(kind),
+                    kind,
+                    at_s,
+                    reason: &verdict.reason,
+                    problem: verdict.problem,
+                };
+                self.tell(news, &place.name, observer);
             }
-            heard => heard,
+            return;
+        }
+        self.memory.now.unjudged = 0;
+        if let Some(problem) = self.memory.now.problem.take() {
+            let (kind, reason) = (EventKind::Back, "the source can be judged again");
+            let news = News { id: id(kind), kind, at_s, reason, problem: Some(problem) };
+            self.tell(news, &place.name, observer);
         }
     }
 
-    fn tell(&mut self, news: News<'_>, source: &str, observer: &mut dyn WatchObserver) {
-        let News { id, kind, at_s, reason, clip } = news;
-        let peak = match kind {
-            EventKind::Start | EventKind::End => self.position.peak,
-            EventKind::Lost | EventKind::Back => None,
+    fn came(&mut self, observer: &mut dyn Observer) {
+        self.last_came = self.clock.elapsed();
+        if self.lost == Some(Problem::Stalled) {
+            self.lost = None;
+            self.tell_source(EventKind::Back, Problem::Stalled, "sound comes again", observer);
+        }
+    }
+
+    fn nothing_came(&mut self, observer: &mut dyn Observer) {
+        self.record(observer);
+        let Some(patience) = self.settings.stall else { return };
+        let waited = self.clock.elapsed().saturating_sub(self.last_came);
+        if waited >= patience && self.lost.is_none() {
+            self.lost = Some(Problem::Stalled);
+            let reason = format!("nothing has come for {:.0} s", waited.as_secs_f64());
+            self.tell_source(EventKind::Lost, Problem::Stalled, &reason, observer);
+        }
+    }
+
+    /// Tells what becomes of the source itself.
+    fn tell_source(
+        &mut self,
+        kind: EventKind,
+        problem: Problem,
+        reason: &str,
+        observer: &mut dyn Observer,
+    ) {
+        let (name, at) = match &self.hearing {
+            Some(hearing) => (hearing.stretch.name.clone(), hearing.at),
+            None => (self.settings.name.clone(), 0),
         };
+        let id = format!("{}@{at}:{kind:?}:{}", self.settings.name, self.clock.unix_s());
+        let at_s = self.monitor.card().windows.seconds(at);
+        let news = News { id, kind, at_s, reason, problem: Some(problem) };
+        self.tell(news, &name, observer);
+    }
+
+    fn tell(&mut self, news: News<'_>, source: &str, observer: &mut dyn Observer) {
+        let News { id, kind, at_s, reason, problem } = news;
+        let (peak, clip) = match kind {
+            EventKind::Start | EventKind::End => {
+                (self.memory.now.peak, self.memory.now.clip.as_ref().map(|clip| clip.path.clone()))
+            }
+            EventKind::Lost | EventKind::Back => (None, None),
+        };
+        let unix_s = self.clock.unix_s();
         let event = Event {
             id,
             event: kind,
             source: source.to_owned(),
             at_s,
-            unix_s: unix_s(),
+            unix_s,
+            utc: utc(unix_s),
             peak_score: peak.map(|(score, _)| score),
             p_value: peak.map(|(_, p_value)| p_value),
+            problem,
             reason: reason.to_owned(),
             clip,
         };
-        let (new, written) = self.log.tell(&event);
+        let (new, delivered) = self.outbox.tell(&event);
         if new {
             observer.event(&event);
         }
-        if let Err(error) = written {
+        if let Err(error) = delivered {
             self.complain(EVENTS_WAIT, &error, observer);
         }
     }
 
-    fn keep_clip(&mut self, observer: &mut dyn WatchObserver) -> Option<PathBuf> {
-        let rule = self.request.keep.as_ref()?;
-        let name = self.position.open_id.chars();
-        let safe: String = name.map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        let rate_hz = self.monitor.card().windows.rate_hz;
-        match keep(rule, &safe, &self.pre_roll.to_vec(), rate_hz) {
-            Ok(path) => Some(path),
-            Err(error) => {
-                self.complain("the event's sound is not kept", &error, observer);
-                None
+    /// Begins to keep the sound of an event: from before its first alarm to what is heard now.
+    fn begin_clip(&mut self, windows_back: u64, hearing: &Hearing, observer: &mut dyn Observer) {
+        let Some(keep) = &self.settings.keep else { return };
+        let rule = self.monitor.card().windows;
+        // The windows of this block that follow the one judged were heard, too.
+        let pre_roll = (keep.pre_roll_s * f64::from(rule.rate_hz)) as usize;
+        let behind =
+            usize::try_from(hearing.at.saturating_sub(self.places.back().map_or(0, |p| p.start)));
+        let back = usize::try_from(windows_back).unwrap_or(usize::MAX).saturating_mul(rule.hop);
+        let wanted = pre_roll.saturating_add(back).saturating_add(behind.unwrap_or(usize::MAX));
+        let samples = self.pre_roll.last(wanted);
+        match clip::begin(keep, &self.memory.now.open_id, &samples, rule.rate_hz) {
+            Ok(path) => {
+                let (stretch, next_sample) = (hearing.stretch.id.clone(), hearing.at);
+                self.memory.now.clip = Some(KeptClip { path, stretch, next_sample });
             }
+            Err(error) => self.complain("the event's sound is not kept", &error, observer),
         }
     }
 
-    /// Records where the source stands, but never ahead of what the log has on disk: after a crash
-    /// the windows since then are judged again, and events told before are told apart by name.
-    pub(super) fn record(&mut self, observer: &mut dyn WatchObserver) {
-        if let Err(error) = self.log.flush() {
+    /// Keeps further sound of an event that is going on; after a restart only what was not kept yet.
+    fn keep(&mut self, hearing: &Hearing, samples: &[f32], observer: &mut dyn Observer) {
+        let (Some(keep), Some(mut clip)) = (&self.settings.keep, self.memory.now.clip.take())
+        else {
+            return;
+        };
+        let known = if clip.stretch == hearing.stretch.id { clip.next_sample } else { hearing.at };
+        let skip = usize::try_from(known.saturating_sub(hearing.at)).unwrap_or(usize::MAX);
+        let new = samples.get(skip..).unwrap_or_default();
+        if !new.is_empty() && hearing.skip < samples.len() as u64 {
+            match clip::append(keep, &clip.path, new) {
+                Ok(true) => {}
+                // There is no room for more: what is kept by now stays.
+                Ok(false) => return,
+                Err(error) => {
+                    self.complain("the event's sound is not kept on", &error, observer);
+                    return;
+                }
+            }
+            clip.stretch.clone_from(&hearing.stretch.id);
+            clip.next_sample = hearing.at + samples.len() as u64;
+        }
+        self.memory.now.clip = Some(clip);
+    }
+
+    /// Records where the source stands, but never ahead of what was delivered: after a crash the
+    /// windows since then are judged again, and events told before are recognised by name.
+    fn record(&mut self, observer: &mut dyn Observer) {
+        if let Err(error) = self.outbox.flush() {
             self.complain(EVENTS_WAIT, &error, observer);
+            return;
         }
-        let Some(path) = self.request.state.as_deref() else { return };
-        if self.log.pending() == 0 && self.recorded.as_ref() != Some(&self.position) {
-            self.write_position(path, observer);
-        }
-    }
-
-    /// Records where the source stands at the end; the number of events begun.
-    pub(super) fn finish(
-        mut self,
-        observer: &mut dyn WatchObserver,
-    ) -> Result<usize, MonitorError> {
-        self.record(observer);
-        match (&self.request.log, self.log.pending()) {
-            (Some(path), events @ 1..) => {
-                Err(MonitorError::EventsNotWritten { path: path.clone(), events })
-            }
-            _ => Ok(self.begun),
-        }
-    }
-
-    fn write_position(&mut self, path: &Path, observer: &mut dyn WatchObserver) {
-        match self.position.write(path) {
-            Ok(()) => {
-                self.recorded = Some(self.position.clone());
-                self.trouble = None;
-            }
+        let Some(store) = &mut self.store else { return };
+        match store.record(&mut self.memory) {
+            Ok(()) => {}
             Err(error) => self.complain("the position is not recorded", &error, observer),
         }
     }
 
     /// Tells of trouble, with its causes, once until something else happens.
-    pub(super) fn complain(
-        &mut self,
-        what: &str,
-        error: &dyn Error,
-        observer: &mut dyn WatchObserver,
-    ) {
-        let trouble = format!("{what}: {error}");
-        if self.trouble.as_ref() == Some(&trouble) {
-            return;
-        }
-        let mut message = trouble.clone();
+    fn complain(&mut self, what: &str, error: &dyn Error, observer: &mut dyn Observer) {
+        let mut message = format!("{what}: {error}");
         let mut cause = error.source();
         while let Some(error) = cause {
             message += &format!(": {error}");
             cause = error.source();
         }
-        observer.trouble(&message);
-        self.trouble = Some(trouble);
+        self.complain_once(&message, observer);
     }
-}
 
-/// A stretch of sound that windows come from.
-pub(super) struct Origin<'a> {
-    /// As people know it.
-    pub(super) source: &'a str,
-    /// Tells its events apart from those of every other stretch.
-    pub(super) id: String,
+    fn complain_once(&mut self, message: &str, observer: &mut dyn Observer) {
+        if self.trouble.as_deref() != Some(message) {
+            observer.trouble(message);
+            self.trouble = Some(message.to_owned());
+        }
+    }
 }
 
 /// What an event says of itself.
@@ -311,9 +489,5 @@ struct News<'a> {
     kind: EventKind,
     at_s: f64,
     reason: &'a str,
-    clip: Option<PathBuf>,
-}
-
-fn unix_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+    problem: Option<Problem>,
 }

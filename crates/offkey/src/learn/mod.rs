@@ -16,13 +16,16 @@ use std::{
 
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_core::Clip;
-use offkey_infer::Compute;
+use offkey_infer::{
+    Compute,
+    pooled::{Gwrp, PooledConfig, Pooling, Spectrogram},
+};
 use offkey_monitor::{
     FalseAlarmRate, Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard,
-    MonitorError, Pooling, Profile, RecordingCard, Role, WindowRule, listen, unusable,
+    MonitorError, Profile, RecordingCard, Role, WindowRule, listen, unusable,
 };
 use offkey_score::{BackendConfig, Distance, Rule, ShrunkMahalanobisConfig};
-use offkey_signal::{ChannelRule, decode_range};
+use offkey_signal::{ChannelRule, FloorRule, LogMel, decode_range};
 
 pub use self::selftest::self_test;
 use self::{
@@ -88,6 +91,14 @@ const SHORTER: usize = 10;
 /// Highest rate that is listened at where no recipe says otherwise.
 const RATE_HZ: u32 = 16_000;
 
+/// The members that are learned by default, with what they are called in reasons: each hears what the
+/// others do not.
+const FUSION: [(&str, Pooling); 3] = [
+    ("mean spectrum", Pooling::Mean),
+    ("spectrum and its variation", Pooling::MeanDeviation),
+    ("loudest moments", Pooling::Gwrp(Gwrp { r: 0.5 })),
+];
+
 /// Learns a monitor from normal recordings.
 ///
 /// # Errors
@@ -99,7 +110,7 @@ pub fn learn(
 ) -> Result<(Monitor, LearnReport), OffkeyError> {
     let Found { candidates, mut left_out } = find(&request.data, progress)?;
     let rule = window_rule(request, &candidates)?;
-    let (mut members, mut models) = members_of(request.recipe.as_ref())?;
+    let (mut members, mut models) = members_of(request.recipe.as_ref(), rule.rate_hz)?;
     let (mut recordings, mut heard) =
         listen_to_all(candidates, rule, &models, &mut left_out, progress)?;
     let windows = heard.len();
@@ -192,7 +203,10 @@ fn window_rule(
 }
 
 /// The members that need no training: those of a recipe with statistics, else pooled spectra.
-fn members_of(recipe: Option<&Recipe>) -> Result<(Vec<MemberCard>, Vec<Model>), OffkeyError> {
+fn members_of(
+    recipe: Option<&Recipe>,
+    rate_hz: u32,
+) -> Result<(Vec<MemberCard>, Vec<Model>), OffkeyError> {
     match recipe.map(|recipe| (recipe, &recipe.model)) {
         Some((recipe, ModelConfig::Statistics(model))) => {
             // Standardised by the backend, which leaves each recording out in turn; by all
@@ -210,12 +224,18 @@ fn members_of(recipe: Option<&Recipe>) -> Result<(Vec<MemberCard>, Vec<Model>), 
         }
         Some((_, ModelConfig::Network(_))) | None => {
             let backend = BackendConfig::ShrunkMahalanobis(ShrunkMahalanobisConfig::default());
-            let member = |pooling: Pooling| MemberCard {
-                name: pooling.name().to_owned(),
-                model: ModelCard::Pooled(pooling),
+            let log_mel = LogMel { rate_hz, floor_rule: FloorRule::Add, ..LogMel::default() };
+            let spectrogram = Spectrogram::LogMel(log_mel);
+            let pooled = FUSION.map(|(name, pooling)| {
+                (name, PooledConfig { spectrogram: spectrogram.clone(), pooling })
+            });
+            let member = |(name, config): &(&str, PooledConfig)| MemberCard {
+                name: (*name).to_owned(),
+                model: ModelCard::Pooled(config.clone()),
                 backend: backend.clone(),
             };
-            Ok((Pooling::ALL.map(member).into(), Pooling::ALL.map(Model::Pooled).into()))
+            let members = pooled.iter().map(member).collect();
+            Ok((members, pooled.map(|(_, config)| Model::Pooled(config)).into()))
         }
     }
 }

@@ -1,13 +1,57 @@
 //! What a person gets wrong is said, not passed over as if all were well. With the committed model.
 
-use super::sound::{bytes_of, model, normal_sound, wav};
+use super::sound::{bytes_of, model, normal_sound, wav, with_tone};
 use crate::common::{Bench, stderr};
 
 #[test]
 fn a_clip_that_does_not_exist_is_not_a_clip_without_alarm() {
     let bench = Bench::new();
-    let error = bench.fails(1, &format!("check absent.wav --model {}", model()));
-    assert!(error.contains("absent.wav"), "{error}");
+    let output = bench.run(&format!("check absent.wav --model {}", model()));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("absent.wav: cannot_tell: no such file"), "{text}");
+}
+
+#[test]
+fn one_missing_name_does_not_stop_the_others_and_an_alarm_wins() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 1);
+    bench.write("strange.wav", &wav(&with_tone(&sound)));
+    let output = bench.run(&format!("check absent.wav strange.wav --model {}", model()));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("strange.wav: alarm"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_alarm_that_cannot_be_printed_is_still_an_alarm() {
+    let bench = Bench::new();
+    bench.write("strange.wav", &wav(&with_tone(&normal_sound(&bench, 1))));
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_offkey"))
+        .args(["check", "strange.wav", "--model", &model()])
+        .current_dir(bench.path(""))
+        .stdout(full)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .expect("the binary starts");
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_name_that_is_no_text_loses_no_verdict() {
+    use std::os::unix::ffi::OsStringExt;
+    let bench = Bench::new();
+    let name = std::ffi::OsString::from_vec(b"in/a\xff.wav".to_vec());
+    std::fs::create_dir(bench.path("in")).expect("a folder");
+    std::fs::write(bench.path("").join(name), wav(&normal_sound(&bench, 1))).expect("room");
+    for form in ["--json", "--csv"] {
+        let output = bench.run(&format!("check in --model {} {form}", model()));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("normal"), "{form}");
+    }
 }
 
 #[test]
@@ -30,8 +74,10 @@ fn what_cannot_be_learned_from_is_named_with_its_reason() {
     bench.write("normal/silent.wav", &wav(&vec![0; 11 * 16_000]));
     bench.write("normal/short.wav", &wav(&vec![1000; 16_000]));
     bench.write("normal/garbage.wav", b"garbage");
-    let error = bench.fails(1, "learn normal -o new.offkey");
-    for words in ["silent.wav`: silent", "short.wav`: shorter than 10.0 s", "garbage.wav`: "] {
+    let error = bench.fails(1, "learn normal -o new.offkey --window 10s");
+    for words in
+        ["silent.wav`: silent", "short.wav`: shorter than 10.0 s", "garbage.wav`: ", "--window 2s"]
+    {
         assert!(error.contains(words), "{words}: {error}");
     }
 }
@@ -54,11 +100,8 @@ fn another_rate_is_neither_updated_with_nor_tested_on() {
     let mut bytes = wav(&normal_sound(&bench, 1));
     bytes[24..28].copy_from_slice(&44_100_u32.to_le_bytes());
     bench.write("other.wav", &bytes);
-    for verb in ["update --normal", "selftest --data"] {
-        std::fs::copy(model(), bench.path("model.offkey")).expect("a copy");
-        let error = bench.fails(1, &format!("{verb} other.wav --model model.offkey"));
-        assert!(error.contains("44100 Hz"), "{error}");
-    }
+    let error = bench.fails(1, &format!("selftest --data other.wav --model {}", model()));
+    assert!(error.contains("44100 Hz"), "{error}");
     bench.write("raw.wav", &bytes_of(&[0; 100]));
     let checked = bench.json(&format!("check other.wav raw.wav --model {} --json", model()));
     for clip in checked["clips"].as_array().expect("clips") {
@@ -70,7 +113,7 @@ fn another_rate_is_neither_updated_with_nor_tested_on() {
 fn a_self_test_says_where_a_fault_is_too_loud_to_be_judged() {
     let bench = Bench::new();
     let test = bench.json(&format!("selftest --model {} --json", model()));
-    assert_eq!(test["false_alarms"], serde_json::Value::Null, "calibration windows hardly alarm");
+    assert_eq!(test["false_alarms"], serde_json::Value::Null, "windows learned from hardly alarm");
     for fault in test["faults"].as_array().expect("faults") {
         let share = |key: &str, level: usize| fault[key][level].as_f64().expect("a share");
         for level in 0..test["levels_db"].as_array().expect("levels").len() {

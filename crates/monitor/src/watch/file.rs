@@ -1,0 +1,193 @@
+//! A growing file as a source: WAV, or raw samples. It is waited for while it is away, and begun anew
+//! when it was replaced.
+
+use std::{collections::VecDeque, io, path::PathBuf, time::Duration};
+
+use offkey_signal::PcmFormat;
+
+use super::{
+    follow::{Follow, FollowError, Look},
+    memory::Memory,
+    source::{Listening, Mark, Piece, Source, Stretch},
+};
+use crate::Problem;
+
+/// A file that grows.
+pub struct GrowingFile {
+    path: PathBuf,
+    name: String,
+    raw: PcmFormat,
+    listening: Listening,
+    once: bool,
+    follow: Option<(Follow, Look)>,
+    state: State,
+    /// Bytes that the last mark covers.
+    marked: u64,
+    beginnings: u64,
+    ready: VecDeque<Piece>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing was read yet.
+    Fresh,
+    Reading,
+    /// It was told that nothing can be read.
+    Lost,
+    /// The content is not understood: waits for another file.
+    Refused,
+    /// Everything was handed over.
+    Over,
+}
+
+impl GrowingFile {
+    /// A file, called `name` in events; bytes of no known form are raw samples. With `once` what is
+    /// there is handed over, and nothing waited for.
+    pub fn new(
+        path: PathBuf,
+        name: String,
+        raw: PcmFormat,
+        listening: Listening,
+        once: bool,
+    ) -> Self {
+        Self {
+            path,
+            name,
+            raw,
+            listening,
+            once,
+            follow: None,
+            state: State::Fresh,
+            marked: 0,
+            beginnings: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    fn open(&mut self, memory: &Memory) -> io::Result<()> {
+        let look = Look::at(&self.path)?;
+        let config = self.listening.windows.decode_config();
+        self.follow = Some((Follow::open(&self.path, Some(self.raw), &config)?, look));
+        self.marked = 0;
+        let known = memory.bookmark(&self.name).filter(|bookmark| {
+            let fits = |mark: Mark| mark.fits(&self.path, &look).unwrap_or(false);
+            self.state == State::Fresh && bookmark.mark.is_none_or(fits)
+        });
+        self.beginnings += 1;
+        let id = known.map_or_else(
+            || format!("{}#{}.{}", self.name, look.modified_ms, self.beginnings),
+            |bookmark| bookmark.id.clone(),
+        );
+        if matches!(self.state, State::Lost | State::Refused) {
+            self.ready.push_back(Piece::Back { reason: "the file is back".to_owned() });
+        }
+        self.state = State::Reading;
+        let (place, name) = (self.name.clone(), self.name.clone());
+        let stretch = Stretch { place, id, name };
+        self.ready.push_back(Piece::Begin { stretch, first_sample: 0 });
+        Ok(())
+    }
+
+    /// Tells once that nothing can be heard.
+    fn lost(&mut self, problem: Problem, reason: String, state: State) {
+        if self.once {
+            let message = format!("`{}`: {reason}", self.path.display());
+            self.ready.push_back(Piece::Unread { message, again: false });
+            self.state = State::Over;
+            return;
+        }
+        if !matches!(self.state, State::Lost | State::Refused) {
+            self.ready.push_back(Piece::Lost { problem, reason });
+        }
+        self.state = state;
+    }
+
+    /// Lets go of a file that was replaced or is away.
+    fn look_again(&mut self) {
+        let Some((follow, before)) = &self.follow else { return };
+        match Look::at(&self.path) {
+            Ok(now) if now.may_continue(before) && now.bytes >= follow.read => {}
+            Ok(_) => self.follow = None,
+            Err(error) => {
+                self.follow = None;
+                let reason = format!("the file cannot be read: {error}");
+                self.lost(Problem::Vanished, reason, State::Lost);
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        let Some((follow, _)) = &mut self.follow else { return };
+        let mut samples = Vec::new();
+        let read = follow.read_on(&mut samples);
+        let wrong_rate = follow.rate_hz().filter(|rate| !self.listening.rates_hz.contains(rate));
+        if let Some(found) = wrong_rate {
+            let expected = &self.listening.rates_hz;
+            let reason = format!(
+                "it has {found} Hz, expected one of {expected:?} Hz as the normal recordings"
+            );
+            return self.lost(Problem::NotUnderstood, reason, State::Refused);
+        }
+        if !samples.is_empty() {
+            self.ready.push_back(Piece::Sound(samples));
+        }
+        match read {
+            Ok(true) => {}
+            Ok(false) => self.at_end(),
+            Err(FollowError::Io(error)) => {
+                self.follow = None;
+                let reason = format!("the file cannot be read: {error}");
+                self.lost(Problem::Vanished, reason, State::Lost);
+            }
+            Err(FollowError::Audio(error)) => {
+                self.lost(Problem::NotUnderstood, error.to_string(), State::Refused);
+            }
+        }
+    }
+
+    /// Everything there is by now was read.
+    fn at_end(&mut self) {
+        let Some((follow, _)) = &mut self.follow else { return };
+        if self.once {
+            self.state = State::Over;
+            let mut samples = Vec::new();
+            let finished = follow.finish(&mut samples);
+            self.ready.push_back(Piece::Sound(samples));
+            if let Err(error) = finished {
+                let message = error.to_string();
+                self.ready.push_back(Piece::Unread { message, again: false });
+            }
+        }
+        if follow.read > self.marked {
+            self.marked = follow.read;
+            let mark = Mark::of(&self.path, self.marked).ok();
+            self.ready.push_back(Piece::Complete { mark });
+        }
+    }
+}
+
+impl Source for GrowingFile {
+    fn next(&mut self, memory: &Memory, wait: Duration) -> Piece {
+        if let Some(piece) = self.ready.pop_front() {
+            return piece;
+        }
+        if self.state == State::Over {
+            return Piece::End;
+        }
+        if self.follow.is_none() {
+            if let Err(error) = self.open(memory) {
+                let reason = format!("the file cannot be read: {error}");
+                self.lost(Problem::Vanished, reason, State::Lost);
+            }
+        } else {
+            self.look_again();
+            if self.state == State::Reading {
+                self.read();
+            }
+        }
+        self.ready.pop_front().unwrap_or_else(|| {
+            std::thread::sleep(wait);
+            Piece::Nothing
+        })
+    }
+}

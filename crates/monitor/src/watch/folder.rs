@@ -1,0 +1,326 @@
+//! A folder that recordings are written to as a source: subfolders too, each recording once, further
+//! where it has grown, again where reading failed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use offkey_signal::AudioError;
+use sha2::{Digest, Sha256};
+
+use super::{
+    follow::{Follow, FollowError, Look},
+    memory::Memory,
+    source::{Listening, Mark, Piece, Source, Stretch},
+};
+use crate::Problem;
+
+/// Looks at an unchanged recording before it is said that it cannot be heard: it may still be being
+/// written.
+const PATIENCE: u32 = 10;
+/// Looks at a recording that cannot be read before that is final where nothing is waited for.
+const ATTEMPTS: u32 = 3;
+
+/// A folder of recordings.
+pub struct Folder {
+    root: PathBuf,
+    /// A folder inside that is not looked into: what is kept there would be heard again.
+    but: Option<PathBuf>,
+    listening: Listening,
+    poll: Duration,
+    once: bool,
+    looked: Option<Instant>,
+    lost: bool,
+    known: BTreeMap<String, Known>,
+    due: VecDeque<Due>,
+    hearing: Option<(Due, Follow, u64)>,
+    ready: VecDeque<Piece>,
+}
+
+/// What is known of a recording since this watch began.
+struct Known {
+    look: Look,
+    /// Looks since that found it unchanged.
+    looks: u32,
+    /// Whether it was handed over as it is.
+    done: bool,
+    failures: u32,
+}
+
+/// A recording to be handed over.
+struct Due {
+    place: String,
+    path: PathBuf,
+    look: Look,
+}
+
+impl Folder {
+    /// A folder that is looked at every `poll`. With `once`, until all that is there was handed over.
+    /// What lies below `but` is left alone.
+    pub fn new(
+        root: PathBuf,
+        but: Option<PathBuf>,
+        listening: Listening,
+        poll: Duration,
+        once: bool,
+    ) -> Self {
+        Self {
+            root,
+            but: but.and_then(|but| but.canonicalize().ok()),
+            listening,
+            poll,
+            once,
+            looked: None,
+            lost: false,
+            known: BTreeMap::new(),
+            due: VecDeque::new(),
+            hearing: None,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Finds out what is new.
+    fn look(&mut self, memory: &Memory) {
+        let mut walk = Walk { but: self.but.as_deref(), found: BTreeMap::new(), whole: true };
+        if let Err(error) = walk.enter(&self.root, &mut BTreeSet::new()) {
+            if !self.lost {
+                let reason = format!("the folder cannot be read: {error}");
+                self.ready.push_back(Piece::Lost { problem: Problem::Vanished, reason });
+            }
+            self.lost = true;
+            return;
+        }
+        if std::mem::take(&mut self.lost) {
+            self.ready.push_back(Piece::Back { reason: "the folder is back".to_owned() });
+        }
+        let Walk { found, whole, .. } = walk;
+        if whole {
+            let gone = memory.places().filter(|place| !found.contains_key(*place));
+            let gone: Vec<String> = gone.map(str::to_owned).collect();
+            if !gone.is_empty() {
+                self.ready.push_back(Piece::Gone(gone));
+            }
+            self.known.retain(|place, _| found.contains_key(place));
+        }
+        let mut due = Vec::new();
+        for (place, (path, look)) in found {
+            let known = self.known.entry(place.clone()).or_insert(Known {
+                look,
+                looks: 0,
+                done: false,
+                failures: 0,
+            });
+            if known.look == look {
+                known.looks += 1;
+            } else {
+                *known = Known { look, looks: 1, done: false, failures: 0 };
+            }
+            // One look more than that found it as it is.
+            if !known.done && (self.once || known.looks > 1) {
+                due.push(Due { place, path, look });
+            }
+        }
+        due.sort_by(|a, b| (a.look.modified_ms, &a.place).cmp(&(b.look.modified_ms, &b.place)));
+        self.due = due.into();
+    }
+
+    fn begin(&mut self, due: Due, memory: &Memory) {
+        let bookmark = memory.bookmark(&due.place);
+        let continues = match bookmark {
+            None => Ok(false),
+            Some(bookmark) => {
+                bookmark.mark.map_or(Ok(true), |mark| mark.fits(&due.path, &due.look))
+            }
+        };
+        let follow = continues.and_then(|continues| {
+            let config = self.listening.windows.decode_config();
+            Ok((continues, Follow::open(&due.path, None, &config)?))
+        });
+        let (continues, follow) = match follow {
+            Ok(found) => found,
+            Err(error) => return self.failed(&due, &error),
+        };
+        let all_heard = |mark: Mark| mark.bytes == due.look.bytes;
+        let fresh = || format!("{}#{}", due.path.display(), due.look.modified_ms);
+        let id = match bookmark {
+            Some(bookmark) if continues => {
+                if bookmark.mark.is_some_and(all_heard) {
+                    return self.done(&due.place);
+                }
+                bookmark.id.clone()
+            }
+            Some(bookmark) if bookmark.id == fresh() => format!("{}+", bookmark.id),
+            _ => fresh(),
+        };
+        let stretch =
+            Stretch { place: due.place.clone(), id, name: due.path.display().to_string() };
+        self.ready.push_back(Piece::Begin { stretch, first_sample: 0 });
+        self.hearing = Some((due, follow, 0));
+    }
+
+    fn read(&mut self) {
+        let Some((due, mut follow, heard)) = self.hearing.take() else { return };
+        let mut samples = Vec::new();
+        let mut read = follow.read_on(&mut samples);
+        let ended = matches!(read, Ok(false));
+        if ended && let Err(error) = follow.finish(&mut samples) {
+            read = Err(FollowError::Audio(error));
+        }
+        let heard = heard + samples.len() as u64;
+        let known_rate = |rate: &u32| self.listening.rates_hz.contains(rate);
+        if let Some(rate_hz) = follow.rate_hz().filter(|rate| !known_rate(rate)) {
+            let expected = &self.listening.rates_hz;
+            let problem = format!(
+                "it has {rate_hz} Hz, expected one of {expected:?} Hz as the normal recordings"
+            );
+            return self.complete(&due, &follow, Some(problem));
+        }
+        if !samples.is_empty() {
+            self.ready.push_back(Piece::Sound(samples));
+        }
+        match read {
+            Ok(false) => {
+                let windows = self.listening.windows;
+                let needed = windows.samples as u64;
+                let problem = (heard < needed).then(|| {
+                    let (length_s, needed_s) = (windows.seconds(heard), windows.seconds(needed));
+                    format!("it lasts {length_s:.1} s, and the model needs {needed_s:.1} s")
+                });
+                self.complete(&due, &follow, problem);
+            }
+            Ok(true) => self.hearing = Some((due, follow, heard)),
+            Err(FollowError::Io(error))
+            | Err(FollowError::Audio(AudioError::Io { source: error, .. })) => {
+                self.failed(&due, &error);
+            }
+            Err(FollowError::Audio(error)) => {
+                self.complete(&due, &follow, Some(error.to_string()));
+            }
+        }
+    }
+
+    /// Everything that can be heard of a recording was handed over.
+    fn complete(&mut self, due: &Due, follow: &Follow, problem: Option<String>) {
+        let patient = self.known.get(&due.place).is_none_or(|known| known.looks > PATIENCE);
+        if let Some(problem) = problem {
+            if !patient && !self.once {
+                // It may still be being written: it is heard again when it was left alone for a while.
+                return;
+            }
+            let message = format!("left out: `{}`: {problem}", due.path.display());
+            self.ready.push_back(Piece::Unread { message, again: false });
+        }
+        let whole = follow.header_changed().is_ok_and(|changed| !changed);
+        let mark = Mark::of(&due.path, follow.read).ok().filter(|_| whole);
+        if mark.is_some() {
+            self.done(&due.place);
+        }
+        self.ready.push_back(Piece::Complete { mark });
+    }
+
+    fn done(&mut self, place: &str) {
+        if let Some(known) = self.known.get_mut(place) {
+            known.done = true;
+        }
+    }
+
+    /// A recording that could not be read is tried again at the next look.
+    fn failed(&mut self, due: &Due, error: &io::Error) {
+        let Some(known) = self.known.get_mut(&due.place) else { return };
+        known.failures += 1;
+        let again = !self.once || known.failures < ATTEMPTS;
+        known.done = !again;
+        let message = format!("left out: `{}`: {error}", due.path.display());
+        self.ready.push_back(Piece::Unread { message, again });
+    }
+
+    /// Whether all that is there was handed over, where nothing is waited for.
+    fn is_over(&self) -> bool {
+        self.once && self.looked.is_some() && self.known.values().all(|known| known.done)
+    }
+}
+
+impl Source for Folder {
+    fn next(&mut self, memory: &Memory, wait: Duration) -> Piece {
+        if let Some(piece) = self.ready.pop_front() {
+            return piece;
+        }
+        if self.hearing.is_some() {
+            self.read();
+        } else if let Some(due) = self.due.pop_front() {
+            self.begin(due, memory);
+        } else if self.is_over() || (self.once && self.lost) {
+            return Piece::End;
+        } else if self.looked.is_none_or(|looked| looked.elapsed() >= self.poll) {
+            self.look(memory);
+            self.looked = Some(Instant::now());
+        } else {
+            std::thread::sleep(wait.min(self.poll));
+        }
+        self.ready.pop_front().unwrap_or(Piece::Nothing)
+    }
+}
+
+/// The recordings below a folder.
+struct Walk<'a> {
+    but: Option<&'a Path>,
+    /// By place: the path inside the folder.
+    found: BTreeMap<String, (PathBuf, Look)>,
+    /// Whether every folder could be read.
+    whole: bool,
+}
+
+impl Walk<'_> {
+    /// Looks at everything below; links are followed, loops are not.
+    fn enter(&mut self, root: &Path, above: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+        self.enter_below(root, root, above)
+    }
+
+    fn enter_below(
+        &mut self,
+        root: &Path,
+        folder: &Path,
+        above: &mut BTreeSet<PathBuf>,
+    ) -> io::Result<()> {
+        let real = folder.canonicalize()?;
+        if self.but.is_some_and(|but| but == real) || !above.insert(real.clone()) {
+            return Ok(());
+        }
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned())
+            else {
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                self.whole &= self.enter_below(root, &path, above).is_ok();
+            } else if offkey_core::names::is_audio(&name) {
+                // It may be gone between listing and looking, and may be a pipe or a socket.
+                if let Ok(look) = Look::at(&path) {
+                    let place = place(path.strip_prefix(root).unwrap_or(&path));
+                    self.found.insert(place, (path, look));
+                }
+            }
+        }
+        above.remove(&real);
+        Ok(())
+    }
+}
+
+/// A path as text, another for every path: one that is no text carries a fingerprint of its bytes.
+fn place(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => {
+            let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+            let print: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("{}#{print}", path.to_string_lossy())
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! What a watch remembers over restarts: how far each stretch of sound was judged, and the event that
+//! is going on. Kept in a file that is appended to, and rewritten when most of it is outdated.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::source::Mark;
+use crate::{
+    EventState, MonitorError, Problem,
+    lock::{beside, lock},
+};
+
+/// What a watch remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// What the source is called.
+    pub(super) source: String,
+    stretches: BTreeMap<String, Bookmark>,
+    /// What was changed since the last record.
+    changed: Vec<String>,
+    forgotten: Vec<String>,
+    pub(super) now: Now,
+}
+
+/// How far a stretch was judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bookmark {
+    /// Tells the stretch apart from others at its place.
+    pub id: String,
+    /// First sample of the next window, at the model's rate.
+    pub next_sample: u64,
+    /// The recording as it was when all of it had been handed over; none while more is to come.
+    pub mark: Option<Mark>,
+}
+
+/// What goes on now, whatever stretch it began in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Now {
+    /// The event rule's memory.
+    pub(super) events: EventState,
+    /// Name of the event going on.
+    pub(super) open_id: String,
+    /// Largest score and smallest p-value of it so far.
+    pub(super) peak: Option<(f64, f64)>,
+    /// Windows in a row that could not be judged, with the cause of the last.
+    pub(super) unjudged: usize,
+    /// What keeps the source from being judged, where that was told.
+    pub(super) problem: Option<Problem>,
+    /// Sound that is being kept of the event going on.
+    pub(super) clip: Option<KeptClip>,
+}
+
+/// A clip being written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeptClip {
+    pub(super) path: PathBuf,
+    /// The stretch that the last sample kept is of.
+    pub(super) stretch: String,
+    /// Position of the sample behind it.
+    pub(super) next_sample: u64,
+}
+
+/// One line of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Line {
+    Source(String),
+    Stretch { place: String, bookmark: Bookmark },
+    Gone(String),
+    Now(Now),
+}
+
+impl Memory {
+    /// A source that was never heard.
+    pub(super) fn new(source: &str, events: EventState) -> Self {
+        Self {
+            source: source.to_owned(),
+            stretches: BTreeMap::new(),
+            changed: Vec::new(),
+            forgotten: Vec::new(),
+            now: Now {
+                events,
+                open_id: String::new(),
+                peak: None,
+                unjudged: 0,
+                problem: None,
+                clip: None,
+            },
+        }
+    }
+
+    /// How far the stretch at a place was judged.
+    pub fn bookmark(&self, place: &str) -> Option<&Bookmark> {
+        self.stretches.get(place)
+    }
+
+    /// The places of all stretches that are remembered.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        self.stretches.keys().map(String::as_str)
+    }
+
+    pub(super) fn set(&mut self, place: &str, bookmark: Bookmark) {
+        if self.stretches.get(place) != Some(&bookmark) {
+            self.stretches.insert(place.to_owned(), bookmark);
+            if self.changed.last().is_none_or(|last| last != place) {
+                self.changed.push(place.to_owned());
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, places: Vec<String>) {
+        for place in places {
+            if self.stretches.remove(&place).is_some() {
+                self.forgotten.push(place);
+            }
+        }
+    }
+
+    fn apply(&mut self, line: Line) {
+        match line {
+            Line::Source(_) => {}
+            Line::Stretch { place, bookmark } => {
+                self.stretches.insert(place, bookmark);
+            }
+            Line::Gone(place) => {
+                self.stretches.remove(&place);
+            }
+            Line::Now(now) => self.now = now,
+        }
+    }
+}
+
+/// The file that a memory is kept in, locked for this process.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    lines: u64,
+    recorded: Option<Now>,
+    _lock: File,
+}
+
+/// Lines that the file may have beyond twice what it needs before it is rewritten.
+const SPARE_LINES: u64 = 1000;
+
+impl Store {
+    /// Opens or makes the file at `path`; `memory` becomes what it holds. Returns what had to be passed
+    /// over in it.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when another watch uses it, when it is of another source, or when the file
+    /// system refuses.
+    pub(super) fn open(
+        path: &Path,
+        memory: &mut Memory,
+    ) -> Result<(Self, Option<String>), MonitorError> {
+        let lock = lock(path)?;
+        let mut damaged = 0;
+        let mut lines = 0;
+        match fs::read(path) {
+            Ok(bytes) => {
+                for text in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                    lines += 1;
+                    match read(text) {
+                        Some(Line::Source(found)) if found != memory.source => {
+                            let (path, expected) = (path.to_owned(), memory.source.clone());
+                            return Err(MonitorError::OtherSource { path, found, expected });
+                        }
+                        Some(line) => memory.apply(line),
+                        None => damaged += 1,
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(MonitorError::io(path)(error)),
+        }
+        let told = (damaged > 0).then(|| {
+            format!("{damaged} of {lines} lines of `{}` are damaged and not used", path.display())
+        });
+        let mut store = Self { path: path.to_owned(), lines, recorded: None, _lock: lock };
+        store.rewrite(memory).map_err(MonitorError::io(path))?;
+        Ok((store, told))
+    }
+
+    /// Writes down what changed.
+    pub(super) fn record(&mut self, memory: &mut Memory) -> io::Result<()> {
+        let mut text = Vec::new();
+        let mut lines = 0;
+        let forgotten = memory.forgotten.iter().map(|place| Line::Gone(place.clone()));
+        let changed = memory.changed.iter().filter_map(|place| {
+            let bookmark = memory.stretches.get(place)?.clone();
+            Some(Line::Stretch { place: place.clone(), bookmark })
+        });
+        let now =
+            (self.recorded.as_ref() != Some(&memory.now)).then(|| Line::Now(memory.now.clone()));
+        for line in forgotten.chain(changed).chain(now) {
+            write(&line, &mut text);
+            lines += 1;
+        }
+        if lines == 0 {
+            return Ok(());
+        }
+        let needed = memory.stretches.len() as u64 + 2;
+        if self.lines + lines > 2 * needed + SPARE_LINES {
+            return self.rewrite(memory);
+        }
+        // A line that a crash or a full disk left unfinished is ended by the line break that comes first.
+        let mut file = OpenOptions::new().append(true).open(&self.path)?;
+        let before = file.metadata()?.len();
+        let written = file
+            .write_all(b"\n")
+            .and_then(|()| file.write_all(&text))
+            .and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            let _ = file.set_len(before);
+            return Err(error);
+        }
+        self.lines += lines;
+        self.done(memory);
+        Ok(())
+    }
+
+    /// Writes the whole memory in place of the file. The temporary file's name is always the same, so
+    /// that none piles up where a watch is killed.
+    fn rewrite(&mut self, memory: &mut Memory) -> io::Result<()> {
+        let mut text = Vec::new();
+        write(&Line::Source(memory.source.clone()), &mut text);
+        for (place, bookmark) in &memory.stretches {
+            write(&Line::Stretch { place: place.clone(), bookmark: bookmark.clone() }, &mut text);
+        }
+        write(&Line::Now(memory.now.clone()), &mut text);
+        let new = beside(&self.path, ".new");
+        let mut file = File::create(&new)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        self.lines = memory.stretches.len() as u64 + 2;
+        self.done(memory);
+        Ok(())
+    }
+
+    fn done(&mut self, memory: &mut Memory) {
+        memory.changed.clear();
+        memory.forgotten.clear();
+        self.recorded = Some(memory.now.clone());
+    }
+}
+
+/// A line: eight hexadecimal digits of a checksum, a space, JSON.
+fn write(line: &Line, text: &mut Vec<u8>) {
+    let json = serde_json::to_vec(line).expect("a line has string keys and finite numbers");
+    text.extend(checksum(&json).as_bytes());
+    text.push(b' ');
+    text.extend(json);
+    text.push(b'\n');
+}
+
+fn read(text: &[u8]) -> Option<Line> {
+    let (sum, json) = text.split_at_checked(9)?;
+    (sum == format!("{} ", checksum(json)).as_bytes()).then_some(())?;
+    serde_json::from_slice(json).ok()
+}
+
+fn checksum(json: &[u8]) -> String {
+    Sha256::digest(json).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EventRule;
+
+    fn memory() -> Memory {
+        Memory::new("line", EventState::new(EventRule::default()))
+    }
+
+    fn bookmark(next_sample: u64) -> Bookmark {
+        Bookmark { id: "line#1".to_owned(), next_sample, mark: None }
+    }
+
+    fn opened(path: &Path) -> (Memory, Store, Option<String>) {
+        let mut read = memory();
+        let (store, told) = Store::open(path, &mut read).expect("a store");
+        (read, store, told)
+    }
+
+    #[test]
+    fn what_was_recorded_is_read_again_and_only_changes_are_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let (mut memory, mut store, _) = opened(&path);
+        for file in 0..400 {
+            memory.set(&format!("{file}.wav"), bookmark(file));
+            store.record(&mut memory).expect("room");
+        }
+        let bytes = fs::metadata(&path).expect("the file").len();
+        memory.set("0.wav", bookmark(7));
+        store.record(&mut memory).expect("room");
+        let grown = fs::metadata(&path).expect("the file").len() - bytes;
+        assert!(grown < 200, "{grown} bytes for one change");
+        drop(store);
+        let (read, _, told) = opened(&path);
+        assert_eq!((read, told), (memory, None));
+    }
+
+    #[test]
+    fn a_cut_or_forged_line_is_passed_over_and_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let (mut memory, mut store, _) = opened(&path);
+        memory.set("a.wav", bookmark(5));
+        store.record(&mut memory).expect("room");
+        drop(store);
+        let whole = fs::read(&path).expect("the file");
+        let forged = String::from_utf8_lossy(&whole)
+            .replace("\"next_sample\":5", "\"next_sample\":18446744073709551615");
+        let kept = |content: &[u8]| {
+            fs::write(&path, content).expect("the file");
+            let (read, _, told) = opened(&path);
+            (read.bookmark("a.wav").map(|bookmark| bookmark.next_sample), told.is_some())
+        };
+        assert_eq!(kept(&whole), (Some(5), false));
+        assert_eq!(kept(forged.as_bytes()), (None, true));
+        for cut in 0..whole.len() {
+            let (next_sample, _) = kept(&whole[..cut]);
+            assert!(matches!(next_sample, None | Some(5)), "cut at {cut}: {next_sample:?}");
+        }
+    }
+
+    #[test]
+    fn two_watches_do_not_share_a_record() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let (_, store, _) = opened(&path);
+        let second = Store::open(&path, &mut memory());
+        assert!(matches!(second, Err(MonitorError::Locked { .. })));
+        drop(store);
+        assert!(Store::open(&path, &mut memory()).is_ok());
+    }
+
+    #[test]
+    fn a_record_that_is_appended_to_for_years_stays_small() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let (mut memory, mut store, _) = opened(&path);
+        for day in 0..5000 {
+            memory.set("line.wav", bookmark(day));
+            store.record(&mut memory).expect("room");
+        }
+        let bytes = fs::metadata(&path).expect("the file").len();
+        assert!(bytes < 300_000, "{bytes}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Where sound comes from: one trait, and what a source hands over.
+
+use std::time::Duration;
+
+use super::memory::Memory;
+use crate::{Problem, WindowRule};
+
+/// Sound for a watch, piece by piece.
+pub trait Source {
+    /// The next piece. Waits for it no longer than `wait`, so that a watch can be stopped.
+    ///
+    /// `memory` tells how far every stretch was judged before: a source may begin a stretch there, or
+    /// earlier.
+    fn next(&mut self, memory: &Memory, wait: Duration) -> Piece;
+}
+
+/// What a source hands over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// The sound that follows belongs to this stretch, from this sample on at the model's rate.
+    Begin {
+        /// The stretch.
+        stretch: Stretch,
+        /// Position of the first sample to come.
+        first_sample: u64,
+    },
+    /// Samples at the model's rate, one after the other.
+    Sound(Vec<f32>),
+    /// All of the stretch that there is was handed over. It goes on later if it grows.
+    Complete {
+        /// How to recognise the recording when it is met again; none where a stretch has no file.
+        mark: Option<Mark>,
+    },
+    /// Nothing new within the time.
+    Nothing,
+    /// The source cannot be listened to.
+    Lost {
+        /// What happened.
+        problem: Problem,
+        /// In a sentence.
+        reason: String,
+    },
+    /// It can be listened to again.
+    Back {
+        /// In a sentence.
+        reason: String,
+    },
+    /// A recording that cannot be heard; others can.
+    Unread {
+        /// Names the recording and what is wrong with it.
+        message: String,
+        /// Whether it may be heard later: it is tried again.
+        again: bool,
+    },
+    /// Recordings that are no longer there: their names may be forgotten.
+    Gone(Vec<String>),
+    /// Everything was handed over and nothing more comes.
+    End,
+}
+
+/// A stretch of sound with a time of its own: a recording, a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Names its place: of a recording, its path inside the source.
+    pub place: String,
+    /// Tells it apart from what was or will be at the same place.
+    pub id: String,
+    /// As people know it.
+    pub name: String,
+}
+
+/// Recognises a recording, grown or not: its size and a fingerprint of its beginning and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Fingerprint of its first bytes behind the header.
+    pub head: u64,
+    /// Fingerprint of its last bytes.
+    pub tail: u64,
+}
+
+/// What every source must know of the model that listens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listening {
+    /// How recordings become windows.
+    pub windows: WindowRule,
+    /// Rates that can be judged.
+    pub rates_hz: Vec<u32>,
+}

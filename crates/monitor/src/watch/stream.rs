@@ -1,0 +1,151 @@
+//! Bytes that come from elsewhere as a source: a pipe, standard input, a microphone.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    time::Duration,
+};
+
+use offkey_signal::{PcmFormat, StreamReader};
+
+use super::{
+    memory::Memory,
+    source::{Listening, Piece, Source, Stretch},
+};
+use crate::Problem;
+
+/// Bytes read at a time.
+const BLOCK_BYTES: usize = 1 << 15;
+/// Blocks that may wait to be heard.
+const MOST_WAITING: usize = 64;
+
+/// A stream of bytes.
+///
+/// A thread of its own reads it, since reading cannot be interrupted: where the stream stalls for
+/// ever, that thread ends with the process.
+pub struct ByteStream {
+    blocks: Receiver<io::Result<Vec<u8>>>,
+    reader: StreamReader,
+    listening: Listening,
+    begin: Option<Stretch>,
+    over: bool,
+    end_expected: bool,
+    came: bool,
+    /// What is told last.
+    last: Option<Piece>,
+}
+
+impl ByteStream {
+    /// A stream, called `name` in events; `begun_ms` tells it from earlier ones, in milliseconds since
+    /// 1970. Bytes of no known form are raw samples.
+    pub fn new(
+        bytes: Box<dyn Read + Send>,
+        name: &str,
+        begun_ms: u64,
+        raw: PcmFormat,
+        listening: Listening,
+    ) -> Self {
+        let (sender, blocks) = sync_channel(MOST_WAITING);
+        std::thread::spawn(move || {
+            let mut bytes = bytes;
+            let mut block = vec![0; BLOCK_BYTES];
+            loop {
+                let read = match bytes.read(&mut block) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    read => read.map(|read| block[..read].to_vec()),
+                };
+                let last = !matches!(&read, Ok(bytes) if !bytes.is_empty());
+                // Nobody listens any more where sending fails.
+                if sender.send(read).is_err() || last {
+                    return;
+                }
+            }
+        });
+        let config = listening.windows.decode_config();
+        Self {
+            blocks,
+            reader: StreamReader::new(Path::new(name), Some(raw), &config),
+            listening,
+            begin: Some(Stretch {
+                place: name.to_owned(),
+                id: format!("{name}#{begun_ms}"),
+                name: name.to_owned(),
+            }),
+            over: false,
+            end_expected: false,
+            came: false,
+            last: None,
+        }
+    }
+
+    /// The same stream, whose end is expected and not told.
+    #[must_use]
+    pub fn ending(mut self, expected: bool) -> Self {
+        self.end_expected = expected;
+        self
+    }
+
+    fn ended(&self, reason: &str) -> Piece {
+        if self.end_expected && self.came {
+            return Piece::End;
+        }
+        Piece::Lost { problem: Problem::Ended, reason: reason.to_owned() }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Piece {
+        let mut samples = Vec::new();
+        self.came |= !bytes.is_empty();
+        let taken = if bytes.is_empty() {
+            self.over = true;
+            self.reader.finish(&mut samples)
+        } else {
+            self.reader.push(bytes, &mut samples)
+        };
+        let rate_hz = self.reader.info().map(|info| info.rate_hz);
+        if let Some(found) = rate_hz.filter(|rate| !self.listening.rates_hz.contains(rate)) {
+            self.over = true;
+            let expected = &self.listening.rates_hz;
+            let reason = format!(
+                "the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings"
+            );
+            return Piece::Lost { problem: Problem::NotUnderstood, reason };
+        }
+        match taken {
+            Ok(()) if self.over => self.last = Some(self.ended("the stream has ended")),
+            Ok(()) => {}
+            Err(error) => {
+                self.over = true;
+                let reason = error.to_string();
+                self.last = Some(Piece::Lost { problem: Problem::NotUnderstood, reason });
+            }
+        }
+        Piece::Sound(samples)
+    }
+}
+
+impl Source for ByteStream {
+    fn next(&mut self, _memory: &Memory, wait: Duration) -> Piece {
+        if let Some(stretch) = self.begin.take() {
+            return Piece::Begin { stretch, first_sample: 0 };
+        }
+        if let Some(last) = self.last.take() {
+            return last;
+        }
+        if self.over {
+            return Piece::End;
+        }
+        match self.blocks.recv_timeout(wait) {
+            Ok(Ok(bytes)) => self.take(&bytes),
+            Ok(Err(error)) => {
+                self.over = true;
+                self.ended(&error.to_string())
+            }
+            Err(RecvTimeoutError::Timeout) => Piece::Nothing,
+            Err(RecvTimeoutError::Disconnected) => {
+                self.over = true;
+                self.ended("the stream has ended")
+            }
+        }
+    }
+}
