@@ -34,6 +34,12 @@ const EXIT_ALARM: u8 = 3;
 /// The source that is a microphone.
 const MICROPHONE: &str = "microphone";
 
+/// The monitor of a model file; of a run, the error that says so.
+fn load(path: &Path) -> Result<Monitor, OffkeyError> {
+    offkey::expect_monitor(path)?;
+    Ok(Monitor::load(path, Compute::default())?)
+}
+
 pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), OffkeyError> {
     if !args.force && args.output.exists() {
         return Err(OffkeyError::ModelExists { path: args.output.clone() });
@@ -108,7 +114,7 @@ impl Window {
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load(&args.model)?;
     // A name that is mistyped must not look like a clip without alarm.
     if let Some(path) = args.clips.iter().find(|path| !path.exists()) {
         let (path, source) = (path.clone(), io::ErrorKind::NotFound.into());
@@ -149,7 +155,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, OffkeyError> {
 }
 
 pub(crate) fn watch(args: &WatchArgs, quiet: bool) -> Result<ExitCode, OffkeyError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load(&args.model)?;
     let raw = PcmFormat {
         rate_hz: args.raw_rate_hz,
         channels: args.raw_channels,
@@ -277,7 +283,7 @@ struct HeardWindow<'a> {
 }
 
 pub(crate) fn info(args: &InfoArgs) -> Result<(), OffkeyError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load(&args.model)?;
     let card = monitor.card();
     if args.json {
         print_json(card);
@@ -323,7 +329,7 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), OffkeyError> {
 }
 
 pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), OffkeyError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load(&args.model)?;
     let recordings =
         if args.data.is_empty() { Vec::new() } else { offkey::recordings(&args.data)? };
     let test = offkey::learn::self_test(&monitor, &recordings, bars)?;
@@ -366,7 +372,7 @@ fn noticed(alarm: f64, untold: f64) -> String {
 }
 
 pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<(), OffkeyError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load(&args.model)?;
     let monitor = if args.undo {
         let (monitor, undone) = monitor.undo()?;
         match undone {

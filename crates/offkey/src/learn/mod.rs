@@ -79,7 +79,7 @@ pub fn learn(
         return Err(OffkeyError::NotANetwork { recipe: request.recipe.name.clone() });
     };
     let rule = WindowRule {
-        channel: request.recipe.audio.channel,
+        channel: request.recipe.audio.channel.unwrap_or_default(),
         rate_hz: network.encoder.rate_hz,
         samples: network.encoder.clip_samples(),
         hop: (request.every_s * f64::from(network.encoder.rate_hz)).round().max(1.0) as usize,
