@@ -100,6 +100,7 @@ pub(crate) fn metrics(metrics: &Metrics) -> String {
 /// Metrics of a run with what they cost.
 pub(crate) fn run_metrics(run: &RunMetrics) -> String {
     let mut text = metrics(&run.metrics);
+    text += &baselines(run);
     let mut costs = Vec::new();
     if let Some(seconds) = run.train_seconds {
         costs.push(format!("training {seconds:.1} s"));
@@ -112,6 +113,29 @@ pub(crate) fn run_metrics(run: &RunMetrics) -> String {
     }
     if !costs.is_empty() {
         text += &format!("cost: {}\n", costs.join(", "));
+    }
+    text
+}
+
+/// What plain statistics reach on the same clips, and whether the model does better.
+fn baselines(run: &RunMetrics) -> String {
+    let mut text = String::new();
+    for baseline in &run.baselines {
+        text += &format!(
+            "baseline {}: AUC {}, pAUC {}, official score {}\n",
+            baseline.name,
+            rate(baseline.auc),
+            rate(baseline.pauc),
+            rate(baseline.official_score)
+        );
+    }
+    if let Some(best) = run.unbeaten() {
+        text += &format!(
+            "the model does not beat {}, which needs no training: AUC {} against {}\n",
+            best.name,
+            rate(run.metrics.auc),
+            rate(best.auc)
+        );
     }
     text
 }

@@ -18,6 +18,13 @@ impl Digest {
         Self::default()
     }
 
+    /// The digest of some bytes.
+    pub fn of(bytes: impl AsRef<[u8]>) -> [u8; 32] {
+        let mut digest = Self::new();
+        digest.add(bytes);
+        digest.finish()
+    }
+
     /// The digest of a file's content, read in blocks. Copies of a file share it, whatever their
     /// names.
     ///

@@ -1,15 +1,27 @@
-//! Clips as waveforms of one length, decoded when asked for, with noise where a recipe adds any.
+//! Clips as waveforms of one length, decoded when asked for.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
 
 use offkey_core::{Clip, Seed};
 use offkey_infer::{ClipSource, SourceError};
 use offkey_signal::{AudioError, DecodeConfig};
 use rayon::prelude::*;
 
-use crate::{
-    OffkeyError, Progress, Stage, noise::NoiseMaker, recipe::AudioConfig, wave_cache::WaveCache,
-};
+use crate::{OffkeyError, Progress, Stage, recipe::AudioConfig, wave_cache::WaveCache};
+
+/// What is done to the waveform of a clip once it is decoded.
+pub trait Treatment: fmt::Debug + Send + Sync {
+    /// The waveform that takes the place of `wave`, decoded from `clip` by `decode` at `rate_hz`.
+    ///
+    /// # Errors
+    /// [`AudioError`] when another recording that is needed for it cannot be used.
+    fn treat(
+        &self,
+        clip: &Clip,
+        decode: (&DecodeConfig, u32),
+        wave: Vec<f32>,
+    ) -> Result<Vec<f32>, AudioError>;
+}
 
 /// Clips of a data set, as the encoder wants them: mono, one rate, one length.
 #[derive(Debug)]
@@ -17,7 +29,7 @@ pub struct ClipAudio {
     clips: Vec<Clip>,
     decode: DecodeConfig,
     config: AudioConfig,
-    noise: Option<NoiseMaker>,
+    treatment: Option<Arc<dyn Treatment>>,
     rate_hz: u32,
     samples: usize,
     random_offset: bool,
@@ -25,29 +37,31 @@ pub struct ClipAudio {
 }
 
 impl ClipAudio {
-    /// The given clips of a run as waveforms of `samples` samples at `rate_hz`.
-    ///
-    /// # Errors
-    /// [`OffkeyError::Data`] when noise is asked for from a folder that has none.
+    /// The given clips as waveforms of `samples` samples at `rate_hz`.
     pub fn new(
-        (clips, of_run): (&[&Clip], &[Clip]),
+        clips: &[&Clip],
         config: &AudioConfig,
         rate_hz: u32,
         samples: usize,
         cache: Arc<WaveCache>,
-    ) -> Result<Self, OffkeyError> {
-        let noise =
-            config.noise.as_ref().map(|noise| NoiseMaker::new(noise, of_run, Arc::clone(&cache)));
-        Ok(Self {
+    ) -> Self {
+        let channel = config.channel.unwrap_or_default();
+        Self {
             clips: clips.iter().map(|&clip| clip.clone()).collect(),
-            decode: DecodeConfig { channel: config.channel, rate_hz: Some(rate_hz) },
+            decode: DecodeConfig { channel, rate_hz: Some(rate_hz) },
             config: config.clone(),
-            noise: noise.transpose()?,
+            treatment: None,
             rate_hz,
             samples,
             random_offset: false,
             cache,
-        })
+        }
+    }
+
+    /// The same, each waveform treated before it is handed out.
+    #[must_use]
+    pub fn treated(self, treatment: Arc<dyn Treatment>) -> Self {
+        Self { treatment: Some(treatment), ..self }
     }
 
     /// The same, with offsets drawn anew each time where the length policy has any.
@@ -79,8 +93,8 @@ impl ClipAudio {
         let clip = &self.clips[index];
         let length = (self.config.length, self.samples);
         let wave = self.cache.wave(&clip.path, &self.decode, length, random)?;
-        match &self.noise {
-            Some(noise) => noise.add(clip, (&self.decode, self.rate_hz), wave),
+        match &self.treatment {
+            Some(treatment) => treatment.treat(clip, (&self.decode, self.rate_hz), wave),
             None => Ok(wave),
         }
     }

@@ -7,12 +7,16 @@ use std::{
 };
 
 use offkey_core::{Clip, EmbeddingTable, Seed, Split, names::DcaseName};
+use offkey_signal::{probe, resample};
 use serde::Serialize;
 
 use crate::{
-    Manifest, OffkeyError, Recipe, RunFolder, SectionKey,
+    Manifest, OffkeyError, Recipe, RunFolder, SectionKey, Stage,
     audio::ClipAudio,
-    files, run_folder,
+    files,
+    holds::expect_run,
+    noise::with_noise,
+    run_folder,
     stage::{Embedder, SectionScorer},
     wave_cache::WaveCache,
 };
@@ -42,6 +46,9 @@ pub struct ClipScore {
     pub threshold: f64,
     /// Whether the score lies above it.
     pub decision: bool,
+    /// Share of normal recordings expected to be called anomalous; none where it cannot be stated, because
+    /// the threshold comes from recordings that the model was trained on.
+    pub expected_false_alarms: Option<f64>,
     /// The most similar normal recording.
     #[serde(with = "offkey_core::paths")]
     pub nearest: PathBuf,
@@ -60,6 +67,22 @@ pub(crate) struct Heard<'a> {
     pub(crate) nearest_row: usize,
 }
 
+impl Heard<'_> {
+    /// What is said of it, under a name.
+    fn of(self, path: &Path) -> ClipScore {
+        ClipScore {
+            path: path.to_owned(),
+            machine: self.scorer.key.machine.clone(),
+            section: self.scorer.key.section.clone(),
+            score: self.score,
+            threshold: self.threshold,
+            decision: self.score > self.threshold,
+            expected_false_alarms: self.scorer.scorer.expected_false_alarms(),
+            nearest: self.nearest,
+        }
+    }
+}
+
 impl Detector {
     /// Loads the model and the references of a run.
     ///
@@ -67,19 +90,13 @@ impl Detector {
     /// [`OffkeyError`] when the run lacks its model or its embeddings, a file is damaged, or the
     /// folder holds a run a seed.
     pub fn load(root: &Path) -> Result<Self, OffkeyError> {
+        expect_run(root)?;
         run_folder::refuse_several_seeds(root)?;
         let folder = RunFolder::open_to_read(root)?;
         let recipe = Recipe::read(&folder.recipe())?;
         let manifest: Manifest = files::read_json(&folder.manifest())?;
         let embedder = Embedder::load(&folder.model(), &recipe, manifest.compute)?;
-        let embeddings = folder.embeddings();
-        if !embeddings.is_dir() {
-            return Err(OffkeyError::StageMissing {
-                path: embeddings,
-                stage: "score",
-                run_first: "embed",
-            });
-        }
+        let embeddings = RunFolder::require(folder.embeddings(), Stage::Score, Stage::Embed)?;
         let table = EmbeddingTable::read(&embeddings)?;
         let mut scorers = BTreeMap::new();
         for clip in table.clips.iter().filter(|clip| clip.split == Split::Train) {
@@ -95,6 +112,22 @@ impl Detector {
             }
         }
         Ok(Self { recipe, embedder, table, scorers })
+    }
+
+    /// What is worth saying of the rate of a recording: that it lies below the model's.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Audio`] when the recording cannot be read.
+    pub fn about_rate(&self, path: &Path) -> Result<Option<String>, OffkeyError> {
+        let (model_hz, _) = self.recipe.clip_shape();
+        let rate_hz = probe(path)?.rate_hz;
+        Ok((rate_hz < model_hz).then(|| {
+            format!(
+                "`{}` has {rate_hz} Hz, and the model takes {model_hz} Hz: nothing above {} Hz is in it, which can look like a fault",
+                path.display(),
+                rate_hz / 2
+            )
+        }))
     }
 
     /// The machines and sections this detector has references of.
@@ -116,21 +149,27 @@ impl Detector {
         machine: Option<&str>,
         section: Option<&str>,
     ) -> Result<Vec<ClipScore>, OffkeyError> {
-        paths
-            .iter()
-            .map(|path| {
-                let heard = self.hear(path, machine, section)?;
-                Ok(ClipScore {
-                    path: path.clone(),
-                    machine: heard.scorer.key.machine.clone(),
-                    section: heard.scorer.key.section.clone(),
-                    score: heard.score,
-                    threshold: heard.threshold,
-                    decision: heard.score > heard.threshold,
-                    nearest: heard.nearest,
-                })
-            })
-            .collect()
+        paths.iter().map(|path| Ok(self.hear(path, machine, section)?.of(path))).collect()
+    }
+
+    /// Scores a recording that is in memory: mono samples at a rate, converted to the model's. The name
+    /// stands for the recording in the answer, and says machine and section as a file's does.
+    ///
+    /// # Errors
+    /// As [`Self::score`]; [`OffkeyError::Samples`] when there are no samples, or the rate cannot be converted.
+    pub fn score_samples(
+        &self,
+        (samples, rate_hz): (&[f32], u32),
+        name: &Path,
+        machine: Option<&str>,
+        section: Option<&str>,
+    ) -> Result<ClipScore, OffkeyError> {
+        let scorer = self.scorer_for(name, machine, section)?;
+        let (model_hz, length) = self.recipe.clip_shape();
+        let refused = |source| OffkeyError::Samples { name: name.to_owned(), source };
+        let wave = resample(samples, rate_hz, model_hz).map_err(refused)?;
+        let wave = self.recipe.audio.length.fit(&wave, length, 0).map_err(refused)?;
+        Ok(self.listen(scorer, bare_clip(name, &scorer.key), wave)?.of(name))
     }
 
     /// Decodes and scores one recording.
@@ -143,6 +182,15 @@ impl Detector {
         let scorer = self.scorer_for(path, machine, section)?;
         let clip = bare_clip(path, &scorer.key);
         let wave = self.audio(&[&clip])?.wave_at(0, 0)?;
+        self.listen(scorer, clip, wave)
+    }
+
+    fn listen<'a>(
+        &self,
+        scorer: &'a SectionScorer,
+        clip: Clip,
+        wave: Vec<f32>,
+    ) -> Result<Heard<'a>, OffkeyError> {
         let embedding = self.embedder.embed(std::slice::from_ref(&wave), &[clip])?;
         let score = scorer.score(embedding.view())?[0];
         let nearest = scorer.nearest(embedding.view())?[0];
@@ -180,8 +228,9 @@ impl Detector {
     fn audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
         let (rate_hz, samples) = self.recipe.clip_shape();
         let cache = Arc::new(WaveCache::new(0));
-        let clips = (clips, &self.table.clips[..]);
-        ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, cache)
+        let audio = &self.recipe.audio;
+        let source = ClipAudio::new(clips, audio, rate_hz, samples, Arc::clone(&cache));
+        with_noise(source, audio.noise.as_ref(), &self.table.clips, cache)
     }
 
     fn scorer_for(

@@ -12,6 +12,8 @@ use offkey_report::rise::RiseError;
 use offkey_synth::SynthError;
 use offkey_train::TrainError;
 
+use crate::stages::Stage;
+
 /// An error of the facade: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,8 +58,28 @@ pub enum OffkeyError {
         /// The folder.
         path: PathBuf,
     },
+    /// A run is meant, and the path holds a monitor.
+    #[error("`{}` is the model file of a monitor, expected the folder of a run", path.display())]
+    NotARunButMonitor {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A monitor is meant, and the path holds a run.
+    #[error("`{}` is a run, expected the model file of a monitor", path.display())]
+    NotAMonitorButRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Samples in memory that cannot be scored.
+    #[error("cannot use the samples of `{}`", name.display())]
+    Samples {
+        /// What stands for the recording.
+        name: PathBuf,
+        /// The cause.
+        source: offkey_signal::FeatureError,
+    },
     /// One run is meant, and there are several.
-    #[error("`{}` holds a run a seed", path.display())]
+    #[error("`{}` contains one run per seed", path.display())]
     SeveralSeeds {
         /// The folder.
         path: PathBuf,
@@ -84,9 +106,9 @@ pub enum OffkeyError {
         /// The file or folder.
         path: PathBuf,
         /// The stage that was asked for.
-        stage: &'static str,
+        stage: Stage,
         /// The stage that writes it.
-        run_first: &'static str,
+        run_first: Stage,
     },
     /// The caller asked to stop.
     #[error("stopped before it was done")]
@@ -327,6 +349,8 @@ impl OffkeyError {
                 | Self::WindowLength { .. }
                 | Self::OutputExists { .. }
                 | Self::NotARun { .. }
+                | Self::NotARunButMonitor { .. }
+                | Self::NotAMonitorButRun { .. }
                 | Self::SeveralSeeds { .. }
                 | Self::Synth(SynthError::Strangers { .. })
                 | Self::NoGpu

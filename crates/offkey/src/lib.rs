@@ -10,44 +10,52 @@ mod detector;
 mod error;
 mod explain;
 pub mod files;
+mod holds;
 mod inspect;
 pub mod learn;
 mod manifest;
+mod metrics;
 mod noise;
+mod open_run;
 mod outside;
 mod planted;
 mod progress;
 mod recipe;
 mod recordings;
+mod request;
 mod run;
 mod run_folder;
+mod section;
 mod stage;
+pub mod stages;
 mod threads;
 mod trial;
 mod wave_cache;
+mod withheld;
 
-pub use audio::ClipAudio;
+pub use audio::{ClipAudio, Treatment};
 pub use demo::{DemoReport, demo, synthesize};
 pub use detector::{ClipScore, Detector};
 pub use error::OffkeyError;
 pub use explain::{ExplainRequest, Explanation, Gap, PAGE_MASKS, explain_clip};
+pub use holds::{Holds, expect_monitor, holds};
 pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
-pub use noise::{NoiseConfig, NoiseKind, NoisyClips};
+pub use metrics::{Baseline, RunMetrics};
 pub use outside::{evaluate_scores, load_backend, score_embeddings};
 pub use planted::{PlantReport, PlantRequest, plant_faults};
-pub use progress::{Progress, Silent, Stage, steps};
+pub use progress::{Progress, Silent, steps};
 pub use recipe::{
-    AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, Recipe,
-    RecipeError, StatisticsModel,
+    AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, NoiseConfig,
+    NoiseKind, NoisyClips, Recipe, RecipeError, StatisticsModel,
 };
 pub use recordings::{recordings, to_csv};
-pub use run::{
-    DEFAULT_CACHE_BYTES, RunMetrics, RunRequest, Seeds, embed, evaluate, map, report, run, score,
-    train,
-};
+pub use request::{DEFAULT_CACHE_BYTES, RunRequest, Seeds};
+pub use run::{embed, evaluate, map, report, run, score, train};
 pub use run_folder::{Existing, RunFolder};
-pub use stage::{AgainstColumn, CompactnessRow, SectionKey, SectionThreshold, score_table};
+pub use section::SectionKey;
+pub use stage::{AgainstColumn, CompactnessRow, SectionThreshold, score_table};
+pub use stages::Stage;
 pub use threads::set_threads;
 pub use trial::Trial;
 pub use wave_cache::WaveCache;

@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::stages::{STAGES, Stage};
+
 /// Provenance and cost of a run, written as `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -53,25 +55,40 @@ pub struct Manifest {
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// The stages in the order in which one reads what another wrote.
-const CHAIN: [&str; 7] = ["prepare", "train", "embed", "score", "evaluate", "map", "report"];
-
 impl Manifest {
     /// Whether a stage need not be run again.
-    pub(crate) fn is_done(&self, stage: &str) -> bool {
-        self.done.contains(stage)
+    pub(crate) fn is_done(&self, stage: Stage) -> bool {
+        self.done.contains(stage.name())
     }
 
-    /// Forgets that a stage and those after it are done: their files are about to be out of date.
-    pub(crate) fn undo_from(&mut self, stage: &str) {
-        let from = CHAIN.iter().position(|&known| known == stage).unwrap_or(CHAIN.len());
-        self.done.retain(|done| !CHAIN[from..].contains(&done.as_str()));
+    /// Remembers that a stage is done.
+    pub(crate) fn set_done(&mut self, stage: Stage) {
+        self.done.insert(stage.name().to_owned());
+    }
+
+    /// Forgets that a stage and those that need it are done: their files are about to be out of date.
+    pub(crate) fn undo_from(&mut self, stage: Stage) {
+        for row in STAGES {
+            if row.stage == stage || row.stage.depends_on(stage) {
+                self.done.remove(row.name);
+            }
+        }
+    }
+
+    /// Seconds that a stage has taken.
+    pub fn seconds_of(&self, stage: Stage) -> Option<f64> {
+        self.seconds.get(stage.name()).copied()
+    }
+
+    /// Processor seconds that a stage has taken.
+    pub fn cpu_seconds_of(&self, stage: Stage) -> Option<f64> {
+        self.cpu_seconds.get(stage.name()).copied()
     }
 
     /// Forgets what a stage has cost so far.
-    pub(crate) fn forget_cost(&mut self, stage: &str) {
-        self.seconds.remove(stage);
-        self.cpu_seconds.remove(stage);
+    pub(crate) fn forget_cost(&mut self, stage: Stage) {
+        self.seconds.remove(stage.name());
+        self.cpu_seconds.remove(stage.name());
     }
 }
 
@@ -89,7 +106,8 @@ impl Stopwatch {
     }
 
     /// Adds what has passed to a stage's account.
-    pub(crate) fn stop(self, manifest: &mut Manifest, stage: &str) {
+    pub(crate) fn stop(self, manifest: &mut Manifest, stage: Stage) {
+        let stage = stage.name();
         let seconds = self.wall.elapsed().as_secs_f64();
         *manifest.seconds.entry(stage.to_owned()).or_default() += seconds;
         if let (Some(before), Some(after)) = (self.cpu, cpu_seconds()) {

@@ -9,58 +9,12 @@ use std::{
 use offkey_core::{Clip, Seed, Split, stats};
 use offkey_signal::{AudioError, DecodeConfig, LengthPolicy};
 use offkey_synth::noise::{factory_noise, mean_power, mix_below_power, pink_noise, white_noise};
-use serde::{Deserialize, Serialize};
 
-use crate::wave_cache::WaveCache;
-
-/// Noise added to clips.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoiseConfig {
-    /// What kind.
-    pub kind: NoiseKind,
-    /// Level of the machine above the noise, in decibels of power. The machine's level is the median
-    /// over normal training clips of its section, so that all its clips get noise as loud: noise as
-    /// loud as each clip asks for would tell a scorer how loud the clip was.
-    pub snr_db: f64,
-    /// To which clips.
-    pub clips: NoisyClips,
-}
-
-/// A kind of noise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NoiseKind {
-    /// Equal power at all frequencies.
-    White,
-    /// Equal power in all octaves.
-    Pink,
-    /// Synthetic factory background.
-    Factory,
-    /// Excerpts of the recordings in a folder.
-    Recordings(PathBuf),
-}
-
-/// Which clips noise is added to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NoisyClips {
-    /// Training and test clips.
-    All,
-    /// Test clips alone: a condition the model has not met.
-    Test,
-}
-
-impl NoiseConfig {
-    /// Whether training hears the noise.
-    pub fn reaches_training(&self) -> bool {
-        self.clips == NoisyClips::All
-    }
-
-    fn reaches(&self, split: Split) -> bool {
-        self.reaches_training() || split == Split::Test
-    }
-}
+use crate::{
+    NoiseConfig, NoiseKind, OffkeyError,
+    audio::{ClipAudio, Treatment},
+    wave_cache::WaveCache,
+};
 
 /// Noise that is ready to be added: the recordings to take it from are known, and those whose level
 /// it is held against.
@@ -82,6 +36,33 @@ struct UsualLevel {
 /// Training clips of a section that its level is taken from.
 const LEVEL_CLIPS: usize = 9;
 
+/// Clips of a run with the noise that a recipe asks for, if it does. The training clips among
+/// `of_run` set the level.
+///
+/// # Errors
+/// [`OffkeyError::Data`] when noise is asked for from a folder that has no recordings.
+pub(crate) fn with_noise(
+    clips: ClipAudio,
+    config: Option<&NoiseConfig>,
+    of_run: &[Clip],
+    cache: Arc<WaveCache>,
+) -> Result<ClipAudio, OffkeyError> {
+    let Some(config) = config else { return Ok(clips) };
+    Ok(clips.treated(Arc::new(NoiseMaker::new(config, of_run, cache)?)))
+}
+
+impl Treatment for NoiseMaker {
+    /// Adds noise. The same clip gets the same noise, always.
+    fn treat(
+        &self,
+        clip: &Clip,
+        (decode, rate_hz): (&DecodeConfig, u32),
+        wave: Vec<f32>,
+    ) -> Result<Vec<f32>, AudioError> {
+        self.add(clip, (decode, rate_hz), wave)
+    }
+}
+
 impl NoiseMaker {
     /// Lists the recordings of a folder, where noise comes from one. `of_run` are all clips of the
     /// run, whose training clips set the level.
@@ -89,7 +70,7 @@ impl NoiseMaker {
         config: &NoiseConfig,
         of_run: &[Clip],
         cache: Arc<WaveCache>,
-    ) -> Result<Self, crate::OffkeyError> {
+    ) -> Result<Self, OffkeyError> {
         let recordings = match &config.kind {
             NoiseKind::Recordings(folder) => {
                 let dataset = offkey_core::Dataset::read(folder)?;
@@ -162,6 +143,7 @@ mod tests {
     use offkey_signal::encode_wav;
 
     use super::*;
+    use crate::NoisyClips;
 
     const RATE_HZ: u32 = 16_000;
 

@@ -1,44 +1,6 @@
 //! How a long call speaks to whoever started it, and how it is asked to stop.
 
-/// The parts of a run, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Making synthetic recordings.
-    Synthesize,
-    /// Decoding every recording once, so that a broken one is found before training starts.
-    Check,
-    /// Training the encoder.
-    Train,
-    /// Turning clips into embeddings.
-    Embed,
-    /// Turning embeddings into anomaly scores and decisions.
-    Score,
-    /// Turning scores and truth into metrics.
-    Evaluate,
-    /// Arranging embeddings on a plane.
-    Map,
-    /// Finding what raises a clip's score.
-    Explain,
-    /// Writing the page.
-    Report,
-}
-
-impl Stage {
-    /// The stage as a word in the present participle, as progress lines show it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Synthesize => "synthesizing",
-            Self::Check => "checking",
-            Self::Train => "training",
-            Self::Embed => "embedding",
-            Self::Score => "scoring",
-            Self::Evaluate => "evaluating",
-            Self::Map => "mapping",
-            Self::Explain => "explaining",
-            Self::Report => "reporting",
-        }
-    }
-}
+use crate::stages::Stage;
 
 /// Receives progress and answers whether to go on. Calls come from one thread at a time or from
 /// many; an implementation must cope with both.
@@ -85,5 +47,21 @@ pub fn steps<'a>(
         }
         progress.advance(done as u64, "");
         !progress.cancelled()
+    }
+}
+
+/// Passes on warnings and the wish to stop, and nothing else: for steps inside of a stage.
+pub(crate) struct Hushed<'a>(pub(crate) &'a dyn Progress);
+
+impl Progress for Hushed<'_> {
+    fn begin(&self, _stage: Stage, _total: u64, _unit: &str) {}
+    fn advance(&self, _done: u64, _note: &str) {}
+    fn end(&self) {}
+    fn note(&self, _message: &str) {}
+    fn warn(&self, message: &str) {
+        self.0.warn(message);
+    }
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
     }
 }

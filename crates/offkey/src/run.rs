@@ -6,79 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, Dataset, Seed, Split, Year, table};
-use offkey_eval::Metrics;
-use offkey_infer::{Compute, DeviceKind};
-use serde::{Deserialize, Serialize};
+use offkey_core::{Dataset, Year};
+use offkey_infer::DeviceKind;
 
 use crate::{
-    Existing, Manifest, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder, files,
-    manifest::Stopwatch,
+    Existing, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder, RunMetrics,
+    RunRequest, Seeds, Stage, files,
+    metrics::combine,
+    open_run::Run,
     run_folder::{self, seed_folders},
     stage::{self, AgainstColumn},
     wave_cache::WaveCache,
 };
-
-/// Everything asked of a run.
-#[derive(Debug, Clone)]
-pub struct RunRequest {
-    /// Folders or manifest CSVs.
-    pub data: Vec<PathBuf>,
-    /// Truth and attribute files that are not beside the recordings.
-    pub truth: Vec<PathBuf>,
-    /// The recipe.
-    pub recipe: Recipe,
-    /// The run's folder.
-    pub out: PathBuf,
-    /// What to do where the folder holds something already.
-    pub existing: Existing,
-    /// One seed, or several trials.
-    pub seeds: Seeds,
-    /// Year whose official score counts; none: as the names say.
-    pub year: Option<Year>,
-    /// Where to compute.
-    pub compute: Compute,
-    /// Whether to go on without recordings that cannot be used.
-    pub skip_bad: bool,
-    /// Bound of the memory for decoded recordings.
-    pub cache_bytes: u64,
-}
-
-/// One seed, or several trials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seeds {
-    /// One run, in the folder itself.
-    One(u64),
-    /// One run a seed, each in a subfolder `seed_<n>`, and their mean and deviation.
-    Each(RangeInclusive<u64>),
-}
-
-/// What `metrics.json` holds: the metrics, and what they cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunMetrics {
-    /// The metrics.
-    #[serde(flatten)]
-    pub metrics: Metrics,
-    /// Seconds of training, of several seeds the mean.
-    pub train_seconds: Option<f64>,
-    /// Clips through training steps per second, of several seeds the mean.
-    pub clips_per_second: Option<f64>,
-    /// Largest resident memory, of several seeds the largest.
-    pub peak_memory_bytes: Option<u64>,
-}
-
-/// A run that is open: its folder, locked, and what every stage needs.
-pub(crate) struct Run<'a> {
-    pub(crate) folder: RunFolder,
-    pub(crate) recipe: Recipe,
-    pub(crate) clips: Vec<Clip>,
-    pub(crate) manifest: Manifest,
-    pub(crate) cache: Arc<WaveCache>,
-    pub(crate) progress: &'a dyn Progress,
-}
-
-/// Memory for decoded recordings where a caller does not say: 256 MiB.
-pub const DEFAULT_CACHE_BYTES: u64 = 256 << 20;
 
 /// Trains, embeds, scores, evaluates and reports, for each seed asked for.
 ///
@@ -89,6 +28,7 @@ pub fn run(request: &RunRequest, progress: &dyn Progress) -> Result<RunMetrics, 
         return Err(OffkeyError::NoGpu);
     }
     let dataset = Dataset::read_all(&request.data, &request.truth)?;
+    let request = &stage::prepare::settle(request, &dataset, progress);
     let cache = Arc::new(WaveCache::new(request.cache_bytes));
     match &request.seeds {
         Seeds::One(seed) => run_one(request, dataset, &request.out, *seed, &cache, progress),
@@ -119,21 +59,6 @@ fn run_each(
     Ok(metrics)
 }
 
-fn combine(trials: &[(u64, RunMetrics)]) -> Result<RunMetrics, OffkeyError> {
-    let metrics: Vec<(Seed, Metrics)> =
-        trials.iter().map(|(seed, trial)| (Seed::new(*seed), trial.metrics.clone())).collect();
-    let mean = |of: fn(&RunMetrics) -> Option<f64>| {
-        let values: Vec<f64> = trials.iter().filter_map(|(_, trial)| of(trial)).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
-    Ok(RunMetrics {
-        metrics: offkey_eval::aggregate(&metrics)?,
-        train_seconds: mean(|trial| trial.train_seconds),
-        clips_per_second: mean(|trial| trial.clips_per_second),
-        peak_memory_bytes: trials.iter().filter_map(|(_, trial)| trial.peak_memory_bytes).max(),
-    })
-}
-
 fn run_one(
     request: &RunRequest,
     dataset: Dataset,
@@ -145,21 +70,24 @@ fn run_one(
     let folder = RunFolder::create(out, request.existing)?;
     let mut run =
         stage::prepare::prepare(request, dataset, folder, seed, Arc::clone(cache), progress)?;
-    if !run.manifest.is_done("train") {
+    if !run.manifest.is_done(Stage::Train) {
         run.train(request.existing == Existing::Resume)?;
     }
-    if !run.manifest.is_done("embed") {
+    if !run.manifest.is_done(Stage::Embed) {
         run.embed()?;
     }
-    if !run.manifest.is_done("score") {
+    if !run.manifest.is_done(Stage::Score) {
         run.score()?;
     }
-    let metrics = if run.manifest.is_done("evaluate") {
+    if !run.manifest.is_done(Stage::Baselines) {
+        run.fit_baselines()?;
+    }
+    let metrics = if run.manifest.is_done(Stage::Evaluate) {
         files::read_json(&run.folder.metrics())?
     } else {
         run.evaluate()?
     };
-    if !run.manifest.is_done("report") {
+    if !run.manifest.is_done(Stage::Report) {
         run.report(PAGE_MASKS)?;
     }
     Ok(metrics)
@@ -173,7 +101,7 @@ fn run_one(
 pub fn train(root: &Path, resume: bool, progress: &dyn Progress) -> Result<(), OffkeyError> {
     for_each_seed(root, |root| {
         let mut run = Run::open(root, progress)?;
-        if resume && run.manifest.is_done("train") {
+        if resume && run.manifest.is_done(Stage::Train) {
             return Ok(());
         }
         run.train(resume)
@@ -211,6 +139,8 @@ fn for_each_seed(
 }
 
 /// Redoes a run's metrics from its scores; of a folder of several seeds, their mean and deviation.
+/// One seed among several is not given another year than the others: its metrics under that year's rules are returned,
+/// and the folder stays as it is.
 ///
 /// # Errors
 /// [`OffkeyError`], among them when there are no scores.
@@ -223,13 +153,21 @@ pub fn evaluate(
     let seeds = seed_folders(root)?;
     if seeds.is_empty() {
         let mut run = Run::open(root, progress)?;
-        run.manifest.year = year.or(run.manifest.year);
+        let year = year.or(run.manifest.year);
+        if year != run.manifest.year && run_folder::is_one_of_several(root) {
+            return run.metrics(year);
+        }
+        run.manifest.year = year;
         return run.evaluate();
     }
     let folder = RunFolder::open(root)?;
     let trials: Vec<(u64, RunMetrics)> = seeds
         .into_iter()
-        .map(|(seed, path)| Ok((seed, evaluate(&path, year, progress)?)))
+        .map(|(seed, path)| {
+            let mut run = Run::open(&path, progress)?;
+            run.manifest.year = year.or(run.manifest.year);
+            Ok((seed, run.evaluate()?))
+        })
         .collect::<Result<_, OffkeyError>>()?;
     let metrics = combine(&trials)?;
     files::write_json(&folder.metrics(), &metrics)?;
@@ -274,58 +212,4 @@ pub fn report(
     let folder = RunFolder::open(root)?;
     let recipe = Recipe::read(&folder.recipe())?;
     stage::report::write_trials(&folder, &recipe, &files::read_json(&folder.metrics())?)
-}
-
-impl<'a> Run<'a> {
-    /// Opens a run to redo a stage.
-    pub(crate) fn open(root: &Path, progress: &'a dyn Progress) -> Result<Self, OffkeyError> {
-        let folder = RunFolder::open(root)?;
-        Ok(Self {
-            recipe: Recipe::read(&folder.recipe())?,
-            clips: table::read_csv(&folder.clips())?,
-            manifest: files::read_json(&folder.manifest())?,
-            cache: Arc::new(WaveCache::new(DEFAULT_CACHE_BYTES)),
-            folder,
-            progress,
-        })
-    }
-
-    /// The clips of one split, in order.
-    pub(crate) fn clips_of(&self, split: Split) -> Vec<&Clip> {
-        self.clips.iter().filter(|clip| clip.split == split).collect()
-    }
-
-    /// Runs a stage's work from its beginning, and books what it cost and that it is done.
-    pub(crate) fn timed<T>(
-        &mut self,
-        stage: &str,
-        work: impl FnOnce(&mut Self) -> Result<T, OffkeyError>,
-    ) -> Result<T, OffkeyError> {
-        self.manifest.forget_cost(stage);
-        self.timed_on(stage, work)
-    }
-
-    /// As [`Self::timed`], adding to what an interrupted part of the stage has cost.
-    pub(crate) fn timed_on<T>(
-        &mut self,
-        stage: &str,
-        work: impl FnOnce(&mut Self) -> Result<T, OffkeyError>,
-    ) -> Result<T, OffkeyError> {
-        let watch = Stopwatch::start();
-        self.manifest.undo_from(stage);
-        self.write_manifest()?;
-        let result = work(self);
-        watch.stop(&mut self.manifest, stage);
-        if result.is_ok() {
-            self.manifest.done.insert(stage.to_owned());
-            tracing::info!(stage, seconds = self.manifest.seconds[stage], "stage done");
-        }
-        let written = self.write_manifest();
-        let result = result?;
-        written.map(|()| result)
-    }
-
-    fn write_manifest(&self) -> Result<(), OffkeyError> {
-        files::write_json(&self.folder.manifest(), &self.manifest)
-    }
 }

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::OffkeyError;
+use crate::{
+    OffkeyError, Stage,
+    stages::{MANIFEST_FILE, RECIPE_FILE, removable},
+};
 
 /// A run's folder. Holding a [`RunFolder`] that was created or opened for writing holds its lock.
 #[derive(Debug)]
@@ -26,39 +29,6 @@ pub enum Existing {
     Replace,
 }
 
-/// The files a run may hold; beginning anew removes these, seeds' folders, and nothing else. First
-/// goes what says how far the run has come, last what makes the folder a run, so that one cleared
-/// halfway can be begun again.
-const OURS: [&str; 27] = [
-    "manifest.json",
-    "clips.csv",
-    "skipped.csv",
-    "model",
-    "losses.csv",
-    "compactness.csv",
-    "embeddings",
-    "scores",
-    "metrics.json",
-    "covariates.csv",
-    "figures",
-    "shown_clips.json",
-    "report.html",
-    "tsne.csv",
-    "tsne.svg",
-    "tsne.png",
-    "tsne_domain.csv",
-    "tsne_domain.svg",
-    "tsne_domain.png",
-    "tsne_label.csv",
-    "tsne_label.svg",
-    "tsne_label.png",
-    "tsne_score.csv",
-    "tsne_score.svg",
-    "tsne_score.png",
-    "explain",
-    "recipe.toml",
-];
-
 impl RunFolder {
     /// Makes a run folder, or takes over one that exists as `existing` says, and locks it.
     ///
@@ -72,7 +42,7 @@ impl RunFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(OffkeyError::io(root)(error)),
         };
-        let is_run = root.join("recipe.toml").is_file();
+        let is_run = root.join(RECIPE_FILE).is_file();
         if occupied && !is_run {
             return Err(OffkeyError::NotARun { path: root.to_owned() });
         }
@@ -97,7 +67,7 @@ impl RunFolder {
     /// # Errors
     /// [`OffkeyError::NotARun`] when there is no run.
     pub fn open_to_read(root: &Path) -> Result<Self, OffkeyError> {
-        if !root.join("recipe.toml").is_file() {
+        if !root.join(RECIPE_FILE).is_file() {
             return Err(OffkeyError::NotARun { path: root.to_owned() });
         }
         Ok(Self { root: root.to_owned(), _lock: None })
@@ -110,12 +80,12 @@ impl RunFolder {
 
     /// The recipe as resolved, every default spelled out.
     pub fn recipe(&self) -> PathBuf {
-        self.root.join("recipe.toml")
+        self.root.join(RECIPE_FILE)
     }
 
     /// Versions, device, seed, data fingerprint, durations, peak memory.
     pub fn manifest(&self) -> PathBuf {
-        self.root.join("manifest.json")
+        self.root.join(MANIFEST_FILE)
     }
 
     /// The clips this run knows, one a row.
@@ -158,6 +128,11 @@ impl RunFolder {
         self.root.join("scores")
     }
 
+    /// Scores of plain statistics, one table per baseline.
+    pub fn baselines(&self) -> PathBuf {
+        self.root.join("baselines")
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.json")
@@ -186,18 +161,36 @@ impl RunFolder {
     /// Removes the run that the folder holds, and nothing else.
     pub(crate) fn clear(&self) -> Result<(), OffkeyError> {
         let seeds = seed_folders(&self.root)?.into_iter().map(|(_, folder)| folder);
-        let old = OURS.map(|name| self.root.join(name)).into_iter();
-        for path in seeds.chain(old) {
-            let removed =
-                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(OffkeyError::io(&path)(error));
-                }
-                _ => {}
-            }
+        let old = removable().map(|name| self.root.join(name));
+        seeds.chain(old).try_for_each(|path| remove(&path))
+    }
+
+    /// Removes the files of a stage.
+    pub(crate) fn clear_stage(&self, stage: Stage) -> Result<(), OffkeyError> {
+        stage.files().try_for_each(|name| remove(&self.root.join(name)))
+    }
+
+    /// The folder that another stage should have written.
+    ///
+    /// # Errors
+    /// [`OffkeyError::StageMissing`] when it is not there.
+    pub(crate) fn require(
+        path: PathBuf,
+        stage: Stage,
+        run_first: Stage,
+    ) -> Result<PathBuf, OffkeyError> {
+        if path.exists() {
+            return Ok(path);
         }
-        Ok(())
+        Err(OffkeyError::StageMissing { path, stage, run_first })
+    }
+}
+
+fn remove(path: &Path) -> Result<(), OffkeyError> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OffkeyError::io(path)(error)),
+        _ => Ok(()),
     }
 }
 
@@ -208,12 +201,19 @@ pub(crate) fn seed_folders(root: &Path) -> Result<Vec<(u64, PathBuf)>, OffkeyErr
         let path = entry.map_err(OffkeyError::io(root))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let seed = name.strip_prefix("seed_").and_then(|n| n.parse().ok());
-        if let Some(seed) = seed.filter(|_| path.join("recipe.toml").is_file()) {
+        if let Some(seed) = seed.filter(|_| path.join(RECIPE_FILE).is_file()) {
             seeds.push((seed, path));
         }
     }
     seeds.sort_unstable();
     Ok(seeds)
+}
+
+/// Whether a run is that of one seed in a folder of several.
+pub(crate) fn is_one_of_several(root: &Path) -> bool {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let seeds = root.parent().filter(|parent| parent.join(RECIPE_FILE).is_file()).map(seed_folders);
+    matches!(seeds, Some(Ok(seeds)) if seeds.iter().any(|(_, folder)| *folder == root))
 }
 
 /// Refuses a folder of several seeds where one run is meant.

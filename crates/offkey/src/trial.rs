@@ -5,8 +5,9 @@ use std::{path::Path, sync::Arc};
 use offkey_core::{Clip, Dataset, EmbeddingTable};
 
 use crate::{
-    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, WaveCache,
-    run::Run,
+    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, Stage, WaveCache,
+    open_run::Run,
+    progress::Hushed,
     stage::{self, Embedder},
 };
 
@@ -28,10 +29,11 @@ impl<'a> Trial<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self, OffkeyError> {
         let dataset = Dataset::read_all(&request.data, &request.truth)?;
+        let request = &stage::prepare::settle(request, &dataset, &Hushed(progress));
         let folder = RunFolder::create(&request.out, Existing::Resume)?;
         let mut run =
             stage::prepare::prepare(request, dataset, folder, seed, Arc::clone(cache), progress)?;
-        if !run.manifest.is_done("train") {
+        if !run.manifest.is_done(Stage::Train) {
             run.train(true)?;
         }
         Ok(Self { run })

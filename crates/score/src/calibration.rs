@@ -20,13 +20,29 @@ pub enum ThresholdConfig {
         /// Share of the fitted distribution below the threshold, in (0, 1).
         quantile: f64,
     },
-    /// The score that normal recordings withheld from training exceed at most so often: the
-    /// `(n + 1) (1 - false_alarms)`-th smallest of `n` withheld scores, or the largest where there
-    /// are too few. It holds for models whose training makes the references look too normal.
+    /// A conformal quantile of recordings that neither the model nor the references contain: a share
+    /// of the normal recordings is withheld for it.
+    ///
+    /// With `n` withheld scores the threshold is the `k`-th smallest, `k = ceil((n + 1) (1 - false_alarms))`
+    /// and at most `n`. A new normal recording that is exchangeable with the withheld ones scores above it with a
+    /// probability of at most `(n + 1 - k) / (n + 1)`: see [`ThresholdConfig::expected_false_alarms`].
+    ///
+    /// # Source
+    /// Split conformal prediction: Papadopoulos et al., "Inductive Confidence Machines for Regression", 2002. The
+    /// shares are our choice; 0.1 of false alarms is that of the challenge's baseline.
     HeldOut {
-        /// Share of normal clips above the threshold, in (0, 1).
+        /// Share of new normal recordings that may alarm, in (0, 1).
+        #[serde(default = "tenth")]
         false_alarms: f64,
+        /// Share of the normal recordings of each section that is withheld, 0-0.5; more where
+        /// `false_alarms` needs more.
+        #[serde(default = "tenth")]
+        share: f64,
     },
+}
+
+fn tenth() -> f64 {
+    0.1
 }
 
 impl Default for ThresholdConfig {
@@ -55,10 +71,9 @@ impl ThresholdConfig {
             }
             Self::Gamma { quantile } => Gamma::fit(held_out_scores)
                 .map_or(held_out_scores[0], |gamma| gamma.quantile(quantile)),
-            Self::HeldOut { false_alarms } => {
-                let sorted = Sorted::new(held_out_scores.iter().copied());
-                let rank = ((scores + 1) as f64 * (1.0 - false_alarms)).ceil() as usize;
-                sorted.values()[rank.clamp(1, scores) - 1]
+            Self::HeldOut { false_alarms, .. } => {
+                let place = conformal_place(scores, false_alarms);
+                Sorted::new(held_out_scores.iter().copied()).values()[place - 1]
             }
         })
     }
@@ -73,17 +88,46 @@ impl ThresholdConfig {
             Self::Gamma { quantile } => {
                 check_share("quantile", quantile, quantile > 0.0 && quantile < 1.0)
             }
-            Self::HeldOut { false_alarms } => {
+            Self::HeldOut { false_alarms, share } => {
                 let fits = false_alarms > 0.0 && false_alarms < 1.0;
-                check_share("false_alarms", false_alarms, fits)
+                check_share("false_alarms", false_alarms, fits)?;
+                check_share("share", share, (0.0..=0.5).contains(&share))
             }
         }
     }
 
-    /// Whether the threshold is found on recordings withheld from training, and not on references.
-    pub fn needs_withheld(&self) -> bool {
-        matches!(self, Self::HeldOut { .. })
+    /// How many of a section's recordings are withheld from training and from the references: none
+    /// but for [`ThresholdConfig::HeldOut`], and none of fewer than four.
+    ///
+    /// A quarter of them is the most; up to that as many as `false_alarms` can be stated with,
+    /// 9 for 0.1, or `share` of them where that is more.
+    pub fn withheld(&self, recordings: usize) -> usize {
+        let Self::HeldOut { false_alarms, share } = *self else { return 0 };
+        let needed = (1.0 / false_alarms).ceil() as usize - 1;
+        let wanted = (share * recordings as f64).ceil() as usize;
+        wanted.max(needed).min(recordings / 4)
     }
+
+    /// The share of new normal recordings expected to score above the threshold, where so many
+    /// withheld scores found it and the new ones are exchangeable with them; none for thresholds found on
+    /// the references, which say nothing of recordings that the model was not trained on.
+    pub fn expected_false_alarms(&self, withheld_scores: usize) -> Option<f64> {
+        let Self::HeldOut { false_alarms, .. } = *self else { return None };
+        if withheld_scores == 0 {
+            return None;
+        }
+        let place = conformal_place(withheld_scores, false_alarms);
+        let scores = withheld_scores as f64 + 1.0;
+        Some((scores - place as f64) / scores)
+    }
+}
+
+/// Which of so many sorted scores, counted from 1, a new one exceeds with this probability at most; the
+/// last where there are too few.
+fn conformal_place(scores: usize, false_alarms: f64) -> usize {
+    // Rounding must not push a whole number over the next one.
+    let place = (scores as f64 + 1.0) * (1.0 - false_alarms) - 1e-9;
+    (place.ceil().max(1.0) as usize).min(scores)
 }
 
 fn check_share(setting: &'static str, found: f64, fits: bool) -> Result<(), ScoreError> {
@@ -117,4 +161,24 @@ pub fn conformal_p_values(
         (1 + sorted.len() - below) as f64 / (1 + sorted.len()) as f64
     };
     Ok(check_scores(scores.to_vec())?.iter().map(p_value).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_withheld_threshold_is_the_score_that_few_enough_exceed() {
+        let config = ThresholdConfig::HeldOut { false_alarms: 0.1, share: 0.1 };
+        let scores: Vec<f64> = (1..=19).map(f64::from).collect();
+        let threshold = config.fit(&scores).expect("scores");
+        assert!((threshold - 18.0).abs() < 1e-12, "{threshold}");
+        let expected = |count| config.expected_false_alarms(count).expect("withheld");
+        assert!((expected(19) - 0.1).abs() < 1e-12, "two of twenty places lie above the 18th");
+        assert!((expected(9) - 0.1).abs() < 1e-12);
+        assert!((expected(4) - 0.2).abs() < 1e-12, "four scores cannot state a tenth");
+        assert_eq!(ThresholdConfig::default().expected_false_alarms(19), None);
+        assert_eq!([3, 8, 40, 200].map(|count| config.withheld(count)), [0, 2, 9, 20]);
+        assert_eq!(ThresholdConfig::default().withheld(40), 0);
+    }
 }

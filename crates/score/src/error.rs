@@ -66,9 +66,6 @@ pub enum ScoreError {
         /// Windows needed.
         expected: usize,
     },
-    /// The threshold is found on withheld recordings, and there are none.
-    #[error("the threshold `held-out` needs normal recordings withheld from training, found none")]
-    NoWithheld,
     /// A detector without members.
     #[error("the detector has no member, expected at least one")]
     NoMembers,

@@ -12,33 +12,37 @@ pub struct Scorer {
     backend: Backend,
     held_out: Vec<f64>,
     threshold: f64,
+    expected_false_alarms: Option<f64>,
 }
 
 impl Scorer {
     /// Fits backend and threshold.
     ///
-    /// `withheld`: embeddings of normal clips whose recordings training has not seen, where there
-    /// are any (`[clips, dims]`).
+    /// `withheld`: embeddings (`[clips, dims]`, or none) of normal clips whose recordings neither
+    /// training nor the references contain. Where there are some, the threshold is found on their
+    /// scores; else on the references', each made without its own recording.
     ///
     /// # Errors
-    /// [`ScoreError`] when a setting lies outside its range, the references cannot be used, or the
-    /// threshold needs withheld clips and there are none.
+    /// [`ScoreError`] when a setting lies outside its range or the references cannot be used.
     pub fn fit(
         backend: &BackendConfig,
         threshold: &ThresholdConfig,
         references: &References,
-        withheld: Option<ArrayView2<f32>>,
+        withheld: ArrayView2<f32>,
     ) -> Result<Self, ScoreError> {
         threshold.check()?;
         let fitted = backend.fit(references)?;
-        let held_out = backend.held_out_scores(references)?;
-        let threshold = if threshold.needs_withheld() {
-            let withheld = withheld.ok_or(ScoreError::NoWithheld)?;
-            threshold.fit(&fitted.score(withheld)?)?
+        let held_out = if withheld.is_empty() {
+            backend.held_out_scores(references)?
         } else {
-            threshold.fit(&held_out)?
+            fitted.score(withheld)?
         };
-        Ok(Self { backend: fitted, held_out, threshold })
+        Ok(Self {
+            backend: fitted,
+            threshold: threshold.fit(&held_out)?,
+            expected_false_alarms: threshold.expected_false_alarms(withheld.nrows()),
+            held_out,
+        })
     }
 
     /// Anomaly scores of `embeddings`, `[clips, dims]`.
@@ -67,7 +71,13 @@ impl Scorer {
         self.threshold
     }
 
-    /// Scores of the references, each made without its own recording, in their order.
+    /// Share of new normal recordings expected above the threshold; none where it cannot be stated.
+    pub fn expected_false_alarms(&self) -> Option<f64> {
+        self.expected_false_alarms
+    }
+
+    /// Scores of withheld clips, or of the references, each made without its own recording: what
+    /// the threshold was found on.
     pub fn held_out(&self) -> &[f64] {
         &self.held_out
     }

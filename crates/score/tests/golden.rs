@@ -8,7 +8,7 @@ use ndarray::Array2;
 use offkey_core::Seed;
 use offkey_score::{
     BackendConfig, Distance, GmmConfig, KMeansConfig, KnnConfig, MahalanobisConfig, References,
-    ScoreError, Scorer, ThresholdConfig, conformal_p_values, decide,
+    Scorer, ThresholdConfig, conformal_p_values, decide,
 };
 use serde::Deserialize;
 
@@ -145,7 +145,7 @@ fn a_threshold_lets_its_share_of_normals_pass() {
 fn a_withheld_threshold_is_the_conformal_rank() {
     let scores: Vec<f64> = (1..=19).map(f64::from).collect();
     for (false_alarms, expected) in [(0.05, 19.0), (0.1, 18.0), (0.5, 10.0), (0.01, 19.0)] {
-        let threshold = ThresholdConfig::HeldOut { false_alarms }.fit(&scores).unwrap();
+        let threshold = ThresholdConfig::HeldOut { false_alarms, share: 0.1 }.fit(&scores).unwrap();
         assert!((threshold - expected).abs() < 1e-12, "{false_alarms}: {threshold}");
     }
     let golden = golden();
@@ -154,15 +154,16 @@ fn a_withheld_threshold_is_the_conformal_rank() {
     let groups: Vec<String> = (0..embeddings.nrows()).map(|row| row.to_string()).collect();
     let domains = vec![None; groups.len()];
     let references = References::new(embeddings.view(), &domains, &groups, Seed::new(1)).unwrap();
-    let threshold = ThresholdConfig::HeldOut { false_alarms: 0.2 };
-    let none = Scorer::fit(&config, &threshold, &references, None).map(|_| ());
-    assert_eq!(none, Err(ScoreError::NoWithheld));
+    let threshold = ThresholdConfig::HeldOut { false_alarms: 0.2, share: 0.1 };
+    let none = embeddings.slice(ndarray::s![..0, ..]);
     let withheld = array(&golden.queries);
-    let scorer = Scorer::fit(&config, &threshold, &references, Some(withheld.view())).unwrap();
+    let scorer = Scorer::fit(&config, &threshold, &references, withheld.view()).unwrap();
     let above = scorer.decide(&scorer.score(withheld.view()).unwrap());
-    assert_eq!(above.iter().filter(|&&above| above).count(), 0);
-    let by_references = Scorer::fit(&config, &ThresholdConfig::default(), &references, None);
-    assert!(by_references.unwrap().threshold() < scorer.threshold());
+    let share = above.iter().filter(|&&above| above).count() as f64 / above.len() as f64;
+    assert!(share <= 0.2 && scorer.expected_false_alarms().is_some(), "{share}");
+    let by_references = Scorer::fit(&config, &threshold, &references, none).unwrap();
+    assert_eq!(by_references.expected_false_alarms(), None);
+    assert!(by_references.threshold() < scorer.threshold());
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn thresholds_refuse_what_they_cannot_use() {
         assert!(config.fit(&[-3.0, -2.0, -1.5, 0.0]).unwrap().is_finite());
     }
     for false_alarms in [0.0, 1.0, f64::NAN] {
-        assert!(ThresholdConfig::HeldOut { false_alarms }.check().is_err());
+        assert!(ThresholdConfig::HeldOut { false_alarms, share: 0.1 }.check().is_err());
     }
     assert!(ThresholdConfig::Percentile { q: 1.5 }.fit(&[1.0]).is_err());
     assert!(ThresholdConfig::Gamma { quantile: 1.0 }.fit(&[1.0, 2.0]).is_err());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use offkey::{
-    Compute, Existing, OffkeyError, Progress, Recipe, RunRequest, Seeds, SynthConfig, Trial,
+    Compute, Existing, OffkeyError, Progress, Recipe, RunRequest, Seeds, Stage, SynthConfig, Trial,
     WaveCache, files, score_table, synthesize,
 };
 use offkey_core::{Dataset, EmbeddingTable, Seed};
@@ -181,8 +181,8 @@ fn run_job(
         cell: job.cell.name.clone(),
         levels: job.cell.levels.clone(),
         metrics: evaluate(&scores, None)?,
-        train_seconds: manifest.seconds.get("train").copied(),
-        train_cpu_seconds: manifest.cpu_seconds.get("train").copied(),
+        train_seconds: manifest.seconds_of(Stage::Train),
+        train_cpu_seconds: manifest.cpu_seconds_of(Stage::Train),
         clips_per_second: manifest.clips_per_second,
         peak_memory_bytes: manifest.peak_memory_bytes,
         model,

@@ -135,6 +135,9 @@ impl Job {
     }
 
     fn key(&self, recipe: &Recipe) -> String {
+        // Results were named when the mean of the channels was the only default.
+        let mut recipe = recipe.clone();
+        recipe.audio.channel.get_or_insert_default();
         let path = self.path.as_deref().map(Path::to_string_lossy).unwrap_or_default();
         let mut digest = Digest::new();
         for part in [self.data.as_str(), &path, &self.trial.to_string(), &recipe.to_toml()] {

@@ -46,7 +46,13 @@ pub(crate) fn as_embedded(recipe: &Recipe) -> Recipe {
             ModelConfig::Network(_) | ModelConfig::Statistics(_) => BackendConfig::default(),
             ModelConfig::Autoencoder(_) => BackendConfig::Column(ColumnConfig::default()),
         },
-        threshold: ThresholdConfig::default(),
+        threshold: match recipe.threshold {
+            // What it withholds does not reach training.
+            held_out @ ThresholdConfig::HeldOut { .. } => held_out,
+            ThresholdConfig::Percentile { .. } | ThresholdConfig::Gamma { .. } => {
+                ThresholdConfig::default()
+            }
+        },
         ..recipe.clone()
     }
 }

@@ -8,13 +8,12 @@ use std::{
 
 use clap::Args;
 use offkey::{
-    Compute,
-    monitor::{ClipVerdict, Monitor, PKind, Problem, Verdict, WindowVerdict},
+    monitor::{ClipVerdict, PKind, Problem, Verdict, WindowVerdict},
     printable,
 };
 use serde::Serialize;
 
-use super::shared::{EXIT_ALARM, EXIT_UNJUDGED};
+use super::shared::{EXIT_ALARM, EXIT_UNJUDGED, load_monitor};
 use crate::{
     error::CliError,
     output::{print, print_json, print_raw},
@@ -107,7 +106,7 @@ impl Clip {
 }
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load_monitor(&args.model)?;
     let rule = monitor.card().windows;
     let mut clips = Vec::new();
     for named in &args.clips {

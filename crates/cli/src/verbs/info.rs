@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use offkey::{
-    ChannelRule, Compute,
-    monitor::{Monitor, MonitorCard, Promise, Role},
+    ChannelRule,
+    monitor::{MonitorCard, Promise, Role},
 };
 use serde::Serialize;
 
+use super::shared::load_monitor;
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -34,7 +35,7 @@ struct Info<'a> {
 }
 
 pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load_monitor(&args.model)?;
     let (card, promise) = (monitor.card(), monitor.promise());
     if args.json {
         let (usable, next_step) = (promise.is_usable(), promise.next_step());

@@ -77,6 +77,9 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
     let paths = offkey::recordings(&args.inputs)?;
     let mut scores = Vec::new();
     for path in &paths {
+        if let Ok(Some(note)) = detector.about_rate(path) {
+            bars.warn(&note);
+        }
         let (machine, section) = (args.machine.as_deref(), args.section.as_deref());
         match detector.score(std::slice::from_ref(path), machine, section) {
             // One clip that cannot be used keeps no other from its score.
@@ -110,8 +113,15 @@ fn print_clip_scores(scores: &[ClipScore]) {
                 format!("{:.4}", clip.score),
                 format!("{:.4}", clip.threshold),
                 if clip.decision { "anomalous" } else { "normal" }.to_owned(),
+                table::rate(clip.expected_false_alarms),
             ]
         })
         .collect();
-    print(&table::render(&["clip", "compared with", "score", "threshold", "decision"], &rows));
+    let header = ["clip", "compared with", "score", "threshold", "decision", "false alarms"];
+    print(&table::render(&header, &rows));
+    if scores.iter().any(|clip| clip.expected_false_alarms.is_none()) {
+        print(
+            "false alarms: not known where the threshold comes from recordings the model was trained on\n",
+        );
+    }
 }

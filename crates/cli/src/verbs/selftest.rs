@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{
-    Compute,
-    monitor::{Monitor, SelfTest},
-};
+use offkey::monitor::SelfTest;
 
+use super::shared::load_monitor;
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -30,7 +28,7 @@ pub(crate) struct SelftestArgs {
 }
 
 pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), CliError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load_monitor(&args.model)?;
     let recordings =
         if args.data.is_empty() { Vec::new() } else { offkey::recordings(&args.data)? };
     let test = offkey::learn::self_test(&monitor, &recordings, bars)?;

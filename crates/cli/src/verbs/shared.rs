@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use offkey::{Existing, Metrics, RunMetrics};
+use offkey::{Compute, Existing, Metrics, OffkeyError, RunMetrics, monitor::Monitor};
 
 use crate::{
     output::{print, print_json},
@@ -48,6 +48,12 @@ impl From<ExistingArgs> for Existing {
             ExistingArgs { .. } => Self::Refuse,
         }
     }
+}
+
+/// The monitor of a model file; of a run's folder, the error that says so.
+pub(crate) fn load_monitor(path: &Path) -> Result<Monitor, OffkeyError> {
+    offkey::expect_monitor(path)?;
+    Ok(Monitor::load(path, Compute::default())?)
 }
 
 /// At least one recording or event is an alarm.

@@ -4,10 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use offkey::{
-    Compute, Progress, Stage,
-    monitor::{Addition, Monitor, lock_model},
+    Progress, Stage,
+    monitor::{Addition, lock_model},
 };
 
+use super::shared::load_monitor;
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ pub(crate) struct UpdateArgs {
 
 pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliError> {
     let _lock = lock_model(&args.model)?;
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load_monitor(&args.model)?;
     if args.undo {
         let (monitor, undone) = monitor.undo()?;
         monitor.save(&args.model)?;

@@ -10,21 +10,18 @@ use std::{
 };
 
 use clap::Args;
-use offkey::{
-    Compute,
-    monitor::{
-        EventRule, Monitor, Verdict, WindowVerdict,
-        watch::{
-            self, ByteStream, Clock, Event, Folder, GrowingFile, KeepRule, Observer, PcmFormat,
-            SampleKind, Settings, Source, SystemClock, WatchReport, utc,
-        },
+use offkey::monitor::{
+    EventRule, Monitor, Verdict, WindowVerdict,
+    watch::{
+        self, ByteStream, Clock, Event, Folder, GrowingFile, KeepRule, Observer, PcmFormat,
+        SampleKind, Settings, Source, SystemClock, WatchReport, utc,
     },
 };
 use serde::Serialize;
 
 use super::{
     check::Window,
-    shared::{EXIT_ALARM, EXIT_UNJUDGED, seconds},
+    shared::{EXIT_ALARM, EXIT_UNJUDGED, load_monitor, seconds},
 };
 use crate::{error::CliError, progress::CANCELLED};
 
@@ -176,7 +173,7 @@ impl WatchArgs {
 
 #[expect(clippy::print_stderr, reason = "standard output is for events")]
 pub(crate) fn watch(args: &WatchArgs, quiet: bool) -> Result<ExitCode, CliError> {
-    let monitor = Monitor::load(&args.model, Compute::default())?;
+    let monitor = load_monitor(&args.model)?;
     let clock = SystemClock::default();
     let (mut source, waits) = args.open(&monitor, &clock)?;
     if !quiet && args.source != "-" && !Path::new(&args.source).exists() && waits {

@@ -4,5 +4,7 @@ mod common;
 mod main_job;
 mod monitor;
 mod newcomer;
+mod recipes;
 mod seeing;
 mod study;
+mod trust;

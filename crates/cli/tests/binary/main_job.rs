@@ -58,7 +58,7 @@ fn a_data_set_becomes_scores_metrics_and_a_page() {
     assert!(stderr(&scored).contains("broken.wav"), "{}", stderr(&scored));
     let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).expect("JSON");
     assert_eq!(scores.as_array().map(Vec::len), Some(1), "the other one is scored");
-    assert!(bench.fails(2, &format!("score {clip}")).contains("--model"));
+    assert!(bench.fails(2, &format!("score {clip}")).contains("--run"));
     assert!(bench.fails(2, "run --data data --out run --quiet").contains("is not empty"));
 }
 
@@ -284,9 +284,16 @@ fn every_built_in_recipe_and_study_is_valid() {
         "spectrogram-statistics",
         "autoencoder",
     ] {
-        let printed = bench.ok(&format!("recipes {name}"));
+        let written = bench.ok(&format!("recipes {name}"));
+        bench.write("written.toml", written.as_bytes());
+        let printed = bench.ok(&format!("recipes {name} --resolved"));
+        assert_eq!(bench.ok("recipes written.toml --resolved"), printed, "{name} as it is written");
         bench.write("again.toml", printed.as_bytes());
-        assert_eq!(bench.ok("recipes again.toml"), printed, "{name} is printed with every default");
+        assert_eq!(
+            bench.ok("recipes again.toml --resolved"),
+            printed,
+            "{name}, every default told"
+        );
     }
     for name in
         ["losses", "auxiliary-task", "attributes", "compactness", "noise", "ablation", "backends"]

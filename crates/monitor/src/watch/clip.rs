@@ -1,5 +1,6 @@
 //! Sound kept around events: from before the first alarm to the end. The disk is bounded.
 
+use offkey_core::Digest;
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
@@ -7,8 +8,6 @@ use std::{
     path::{Path, PathBuf},
     time::SystemTime,
 };
-
-use sha2::{Digest, Sha256};
 
 /// How sound around events is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +104,7 @@ fn sample(x: f32) -> i16 {
 fn name(event: &str) -> String {
     let safe: String =
         event.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let digest = Sha256::digest(event.as_bytes());
+    let digest = Digest::of(event.as_bytes());
     let print: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let readable = &safe[safe.len().saturating_sub(MOST_NAMED)..];
     format!("{PREFIX}{}_{print}.wav", readable.trim_matches('_'))

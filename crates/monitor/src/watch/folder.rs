@@ -1,6 +1,7 @@
 //! A folder that recordings are written to as a source: subfolders too, each recording once, further
 //! where it has grown, again where reading failed.
 
+use offkey_core::Digest;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs, io,
@@ -9,7 +10,6 @@ use std::{
 };
 
 use offkey_signal::AudioError;
-use sha2::{Digest, Sha256};
 
 use super::{
     follow::{Follow, FollowError, Look},
@@ -318,7 +318,7 @@ fn place(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),
         None => {
-            let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+            let digest = Digest::of(path.as_os_str().as_encoded_bytes());
             let print: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
             format!("{}#{print}", path.to_string_lossy())
         }

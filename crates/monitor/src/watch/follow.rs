@@ -1,5 +1,6 @@
 //! A file read as it grows, from bytes to samples; and how a recording is recognised that was met before.
 
+use offkey_core::Digest;
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
@@ -8,7 +9,6 @@ use std::{
 };
 
 use offkey_signal::{AudioError, DecodeConfig, PcmFormat, StreamReader};
-use sha2::{Digest, Sha256};
 
 use super::source::Mark;
 
@@ -80,7 +80,7 @@ fn print(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(to - from).read_to_end(&mut bytes)?;
-    let digest = Sha256::digest(&bytes);
+    let digest = Digest::of(&bytes);
     Ok(digest.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 

@@ -1,6 +1,7 @@
 //! What a watch remembers over restarts: how far each stretch of sound was judged, and the event that
 //! is going on. Kept in a file that is appended to, and rewritten when most of it is outdated.
 
+use offkey_core::Digest;
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
@@ -9,7 +10,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::source::Mark;
 use crate::{
@@ -271,7 +271,7 @@ fn read(text: &[u8]) -> Option<Line> {
 }
 
 fn checksum(json: &[u8]) -> String {
-    Sha256::digest(json).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    Digest::of(json).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

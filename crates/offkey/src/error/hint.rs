@@ -16,8 +16,14 @@ impl OffkeyError {
             Self::OtherRun { .. } => {
                 "say --resume with what it was begun with, choose another --out, or say --force"
             }
+            Self::NotARunButMonitor { .. } => {
+                "`offkey check` and `offkey watch` judge recordings with it; `offkey score` and `offkey explain` take the folder that `offkey run` wrote"
+            }
+            Self::NotAMonitorButRun { .. } => {
+                "`offkey learn` makes one from normal recordings; a run scores with `offkey score CLIP --run RUN`"
+            }
             Self::NotARun { path } if path.is_file() => {
-                "name the folder of a run; a recording is scored with --model RUN"
+                "name the folder of a run; a recording is scored with --run RUN"
             }
             Self::NotARun { .. } => {
                 "name a folder that `offkey run --out` wrote, or an empty one to write to"
@@ -47,7 +53,7 @@ impl OffkeyError {
                 "every machine and section is compared with normal recordings of its own; `offkey data inspect` shows what was recognised"
             }
             Self::NoTestClips { .. } => {
-                "give test clips as well, or use the model with `offkey score CLIP --model RUN`"
+                "give test clips as well, or use the model with `offkey score CLIP --run RUN`"
             }
             Self::NoAutoencoder { .. } => {
                 "an autoencoder needs normal training clips of its own machine"

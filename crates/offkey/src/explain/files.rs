@@ -13,7 +13,10 @@ use offkey_report::{
 };
 use serde::Serialize;
 
-use super::{Cause, Explanation, NormalLevels, cause::SpectrumCause};
+use super::{
+    cause::{Cause, NormalLevels, SpectrumCause},
+    explanation::Explanation,
+};
 use crate::{OffkeyError, files, recordings::to_csv};
 
 /// Places of `importance.csv` along each axis, at most: importance is smooth.

@@ -2,7 +2,7 @@
 
 use offkey_report::rise::Finding;
 
-use super::Explanation;
+use super::explanation::Explanation;
 
 /// Below this the two halves of the masks disagree about more than they agree on.
 const RELIABLE: f64 = 0.5;

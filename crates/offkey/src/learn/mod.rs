@@ -175,7 +175,8 @@ fn window_rule(
     candidates: &[Candidate],
 ) -> Result<WindowRule, OffkeyError> {
     let recipe = request.recipe.as_ref();
-    let channel = recipe.map_or(ChannelRule::default(), |recipe| recipe.audio.channel);
+    let channel =
+        recipe.map_or(ChannelRule::default(), |recipe| recipe.audio.channel.unwrap_or_default());
     let lowest = candidates.iter().map(|candidate| candidate.info.rate_hz).min();
     let (rate_hz, by_recipe) = match recipe {
         Some(recipe) => {

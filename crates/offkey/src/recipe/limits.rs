@@ -73,6 +73,8 @@ const LIMITS: &[(&str, f64, f64)] = &[
     // Thresholds.
     ("percentile.q", 0.0, 1.0),
     ("gamma.quantile", 1e-6, 0.999_999),
+    ("held-out.false_alarms", 0.001, 0.999),
+    ("held-out.share", 0.0, 0.5),
 ];
 
 /// Most items of a list of numbers: layers of a network.
@@ -177,6 +179,7 @@ mod tests {
         "backend.gmm={}",
         "backend.column={}",
         "threshold.gamma.quantile=0.9",
+        "threshold.held-out={}",
     ];
 
     #[test]

@@ -3,6 +3,7 @@
 mod error;
 mod limits;
 mod load;
+mod noise;
 mod path;
 
 use std::num::NonZeroUsize;
@@ -14,8 +15,10 @@ use offkey_signal::{ChannelRule, LengthPolicy};
 use offkey_train::{LossConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-pub use self::error::RecipeError;
-use crate::noise::NoiseConfig;
+pub use self::{
+    error::RecipeError,
+    noise::{NoiseConfig, NoiseKind, NoisyClips},
+};
 
 /// Every choice of a run but its data, seed and device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,8 +36,9 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// What turns embeddings into anomaly scores.
     pub backend: BackendConfig,
-    /// What turns anomaly scores into decisions.
-    #[serde(default)]
+    /// What turns anomaly scores into decisions: by recordings withheld from training where the recipe
+    /// does not say.
+    #[serde(default = "held_out")]
     pub threshold: ThresholdConfig,
 }
 
@@ -42,8 +46,10 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AudioConfig {
-    /// Which channel of a recording with several: their mean, or one.
-    pub channel: ChannelRule,
+    /// Which channel of a recording with several: their mean, or one. None: as the data set has it, the first in
+    /// sets of 2026, else the mean; a run saves which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelRule>,
     /// What is done with recordings longer or shorter than the encoder's clips.
     pub length: LengthPolicy,
     /// Share of the normal recordings (by group) kept for testing, where the data set has no split.
@@ -55,12 +61,7 @@ pub struct AudioConfig {
 
 impl Default for AudioConfig {
     fn default() -> Self {
-        Self {
-            channel: ChannelRule::Mix,
-            length: LengthPolicy::Loop,
-            holdout: DEFAULT_HOLDOUT,
-            noise: None,
-        }
+        Self { channel: None, length: LengthPolicy::Loop, holdout: DEFAULT_HOLDOUT, noise: None }
     }
 }
 
@@ -102,6 +103,10 @@ pub struct StatisticsModel {
     pub clip_s: f64,
     /// Which spectrogram.
     pub features: StatisticsConfig,
+}
+
+fn held_out() -> ThresholdConfig {
+    ThresholdConfig::HeldOut { false_alarms: 0.1, share: 0.1 }
 }
 
 fn default_rate_hz() -> u32 {

@@ -8,13 +8,13 @@ use std::{
 };
 
 use ndarray::{Array2, Axis, concatenate};
-use offkey_core::{Clip, Domain, Seed, Split, table};
+use offkey_core::{Clip, Domain, Seed, table};
 use offkey_infer::autoencoder::{Autoencoder, AutoencoderConfig};
 use offkey_train::autoencoder::{AutoencoderJob, AutoencoderTrainError, train_autoencoder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{OffkeyError, Stage, files, run::Run};
+use crate::{OffkeyError, Stage, files, open_run::Run};
 
 /// Which machine's autoencoder lies in which folder, beside those folders; a machine is listed once
 /// its training is done.
@@ -81,7 +81,7 @@ impl Run<'_> {
         let mut done: BTreeMap<String, String> =
             if resume && list.is_file() { files::read_json(&list)? } else { BTreeMap::new() };
         let machines: BTreeSet<String> =
-            self.clips_of(Split::Train).iter().map(|clip| clip.machine.clone()).collect();
+            self.training_clips().iter().map(|clip| clip.machine.clone()).collect();
         let epochs = (machines.len() * config.epochs) as u64;
         self.progress.begin(Stage::Train, epochs, "epochs");
         for (index, machine) in machines.iter().enumerate() {
@@ -105,7 +105,7 @@ impl Run<'_> {
         index: usize,
         folder: &Path,
     ) -> Result<Autoencoder, OffkeyError> {
-        let mut clips = self.clips_of(Split::Train);
+        let mut clips = self.training_clips();
         clips.retain(|clip| clip.machine == machine);
         let is_target: Vec<bool> =
             clips.iter().map(|clip| clip.domain == Some(Domain::Target)).collect();

@@ -17,16 +17,13 @@ use offkey_report::{
 use offkey_signal::{Stft, encode_flac};
 use serde::Serialize;
 
-use super::{
-    Embedder,
-    score::{SectionKey, SectionScorer},
-};
+use super::{Embedder, score::SectionScorer};
 use crate::{
-    ModelConfig, OffkeyError, Progress, Silent, Stage,
+    ModelConfig, OffkeyError, Progress, SectionKey, Silent, Stage,
     explain::{
         Cause, Gap, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
     },
-    run::Run,
+    open_run::Run,
 };
 
 /// Clips shown in each role.

@@ -7,7 +7,7 @@ use offkey_core::{Clip, ScoreRow, table};
 use offkey_report::page::Covariate;
 use serde::{Deserialize, Serialize};
 
-use crate::{OffkeyError, run::Run};
+use crate::{OffkeyError, open_run::Run};
 
 /// A column of a table that scores are to be drawn against, as in `snr_db=truth.csv`.
 #[derive(Debug, Clone, PartialEq, Eq)]

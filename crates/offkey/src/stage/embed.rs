@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, s};
-use offkey_core::{Clip, EmbeddingTable, Seed, Split};
+use offkey_core::{Clip, EmbeddingTable, Seed};
 use offkey_infer::{Compute, Encoder, Statistics, StatisticsConfig};
 
 use super::autoencoder::Autoencoders;
-use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage, audio::ClipAudio, run::Run};
+use crate::{
+    ModelConfig, OffkeyError, Progress, Recipe, RunFolder, Stage, audio::ClipAudio, open_run::Run,
+};
 
 /// Clips decoded and embedded at a time: bounds memory, keeps every thread busy.
 const BLOCK_CLIPS: usize = 32;
@@ -27,13 +29,7 @@ impl Embedder {
         recipe: &Recipe,
         compute: Compute,
     ) -> Result<Self, OffkeyError> {
-        if !folder.is_dir() {
-            return Err(OffkeyError::StageMissing {
-                path: folder.to_owned(),
-                stage: "embed",
-                run_first: "train",
-            });
-        }
+        let folder = &RunFolder::require(folder.to_owned(), Stage::Embed, Stage::Train)?;
         match recipe.model {
             ModelConfig::Network(_) => offkey_train::load_encoder(folder, compute)
                 .map(|encoder| Self::Network(Box::new(encoder)))
@@ -86,7 +82,7 @@ impl Embedder {
 impl Run<'_> {
     /// Writes the embeddings of all training and test clips.
     pub(crate) fn embed(&mut self) -> Result<(), OffkeyError> {
-        self.timed("embed", |run| {
+        self.timed(Stage::Embed, |run| {
             let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
             let clips: Vec<&Clip> = run.clips.iter().collect();
             let embeddings = embedder
@@ -100,7 +96,7 @@ impl Run<'_> {
 
     /// Fits statistics on the training clips: the model of recipes where nothing is trained.
     pub(crate) fn fit_statistics(&mut self, config: &StatisticsConfig) -> Result<(), OffkeyError> {
-        let clips = self.clips_of(Split::Train);
+        let clips = self.training_clips();
         self.progress.begin(Stage::Train, 1, "fit");
         let seed = Seed::new(self.manifest.seed).child("statistics");
         let fitted = config.fit(&self.clip_audio(&clips)?, seed).map_err(OffkeyError::embed)?;

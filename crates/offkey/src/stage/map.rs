@@ -11,7 +11,7 @@ use offkey_report::{
 use serde::{Deserialize, Serialize};
 
 use super::score::read_scores;
-use crate::{OffkeyError, RunFolder, Stage, files, run::Run};
+use crate::{OffkeyError, RunFolder, Stage, files, open_run::Run};
 
 /// One row of `tsne.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ impl Run<'_> {
     /// section, and others by domain, label and score where clips differ in those. Returns where the
     /// first picture is.
     pub(crate) fn map(&mut self) -> Result<PathBuf, OffkeyError> {
-        self.timed("map", |run| {
-            let table = run.embedding_table("tsne")?;
+        self.timed(Stage::Map, |run| {
+            let table = run.embedding_table(Stage::Map)?;
             let rows = table.clips.len();
             let perplexity =
                 TsneConfig::default().perplexity.min(TsneConfig::largest_perplexity(rows));
@@ -103,7 +103,7 @@ impl Run<'_> {
 
     /// The map as the page shows it, where one was made.
     pub(super) fn page_map(&self) -> Result<Option<EmbeddingMap>, OffkeyError> {
-        if !self.manifest.is_done("map") {
+        if !self.manifest.is_done(Stage::Map) {
             return Ok(None);
         }
         let path = self.folder.root().join("tsne.csv");

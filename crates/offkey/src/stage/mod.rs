@@ -1,6 +1,7 @@
 //! The stages of a run. Each reads the files of the one before and writes its own.
 
 mod autoencoder;
+mod baselines;
 mod cards;
 mod covariates;
 mod embed;
@@ -13,7 +14,7 @@ mod train;
 
 pub use covariates::AgainstColumn;
 pub(crate) use embed::Embedder;
-pub use score::{SectionKey, SectionThreshold, score_table};
 pub(crate) use score::{SectionScorer, write_scores};
+pub use score::{SectionThreshold, score_table};
 pub use train::CompactnessRow;
 pub(crate) use train::TrainProgress;

@@ -5,14 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, DataError, Dataset, Seed, Split, stems::check_stems, table};
-use offkey_signal::probe;
+use offkey_core::{Clip, DataError, Dataset, Seed, Split, Year, stems::check_stems, table};
+use offkey_score::ThresholdConfig;
+use offkey_signal::{ChannelRule, probe};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
-    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, SectionKey,
-    audio::ClipAudio, files, manifest::Stopwatch, run::Run, wave_cache::WaveCache,
+    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, SectionKey, Stage,
+    audio::ClipAudio, files, manifest::Stopwatch, noise::with_noise, open_run::Run,
+    wave_cache::WaveCache,
 };
 
 /// One line of `skipped.csv`.
@@ -20,6 +22,65 @@ use crate::{
 struct Skipped<'a> {
     path: &'a std::path::Path,
     reason: String,
+}
+
+/// A request whose recipe says which channel is used, where it left that to the data: the first in the
+/// sets of 2026, whose recordings are of a near and a far microphone, else the mean of all. Says so where recordings
+/// have several channels, and where their rates differ from each other or lie below the model's.
+pub(crate) fn settle(
+    request: &RunRequest,
+    dataset: &Dataset,
+    progress: &dyn Progress,
+) -> RunRequest {
+    let mut request = request.clone();
+    let wanted = |clip: &&Clip| clip.split != Split::Supplemental;
+    let paths: Vec<_> = dataset.clips.iter().filter(wanted).map(|clip| &clip.path).collect();
+    // What cannot be read is refused later, by name.
+    let found: Vec<_> = paths.par_iter().filter_map(|path| probe(path).ok()).collect();
+    let channels = found.iter().map(|info| usize::from(info.channels)).max().unwrap_or(1);
+    let nearest_first = request.year.or(dataset.year) == Some(Year::Y2026) && channels > 1;
+    let rule = request.recipe.audio.channel.get_or_insert(if nearest_first {
+        ChannelRule::Pick(0)
+    } else {
+        ChannelRule::Mix
+    });
+    if channels > 1 {
+        let used = match rule {
+            ChannelRule::Mix => "their mean is used".to_owned(),
+            ChannelRule::Pick(channel) => format!("channel {channel}, counted from 0, is used"),
+        };
+        progress.note(&format!(
+            "recordings have up to {channels} channels: {used}; `--set audio.channel.pick=N` takes \
+             another, `--set audio.channel=mix` the mean"
+        ));
+    }
+    let mut rates: BTreeMap<u32, usize> = BTreeMap::new();
+    found.iter().for_each(|info| *rates.entry(info.rate_hz).or_default() += 1);
+    if let Some(message) = about_rates(&rates, request.recipe.clip_shape().0) {
+        progress.warn(&message);
+    }
+    request
+}
+
+/// What there is to say of the rates of recordings, by how many recordings have each.
+fn about_rates(rates: &BTreeMap<u32, usize>, model_hz: u32) -> Option<String> {
+    let lowest = *rates.keys().next()?;
+    if rates.len() == 1 && lowest >= model_hz {
+        return None;
+    }
+    let listed: Vec<String> =
+        rates.iter().map(|(rate, clips)| format!("{rate} Hz ({clips})")).collect();
+    let low = if lowest < model_hz {
+        format!(
+            "; those below {model_hz} Hz contain nothing above half their rate, which a model can mistake for a fault"
+        )
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "recordings have {}, the model takes {model_hz} Hz: all are converted{low}",
+        listed.join(", ")
+    ))
 }
 
 /// Checks every recording of a data set, and writes what the run works on; a run that goes on keeps
@@ -81,8 +142,8 @@ pub(crate) fn prepare<'a>(
         clips_per_second: None,
         peak_memory_bytes: None,
     };
-    watch.stop(&mut manifest, "prepare");
-    manifest.done.insert("prepare".to_owned());
+    watch.stop(&mut manifest, Stage::Check);
+    manifest.set_done(Stage::Check);
     files::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
     table::write_csv(&folder.clips(), &clips)?;
     let rows: Vec<Skipped> = skipped
@@ -105,6 +166,13 @@ fn go_on<'a>(
     progress: &'a dyn Progress,
 ) -> Result<Run<'a>, OffkeyError> {
     let (before, now) = (Recipe::read(&folder.recipe())?, &request.recipe);
+    let withholds = |recipe: &Recipe| matches!(recipe.threshold, ThresholdConfig::HeldOut { .. });
+    if before.threshold != now.threshold && (withholds(&before) || withholds(now)) {
+        return Err(OffkeyError::OtherRun {
+            path: folder.root().to_owned(),
+            what: "share of recordings withheld for the threshold",
+        });
+    }
     if before.model != now.model || before.audio != now.audio {
         return Err(OffkeyError::OtherRun {
             path: folder.root().to_owned(),
@@ -112,7 +180,7 @@ fn go_on<'a>(
         });
     }
     if before.backend != now.backend || before.threshold != now.threshold {
-        manifest.undo_from("score");
+        manifest.undo_from(Stage::Score);
     }
     manifest.recipe.clone_from(&now.name);
     files::write_atomically(&folder.recipe(), now.to_toml().as_bytes())?;
@@ -130,8 +198,9 @@ fn check(
 ) -> Result<Vec<(Clip, String)>, OffkeyError> {
     let all: Vec<&Clip> = clips.iter().collect();
     let (rate_hz, samples) = request.recipe.clip_shape();
-    let audio =
-        ClipAudio::new((&all, clips), &request.recipe.audio, rate_hz, samples, Arc::clone(cache))?;
+    let config = &request.recipe.audio;
+    let audio = ClipAudio::new(&all, config, rate_hz, samples, Arc::clone(cache));
+    let audio = with_noise(audio, config.noise.as_ref(), clips, Arc::clone(cache))?;
     let bad = audio.check(progress)?;
     warn_of_long(&all, samples as f64 / f64::from(rate_hz), progress);
     if bad.is_empty() {

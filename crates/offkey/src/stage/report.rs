@@ -9,12 +9,12 @@ use offkey_report::page::{
 };
 
 use super::{
-    score::{SectionKey, SectionThreshold, read_scores},
+    score::{SectionThreshold, read_scores},
     train::{CompactnessRow, LossRow},
 };
 use crate::{
-    ModelConfig, OffkeyError, Recipe, RunFolder, files,
-    run::{Run, RunMetrics},
+    ModelConfig, OffkeyError, Recipe, RunFolder, SectionKey, Stage, files, metrics::RunMetrics,
+    open_run::Run,
 };
 
 /// Sets of this size are mapped for the page unasked: it takes seconds.
@@ -24,21 +24,14 @@ impl Run<'_> {
     /// Writes the page and returns where it is. Shown clips are explained with up to `masks` masks
     /// each where the model is a network; 0 leaves explanations out.
     pub(crate) fn report(&mut self, masks: usize) -> Result<PathBuf, OffkeyError> {
-        self.timed("report", |run| {
-            let path = run.folder.metrics();
-            if !path.is_file() {
-                return Err(OffkeyError::StageMissing {
-                    path,
-                    stage: "report",
-                    run_first: "evaluate",
-                });
-            }
+        self.timed(Stage::Report, |run| {
+            let path = RunFolder::require(run.folder.metrics(), Stage::Report, Stage::Evaluate)?;
             let metrics: RunMetrics = files::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
-            let table = run.embedding_table("report")?;
+            let table = run.embedding_table(Stage::Report)?;
             let can_be_mapped = !matches!(run.recipe.model, ModelConfig::Autoencoder(_))
                 && MAPPED_CLIPS.contains(&table.clips.len());
-            if can_be_mapped && !run.manifest.is_done("map") {
+            if can_be_mapped && !run.manifest.is_done(Stage::Map) {
                 run.map()?;
             }
             let sections = sections(&rows, &thresholds);
@@ -126,7 +119,7 @@ fn summary(run: &RunMetrics, sections: &[SectionScores]) -> Vec<String> {
             bytes as f64 / 1e6
         )
     });
-    [ranking, alarms, cost].into_iter().flatten().collect()
+    [ranking, baselines(run), alarms, cost].into_iter().flatten().collect()
 }
 
 fn ranking(metrics: &Metrics) -> Option<String> {
@@ -149,6 +142,23 @@ fn ranking(metrics: &Metrics) -> Option<String> {
             " Best is {} {} with {high:.1} %, worst {} {} with {low:.1} %.",
             best.machine, best.section, worst.machine, worst.section
         );
+    }
+    Some(words)
+}
+
+/// What plain statistics reach, and whether the model does better.
+fn baselines(run: &RunMetrics) -> Option<String> {
+    let shown: Vec<String> = run
+        .baselines
+        .iter()
+        .filter_map(|baseline| Some(format!("{} {:.3}", baseline.name, baseline.auc?)))
+        .collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let mut words = format!("AUC of the baselines without training: {}.", shown.join(", "));
+    if let (Some(best), Some(auc)) = (run.unbeaten(), run.metrics.auc) {
+        let _ = write!(words, " The model, with {auc:.3}, does not beat {}.", best.name);
     }
     Some(words)
 }

@@ -4,19 +4,12 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, table};
-use offkey_score::{BackendConfig, Nearest, References, ScoreError, Scorer, ThresholdConfig};
+use offkey_score::{BackendConfig, Nearest, References, Scorer, ThresholdConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{OffkeyError, Progress, Stage, files, run::Run};
-
-/// A machine and one section of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SectionKey {
-    /// Machine type.
-    pub machine: String,
-    /// Section.
-    pub section: String,
-}
+use crate::{
+    OffkeyError, Progress, RunFolder, SectionKey, Stage, files, open_run::Run, withheld::withheld,
+};
 
 /// The threshold of one section, as `scores/thresholds.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,8 +21,12 @@ pub struct SectionThreshold {
     pub threshold: f64,
     /// Reference clips.
     pub references: usize,
-    /// Scores of the references, each made without its own recording: what the threshold was found on.
+    /// What the threshold was found on: scores of recordings withheld from training and references, or of
+    /// the references, each made without its own recording.
     pub held_out_scores: Vec<f64>,
+    /// Share of new normal recordings expected above the threshold; none where it cannot be stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_false_alarms: Option<f64>,
 }
 
 /// One section's scorer, and where its references stand in the run's table.
@@ -41,22 +38,6 @@ pub(crate) struct SectionScorer {
     pub(crate) reference_rows: Vec<usize>,
 }
 
-impl SectionKey {
-    /// The section a clip belongs to.
-    pub fn of(clip: &Clip) -> Self {
-        Self { machine: clip.machine.clone(), section: clip.section.clone() }
-    }
-
-    fn failed(&self, source: ScoreError) -> OffkeyError {
-        OffkeyError::Score { machine: self.machine.clone(), section: self.section.clone(), source }
-    }
-
-    /// As part of a file name: characters that a file system might not take become `_`.
-    pub(crate) fn file_stem(&self) -> String {
-        offkey_core::stems::file_stem(&self.machine, &self.section)
-    }
-}
-
 impl SectionScorer {
     /// Fits backend and threshold of one section on its training rows.
     pub(crate) fn fit(
@@ -66,9 +47,11 @@ impl SectionScorer {
         threshold: &ThresholdConfig,
         seed: Seed,
     ) -> Result<Self, OffkeyError> {
-        let is_reference = |clip: &Clip| clip.split == Split::Train && SectionKey::of(clip) == *key;
-        let reference_rows: Vec<usize> =
-            (0..table.clips.len()).filter(|&row| is_reference(&table.clips[row])).collect();
+        let of_section = |clip: &Clip| clip.split == Split::Train && SectionKey::of(clip) == *key;
+        let withheld = withheld(&table.clips, threshold, seed);
+        let (withheld_rows, reference_rows): (Vec<usize>, Vec<usize>) = (0..table.clips.len())
+            .filter(|&row| of_section(&table.clips[row]))
+            .partition(|row| withheld.contains(row));
         let embeddings = table.embeddings.select(Axis(0), &reference_rows);
         let of_rows = || reference_rows.iter().map(|&row| &table.clips[row]);
         let domains: Vec<_> = of_rows().map(|clip| clip.domain).collect();
@@ -82,7 +65,9 @@ impl SectionScorer {
             seed.child("backend").child(name),
         )
         .map_err(failed)?;
-        let scorer = Scorer::fit(backend, threshold, &references, None).map_err(failed)?;
+        let withheld = table.embeddings.select(Axis(0), &withheld_rows);
+        let scorer =
+            Scorer::fit(backend, threshold, &references, withheld.view()).map_err(failed)?;
         Ok(Self { key: key.clone(), scorer, reference_rows })
     }
 
@@ -152,6 +137,7 @@ pub fn score_table(
             threshold: section.threshold(),
             references: section.reference_rows.len(),
             held_out_scores: section.scorer.held_out().to_vec(),
+            expected_false_alarms: section.scorer.expected_false_alarms(),
         });
         progress.advance(done as u64 + 1, &format!("{} {}", key.machine, key.section));
     }
@@ -210,21 +196,15 @@ pub(crate) fn read_scores(
 
 impl Run<'_> {
     /// The embeddings of this run, or the error that says which stage writes them.
-    pub(crate) fn embedding_table(
-        &self,
-        stage: &'static str,
-    ) -> Result<EmbeddingTable, OffkeyError> {
-        let folder = self.folder.embeddings();
-        if !folder.is_dir() {
-            return Err(OffkeyError::StageMissing { path: folder, stage, run_first: "embed" });
-        }
+    pub(crate) fn embedding_table(&self, stage: Stage) -> Result<EmbeddingTable, OffkeyError> {
+        let folder = RunFolder::require(self.folder.embeddings(), stage, Stage::Embed)?;
         Ok(EmbeddingTable::read(&folder)?)
     }
 
     /// Scores the test clips.
     pub(crate) fn score(&mut self) -> Result<(), OffkeyError> {
-        self.timed("score", |run| {
-            let table = run.embedding_table("score")?;
+        self.timed(Stage::Score, |run| {
+            let table = run.embedding_table(Stage::Score)?;
             let (rows, thresholds) = score_table(
                 &table,
                 &run.recipe.backend,

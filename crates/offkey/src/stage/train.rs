@@ -1,14 +1,14 @@
 //! From clips to a model.
 
-use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, sync::Arc};
 
-use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, Split, table};
+use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, table};
 use offkey_train::{EpochEvent, StepEvent, TrainJob, TrainObserver, loss::LossRegistry};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ModelConfig, OffkeyError, Progress, Stage, audio::ClipAudio, conditions::conditions,
-    recipe::NetworkConfig, run::Run,
+    ModelConfig, OffkeyError, Progress, Recipe, Stage, audio::ClipAudio, conditions::conditions,
+    noise::with_noise, open_run::Run, recipe::NetworkConfig,
 };
 
 /// One row of `losses.csv`.
@@ -69,12 +69,10 @@ impl Run<'_> {
     /// goes on where it stopped.
     pub(crate) fn train(&mut self, resume: bool) -> Result<(), OffkeyError> {
         if resume {
-            return self.timed_on("train", |run| run.fit_model(true));
+            return self.timed_on(Stage::Train, |run| run.fit_model(true));
         }
-        self.timed("train", |run| {
-            remove(&run.folder.model())?;
-            remove(&run.folder.losses())?;
-            remove(&run.folder.compactness())?;
+        self.timed(Stage::Train, |run| {
+            run.folder.clear_stage(Stage::Train)?;
             run.fit_model(false)
         })
     }
@@ -88,7 +86,7 @@ impl Run<'_> {
     }
 
     fn train_network(&mut self, config: &NetworkConfig, resume: bool) -> Result<(), OffkeyError> {
-        let clips = self.clips_of(Split::Train);
+        let clips = self.training_clips();
         let seed = Seed::new(self.manifest.seed);
         let pseudo = config
             .pseudo_attributes
@@ -193,19 +191,19 @@ impl Run<'_> {
 
     /// The clips as the model wants them.
     pub(crate) fn clip_audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
-        let (rate_hz, samples) = self.recipe.clip_shape();
-        let clips = (clips, &self.clips[..]);
-        ClipAudio::new(clips, &self.recipe.audio, rate_hz, samples, Arc::clone(&self.cache))
+        self.clip_audio_as(&self.recipe, clips)
     }
-}
 
-fn remove(path: &Path) -> Result<(), OffkeyError> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(OffkeyError::io(path)(error))
-        }
-        _ => Ok(()),
+    /// The clips as the model of another recipe wants them.
+    pub(crate) fn clip_audio_as(
+        &self,
+        recipe: &Recipe,
+        clips: &[&Clip],
+    ) -> Result<ClipAudio, OffkeyError> {
+        let (rate_hz, samples) = recipe.clip_shape();
+        let (config, cache) = (&recipe.audio, Arc::clone(&self.cache));
+        let audio = ClipAudio::new(clips, config, rate_hz, samples, Arc::clone(&cache));
+        with_noise(audio, config.noise.as_ref(), &self.clips, cache)
     }
 }
 

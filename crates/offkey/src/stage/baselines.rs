@@ -1,0 +1,96 @@
+//! The clips of a run scored by plain statistics: what a trained model has to beat.
+
+use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, Year, table};
+use offkey_eval::evaluate;
+use offkey_infer::StatisticsConfig;
+
+use super::{embed::Embedder, score::score_table};
+use crate::{
+    Baseline, ModelConfig, OffkeyError, Recipe, Stage, StatisticsModel, open_run::Run,
+    progress::Hushed,
+};
+
+/// The recipes that are fitted beside every model.
+const BASELINES: [&str; 2] = ["log-mel-statistics", "spectrogram-statistics"];
+
+impl Run<'_> {
+    /// Scores the test clips by every baseline, one table each. A baseline that cannot be fitted to
+    /// these clips is left out with a warning.
+    pub(crate) fn fit_baselines(&mut self) -> Result<(), OffkeyError> {
+        self.timed(Stage::Baselines, |run| {
+            run.folder.clear_stage(Stage::Baselines)?;
+            run.progress.begin(Stage::Baselines, BASELINES.len() as u64, "baselines");
+            for (done, name) in BASELINES.into_iter().enumerate() {
+                match run.baseline_scores(name) {
+                    Ok(rows) => {
+                        let path = run.folder.baselines().join(format!("{name}.csv"));
+                        table::write_csv(&path, &rows)?;
+                    }
+                    Err(error @ OffkeyError::Cancelled { .. }) => {
+                        return Err(error.in_run(run.folder.root()));
+                    }
+                    Err(error) => run.progress.warn(&format!("no baseline {name}: {error}")),
+                }
+                run.progress.advance(done as u64 + 1, name);
+            }
+            run.progress.end();
+            Ok(())
+        })
+    }
+
+    /// What the baselines reach by the rules of a year; nothing where they were not fitted.
+    pub(super) fn baselines(&self, year: Option<Year>) -> Result<Vec<Baseline>, OffkeyError> {
+        let mut baselines = Vec::new();
+        for name in BASELINES {
+            let path = self.folder.baselines().join(format!("{name}.csv"));
+            if path.is_file() {
+                let rows: Vec<ScoreRow> = table::read_csv(&path)?;
+                let metrics = evaluate(&rows, year)?;
+                baselines.push(Baseline {
+                    name: name.to_owned(),
+                    auc: metrics.auc,
+                    pauc: metrics.pauc,
+                    official_score: metrics.official_score,
+                });
+            }
+        }
+        Ok(baselines)
+    }
+
+    fn baseline_scores(&self, name: &str) -> Result<Vec<ScoreRow>, OffkeyError> {
+        let (recipe, features) = baseline(name, &self.recipe)?;
+        let seed = Seed::new(self.manifest.seed);
+        let fitted = {
+            let clips = self.clips_of(Split::Train);
+            let audio = self.clip_audio_as(&recipe, &clips)?;
+            features.fit(&audio, seed.child("statistics")).map_err(OffkeyError::embed)?
+        };
+        let clips: Vec<&Clip> = self.clips.iter().collect();
+        let audio = self.clip_audio_as(&recipe, &clips)?;
+        let hushed = Hushed(self.progress);
+        let embeddings = Embedder::Statistics(fitted).embed_all(&audio, &hushed)?;
+        let table = EmbeddingTable { clips: self.clips.clone(), embeddings };
+        let (rows, _) = score_table(&table, &recipe.backend, &recipe.threshold, seed, &hushed)?;
+        Ok(rows)
+    }
+}
+
+/// A baseline's recipe for clips as another recipe takes them, and its statistics.
+fn baseline(name: &str, of: &Recipe) -> Result<(Recipe, StatisticsConfig), OffkeyError> {
+    let mut recipe = Recipe::load(name, &[])?;
+    let (rate_hz, samples) = of.clip_shape();
+    let ModelConfig::Statistics(model) = &recipe.model else {
+        unreachable!("the baselines are statistics");
+    };
+    let mut features = model.features.clone();
+    if let StatisticsConfig::LogMel(log_mel) = &mut features {
+        log_mel.rate_hz = rate_hz;
+    }
+    recipe.model = ModelConfig::Statistics(StatisticsModel {
+        rate_hz,
+        clip_s: samples as f64 / f64::from(rate_hz),
+        features: features.clone(),
+    });
+    recipe.audio = of.audio.clone();
+    Ok((recipe, features))
+}
