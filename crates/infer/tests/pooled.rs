@@ -98,7 +98,7 @@ fn log_mel_poolings_are_those_of_the_definition() {
     assert_close(embed(Pooling::Mean), &means, 2e-4);
     let both: Vec<f64> = means.iter().chain(&deviations).copied().collect();
     assert_close(embed(Pooling::MeanDeviation), &both, 5e-4);
-    assert_close(embed(Pooling::Gwrp(Gwrp { r: 0.5 })), &loud, 5e-4);
+    assert_close(embed(Pooling::Gwrp(Gwrp::default())), &loud, 5e-4);
 }
 
 #[test]
@@ -147,7 +147,10 @@ fn settings_out_of_range_and_short_windows_are_refused() {
         with(LogMel { mels: 1_000_000_000, ..LogMel::default() }),
         with(LogMel { fft: usize::MAX, ..LogMel::default() }),
         with(LogMel { hop: 0, ..LogMel::default() }),
-        PooledConfig { pooling: Pooling::Gwrp(Gwrp { r: 2.0 }), ..PooledConfig::default() },
+        PooledConfig {
+            pooling: Pooling::Gwrp(Gwrp { r: 2.0, ..Gwrp::default() }),
+            ..PooledConfig::default()
+        },
     ] {
         assert!(config.check().is_err(), "{config:?}");
         assert!(config.embed(&[]).is_err(), "{config:?}");
@@ -160,7 +163,7 @@ fn settings_out_of_range_and_short_windows_are_refused() {
 fn a_config_comes_back_from_its_text() {
     let text = r#"{"pooling":{"gwrp":{"r":0.25}}}"#;
     let config: PooledConfig = serde_json::from_str(text).unwrap();
-    assert_eq!(config.pooling, Pooling::Gwrp(Gwrp { r: 0.25 }));
+    assert_eq!(config.pooling, Pooling::Gwrp(Gwrp { r: 0.25, ..Gwrp::default() }));
     let written = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<PooledConfig>(&written).unwrap(), config);
     assert!(serde_json::from_str::<PooledConfig>(r#"{"pooling":"median"}"#).is_err());

@@ -34,7 +34,7 @@ pub(crate) struct LearnArgs {
     /// Time between the starts of windows, as in 10s [default: the length of a window]
     #[arg(long, value_parser = seconds)]
     pub(crate) every: Option<f64>,
-    /// A recipe with a network or statistics: a built-in name, or a TOML file [default: a fusion of three
+    /// A recipe with a network or statistics: a built-in name, or a TOML file [default: a fusion of four
     /// spectra, which needs no training]
     #[arg(long)]
     pub(crate) recipe: Option<String>,

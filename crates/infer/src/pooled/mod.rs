@@ -7,7 +7,7 @@ use offkey_signal::{FeatureError, FloorRule, LogMel, Stft};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub use self::pooling::{Gwrp, Pooling, Rdp};
+pub use self::pooling::{First, Gwrp, Pooling, Rdp};
 use crate::{ClipShape, Embed, ModelError};
 
 /// A spectrogram, and how its frames become one vector.

@@ -18,23 +18,36 @@ pub enum Pooling {
     Mean,
     /// Mean over time, and standard deviation over time (divided by the number of frames).
     MeanDeviation,
-    /// Loud frames weigh more: global weighted ranking pooling.
+    /// Loud frames, or soft ones, weigh more: global weighted ranking pooling.
     Gwrp(Gwrp),
     /// Unusual frames weigh more: relative-deviation pooling.
     Rdp(Rdp),
 }
 
-/// Frames sorted from loud to soft, the i-th weighted by `r^i`.
+/// Frames sorted by their level in the band, the i-th weighted by `r^i`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gwrp {
-    /// Weight of a frame relative to the next louder one (0.5): 1 is the mean, 0 the maximum.
+    /// Weight of a frame relative to the one before it (0.5): 1 is the mean, 0 the first frame alone.
     pub r: f64,
+    /// Which frames come first.
+    pub first: First,
+}
+
+/// Which end of the sorted frames weighs most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum First {
+    /// The loudest: knocks and strokes.
+    #[default]
+    Loudest,
+    /// The quietest: what a steady machine sounds like while louder noise pauses.
+    Quietest,
 }
 
 impl Default for Gwrp {
     fn default() -> Self {
-        Self { r: 0.5 }
+        Self { r: 0.5, first: First::Loudest }
     }
 }
 
@@ -64,7 +77,7 @@ impl Pooling {
     pub(super) fn check(&self) -> Result<(), PooledError> {
         let (setting, found, most, expected) = match *self {
             Self::Mean | Self::MeanDeviation => return Ok(()),
-            Self::Gwrp(Gwrp { r }) => ("r", r, 1.0, "a weight from 0 to 1"),
+            Self::Gwrp(Gwrp { r, .. }) => ("r", r, 1.0, "a weight from 0 to 1"),
             Self::Rdp(Rdp { g }) => ("g", g, 100.0, "an exponent from 0 to 100"),
         };
         if (0.0..=most).contains(&found) {
@@ -83,7 +96,7 @@ impl Pooling {
         match *self {
             Self::Mean => mean_and_deviation(bands.t()).0,
             Self::MeanDeviation => time_statistics(bands.t()),
-            Self::Gwrp(Gwrp { r }) => each(&|band| loudest(band, r)),
+            Self::Gwrp(gwrp) => each(&|band| ranked(band, gwrp)),
             Self::Rdp(Rdp { g }) => each(&|band| unusual(band, g)),
         }
     }
@@ -93,17 +106,20 @@ fn mean(frames: &[f32]) -> f64 {
     frames.iter().map(|&value| f64::from(value)).sum::<f64>() / frames.len() as f64
 }
 
-fn loudest(frames: &[f32], r: f64) -> f64 {
+fn ranked(frames: &[f32], Gwrp { r, first }: Gwrp) -> f64 {
     let mut frames = frames.to_vec();
-    let descending = |a: &f32, b: &f32| b.total_cmp(a);
-    // Frames too soft to count need no order.
+    let by_rank = |a: &f32, b: &f32| match first {
+        First::Loudest => b.total_cmp(a),
+        First::Quietest => a.total_cmp(b),
+    };
+    // Frames too late to count need no order.
     let counting = if r > 0.0 { (NEGLIGIBLE.ln() / r.ln()).ceil() } else { 1.0 };
     if counting < frames.len() as f64 {
         let counting = (counting as usize).max(1);
-        frames.select_nth_unstable_by(counting - 1, descending);
+        frames.select_nth_unstable_by(counting - 1, by_rank);
         frames.truncate(counting);
     }
-    frames.sort_unstable_by(descending);
+    frames.sort_unstable_by(by_rank);
     let (mut weight, mut weights, mut sum) = (1.0, 0.0, 0.0);
     for value in frames {
         sum += weight * f64::from(value);
@@ -155,7 +171,7 @@ mod tests {
         close(both[0], 3.0);
         close(both[1], 2.5_f64.sqrt());
         // (5 + 4/2 + 2/4 + 1/8) / (1 + 1/2 + 1/4 + 1/8)
-        close(pooled(Pooling::Gwrp(Gwrp { r: 0.5 }), &frames)[0], 7.625 / 1.875);
+        close(pooled(Pooling::Gwrp(Gwrp::default()), &frames)[0], 7.625 / 1.875);
         // Distances 2, 1, 1, 2 of at most 2: weights 4, 2.25, 2.25, 4.
         close(pooled(Pooling::Rdp(Rdp { g: 2.0 }), &frames)[0], (6.0 * 4.0 + 6.0 * 2.25) / 12.5);
     }
@@ -168,13 +184,33 @@ mod tests {
                 .map(|i| seed.child(i).value() as f32 / u64::MAX as f32 * 80.0 - 100.0)
                 .collect();
             let mean = pooled(Pooling::Mean, &band)[0];
-            close(pooled(Pooling::Gwrp(Gwrp { r: 1.0 }), &band)[0], f64::from(mean));
+            close(
+                pooled(Pooling::Gwrp(Gwrp { r: 1.0, ..Gwrp::default() }), &band)[0],
+                f64::from(mean),
+            );
             close(pooled(Pooling::Rdp(Rdp { g: 0.0 }), &band)[0], f64::from(mean));
             let largest = band.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            close(pooled(Pooling::Gwrp(Gwrp { r: 0.0 }), &band)[0], f64::from(largest));
+            close(
+                pooled(Pooling::Gwrp(Gwrp { r: 0.0, ..Gwrp::default() }), &band)[0],
+                f64::from(largest),
+            );
             let between = pooled(Pooling::Gwrp(Gwrp::default()), &band)[0];
             assert!((mean..=largest).contains(&between), "{mean} {between} {largest}");
         }
+    }
+
+    #[test]
+    fn the_quietest_frames_are_the_loudest_of_the_band_upside_down() {
+        let band = [1.0, 4.0, 2.0, 5.0, -3.0];
+        let upside_down = band.map(|level| -level);
+        for r in [0.0, 0.5, 0.97] {
+            let of = |first, band: &[f32]| pooled(Pooling::Gwrp(Gwrp { r, first }), band)[0];
+            close(of(First::Quietest, &band), f64::from(-of(First::Loudest, &upside_down)));
+        }
+        // A loud disturbance of one frame in two hardly moves what is heard in between.
+        let disturbed: Vec<f32> = (0..40).map(|i| if i % 2 == 0 { -60.0 } else { -10.0 }).collect();
+        let quiet = pooled(Pooling::Gwrp(Gwrp { r: 0.5, first: First::Quietest }), &disturbed)[0];
+        assert!((quiet + 60.0).abs() < 0.01, "{quiet}");
     }
 
     #[test]
@@ -188,7 +224,10 @@ mod tests {
             sorted.sort_by(|a, b| b.total_cmp(a));
             let weights: Vec<f64> = (0..500).map(|i| r.powi(i)).collect();
             let sum: f64 = sorted.iter().zip(&weights).map(|(&x, w)| f64::from(x) * w).sum();
-            close(pooled(Pooling::Gwrp(Gwrp { r }), &band)[0], sum / weights.iter().sum::<f64>());
+            close(
+                pooled(Pooling::Gwrp(Gwrp { r, ..Gwrp::default() }), &band)[0],
+                sum / weights.iter().sum::<f64>(),
+            );
         }
     }
 
@@ -204,8 +243,8 @@ mod tests {
     #[test]
     fn weights_out_of_range_are_refused() {
         for pooling in [
-            Pooling::Gwrp(Gwrp { r: 1.1 }),
-            Pooling::Gwrp(Gwrp { r: f64::NAN }),
+            Pooling::Gwrp(Gwrp { r: 1.1, ..Gwrp::default() }),
+            Pooling::Gwrp(Gwrp { r: f64::NAN, ..Gwrp::default() }),
             Pooling::Rdp(Rdp { g: -1.0 }),
             Pooling::Rdp(Rdp { g: f64::INFINITY }),
         ] {

@@ -1,6 +1,6 @@
 //! From normal recordings to a monitor.
 //!
-//! By default the detector is a fusion of three pooled spectra: nothing is trained, every recording is
+//! By default the detector is a fusion of four pooled spectra: nothing is trained, every recording is
 //! a reference, and each is scored without itself to calibrate. A network joins where a recipe asks for
 //! one, the recordings name real classes, and it proves that it hears.
 
@@ -18,7 +18,7 @@ use ndarray::{Array2, ArrayView1, Axis};
 use offkey_core::Clip;
 use offkey_infer::{
     Compute,
-    pooled::{Gwrp, PooledConfig, Pooling, Spectrogram},
+    pooled::{First, Gwrp, PooledConfig, Pooling, Spectrogram},
 };
 use offkey_monitor::{
     FalseAlarmRate, Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard,
@@ -93,10 +93,11 @@ const RATE_HZ: u32 = 16_000;
 
 /// The members that are learned by default, with what they are called in reasons: each hears what the
 /// others do not.
-const FUSION: [(&str, Pooling); 3] = [
+const FUSION: [(&str, Pooling); 4] = [
     ("mean spectrum", Pooling::Mean),
     ("spectrum and its variation", Pooling::MeanDeviation),
-    ("loudest moments", Pooling::Gwrp(Gwrp { r: 0.5 })),
+    ("loudest moments", Pooling::Gwrp(Gwrp { r: 0.5, first: First::Loudest })),
+    ("quietest moments", Pooling::Gwrp(Gwrp { r: 0.97, first: First::Quietest })),
 ];
 
 /// Learns a monitor from normal recordings.
