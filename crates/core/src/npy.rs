@@ -1,4 +1,4 @@
-//! `.npy` arrays of two dimensions: NumPy's format, versions 1 to 3.
+//! `.npy` arrays of two dimensions: `NumPy`'s format, versions 1 to 3.
 //!
 //! A header says how large the array is; the file's own length decides what is allocated.
 

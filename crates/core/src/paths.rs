@@ -72,7 +72,6 @@ pub mod option {
     ///
     /// # Errors
     /// Those of the serializer.
-    #[expect(clippy::ref_option, reason = "serde hands the field over by reference")]
     pub fn serialize<S: Serializer>(
         path: &Option<PathBuf>,
         serializer: S,

@@ -220,7 +220,7 @@ pub fn to_csv<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
     for row in rows {
         writer.serialize(row)?;
     }
-    let table = writer.into_inner().map_err(|error| error.into_error())?;
+    let table = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
     formulas::guard(table)
 }
 

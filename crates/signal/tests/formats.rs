@@ -377,3 +377,18 @@ proptest! {
         let _ = decode_bytes(Path::new("clip"), bytes, &config);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.wav");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    let pipe = made.is_ok_and(|status| status.success()).then_some(pipe);
+    let zero = std::path::PathBuf::from("/dev/zero");
+    for path in pipe.into_iter().chain([zero, folder.path().to_owned()]) {
+        let error = offkey_signal::probe(&path).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("expected a regular file"), "{}: {cause}", path.display());
+    }
+}

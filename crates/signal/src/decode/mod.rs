@@ -22,7 +22,13 @@ mod sound;
 mod source;
 mod stream;
 
-use std::{fmt, fs::File, io::Cursor, ops::Range, path::Path};
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Cursor},
+    ops::Range,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -147,6 +153,11 @@ pub fn decode_fit(
 
 fn open(path: &Path) -> Result<Source, AudioError> {
     let io_error = |source| AudioError::Io { path: path.to_owned(), source };
+    // A named pipe would block for ever, and a device never end.
+    if !fs::metadata(path).map_err(io_error)?.is_file() {
+        let found = io::Error::other("found a folder, pipe or device, expected a regular file");
+        return Err(io_error(found));
+    }
     let file = File::open(path).map_err(io_error)?;
     let input: Box<dyn Input> = Box::new(file);
     Source::open(path, input)
