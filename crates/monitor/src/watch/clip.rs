@@ -1,6 +1,5 @@
 //! Sound kept around events: from before the first alarm to the end. The disk is bounded.
 
-use offkey_core::Digest;
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
@@ -8,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+use offkey_core::Digest;
 
 /// How sound around events is kept.
 #[derive(Debug, Clone, PartialEq)]

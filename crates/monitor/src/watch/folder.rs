@@ -1,14 +1,18 @@
 //! A folder that recordings are written to as a source: subfolders too, each recording once, further
 //! where it has grown, again where reading failed.
 
-use offkey_core::Digest;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    fs, io,
+    collections::{BTreeMap, VecDeque},
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use offkey_core::{
+    Digest,
+    names::is_audio,
+    walk::{Reason, walk},
+};
 use offkey_signal::AudioError;
 
 use super::{
@@ -84,19 +88,19 @@ impl Folder {
 
     /// Finds out what is new.
     fn look(&mut self, memory: &Memory) {
-        let mut walk = Walk { but: self.but.as_deref(), found: BTreeMap::new(), whole: true };
-        if let Err(error) = walk.enter(&self.root, &mut BTreeSet::new()) {
-            if !self.lost {
-                let reason = format!("the folder cannot be read: {error}");
-                self.ready.push_back(Piece::Lost { problem: Problem::Vanished, reason });
+        let (found, whole) = match recordings(&self.root, self.but.as_deref()) {
+            Ok(found) => found,
+            Err(error) => {
+                if !std::mem::replace(&mut self.lost, true) {
+                    let reason = format!("the folder cannot be read: {error}");
+                    self.ready.push_back(Piece::Lost { problem: Problem::Vanished, reason });
+                }
+                return;
             }
-            self.lost = true;
-            return;
-        }
+        };
         if std::mem::take(&mut self.lost) {
             self.ready.push_back(Piece::Back { reason: "the folder is back".to_owned() });
         }
-        let Walk { found, whole, .. } = walk;
         if whole {
             let gone = memory.places().filter(|place| !found.contains_key(*place));
             let gone: Vec<String> = gone.map(str::to_owned).collect();
@@ -264,53 +268,27 @@ impl Source for Folder {
     }
 }
 
-/// The recordings below a folder.
-struct Walk<'a> {
-    but: Option<&'a Path>,
-    /// By place: the path inside the folder.
-    found: BTreeMap<String, (PathBuf, Look)>,
-    /// Whether every folder could be read.
-    whole: bool,
-}
+/// The recordings below a folder by place, each as it looks now, and whether every folder could be read.
+type Found = (BTreeMap<String, (PathBuf, Look)>, bool);
 
-impl Walk<'_> {
-    /// Looks at everything below; links are followed, loops are not.
-    fn enter(&mut self, root: &Path, above: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-        self.enter_below(root, root, above)
-    }
-
-    fn enter_below(
-        &mut self,
-        root: &Path,
-        folder: &Path,
-        above: &mut BTreeSet<PathBuf>,
-    ) -> io::Result<()> {
-        let real = folder.canonicalize()?;
-        if self.but.is_some_and(|but| but == real) || !above.insert(real.clone()) {
-            return Ok(());
+/// Looks at everything below a folder but what lies below `but`.
+fn recordings(root: &Path, but: Option<&Path>) -> io::Result<Found> {
+    let walk = walk(root)?;
+    let mut found = BTreeMap::new();
+    for file in walk.files {
+        let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let kept = but.is_some_and(|but| file.real.starts_with(but));
+        if kept || !name.is_some_and(|name| is_audio(&name)) {
+            continue;
         }
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned())
-            else {
-                continue;
-            };
-            if name.starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                self.whole &= self.enter_below(root, &path, above).is_ok();
-            } else if offkey_core::names::is_audio(&name) {
-                // It may be gone between listing and looking, and may be a pipe or a socket.
-                if let Ok(look) = Look::at(&path) {
-                    let place = place(path.strip_prefix(root).unwrap_or(&path));
-                    self.found.insert(place, (path, look));
-                }
-            }
+        // A file may be gone between listing and looking.
+        if let Ok(look) = Look::at(&file.path) {
+            let place = place(file.path.strip_prefix(root).unwrap_or(&file.path));
+            found.insert(place, (file.path, look));
         }
-        above.remove(&real);
-        Ok(())
     }
+    let whole = !walk.left_out.iter().any(|left| matches!(left.reason, Reason::Unreadable(_)));
+    Ok((found, whole))
 }
 
 /// A path as text, another for every path: one that is no text carries a fingerprint of its bytes.

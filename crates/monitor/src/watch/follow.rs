@@ -1,6 +1,5 @@
 //! A file read as it grows, from bytes to samples; and how a recording is recognised that was met before.
 
-use offkey_core::Digest;
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
@@ -8,6 +7,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use offkey_core::Digest;
 use offkey_signal::{AudioError, DecodeConfig, PcmFormat, StreamReader};
 
 use super::source::Mark;

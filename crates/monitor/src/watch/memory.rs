@@ -1,7 +1,6 @@
 //! What a watch remembers over restarts: how far each stretch of sound was judged, and the event that
 //! is going on. Kept in a file that is appended to, and rewritten when most of it is outdated.
 
-use offkey_core::Digest;
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
@@ -9,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_core::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::source::Mark;
@@ -146,15 +146,17 @@ pub(super) struct Store {
     path: PathBuf,
     lines: u64,
     recorded: Option<Now>,
-    _lock: File,
+    /// Whether the file holds a whole memory; else it is written anew at the next record.
+    whole: bool,
+    _lock: Option<File>,
 }
 
 /// Lines that the file may have beyond twice what it needs before it is rewritten.
 const SPARE_LINES: u64 = 1000;
 
 impl Store {
-    /// Opens or makes the file at `path`; `memory` becomes what it holds. Returns what had to be passed
-    /// over in it.
+    /// Opens or makes the file at `path`; `memory` becomes what it holds. Returns what is wrong with it
+    /// that watching survives: damaged lines, a disk that is full.
     ///
     /// # Errors
     /// [`MonitorError`] when another watch uses it, when it is of another source, or when the file
@@ -163,7 +165,15 @@ impl Store {
         path: &Path,
         memory: &mut Memory,
     ) -> Result<(Self, Option<String>), MonitorError> {
-        let lock = lock(path)?;
+        let mut told = Vec::new();
+        let lock = match lock(path) {
+            Ok(lock) => Some(lock),
+            Err(error @ MonitorError::Locked { .. }) => return Err(error),
+            Err(error) => {
+                told.push(format!("nothing keeps a second watch away: {error}"));
+                None
+            }
+        };
         let mut damaged = 0;
         let mut lines = 0;
         match fs::read(path) {
@@ -183,12 +193,18 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(MonitorError::io(path)(error)),
         }
-        let told = (damaged > 0).then(|| {
-            format!("{damaged} of {lines} lines of `{}` are damaged and not used", path.display())
-        });
-        let mut store = Self { path: path.to_owned(), lines, recorded: None, _lock: lock };
-        store.rewrite(memory).map_err(MonitorError::io(path))?;
-        Ok((store, told))
+        if damaged > 0 {
+            told.push(format!(
+                "{damaged} of {lines} lines of `{}` are damaged and not used",
+                path.display()
+            ));
+        }
+        let (path, recorded, whole) = (path.to_owned(), None, false);
+        let mut store = Self { path, lines, recorded, whole, _lock: lock };
+        if let Err(error) = store.rewrite(memory) {
+            told.push(format!("the position is not recorded: {error}"));
+        }
+        Ok((store, (!told.is_empty()).then(|| told.join("; "))))
     }
 
     /// Writes down what changed.
@@ -210,7 +226,7 @@ impl Store {
             return Ok(());
         }
         let needed = memory.stretches.len() as u64 + 2;
-        if self.lines + lines > 2 * needed + SPARE_LINES {
+        if !self.whole || self.lines + lines > 2 * needed + SPARE_LINES {
             return self.rewrite(memory);
         }
         // A line that a crash or a full disk left unfinished is ended by the line break that comes first.
@@ -244,6 +260,7 @@ impl Store {
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
         self.lines = memory.stretches.len() as u64 + 2;
+        self.whole = true;
         self.done(memory);
         Ok(())
     }

@@ -295,8 +295,13 @@ impl<'a> Watcher<'a> {
         let rule = self.monitor.card().windows;
         let back = usize::try_from(windows_back).unwrap_or(usize::MAX);
         let first = self.places.len().checked_sub(back.saturating_add(1));
-        let first = first.and_then(|index| self.places.get(index)).or(self.places.back()).cloned();
-        let Some(first) = first else { return };
+        let known = first.and_then(|index| self.places.get(index)).cloned();
+        // After a restart the places of earlier windows are not known: they lie a hop apart.
+        let first = known.unwrap_or_else(|| Place {
+            name: hearing.stretch.name.clone(),
+            id: hearing.stretch.id.clone(),
+            start: verdict.start.saturating_sub(windows_back.saturating_mul(rule.hop as u64)),
+        });
         self.report.events += 1;
         self.memory.now.open_id = format!("{}@{}", first.id, first.start);
         self.begin_clip(windows_back, hearing, observer);

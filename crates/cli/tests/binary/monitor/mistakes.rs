@@ -90,7 +90,10 @@ fn recordings_too_short_to_judge_are_told_by_a_watch() {
     bench.write("inbox/whole.wav", &wav(&sound));
     let output = bench.run(&format!("watch inbox --model {} --once", model()));
     let errors = stderr(&output);
-    assert!(errors.contains("short.wav` lasts 0.2 s") && !errors.contains("whole.wav"), "{errors}");
+    assert!(
+        errors.contains("short.wav`: it lasts 0.2 s") && !errors.contains("whole.wav"),
+        "{errors}"
+    );
     assert!(errors.contains("windows heard: 4"), "{errors}");
 }
 

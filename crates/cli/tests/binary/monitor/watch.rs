@@ -163,7 +163,10 @@ fn watching_gives_the_scores_of_checking_to_the_bit() {
 
     bench.write("grown.wav", &wav_header(u32::MAX));
     let mut grown = Watch::start(&bench, "grown.wav", &[]);
-    for chunk in bytes[44..].chunks(100_001) {
+    // A little more than the last window: the last bytes of a file that grows may be the beginning of
+    // another header, and are waited with.
+    let more = vec![0; 3200];
+    for chunk in [&bytes[44..], &more].concat().chunks(100_001) {
         bench.append("grown.wav", chunk);
     }
     let lines = grown.until(|line| line["window"]["start_s"] == 43.0 * EVERY_S);
@@ -288,7 +291,7 @@ fn garbage_is_told_and_what_lies_beside_it_is_heard() {
     let mut watch = Watch::start(&bench, "-", &[]);
     watch.child.stdin.take().expect("a pipe").write_all(&noise).expect("it listens");
     let code = watch.child.wait().expect("it ends").code();
-    assert!(matches!(code, Some(0 | 1 | 3)), "{code:?}");
+    assert!(matches!(code, Some(1 | 3 | 4)), "{code:?}");
 }
 
 #[test]
@@ -298,7 +301,7 @@ fn a_dead_microphone_is_told_and_so_is_its_return() {
     bench.write("sound.wav", &wav(&[sound.clone(), vec![0; 5 * 16_000], sound].concat()));
     let (lines, code, errors) = bench.watch_once("sound.wav", &[]);
     let kinds: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
-    assert_eq!((kinds, code), (vec!["lost", "back"], Some(0)), "{errors}");
+    assert_eq!((kinds, code), (vec!["lost", "back"], Some(4)), "{errors}");
 }
 
 /// A log that takes nothing: the watch goes on, tells what it cannot write, and does not end as if all
@@ -373,13 +376,17 @@ impl Drop for Unmount<'_> {
 fn a_clock_that_jumps_hides_no_recording() {
     let bench = Bench::new();
     let sound = normal_sound(&bench, 2);
-    let recording = wav(&[with_tone(&sound), sound].concat());
+    // No two recordings of a machine are equal: a copy is not another recording.
+    let recording = |round: i16| {
+        let louder: Vec<i16> = sound.iter().map(|&x| x.saturating_add(round * (x % 3))).collect();
+        wav(&[with_tone(&louder), sound.clone()].concat())
+    };
     let now = SystemTime::now();
     let century = Duration::from_hours(24 * 365 * 100);
     let words = ["--log", "events.jsonl", "--keep", "kept", "--keep-mb", "1"];
     for (round, time) in [now + century, SystemTime::UNIX_EPOCH, now].into_iter().enumerate() {
         // The recorder writes the same name and size again and again.
-        bench.write("inbox/latest.wav", &recording);
+        bench.write("inbox/latest.wav", &recording(round as i16));
         set_modified(&bench.path("inbox/latest.wav"), time);
         bench.watch_once("inbox", &words);
         let (again, _, errors) = bench.watch_once("inbox", &words);

@@ -1,0 +1,308 @@
+//! The watch engine with sources and clocks of the tests: nothing waits, nothing is heard twice.
+
+use std::{
+    cell::Cell,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ndarray::Array2;
+use offkey_core::Seed;
+use offkey_infer::pooled::{PooledConfig, Pooling, Spectrogram};
+use offkey_monitor::{
+    Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, MonitorError, Problem,
+    Profile, RecordingCard, Role, WindowRule, WindowVerdict,
+    watch::{
+        Clock, Event, EventKind, Folder, KeepRule, Memory, Observer, Piece, Settings, Source,
+        Stretch, WatchReport, Watcher,
+    },
+};
+use offkey_score::{BackendConfig, Rule};
+use offkey_signal::{ChannelRule, DecodeConfig, FloorRule, LogMel, decode, encode_wav};
+
+const RATE_HZ: u32 = 16_000;
+/// Samples of a window; the next one begins where it ends.
+const WINDOW: usize = 4096;
+
+/// Noise of a machine, another stretch for every seed.
+fn noise(seed: u64, samples: usize) -> Vec<f32> {
+    let mut state = Seed::new(seed).value() | 1;
+    (0..samples)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            0.1 * (state as f32 / u64::MAX as f32 - 0.5)
+        })
+        .collect()
+}
+
+/// The same with a tone that the machine does not make.
+fn strange(seed: u64, samples: usize) -> Vec<f32> {
+    let step = std::f32::consts::TAU * 3100.0 / RATE_HZ as f32;
+    let tone = (0..).map(|index| 0.1 * (index as f32 * step).sin());
+    noise(seed, samples).into_iter().zip(tone).map(|(x, t)| x + t).collect()
+}
+
+/// A monitor of the noise.
+fn monitor() -> Monitor {
+    let windows =
+        WindowRule { channel: ChannelRule::Mix, rate_hz: RATE_HZ, samples: WINDOW, hop: WINDOW };
+    let log_mel = LogMel { floor_rule: FloorRule::Add, ..LogMel::default() };
+    let config = PooledConfig { spectrogram: Spectrogram::LogMel(log_mel), pooling: Pooling::Mean };
+    let models = vec![Model::Pooled(config.clone())];
+    let mut heard = Heard::default();
+    let mut recordings = Vec::new();
+    for number in 0..40 {
+        let wave = noise(100 + number, WINDOW);
+        heard.push(HeardWindow::of(&models, windows, &wave).expect("long enough"));
+        recordings.push(RecordingCard {
+            path: format!("{number}.wav"),
+            group: number.to_string(),
+            content: number.to_string(),
+            starts: vec![0],
+            role: Role::Calibration,
+            entry: 0,
+        });
+    }
+    let profile = Profile::new(RATE_HZ, &heard.levels, heard.spectra.iter().map(Vec::as_slice));
+    let card = MonitorCard {
+        name: "noise".to_owned(),
+        version: "test".to_owned(),
+        seed: 1,
+        recipe: "test".to_owned(),
+        windows,
+        rates_hz: vec![RATE_HZ],
+        explanation: String::new(),
+        members: vec![MemberCard {
+            name: "mean spectrum".to_owned(),
+            model: ModelCard::Pooled(config),
+            backend: BackendConfig::from_name("shrunk-mahalanobis").expect("its name"),
+        }],
+        rule: Rule::Max,
+        wished: None,
+        profile,
+        recordings,
+        journal: Vec::new(),
+    };
+    Monitor::new(card, heard, models, Array2::zeros((0, WINDOW))).expect("forty recordings")
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Default)]
+struct TestClock(std::sync::atomic::AtomicU64);
+
+impl TestClock {
+    fn pass(&self, seconds: u64) {
+        self.0.fetch_add(seconds, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn seconds(&self) -> u64 {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Clock for TestClock {
+    fn unix_s(&self) -> f64 {
+        1_000_000.0 + self.seconds() as f64
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.seconds())
+    }
+}
+
+/// Remembers all that a watch tells.
+#[derive(Default)]
+struct Told {
+    windows: Vec<(String, f64)>,
+    events: Vec<Event>,
+    troubles: Vec<String>,
+    stop: Cell<bool>,
+}
+
+impl Told {
+    fn kinds(&self) -> Vec<(EventKind, Option<Problem>)> {
+        self.events.iter().map(|event| (event.event, event.problem)).collect()
+    }
+}
+
+impl Observer for Told {
+    fn window(&mut self, source: &str, at_s: f64, _unix_s: f64, _verdict: &WindowVerdict) {
+        self.windows.push((source.to_owned(), at_s));
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    fn trouble(&mut self, message: &str) {
+        self.troubles.push(message.to_owned());
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stop.get()
+    }
+}
+
+fn settings(folder: &Path) -> Settings {
+    Settings {
+        name: "line".to_owned(),
+        rule: "2/3".parse().expect("a rule"),
+        log: Some(folder.join("events.jsonl")),
+        state: Some(folder.join("state")),
+        keep: None,
+        stall: Some(Duration::from_secs(60)),
+    }
+}
+
+fn begin() -> Piece {
+    let stretch =
+        Stretch { place: "line".to_owned(), id: "line#1".to_owned(), name: "line".to_owned() };
+    Piece::Begin { stretch, first_sample: 0 }
+}
+
+/// Hands pieces to a watcher and ends.
+fn watched(
+    monitor: &Monitor,
+    settings: &Settings,
+    pieces: Vec<Piece>,
+    told: &mut Told,
+) -> Result<WatchReport, MonitorError> {
+    let clock = TestClock::default();
+    let mut watcher = Watcher::new(monitor, settings, &clock, told)?;
+    for piece in pieces {
+        watcher.take(piece, told)?;
+    }
+    watcher.finish(told)
+}
+
+#[test]
+fn a_source_that_stalls_is_told_once_and_so_is_its_return() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let mut told = Told::default();
+    let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
+    let mut take = |piece, told: &mut Told| watcher.take(piece, told).expect("it is judged");
+    take(begin(), &mut told);
+    take(Piece::Sound(noise(1, WINDOW)), &mut told);
+    clock.pass(59);
+    take(Piece::Nothing, &mut told);
+    assert_eq!(told.kinds(), []);
+    clock.pass(2);
+    take(Piece::Nothing, &mut told);
+    take(Piece::Nothing, &mut told);
+    let stalled = Some(Problem::Stalled);
+    assert_eq!(told.kinds(), [(EventKind::Lost, stalled)]);
+    take(Piece::Sound(noise(2, WINDOW)), &mut told);
+    assert_eq!(told.kinds(), [(EventKind::Lost, stalled), (EventKind::Back, stalled)]);
+}
+
+#[test]
+fn the_sound_kept_of_an_event_begins_before_its_first_alarm_and_lasts_to_its_end() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let mut settings = settings(folder.path());
+    let pre_roll = WINDOW + WINDOW / 2;
+    settings.keep = Some(KeepRule {
+        folder: folder.path().join("kept"),
+        pre_roll_s: pre_roll as f64 / f64::from(RATE_HZ),
+        most_bytes: 1 << 24,
+    });
+    let sound = [noise(1, 6 * WINDOW), strange(2, 5 * WINDOW), noise(3, 9 * WINDOW)].concat();
+    let mut told = Told::default();
+    let mut pieces = vec![begin()];
+    pieces.extend(sound.chunks(1000).map(|chunk| Piece::Sound(chunk.to_vec())));
+    let report = watched(&monitor, &settings, pieces, &mut told).expect("it is judged");
+    assert_eq!(report.events, 1, "{:?}", told.events);
+    let [start, end] = &told.events[..] else { panic!("{:?}", told.events) };
+    let first_alarm = (start.at_s * f64::from(RATE_HZ)).round() as usize;
+    assert_eq!(first_alarm, 6 * WINDOW);
+    let path = start.clip.clone().expect("a clip");
+    let kept = decode(&path, &DecodeConfig::default()).expect("a WAV file").samples;
+    // The window that ended the event was whole when the end was told.
+    let told_end = (end.at_s * f64::from(RATE_HZ)).round() as usize + WINDOW;
+    let from = first_alarm - pre_roll;
+    assert!(kept.len() >= told_end - from, "{} of {}", kept.len(), told_end - from);
+    for (index, (kept, sound)) in kept.iter().zip(&sound[from..]).enumerate() {
+        assert!((kept - sound).abs() < 1e-4, "sample {index}: {kept} and {sound}");
+    }
+}
+
+#[test]
+fn what_was_judged_before_a_restart_is_neither_judged_nor_told_again() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let settings = settings(folder.path());
+    let sound = [noise(1, 8 * WINDOW), strange(2, 8 * WINDOW)].concat();
+    let pieces = |samples: &[f32]| vec![begin(), Piece::Sound(samples.to_vec())];
+    let mut first = Told::default();
+    watched(&monitor, &settings, pieces(&sound[..11 * WINDOW]), &mut first).expect("judged");
+    let mut second = Told::default();
+    watched(&monitor, &settings, pieces(&sound), &mut second).expect("judged");
+    assert_eq!((first.windows.len(), second.windows.len()), (11, 5));
+    assert_eq!((first.events.len(), second.events.len()), (1, 0));
+}
+
+#[test]
+fn silence_is_an_event_with_its_cause_and_so_is_its_end() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let sound = [noise(1, 3 * WINDOW), vec![0.0; 5 * WINDOW], noise(2, 3 * WINDOW)].concat();
+    let mut told = Told::default();
+    let pieces = vec![begin(), Piece::Sound(sound)];
+    let report = watched(&monitor, &settings(folder.path()), pieces, &mut told).expect("judged");
+    let silent = Some(Problem::Silent);
+    assert_eq!(told.kinds(), [(EventKind::Lost, silent), (EventKind::Back, silent)]);
+    assert_eq!((report.unjudged, report.events), (5, 0));
+}
+
+/// A folder source, asked until it has nothing new in three looks.
+fn drained(source: &mut Folder, watcher: &mut Watcher<'_>, told: &mut Told) {
+    let mut quiet = 0;
+    while quiet < 40 {
+        let piece = source.next(watcher.memory(), Duration::ZERO);
+        quiet = if piece == Piece::Nothing { quiet + 1 } else { 0 };
+        watcher.take(piece, told).expect("it is judged");
+    }
+}
+
+#[test]
+fn a_recording_that_is_written_slowly_is_heard_once_and_to_its_end() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let inbox = folder.path().join("inbox");
+    fs::create_dir_all(inbox.join("monday")).expect("a folder");
+    let path: PathBuf = inbox.join("monday/a.wav");
+    let whole = encode_wav(&noise(1, 30 * WINDOW), RATE_HZ);
+    let mut told = Told::default();
+    let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
+    let mut source = Folder::new(inbox, None, monitor.listening(), Duration::ZERO, false);
+    for part in [50_000, 51_000, 120_000, whole.len()] {
+        fs::write(&path, &whole[..part]).expect("room");
+        drained(&mut source, &mut watcher, &mut told);
+    }
+    let starts: Vec<f64> = told.windows.iter().map(|(_, at_s)| *at_s).collect();
+    let expected: Vec<f64> =
+        (0..30).map(|index| (index * WINDOW) as f64 / f64::from(RATE_HZ)).collect();
+    assert_eq!(starts, expected, "{:?}", told.troubles);
+    // A copy under the same name, made later, is not another recording; other sound is.
+    fs::write(&path, &whole).expect("room");
+    drained(&mut source, &mut watcher, &mut told);
+    assert_eq!(told.windows.len(), 30);
+    fs::write(&path, encode_wav(&noise(2, 2 * WINDOW), RATE_HZ)).expect("room");
+    drained(&mut source, &mut watcher, &mut told);
+    assert_eq!(told.windows.len(), 32);
+}
+
+#[test]
+fn memory_is_what_a_source_may_ask() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let mut told = Told::default();
+    let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
+    watcher.take(begin(), &mut told).expect("a stretch");
+    watcher.take(Piece::Sound(noise(1, 2 * WINDOW + 7)), &mut told).expect("it is judged");
+    let memory: &Memory = watcher.memory();
+    let bookmark = memory.bookmark("line").expect("it was heard");
+    assert_eq!((bookmark.id.as_str(), bookmark.next_sample), ("line#1", 2 * WINDOW as u64));
+    assert_eq!(memory.places().collect::<Vec<_>>(), ["line"]);
+}
