@@ -18,13 +18,6 @@ impl Digest {
         Self::default()
     }
 
-    /// The digest of some bytes.
-    pub fn of(bytes: impl AsRef<[u8]>) -> [u8; 32] {
-        let mut digest = Self::new();
-        digest.add(bytes);
-        digest.finish()
-    }
-
     /// The digest of these bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> [u8; 32] {
         let mut digest = Self::new();

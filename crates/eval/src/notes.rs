@@ -86,10 +86,9 @@ pub(crate) fn notes(
             unlabelled: section.unlabelled,
         });
     }
-    let by_domain: [(&str, fn(&Areas) -> Option<f64>); 2] =
-        [("source AUC", |areas| areas.auc_source), ("target AUC", |areas| areas.auc_target)];
-    for (metric, get) in by_domain {
-        let with = rows.iter().filter(|(_, areas)| get(areas).is_some()).count();
+    let with_source = rows.iter().filter(|(_, areas)| areas.auc_source.is_some()).count();
+    let with_target = rows.iter().filter(|(_, areas)| areas.auc_target.is_some()).count();
+    for (metric, with) in [("source AUC", with_source), ("target AUC", with_target)] {
         if 0 < with && with < ranked && !formula.scores_domains_apart() {
             notes.push(Note::FewerRows { metric: metric.to_owned(), rows: with, of: ranked });
         }

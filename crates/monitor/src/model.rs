@@ -131,7 +131,7 @@ impl Monitor {
         let rule = self.card.windows;
         let (finding, spectrum) = match &self.detecting {
             Detecting::First(first) => {
-                let spectrum = first.spectrum(rule.rate_hz, window)?;
+                let spectrum = First::spectrum(rule.rate_hz, window)?;
                 if let Some(told) = self.card.profile.cannot_tell(window, &spectrum) {
                     return Ok(unscored(told));
                 }
@@ -162,8 +162,7 @@ impl Monitor {
     }
 
     fn find(&self, members: &Members, heard: &HeardWindow) -> Result<Finding, MonitorError> {
-        let rows: Vec<ArrayView1<f32>> =
-            heard.vectors.iter().map(|vector| ArrayView1::from(vector)).collect();
+        let rows: Vec<ArrayView1<f32>> = heard.vectors.iter().map(ArrayView1::from).collect();
         let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
         let judged = members.detector.judge(&rows).map_err(failed)?;
         let all = members.detector.guarantee().comparisons();

@@ -83,7 +83,7 @@ impl fmt::Display for Promise {
                 percent(measured)
             )?,
             (None, None) => {
-                write!(f, "not yet usable: no bound on false alarms from {recordings} recordings")?
+                write!(f, "not yet usable: no bound on false alarms from {recordings} recordings")?;
             }
         }
         match (self.wished, self.wish_kept) {

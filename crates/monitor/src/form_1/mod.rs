@@ -163,7 +163,7 @@ impl First {
     }
 
     /// The spectrum that the profile of a first form compares.
-    pub(crate) fn spectrum(&self, rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, MonitorError> {
+    pub(crate) fn spectrum(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, MonitorError> {
         spectrum(rate_hz, window).map_err(MonitorError::embed)
     }
 

@@ -89,14 +89,6 @@ pub(super) fn append(rule: &KeepRule, path: &Path, samples: &[f32]) -> io::Resul
     Ok(true)
 }
 
-/// Takes sound that was kept behind the last full window of an event off again, or, where `samples` is
-/// more than there is, nothing.
-pub(super) fn length(path: &Path) -> io::Result<u64> {
-    let mut header = [0; HEADER_BYTES as usize];
-    File::open(path)?.read_exact(&mut header)?;
-    Ok(u64::from(u32::from_le_bytes([header[40], header[41], header[42], header[43]])) / 2)
-}
-
 fn sample(x: f32) -> i16 {
     (x * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
@@ -207,7 +199,7 @@ mod tests {
         assert!(append(&rule, &path, &[0.25; 50]).expect("room"));
         assert_eq!(heard(&path), [vec![0.5; 100], vec![0.25; 50]].concat());
         assert_eq!(length(&path).expect("a clip"), 150);
-        assert!(!append(&rule, &path, &[0.25; 5000]).expect("no room"));
+        assert!(!append(&rule, &path, &vec![0.25; 5000]).expect("no room"));
         assert_eq!(heard(&path).len(), 150);
     }
 }

@@ -36,7 +36,7 @@ impl Clock for SystemClock {
 pub fn utc(unix_s: f64) -> String {
     let seconds = unix_s.max(0.0) as u64;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days as i64);
+    let (year, month, day) = date(days.cast_signed());
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
         second / 3600,

@@ -196,8 +196,9 @@ impl Folder {
                 self.complete(&due, &follow, problem);
             }
             Ok(true) => self.hearing = Some((due, follow, heard)),
-            Err(FollowError::Io(error))
-            | Err(FollowError::Audio(AudioError::Io { source: error, .. })) => {
+            Err(
+                FollowError::Io(error) | FollowError::Audio(AudioError::Io { source: error, .. }),
+            ) => {
                 self.failed(&due, &error);
             }
             Err(FollowError::Audio(error)) => {
@@ -293,12 +294,10 @@ fn recordings(root: &Path, but: Option<&Path>) -> io::Result<Found> {
 
 /// A path as text, another for every path: one that is no text carries a fingerprint of its bytes.
 fn place(path: &Path) -> String {
-    match path.to_str() {
-        Some(text) => text.to_owned(),
-        None => {
-            let digest = Digest::of(path.as_os_str().as_encoded_bytes());
-            let print: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            format!("{}#{print}", path.to_string_lossy())
-        }
+    if let Some(text) = path.to_str() {
+        return text.to_owned();
     }
+    let digest = Digest::of(path.as_os_str().as_encoded_bytes());
+    let print: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}#{print}", path.to_string_lossy())
 }

@@ -267,7 +267,7 @@ impl<'a> Watcher<'a> {
         }
         match self.memory.now.events.take(verdict.verdict, verdict.score) {
             Some(Change::Opened { windows_back }) => {
-                self.open(windows_back, verdict, hearing, observer)
+                self.open(windows_back, verdict, hearing, observer);
             }
             Some(Change::Closed) => {
                 let id = format!("{}:end", self.memory.now.open_id);

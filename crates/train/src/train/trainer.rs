@@ -311,7 +311,7 @@ impl<'a> Trainer<'a> {
     fn moments(&self, network: &Network, purpose: &str) -> Result<Moments, TrainError> {
         let device = self.device.clone().inner();
         let seed = self.job.seed.child(purpose);
-        let order: Vec<usize> = (0..self.clips.len()).collect();
+        let order = batches::order(self.clips.len(), seed.child("order"));
         let mut moments = Moments::default();
         for range in &self.ranges {
             let batch = plain_batch(self.clips, self.job.encoder, &order[range.clone()], seed)?;
