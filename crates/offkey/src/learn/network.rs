@@ -12,7 +12,10 @@ use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
 use offkey_train::{Labels, TrainJob, load_encoder, loss::LossRegistry};
 
-use super::{LearnRequest, Prepared, source::WindowSource};
+use super::{
+    request::{LearnRequest, Prepared},
+    source::WindowSource,
+};
 use crate::{DetectError, NetworkConfig, OffkeyError, Progress, stage::TrainProgress};
 
 /// Share of the recordings that a network is trained on.
