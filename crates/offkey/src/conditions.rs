@@ -7,7 +7,7 @@ use offkey_score::cluster;
 use offkey_signal::LogMel;
 use rayon::prelude::*;
 
-use crate::OffkeyError;
+use crate::{DetectError, OffkeyError};
 
 /// The condition of each clip of a source, below `clusters`: k-means of the clips' log-mel
 /// statistics over time.
@@ -33,10 +33,9 @@ pub(crate) fn conditions(
     let points = points.into_iter().collect::<Result<Vec<_>, _>>()?;
     let views: Vec<_> = points.iter().map(|point| point.view()).collect();
     let points = concatenate(Axis(0), &views).expect("statistics of one kind have equal length");
-    cluster(points.view(), clusters, seed.child("clusters")).map_err(|source| OffkeyError::Score {
-        machine: "conditions".to_owned(),
-        section: "all".to_owned(),
-        source,
+    cluster(points.view(), clusters, seed.child("clusters")).map_err(|source| {
+        DetectError::Score { machine: "conditions".to_owned(), section: "all".to_owned(), source }
+            .into()
     })
 }
 

@@ -6,8 +6,8 @@ use offkey_infer::Compute;
 use offkey_synth::{SynthConfig, SynthError};
 
 use crate::{
-    DEFAULT_CACHE_BYTES, Existing, OffkeyError, Progress, Recipe, RunMetrics, RunRequest, Seeds,
-    Stage, run,
+    DEFAULT_CACHE_BYTES, Existing, FolderError, OffkeyError, Progress, Recipe, RunMetrics,
+    RunRequest, Seeds, Stage, run,
 };
 
 /// Where a demo left its files, and how it went.
@@ -31,7 +31,7 @@ const DEMO_SNR_DB: f64 = 10.0;
 /// Makes synthetic recordings in `out/data`, and trains, scores, evaluates and reports in `out/run`.
 ///
 /// # Errors
-/// [`OffkeyError::RunExists`] when there is a demo already and `existing` refuses, else whatever
+/// [`FolderError::Exists`] when there is a demo already and `existing` refuses, else whatever
 /// keeps a stage from its work.
 pub fn demo(
     out: &Path,
@@ -41,7 +41,7 @@ pub fn demo(
 ) -> Result<DemoReport, OffkeyError> {
     let (data, run_folder) = (out.join("data"), out.join("run"));
     if existing == Existing::Refuse && run_folder.exists() {
-        return Err(OffkeyError::RunExists { path: run_folder });
+        return Err(FolderError::Exists { path: run_folder }.into());
     }
     let config =
         SynthConfig { clips: DEMO_CLIPS, snr_db: DEMO_SNR_DB, seed, ..SynthConfig::default() };

@@ -1,115 +1,38 @@
-//! Everything that can go wrong on the way from recordings to a page.
-
-mod hint;
+//! Everything that can go wrong on the way from recordings to a page: the errors of the modules, joined.
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-use offkey_core::ErrorKind;
-use offkey_report::rise::RiseError;
+use offkey_core::{ErrorKind, io_hint};
 use offkey_synth::SynthError;
-use offkey_train::TrainError;
+use offkey_train::{TrainError, loss::LossError};
 
-use crate::stages::Stage;
+use crate::{
+    detector::DetectError, explain::ExplainError, files::FileError, recipe::RecipeError,
+    run_folder::FolderError, stage::ClipsError,
+};
 
 /// An error of the facade: what was tried, on what, what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffkeyError {
-    /// No masks can be drawn as asked.
+    /// A file cannot be read or written.
     #[error(transparent)]
-    Masks(RiseError),
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// A JSON file is not what it should be.
-    #[error("cannot read `{}` as JSON of the expected form", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The cause, with its line.
-        source: serde_json::Error,
-    },
-    /// There is no graphics card to compute on.
-    #[error("this build cannot compute on a graphics card")]
-    NoGpu,
-    /// The output folder holds a run already.
-    #[error("`{}` is not empty", path.display())]
-    RunExists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The output folder holds something already, and it is no run.
-    #[error("`{}` is not empty", path.display())]
-    OutputExists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A folder is not a run.
-    #[error("`{}` is not a run folder: it has no recipe.toml", path.display())]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A run is meant, and the path holds a monitor.
-    #[error("`{}` is the model file of a monitor, expected the folder of a run", path.display())]
-    NotARunButMonitor {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A monitor is meant, and the path holds a run.
-    #[error("`{}` is a run, expected the model file of a monitor", path.display())]
-    NotAMonitorButRun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Samples in memory that cannot be scored.
-    #[error("cannot use the samples of `{}`", name.display())]
-    Samples {
-        /// What stands for the recording.
-        name: PathBuf,
-        /// The cause.
-        source: offkey_signal::FeatureError,
-    },
-    /// One run is meant, and there are several.
-    #[error("`{}` contains one run per seed", path.display())]
-    SeveralSeeds {
-        /// The folder.
-        path: PathBuf,
-        /// The first seed's run.
-        first: PathBuf,
-    },
-    /// Another process works in the run.
-    #[error("another process is working in `{}`", path.display())]
-    RunLocked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A run cannot go on as another one.
-    #[error("`{}` was begun with another {what}, and cannot go on as this one", path.display())]
-    OtherRun {
-        /// The folder.
-        path: PathBuf,
-        /// What differs.
-        what: &'static str,
-    },
-    /// A stage needs what an earlier stage writes.
-    #[error("`{}` is absent, and `{stage}` needs it", path.display())]
-    StageMissing {
-        /// The file or folder.
-        path: PathBuf,
-        /// The stage that was asked for.
-        stage: Stage,
-        /// The stage that writes it.
-        run_first: Stage,
-    },
+    File(#[from] FileError),
+    /// A folder cannot be used as a run.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The recordings of a data set cannot be used.
+    #[error(transparent)]
+    Clips(#[from] ClipsError),
+    /// A clip cannot be scored.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// A score cannot be explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// The caller asked to stop.
     #[error("stopped before it was done")]
     Cancelled {
@@ -118,65 +41,19 @@ pub enum OffkeyError {
     },
     /// A recipe cannot be used.
     #[error(transparent)]
-    Recipe(#[from] crate::recipe::RecipeError),
+    Recipe(#[from] RecipeError),
     /// The data set cannot be read.
     #[error(transparent)]
     Data(#[from] offkey_core::DataError),
     /// A table cannot be read or written.
     #[error(transparent)]
     Table(#[from] offkey_core::TableError),
-    /// Recordings that cannot be used.
-    #[error("{} of {total} recordings cannot be used, the first: {first}", bad.len())]
-    BadClips {
-        /// The recordings, each with its reason.
-        bad: Vec<(PathBuf, String)>,
-        /// How many there are altogether.
-        total: usize,
-        /// The first reason.
-        first: String,
-    },
     /// A recording cannot be read.
     #[error(transparent)]
     Audio(#[from] offkey_signal::AudioError),
-    /// Nothing to learn from.
-    #[error("no normal training clips among {total} clips of {data}")]
-    NoTrainingClips {
-        /// Clips found.
-        total: usize,
-        /// Where.
-        data: String,
-    },
-    /// Nothing to score.
-    #[error("no test clips among {total} clips of {data}")]
-    NoTestClips {
-        /// Clips found.
-        total: usize,
-        /// Where.
-        data: String,
-    },
-    /// No test clip has normal clips of its own section to be compared with.
-    #[error(
-        "none of {total} test clips can be scored: no normal training clip of {section}, nor of any other section to be tested"
-    )]
-    NothingComparable {
-        /// Test clips found.
-        total: usize,
-        /// The first clip's machine and section.
-        section: String,
-    },
     /// Training or embedding failed.
     #[error(transparent)]
     Embed(Box<dyn std::error::Error + Send + Sync>),
-    /// A backend cannot be fitted or asked.
-    #[error("cannot score {machine} section {section}")]
-    Score {
-        /// The machine.
-        machine: String,
-        /// The section.
-        section: String,
-        /// The cause.
-        source: offkey_score::ScoreError,
-    },
     /// Metrics cannot be computed.
     #[error(transparent)]
     Evaluate(#[from] offkey_eval::EvalError),
@@ -214,20 +91,9 @@ pub enum OffkeyError {
         /// The cause.
         source: offkey_train::autoencoder::AutoencoderTrainError,
     },
-    /// A clip is of a machine that no autoencoder was trained for.
-    #[error("no autoencoder was trained for machine {machine}, only for {known}")]
-    NoAutoencoder {
-        /// The clip's machine.
-        machine: String,
-        /// Those there are.
-        known: String,
-    },
     /// There are no embeddings to arrange on a plane.
     #[error("an autoencoder gives two scores a clip and no embedding: there is nothing to map")]
     NothingToMap,
-    /// There is no spectrogram to mask.
-    #[error("the model has no network that looks at a spectrogram, and an explanation masks one")]
-    NothingToMask,
     /// A table has nothing to draw scores against.
     #[error("cannot draw scores against `{column}` of `{}`: {problem}", path.display())]
     NoCovariate {
@@ -238,12 +104,9 @@ pub enum OffkeyError {
         /// What is wrong with it.
         problem: String,
     },
-    /// No recording where one was looked for.
-    #[error("no WAV or FLAC file in {searched}")]
-    NoRecordings {
-        /// Where.
-        searched: String,
-    },
+    /// There is no graphics card to compute on.
+    #[error("this build cannot compute on a graphics card")]
+    NoGpu,
     /// A monitor cannot do what it was asked.
     #[error(transparent)]
     Monitor(#[from] offkey_monitor::MonitorError),
@@ -280,27 +143,17 @@ pub enum OffkeyError {
         /// As the recipe says.
         recipe_s: f64,
     },
-    /// A clip's machine and section are not among the model's.
-    #[error("`{}` is of {asked}, and the model knows {known}", path.display())]
-    UnknownSection {
-        /// The clip.
-        path: PathBuf,
-        /// Machine and section asked for.
-        asked: String,
-        /// Machines and sections of the model.
-        known: String,
-    },
 }
 
 impl OffkeyError {
     /// For `map_err` on file system calls about `path`.
     pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |source| FileError::io(path)(source).into()
     }
 
     /// For `map_err` on JSON calls about `path`.
     pub fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
-        move |source| Self::Json { path: path.to_owned(), source }
+        move |source| FileError::json(path)(source).into()
     }
 
     /// For `map_err` on errors of the embedding crate.
@@ -329,38 +182,93 @@ impl OffkeyError {
     /// What kind of trouble it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::File(error) => error.kind(),
+            Self::Folder(error) => error.kind(),
+            Self::Clips(error) => error.kind(),
+            Self::Detect(error) => error.kind(),
+            Self::Explain(error) => error.kind(),
+            Self::Recipe(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
-            other if other.is_usage() => ErrorKind::Usage,
-            _ => ErrorKind::Failed,
+            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::Backend { .. }
+            | Self::Threads { .. }
+            | Self::ModelExists { .. }
+            | Self::NotForMonitors { .. }
+            | Self::WindowLength { .. }
+            | Self::Synth(SynthError::Strangers { .. })
+            | Self::NoGpu
+            | Self::NothingToMap => ErrorKind::Usage,
+            Self::Data(_)
+            | Self::Table(_)
+            | Self::Audio(_)
+            | Self::Embed(_)
+            | Self::Evaluate(_)
+            | Self::Map(_)
+            | Self::Synth(_)
+            | Self::ScoreFiles(_)
+            | Self::Truth(_)
+            | Self::Autoencoder { .. }
+            | Self::NoCovariate { .. }
+            | Self::TooFewWindows { .. } => ErrorKind::Failed,
         }
     }
 
-    /// Whether the caller asked for something that cannot be, rather than something that failed.
-    fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Recipe(_)
-                | Self::Backend { .. }
-                | Self::Threads { .. }
-                | Self::RunExists { .. }
-                | Self::ModelExists { .. }
-                | Self::NotForMonitors { .. }
-                | Self::WindowLength { .. }
-                | Self::OutputExists { .. }
-                | Self::NotARun { .. }
-                | Self::NotARunButMonitor { .. }
-                | Self::NotAMonitorButRun { .. }
-                | Self::SeveralSeeds { .. }
-                | Self::Synth(SynthError::Strangers { .. })
-                | Self::NoGpu
-                | Self::OtherRun { .. }
-                | Self::UnknownSection { .. }
-                | Self::NothingToMask
-                | Self::Masks(_)
-                | Self::NothingToMap
-        )
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
+            Self::Folder(error) => return error.hint(),
+            Self::Clips(error) => return error.hint(),
+            Self::Detect(error) => return error.hint(),
+            Self::Explain(error) => return error.hint(),
+            Self::Recipe(error) => return error.hint(),
+            Self::Monitor(error) => return error.hint().map(str::to_owned),
+            Self::ModelExists { .. } => "name another file with -o, or say --force",
+            Self::NoGpu => "say `--device cpu`, or build with the cargo feature `gpu`",
+            Self::Cancelled { run } if run.as_os_str().is_empty() => return None,
+            Self::Cancelled { run } => {
+                return Some(format!(
+                    "go on with the same command and --resume; what is done is kept in {}",
+                    run.display()
+                ));
+            }
+            Self::Synth(SynthError::Strangers { .. }) => "name another folder with --out",
+            Self::Embed(error) if is_one_class(error.as_ref()) => {
+                "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
+            }
+            Self::TooFewWindows { left_out, .. } => {
+                if left_out.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
+                    "say --window with a shorter length, as in `--window 2s`; or record longer, or more often"
+                } else {
+                    "record longer, or more often"
+                }
+            }
+            Self::NotForMonitors { .. } => {
+                "leave --recipe out, or name one with a network or statistics"
+            }
+            Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
+            Self::Data(_)
+            | Self::Table(_)
+            | Self::Audio(_)
+            | Self::Embed(_)
+            | Self::Evaluate(_)
+            | Self::Map(_)
+            | Self::Synth(_)
+            | Self::Threads { .. }
+            | Self::ScoreFiles(_)
+            | Self::Truth(_)
+            | Self::Backend { .. }
+            | Self::Autoencoder { .. }
+            | Self::NothingToMap
+            | Self::NoCovariate { .. } => io_hint(self)?,
+        };
+        Some(hint.to_owned())
     }
+}
+
+/// Whether training failed for want of a second class.
+fn is_one_class(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(TrainError::Loss(LossError::OneClass { .. })))
 }
 
 /// Recordings that an error lists.

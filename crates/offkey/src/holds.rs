@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::{OffkeyError, run_folder::seed_folders, stages::RECIPE_FILE};
+use crate::{FolderError, OffkeyError, run_folder::seed_folders, stages::RECIPE_FILE};
 
 /// What there is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,10 @@ fn is_model_file(path: &Path) -> bool {
 /// Refuses a monitor where a run is meant.
 ///
 /// # Errors
-/// [`OffkeyError::NotARunButMonitor`].
+/// [`FolderError::NotARunButMonitor`].
 pub(crate) fn expect_run(path: &Path) -> Result<(), OffkeyError> {
     match holds(path) {
-        Holds::Monitor => Err(OffkeyError::NotARunButMonitor { path: path.to_owned() }),
+        Holds::Monitor => Err(FolderError::NotARunButMonitor { path: path.to_owned() }.into()),
         Holds::Run | Holds::Seeds | Holds::Other => Ok(()),
     }
 }
@@ -50,10 +50,12 @@ pub(crate) fn expect_run(path: &Path) -> Result<(), OffkeyError> {
 /// Refuses a run where the model file of a monitor is meant.
 ///
 /// # Errors
-/// [`OffkeyError::NotAMonitorButRun`].
+/// [`FolderError::NotAMonitorButRun`].
 pub fn expect_monitor(path: &Path) -> Result<(), OffkeyError> {
     match holds(path) {
-        Holds::Run | Holds::Seeds => Err(OffkeyError::NotAMonitorButRun { path: path.to_owned() }),
+        Holds::Run | Holds::Seeds => {
+            Err(FolderError::NotAMonitorButRun { path: path.to_owned() }.into())
+        }
         Holds::Monitor | Holds::Other => Ok(()),
     }
 }

@@ -35,9 +35,10 @@ mod withheld;
 
 pub use audio::{ClipAudio, Treatment};
 pub use demo::{DemoReport, demo, synthesize};
-pub use detector::{ClipScore, Detector};
+pub use detector::{ClipScore, DetectError, Detector};
 pub use error::OffkeyError;
-pub use explain::{ExplainRequest, Explanation, Gap, PAGE_MASKS, explain_clip};
+pub use explain::{ExplainError, ExplainRequest, Explanation, Gap, PAGE_MASKS, explain_clip};
+pub use files::FileError;
 pub use holds::{Holds, expect_monitor, holds};
 pub use inspect::{ClipGroup, Finding, Inspection, inspect};
 pub use manifest::Manifest;
@@ -52,9 +53,9 @@ pub use recipe::{
 pub use recordings::{recordings, to_csv};
 pub use request::{DEFAULT_CACHE_BYTES, RunRequest, Seeds};
 pub use run::{embed, evaluate, map, report, run, score, train};
-pub use run_folder::{Existing, RunFolder};
+pub use run_folder::{Existing, FolderError, RunFolder};
 pub use section::SectionKey;
-pub use stage::{AgainstColumn, CompactnessRow, SectionThreshold, score_table};
+pub use stage::{AgainstColumn, ClipsError, CompactnessRow, SectionThreshold, score_table};
 pub use stages::Stage;
 pub use threads::set_threads;
 pub use trial::Trial;

@@ -80,6 +80,6 @@ impl<'a> Run<'a> {
     }
 
     fn write_manifest(&self) -> Result<(), OffkeyError> {
-        files::write_json(&self.folder.manifest(), &self.manifest)
+        Ok(files::write_json(&self.folder.manifest(), &self.manifest)?)
     }
 }

@@ -12,7 +12,7 @@ use offkey_signal::{DecodeConfig, decode, encode_wav};
 use offkey_synth::{PlantedFault, plant};
 use rayon::prelude::*;
 
-use crate::{OffkeyError, Progress, Stage, files};
+use crate::{ClipsError, FolderError, OffkeyError, Progress, Stage, files};
 
 /// What to plant, and where.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub struct PlantReport {
 /// Groups of recordings stay on one side. The kinds of fault are dealt in turn.
 ///
 /// # Errors
-/// [`OffkeyError::OutputExists`] when `out` holds a manifest already, [`OffkeyError::NoTrainingClips`]
+/// [`FolderError::Occupied`] when `out` holds a manifest already, [`ClipsError::NoTraining`]
 /// when nothing can be held out, else whatever keeps a recording from being read or written.
 pub fn plant_faults(
     request: &PlantRequest,
@@ -53,7 +53,7 @@ pub fn plant_faults(
 ) -> Result<PlantReport, OffkeyError> {
     let manifest = request.out.join("manifest.csv");
     if manifest.exists() {
-        return Err(OffkeyError::OutputExists { path: request.out.clone() });
+        return Err(FolderError::Occupied { path: request.out.clone() }.into());
     }
     let mut dataset = Dataset::read_all(&request.data, &[])?;
     let total = dataset.clips.len();
@@ -72,7 +72,7 @@ pub fn plant_faults(
     if held_out.is_empty() || training == 0 {
         let data = request.data.iter().map(|path| format!("`{}`", path.display()));
         let data = data.collect::<Vec<_>>().join(", ");
-        return Err(OffkeyError::NoTrainingClips { total, data });
+        return Err(ClipsError::NoTraining { total, data }.into());
     }
     let folder = request.out.join("planted");
     fs::create_dir_all(&folder).map_err(OffkeyError::io(&folder))?;

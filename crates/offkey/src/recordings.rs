@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, path::PathBuf};
 use offkey_core::{names::is_audio, table, walk::walk};
 use serde::Serialize;
 
-use crate::OffkeyError;
+use crate::{ClipsError, OffkeyError};
 
 /// The files among `paths`, and every recording in the folders among them, sorted within each
 /// folder, as [`walk`] finds them; a file that several links lead to once. What a folder holds and
 /// cannot be read is told as a warning.
 ///
 /// # Errors
-/// [`OffkeyError::Io`] when a folder cannot be read, [`OffkeyError::NoRecordings`] when nothing is
+/// [`crate::FileError::Io`] when a folder cannot be read, [`ClipsError::Absent`] when nothing is
 /// found.
 pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OffkeyError> {
     let mut recordings = Vec::new();
@@ -34,7 +34,7 @@ pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OffkeyError> {
     }
     if recordings.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(OffkeyError::NoRecordings { searched: names.join(", ") });
+        return Err(ClipsError::Absent { searched: names.join(", ") }.into());
     }
     Ok(recordings)
 }

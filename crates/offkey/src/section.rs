@@ -4,7 +4,7 @@ use offkey_core::Clip;
 use offkey_score::ScoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::OffkeyError;
+use crate::{DetectError, OffkeyError};
 
 /// A machine and one section of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,7 +23,8 @@ impl SectionKey {
 
     /// The error of scoring this section.
     pub(crate) fn failed(&self, source: ScoreError) -> OffkeyError {
-        OffkeyError::Score { machine: self.machine.clone(), section: self.section.clone(), source }
+        DetectError::Score { machine: self.machine.clone(), section: self.section.clone(), source }
+            .into()
     }
 
     /// As part of a file name: characters that a file system might not take become `_`.

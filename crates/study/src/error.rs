@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offkey::OffkeyError;
+use offkey::{FileError, OffkeyError};
 use offkey_core::ErrorKind;
 
 use crate::file::StudyFileError;
@@ -64,5 +64,11 @@ impl StudyError {
             )),
             Self::Untrained { cause, .. } => cause.hint(),
         }
+    }
+}
+
+impl From<FileError> for StudyError {
+    fn from(error: FileError) -> Self {
+        Self::Run(error.into())
     }
 }

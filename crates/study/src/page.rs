@@ -27,7 +27,7 @@ pub(crate) fn write(
         let path = folder.join("figures").join(format!("{}.csv", table.name));
         files::write_atomically(&path, table.csv.as_bytes())?;
     }
-    files::write_atomically(&folder.join("report.html"), render(&page).as_bytes())
+    Ok(files::write_atomically(&folder.join("report.html"), render(&page).as_bytes())?)
 }
 
 fn page(study: &StudyFile, results: &[JobResult], epochs: &[EpochRow]) -> PageData {

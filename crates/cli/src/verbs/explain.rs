@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
-use offkey::{Detector, ExplainRequest, OffkeyError, Progress, RiseConfig, Seed};
+use offkey::{DetectError, Detector, ExplainRequest, OffkeyError, Progress, RiseConfig, Seed};
 
 use super::shared::DetectorArgs;
 use crate::{
@@ -69,9 +69,10 @@ pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
     for path in &paths {
         let explanation = match offkey::explain_clip(&detector, path, &request, bars) {
             // One clip that cannot be used keeps no other from its explanation.
-            Err(error @ (OffkeyError::Audio(_) | OffkeyError::UnknownSection { .. }))
-                if paths.len() > 1 =>
-            {
+            Err(
+                error @ (OffkeyError::Audio(_)
+                | OffkeyError::Detect(DetectError::UnknownSection { .. })),
+            ) if paths.len() > 1 => {
                 bars.warn(&error.to_string());
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{ClipScore, Detector, OffkeyError, Progress};
+use offkey::{ClipScore, DetectError, Detector, OffkeyError, Progress};
 
 use super::shared::{DetectorArgs, print_metrics};
 use crate::{
@@ -83,9 +83,10 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
         let (machine, section) = (args.machine.as_deref(), args.section.as_deref());
         match detector.score(std::slice::from_ref(path), machine, section) {
             // One clip that cannot be used keeps no other from its score.
-            Err(error @ (OffkeyError::Audio(_) | OffkeyError::UnknownSection { .. }))
-                if paths.len() > 1 =>
-            {
+            Err(
+                error @ (OffkeyError::Audio(_)
+                | OffkeyError::Detect(DetectError::UnknownSection { .. })),
+            ) if paths.len() > 1 => {
                 bars.warn(&error.to_string());
             }
             scored => scores.extend(scored?),

@@ -9,7 +9,7 @@ use offkey_report::rise::{
 };
 
 use super::gaps::{Gap, gaps, loudness};
-use crate::{OffkeyError, Progress, stage::SectionScorer};
+use crate::{ExplainError, OffkeyError, Progress, stage::SectionScorer};
 
 /// Places named in the spectrogram, and bands in the spectrum, at most.
 const MOST_FINDINGS: usize = 3;
@@ -124,7 +124,7 @@ fn mean(rows: &[Array1<f32>]) -> Option<Array1<f32>> {
 /// embedded once. Of several spectrogram branches the first is explained.
 ///
 /// # Errors
-/// [`OffkeyError::NothingToMask`] when the encoder has no spectrogram branch,
+/// [`ExplainError::NothingToMask`] when the encoder has no spectrogram branch,
 /// [`OffkeyError::Cancelled`] when the caller asks to stop, else what keeps the clip from being
 /// scored.
 pub(crate) fn cause(
@@ -133,7 +133,7 @@ pub(crate) fn cause(
 ) -> Result<Cause, OffkeyError> {
     let &Question { encoder, wave, normal, rise, seed, .. } = question;
     let features = encoder.features(wave).map_err(OffkeyError::embed)?;
-    let (branch, magnitude) = spectrogram_of(&features).ok_or(OffkeyError::NothingToMask)?;
+    let (branch, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
     let masked = Masked::new(question, &features, progress)?;
     let seed = seed.child("rise");
     let score = |batch: ArrayView3<f32>| {
@@ -249,7 +249,7 @@ fn failed(error: RiseError) -> OffkeyError {
         RiseError::Score { source } if source.is::<Stopped>() => {
             OffkeyError::Cancelled { run: std::path::PathBuf::new() }
         }
-        RiseError::Cells { .. } | RiseError::Keep { .. } => OffkeyError::Masks(error),
+        RiseError::Cells { .. } | RiseError::Keep { .. } => ExplainError::Masks(error).into(),
         other => OffkeyError::embed(other),
     }
 }
@@ -276,7 +276,7 @@ fn spectrum_of(features: &ClipFeatures) -> Option<(usize, &Array1<f32>)> {
 /// Spectrogram of another clip in decibels, as the explained branch sees it.
 pub(super) fn levels_of(encoder: &Encoder, wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
     let features = encoder.features(wave).map_err(OffkeyError::embed)?;
-    let (_, magnitude) = spectrogram_of(&features).ok_or(OffkeyError::NothingToMask)?;
+    let (_, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
     Ok(decibels(magnitude.view()))
 }
 

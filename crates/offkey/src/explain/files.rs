@@ -105,7 +105,7 @@ pub(super) fn write(
         sheet.spectrum = Some(chart);
     }
     put("explanation.svg", sheet.svg().as_bytes())?;
-    files::write_json(&folder.join("explanation.json"), explanation)
+    Ok(files::write_json(&folder.join("explanation.json"), explanation)?)
 }
 
 fn name(path: &Path) -> String {

@@ -1,6 +1,7 @@
 //! Why a clip scored as it did: which part of its spectrogram, and of its spectrum, raises the score.
 
 mod cause;
+mod error;
 mod explanation;
 mod files;
 mod gaps;
@@ -8,6 +9,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
+pub use self::error::ExplainError;
 pub(crate) use cause::{Cause, NormalLevels, Question, can_be_explained, cause};
 pub use explanation::Explanation;
 pub use gaps::Gap;
@@ -46,7 +48,7 @@ pub(crate) const NORMAL_CLIPS: usize = 8;
 /// recordings are not at their place any more, nothing is said of levels.
 ///
 /// # Errors
-/// [`OffkeyError::NothingToMask`] when the model has no spectrogram branch,
+/// [`ExplainError::NothingToMask`] when the model has no spectrogram branch,
 /// [`OffkeyError::Cancelled`] when the caller asks to stop, else whatever keeps the clip from being
 /// scored or the files from being written.
 pub fn explain_clip(
@@ -56,10 +58,10 @@ pub fn explain_clip(
     progress: &dyn Progress,
 ) -> Result<Explanation, OffkeyError> {
     let Embedder::Network(encoder) = detector.embedder() else {
-        return Err(OffkeyError::NothingToMask);
+        return Err(ExplainError::NothingToMask.into());
     };
     if !can_be_explained(encoder) {
-        return Err(OffkeyError::NothingToMask);
+        return Err(ExplainError::NothingToMask.into());
     }
     let heard = detector.hear(path, request.machine.as_deref(), request.section.as_deref())?;
     let nearest_wave = known(detector.wave_of(heard.nearest_row), progress)?;

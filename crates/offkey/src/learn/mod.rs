@@ -6,6 +6,7 @@
 
 mod find;
 mod network;
+mod request;
 mod selftest;
 mod source;
 
@@ -16,44 +17,21 @@ use std::{
 
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_core::Clip;
-use offkey_infer::{
-    Compute,
-    pooled::{First, Gwrp, PooledConfig, Pooling, Spectrogram},
-};
+use offkey_infer::pooled::{First, Gwrp, PooledConfig, Pooling, Spectrogram};
 use offkey_monitor::{
-    FalseAlarmRate, Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard,
-    MonitorError, Profile, RecordingCard, Role, WindowRule, listen, unusable,
+    Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, MonitorError, Profile,
+    RecordingCard, Role, WindowRule, listen, unusable,
 };
 use offkey_score::{BackendConfig, Distance, Rule, ShrunkMahalanobisConfig};
 use offkey_signal::{ChannelRule, FloorRule, LogMel, decode_range};
 
-pub use self::selftest::self_test;
 use self::{
     find::{Candidate, Found, find, named},
     network::{Outcome, try_network},
+    request::Prepared,
 };
+pub use self::{request::LearnRequest, selftest::self_test};
 use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage};
-
-/// Everything asked of learning.
-#[derive(Debug, Clone)]
-pub struct LearnRequest {
-    /// Folders or manifests of normal recordings.
-    pub data: Vec<PathBuf>,
-    /// What the machine is called.
-    pub name: String,
-    /// How often false alarms may come; none: as rarely as the recordings support.
-    pub false_alarms: Option<FalseAlarmRate>,
-    /// Seconds of a window; none: as the recipe says, or 10, or as long as the recordings are.
-    pub window_s: Option<f64>,
-    /// Seconds between the starts of windows; none: 10, or the length of a shorter window.
-    pub every_s: Option<f64>,
-    /// The recipe; none: the fusion of pooled spectra.
-    pub recipe: Option<Recipe>,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Where to compute.
-    pub compute: Compute,
-}
 
 /// What learning found out, beside the monitor.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,13 +48,6 @@ pub struct LearnReport {
     pub warnings: Vec<String>,
     /// Recordings left out in whole or in part, with the reason.
     pub left_out: Vec<(PathBuf, String)>,
-}
-
-/// A recording that was listened to.
-struct Prepared {
-    clip: Clip,
-    rate_hz: u32,
-    card: RecordingCard,
 }
 
 /// Windows kept as sound for the self-test, and most samples of them all together.

@@ -12,8 +12,11 @@ use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
 use offkey_train::{Labels, TrainJob, load_encoder, loss::LossRegistry};
 
-use super::{LearnRequest, Prepared, source::WindowSource};
-use crate::{NetworkConfig, OffkeyError, Progress, stage::TrainProgress};
+use super::{
+    request::{LearnRequest, Prepared},
+    source::WindowSource,
+};
+use crate::{DetectError, NetworkConfig, OffkeyError, Progress, stage::TrainProgress};
 
 /// Share of the recordings that a network is trained on.
 const TRAINED_ON: f64 = 0.6;
@@ -177,7 +180,7 @@ fn hears(
         .collect::<Result<_, _>>()?;
     let views: Vec<ArrayView2<f32>> = faults.iter().map(|rows| rows.view()).collect();
     let faults = concatenate(Axis(0), &views).expect("embeddings of one network");
-    let failed = |source| OffkeyError::Score {
+    let failed = |source| DetectError::Score {
         machine: "network".to_owned(),
         section: "all".to_owned(),
         source,

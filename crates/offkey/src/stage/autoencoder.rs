@@ -14,7 +14,7 @@ use offkey_train::autoencoder::{AutoencoderJob, AutoencoderTrainError, train_aut
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{OffkeyError, Stage, files, open_run::Run};
+use crate::{DetectError, OffkeyError, Stage, files, open_run::Run};
 
 /// Which machine's autoencoder lies in which folder, beside those folders; a machine is listed once
 /// its training is done.
@@ -61,9 +61,12 @@ impl Autoencoders {
     }
 
     fn of(&self, machine: &str) -> Result<&Autoencoder, OffkeyError> {
-        self.of_machine.get(machine).ok_or_else(|| OffkeyError::NoAutoencoder {
-            machine: machine.to_owned(),
-            known: self.of_machine.keys().cloned().collect::<Vec<_>>().join(", "),
+        self.of_machine.get(machine).ok_or_else(|| {
+            DetectError::NoAutoencoder {
+                machine: machine.to_owned(),
+                known: self.of_machine.keys().cloned().collect::<Vec<_>>().join(", "),
+            }
+            .into()
         })
     }
 }

@@ -98,7 +98,7 @@ impl Run<'_> {
         // The chart's own table says less than ours of the same name.
         files::write_atomically(&root.join("tsne.csv"), &csv)?;
         let png = map.png(PNG_SIDE).map_err(OffkeyError::embed)?;
-        files::write_atomically(&root.join(format!("{name}.png")), &png)
+        Ok(files::write_atomically(&root.join(format!("{name}.png")), &png)?)
     }
 
     /// The map as the page shows it, where one was made.

@@ -5,6 +5,7 @@ mod baselines;
 mod cards;
 mod covariates;
 mod embed;
+mod error;
 mod evaluate;
 mod map;
 pub(crate) mod prepare;
@@ -12,6 +13,7 @@ pub(crate) mod report;
 mod score;
 mod train;
 
+pub use self::error::ClipsError;
 pub use covariates::AgainstColumn;
 pub(crate) use embed::Embedder;
 pub(crate) use score::{SectionScorer, write_scores};

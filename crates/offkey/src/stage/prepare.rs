@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
-    Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, SectionKey, Stage,
-    audio::ClipAudio, files, manifest::Stopwatch, noise::with_noise, open_run::Run,
-    wave_cache::WaveCache,
+    ClipsError, Existing, FolderError, Manifest, OffkeyError, Progress, Recipe, RunFolder,
+    RunRequest, SectionKey, Stage, audio::ClipAudio, files, manifest::Stopwatch, noise::with_noise,
+    open_run::Run, wave_cache::WaveCache,
 };
 
 /// One line of `skipped.csv`.
@@ -109,7 +109,7 @@ pub(crate) fn prepare<'a>(
         let same =
             [("data", begun.data_fingerprint == data_fingerprint), ("seed", begun.seed == seed)];
         if let Some((what, _)) = same.into_iter().find(|(_, same)| !same) {
-            return Err(OffkeyError::OtherRun { path: folder.root().to_owned(), what });
+            return Err(FolderError::OtherRun { path: folder.root().to_owned(), what }.into());
         }
         return go_on(request, folder, Manifest { year, ..begun }, cache, progress);
     }
@@ -168,16 +168,18 @@ fn go_on<'a>(
     let (before, now) = (Recipe::read(&folder.recipe())?, &request.recipe);
     let withholds = |recipe: &Recipe| matches!(recipe.threshold, ThresholdConfig::HeldOut { .. });
     if before.threshold != now.threshold && (withholds(&before) || withholds(now)) {
-        return Err(OffkeyError::OtherRun {
+        return Err(FolderError::OtherRun {
             path: folder.root().to_owned(),
             what: "share of recordings withheld for the threshold",
-        });
+        }
+        .into());
     }
     if before.model != now.model || before.audio != now.audio {
-        return Err(OffkeyError::OtherRun {
+        return Err(FolderError::OtherRun {
             path: folder.root().to_owned(),
             what: "model or audio setting",
-        });
+        }
+        .into());
     }
     if before.backend != now.backend || before.threshold != now.threshold {
         manifest.undo_from(Stage::Score);
@@ -207,11 +209,12 @@ fn check(
         return Ok(Vec::new());
     }
     if !request.skip_bad {
-        return Err(OffkeyError::BadClips {
+        return Err(ClipsError::Bad {
             total: clips.len(),
             first: bad[0].1.to_string(),
             bad: bad.into_iter().map(|(i, e)| (clips[i].path.clone(), e.to_string())).collect(),
-        });
+        }
+        .into());
     }
     progress.warn(&format!(
         "left out {} of {} recordings, see skipped.csv",
@@ -263,7 +266,7 @@ fn leave_out_incomparable(
     let Some(first) = left_out.first() else { return Ok(Vec::new()) };
     let section = format!("{} section {}", first.machine, first.section);
     if left_out.len() == total {
-        return Err(OffkeyError::NothingComparable { total, section });
+        return Err(ClipsError::NothingComparable { total, section }.into());
     }
     progress.warn(&format!(
         "left out {} of {total} test clips, the first of {section}: there is no normal training \
@@ -286,10 +289,10 @@ fn require(request: &RunRequest, clips: &[Clip]) -> Result<(), OffkeyError> {
         names.join(", ")
     };
     if count(Split::Train) == 0 {
-        return Err(OffkeyError::NoTrainingClips { total: clips.len(), data: data() });
+        return Err(ClipsError::NoTraining { total: clips.len(), data: data() }.into());
     }
     if count(Split::Test) == 0 {
-        return Err(OffkeyError::NoTestClips { total: clips.len(), data: data() });
+        return Err(ClipsError::NoTest { total: clips.len(), data: data() }.into());
     }
     Ok(())
 }

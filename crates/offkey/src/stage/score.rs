@@ -98,7 +98,7 @@ impl SectionScorer {
 /// Scores every test clip of a table, each section with references of its own.
 ///
 /// # Errors
-/// [`OffkeyError::Score`] naming the section that cannot be scored, for lack of references among
+/// [`crate::DetectError::Score`] naming the section that cannot be scored, for lack of references among
 /// other reasons; [`OffkeyError::Cancelled`] when the caller asks to stop between two sections.
 pub fn score_table(
     table: &EmbeddingTable,

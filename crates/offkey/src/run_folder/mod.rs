@@ -1,11 +1,14 @@
 //! One run on disk: where each stage's files lie, who may write there, and the manifest.
 
+mod error;
+
 use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
 
+pub use self::error::FolderError;
 use crate::{
     OffkeyError, Stage,
     stages::{MANIFEST_FILE, RECIPE_FILE, removable},
@@ -33,9 +36,9 @@ impl RunFolder {
     /// Makes a run folder, or takes over one that exists as `existing` says, and locks it.
     ///
     /// # Errors
-    /// [`OffkeyError::RunExists`] when the folder holds a run and `existing` refuses,
-    /// [`OffkeyError::NotARun`] when it holds other things, [`OffkeyError::RunLocked`] when
-    /// another process works in it, [`OffkeyError::Io`] when it cannot be written.
+    /// [`FolderError::Exists`] when the folder holds a run and `existing` refuses,
+    /// [`FolderError::NotARun`] when it holds other things, [`FolderError::Locked`] when
+    /// another process works in it, [`crate::FileError::Io`] when it cannot be written.
     pub fn create(root: &Path, existing: Existing) -> Result<Self, OffkeyError> {
         let occupied = match fs::read_dir(root) {
             Ok(mut entries) => entries.any(|entry| entry.is_ok_and(|e| e.file_name() != ".lock")),
@@ -44,10 +47,10 @@ impl RunFolder {
         };
         let is_run = root.join(RECIPE_FILE).is_file();
         if occupied && !is_run {
-            return Err(OffkeyError::NotARun { path: root.to_owned() });
+            return Err(FolderError::NotARun { path: root.to_owned() }.into());
         }
         if occupied && existing == Existing::Refuse {
-            return Err(OffkeyError::RunExists { path: root.to_owned() });
+            return Err(FolderError::Exists { path: root.to_owned() }.into());
         }
         fs::create_dir_all(root).map_err(OffkeyError::io(root))?;
         Ok(Self { root: root.to_owned(), _lock: Some(lock(root)?) })
@@ -56,7 +59,7 @@ impl RunFolder {
     /// Opens a finished or interrupted run to redo a stage, and locks it.
     ///
     /// # Errors
-    /// [`OffkeyError::NotARun`] when there is no run, [`OffkeyError::RunLocked`] when it is in use.
+    /// [`FolderError::NotARun`] when there is no run, [`FolderError::Locked`] when it is in use.
     pub fn open(root: &Path) -> Result<Self, OffkeyError> {
         let folder = Self::open_to_read(root)?;
         Ok(Self { _lock: Some(lock(root)?), ..folder })
@@ -65,10 +68,10 @@ impl RunFolder {
     /// Opens a run to read from it; takes no lock.
     ///
     /// # Errors
-    /// [`OffkeyError::NotARun`] when there is no run.
+    /// [`FolderError::NotARun`] when there is no run.
     pub fn open_to_read(root: &Path) -> Result<Self, OffkeyError> {
         if !root.join(RECIPE_FILE).is_file() {
-            return Err(OffkeyError::NotARun { path: root.to_owned() });
+            return Err(FolderError::NotARun { path: root.to_owned() }.into());
         }
         Ok(Self { root: root.to_owned(), _lock: None })
     }
@@ -173,7 +176,7 @@ impl RunFolder {
     /// The folder that another stage should have written.
     ///
     /// # Errors
-    /// [`OffkeyError::StageMissing`] when it is not there.
+    /// [`FolderError::StageMissing`] when it is not there.
     pub(crate) fn require(
         path: PathBuf,
         stage: Stage,
@@ -182,7 +185,7 @@ impl RunFolder {
         if path.exists() {
             return Ok(path);
         }
-        Err(OffkeyError::StageMissing { path, stage, run_first })
+        Err(FolderError::StageMissing { path, stage, run_first }.into())
     }
 }
 
@@ -219,11 +222,11 @@ pub(crate) fn is_one_of_several(root: &Path) -> bool {
 /// Refuses a folder of several seeds where one run is meant.
 ///
 /// # Errors
-/// [`OffkeyError::SeveralSeeds`] when it is one, [`OffkeyError::NotARun`] when there is no run.
+/// [`FolderError::SeveralSeeds`] when it is one, [`FolderError::NotARun`] when there is no run.
 pub(crate) fn refuse_several_seeds(root: &Path) -> Result<(), OffkeyError> {
     RunFolder::open_to_read(root)?;
     match seed_folders(root)?.into_iter().next() {
-        Some((_, first)) => Err(OffkeyError::SeveralSeeds { path: root.to_owned(), first }),
+        Some((_, first)) => Err(FolderError::SeveralSeeds { path: root.to_owned(), first }.into()),
         None => Ok(()),
     }
 }
@@ -234,7 +237,7 @@ fn lock(root: &Path) -> Result<File, OffkeyError> {
     let file = File::create(&path).map_err(OffkeyError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OffkeyError::RunLocked { path: root.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { path: root.to_owned() }.into()),
         Err(TryLockError::Error(error)) => Err(OffkeyError::io(&path)(error)),
     }
 }

@@ -1,5 +1,7 @@
 //! A finished run as a detector: single clips in, scores and decisions out.
 
+mod error;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     path::{Path, PathBuf},
@@ -10,6 +12,7 @@ use offkey_core::{Clip, EmbeddingTable, Seed, Split, names::DcaseName};
 use offkey_signal::{probe, resample};
 use serde::Serialize;
 
+pub use self::error::DetectError;
 use crate::{
     Manifest, OffkeyError, Recipe, RunFolder, SectionKey, Stage,
     audio::ClipAudio,
@@ -141,7 +144,7 @@ impl Detector {
     /// folder say; where those say nothing, the only section the detector knows.
     ///
     /// # Errors
-    /// [`OffkeyError::UnknownSection`] when none of this leads to a known section,
+    /// [`DetectError::UnknownSection`] when none of this leads to a known section,
     /// [`OffkeyError::Audio`] when a recording cannot be used.
     pub fn score(
         &self,
@@ -156,7 +159,7 @@ impl Detector {
     /// stands for the recording in the answer, and says machine and section as a file's does.
     ///
     /// # Errors
-    /// As [`Self::score`]; [`OffkeyError::Samples`] when there are no samples, or the rate cannot be converted.
+    /// As [`Self::score`]; [`DetectError::Samples`] when there are no samples, or the rate cannot be converted.
     pub fn score_samples(
         &self,
         (samples, rate_hz): (&[f32], u32),
@@ -166,7 +169,7 @@ impl Detector {
     ) -> Result<ClipScore, OffkeyError> {
         let scorer = self.scorer_for(name, machine, section)?;
         let (model_hz, length) = self.recipe.clip_shape();
-        let refused = |source| OffkeyError::Samples { name: name.to_owned(), source };
+        let refused = |source| DetectError::Samples { name: name.to_owned(), source };
         let wave = resample(samples, rate_hz, model_hz).map_err(refused)?;
         let wave = self.recipe.audio.length.fit(&wave, length, 0).map_err(refused)?;
         Ok(self.listen(scorer, bare_clip(name, &scorer.key), wave)?.of(name))
@@ -259,7 +262,7 @@ impl Detector {
             }
         }
         let or_unknown = |word: Option<&str>| word.unwrap_or("unknown").to_owned();
-        Err(OffkeyError::UnknownSection {
+        Err(DetectError::UnknownSection {
             path: path.to_owned(),
             asked: format!("machine {}, section {}", or_unknown(machine), or_unknown(section)),
             known: self
@@ -268,7 +271,8 @@ impl Detector {
                 .map(|key| format!("{} {}", key.machine, key.section))
                 .collect::<Vec<_>>()
                 .join(", "),
-        })
+        }
+        .into())
     }
 }
 

@@ -1,0 +1,37 @@
+//! What is asked of learning, and a recording that was listened to for it.
+
+use std::path::PathBuf;
+
+use offkey_core::Clip;
+use offkey_infer::Compute;
+use offkey_monitor::{FalseAlarmRate, RecordingCard};
+
+use crate::Recipe;
+
+/// Everything asked of learning.
+#[derive(Debug, Clone)]
+pub struct LearnRequest {
+    /// Folders or manifests of normal recordings.
+    pub data: Vec<PathBuf>,
+    /// What the machine is called.
+    pub name: String,
+    /// How often false alarms may come; none: as rarely as the recordings support.
+    pub false_alarms: Option<FalseAlarmRate>,
+    /// Seconds of a window; none: as the recipe says, or 10, or as long as the recordings are.
+    pub window_s: Option<f64>,
+    /// Seconds between the starts of windows; none: 10, or the length of a shorter window.
+    pub every_s: Option<f64>,
+    /// The recipe; none: the fusion of pooled spectra.
+    pub recipe: Option<Recipe>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where to compute.
+    pub compute: Compute,
+}
+
+/// A recording that was listened to.
+pub(super) struct Prepared {
+    pub(super) clip: Clip,
+    pub(super) rate_hz: u32,
+    pub(super) card: RecordingCard,
+}

@@ -1,0 +1,122 @@
+//! Why a folder cannot be used as a run.
+
+use std::path::PathBuf;
+
+use offkey_core::ErrorKind;
+
+use crate::stages::Stage;
+
+/// Why a folder cannot be used as a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The output folder holds a run already.
+    #[error("`{}` is not empty", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The output folder holds something already, and it is no run.
+    #[error("`{}` is not empty", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder is not a run.
+    #[error("`{}` is not a run folder: it has no recipe.toml", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run is meant, and the path holds a monitor.
+    #[error("`{}` is the model file of a monitor, expected the folder of a run", path.display())]
+    NotARunButMonitor {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A monitor is meant, and the path holds a run.
+    #[error("`{}` is a run, expected the model file of a monitor", path.display())]
+    NotAMonitorButRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// One run is meant, and there are several.
+    #[error("`{}` contains one run per seed", path.display())]
+    SeveralSeeds {
+        /// The folder.
+        path: PathBuf,
+        /// The first seed's run.
+        first: PathBuf,
+    },
+    /// Another process works in the run.
+    #[error("another process is working in `{}`", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run cannot go on as another one.
+    #[error("`{}` was begun with another {what}, and cannot go on as this one", path.display())]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A stage needs what an earlier stage writes.
+    #[error("`{}` is absent, and `{stage}` needs it", path.display())]
+    StageMissing {
+        /// The file or folder.
+        path: PathBuf,
+        /// The stage that was asked for.
+        stage: Stage,
+        /// The stage that writes it.
+        run_first: Stage,
+    },
+}
+
+impl FolderError {
+    /// What kind of trouble it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Exists { .. }
+            | Self::Occupied { .. }
+            | Self::NotARun { .. }
+            | Self::NotARunButMonitor { .. }
+            | Self::NotAMonitorButRun { .. }
+            | Self::SeveralSeeds { .. }
+            | Self::OtherRun { .. } => ErrorKind::Usage,
+            Self::Locked { .. } | Self::StageMissing { .. } => ErrorKind::Failed,
+        }
+    }
+
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Exists { .. } => "choose another --out, or say --resume or --force",
+            Self::Occupied { .. } => "name another folder with --out",
+            Self::OtherRun { .. } => {
+                "say --resume with what it was begun with, choose another --out, or say --force"
+            }
+            Self::NotARunButMonitor { .. } => {
+                "`offkey check` and `offkey watch` judge recordings with it; `offkey score` and `offkey explain` take the folder that `offkey run` wrote"
+            }
+            Self::NotAMonitorButRun { .. } => {
+                "`offkey learn` makes one from normal recordings; a run scores with `offkey score CLIP --run RUN`"
+            }
+            Self::NotARun { path } if path.is_file() => {
+                "name the folder of a run; a recording is scored with --run RUN"
+            }
+            Self::NotARun { .. } => {
+                "name a folder that `offkey run --out` wrote, or an empty one to write to"
+            }
+            Self::SeveralSeeds { first, .. } => {
+                return Some(format!("name one of them, as `{}`", first.display()));
+            }
+            Self::Locked { .. } => "wait for it, or end it",
+            Self::StageMissing { run_first, .. } => {
+                return Some(format!("run `offkey {run_first}` first"));
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
