@@ -60,13 +60,10 @@ impl CliError {
         match self {
             Self::Offkey(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
-            Self::Refused { .. } => ErrorKind::Failed,
-            Self::NoSource { .. } => ErrorKind::Usage,
             Self::Study(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
-            Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
-            Self::Some { .. } => ErrorKind::Failed,
-            Self::Output(_) => ErrorKind::Failed,
+            Self::NoSource { .. } | Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
+            Self::Refused { .. } | Self::Some { .. } | Self::Output(_) => ErrorKind::Failed,
         }
     }
 

@@ -153,7 +153,7 @@ fn settings(folder: &Path) -> Settings {
         log: Some(folder.join("events.jsonl")),
         state: Some(folder.join("state")),
         keep: None,
-        stall: Some(Duration::from_secs(60)),
+        stall: Some(Duration::from_mins(1)),
     }
 }
 

@@ -149,7 +149,7 @@ fn collect(folder: &Path, module: &Module, texts: &mut BTreeMap<Module, String>)
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let child = [module.as_slice(), &[stem.clone()]].concat();
+        let child = [module.as_slice(), std::slice::from_ref(&stem)].concat();
         if path.is_dir() {
             collect(&path, &child, texts);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

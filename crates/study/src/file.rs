@@ -142,7 +142,7 @@ pub enum StudyFileError {
         /// The cell.
         cell: String,
         /// The cause.
-        source: RecipeError,
+        source: Box<RecipeError>,
     },
     /// A binding is not `NAME=PATH`.
     #[error("cannot bind data with `{text}`, expected `NAME=PATH`; a path may contain `{{trial}}`")]
@@ -304,7 +304,7 @@ impl StudyFile {
         let recipe = Recipe::load(base, &changes).map_err(|source| StudyFileError::Cell {
             name: self.name.clone(),
             cell: name.clone(),
-            source,
+            source: Box::new(source),
         })?;
         Ok(Cell { name, levels: names, recipe, trials })
     }

@@ -104,7 +104,7 @@ pub fn learn(
                 let further = hear_again(&recordings, rule, &model)?;
                 heard.embeddings.extend(further.embeddings);
                 models.extend(model);
-                members.push(member);
+                members.push(*member);
                 explanation += &format!("; {joined}");
             }
         }

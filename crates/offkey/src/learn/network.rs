@@ -32,7 +32,12 @@ const LEAST_HEARD: f64 = 0.65;
 /// What became of a network.
 pub(super) enum Outcome {
     /// It joins the detector. The groups were trained on and never calibrate.
-    Joins { member: MemberCard, model: Model, trained_on: BTreeSet<String>, explanation: String },
+    Joins {
+        member: Box<MemberCard>,
+        model: Model,
+        trained_on: BTreeSet<String>,
+        explanation: String,
+    },
     /// It is left out, for this reason.
     LeftOut(String),
 }
@@ -125,7 +130,8 @@ pub(super) fn try_network(
         trained_on.len(),
         100.0 * heard
     );
-    Ok(Outcome::Joins { member, model: Model::Network(Box::new(encoder)), trained_on, explanation })
+    let (member, model) = (Box::new(member), Model::Network(Box::new(encoder)));
+    Ok(Outcome::Joins { member, model, trained_on, explanation })
 }
 
 /// The groups to train on: a share of those of every class.

@@ -53,7 +53,7 @@ pub enum RecipeError {
         backend: &'static str,
     },
     /// A number outside its range.
-    #[error("recipe `{name}`: `{key}` is {found}, expected {} to {}", plain(low), plain(high))]
+    #[error("recipe `{name}`: `{key}` is {found}, expected {} to {}", plain(*low), plain(*high))]
     Limit {
         /// The recipe's name or file.
         name: String,
@@ -163,6 +163,6 @@ pub(super) fn closest<'a>(
 }
 
 /// A bound as people write it: `0.5`, `100000`, `1e-12`.
-fn plain(bound: &f64) -> String {
-    if *bound != 0.0 && bound.abs() < 1e-3 { format!("{bound:e}") } else { bound.to_string() }
+fn plain(bound: f64) -> String {
+    if bound != 0.0 && bound.abs() < 1e-3 { format!("{bound:e}") } else { bound.to_string() }
 }

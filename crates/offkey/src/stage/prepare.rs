@@ -55,7 +55,9 @@ pub(crate) fn settle(
         ));
     }
     let mut rates: BTreeMap<u32, usize> = BTreeMap::new();
-    found.iter().for_each(|info| *rates.entry(info.rate_hz).or_default() += 1);
+    for info in &found {
+        *rates.entry(info.rate_hz).or_default() += 1;
+    }
     if let Some(message) = about_rates(&rates, request.recipe.clip_shape().0) {
         progress.warn(&message);
     }
