@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use offkey_core::Seed;
 use offkey_score::{Detector, Guarantee, Member, PValue, References};
-use offkey_signal::{AudioError, AudioInfo, probe};
+use offkey_signal::{AudioError, AudioInfo, ClipReader, InspectConfig, inspect_clip, probe};
 
 use crate::{
     BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
@@ -215,8 +215,9 @@ impl Monitor {
             reason,
             damage: None,
         };
-        let info = match probe(path) {
-            Ok(info) => info,
+        // What is cut short is opened all the same, and judged as far as it goes.
+        let info = match ClipReader::open(path, &self.card.windows.decode_config()) {
+            Ok(reader) => *reader.info(),
             Err(error) => return Ok(cannot_tell(error.to_string())),
         };
         if !self.card.rates_hz.contains(&info.rate_hz) {
@@ -260,12 +261,28 @@ impl Monitor {
         } else {
             worst.reason
         };
+        if worst.verdict == Verdict::CannotTell
+            && let Some(cancelled) = self.cancelled(path)
+        {
+            reason = cancelled;
+        }
         if let Some(damage) = &damage {
             reason += &format!("; only {windows} windows were heard: {damage}");
         }
         let WindowVerdict { score, p_value, p_kind, verdict, .. } = worst;
         let path = path.to_owned();
         Ok(ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage })
+    }
+
+    /// That the channels of a recording cancel each other, where they do.
+    fn cancelled(&self, path: &Path) -> Option<String> {
+        const MOST_S: f64 = 600.0;
+        let config = self.card.windows.decode_config();
+        let findings = inspect_clip(path, &config, MOST_S, &InspectConfig::default()).ok()?;
+        let cancel = |finding: &&offkey_signal::Finding| {
+            matches!(finding, offkey_signal::Finding::ChannelsCancel { .. })
+        };
+        findings.iter().find(cancel).map(ToString::to_string)
     }
 
     /// What a recording is, where it was recorded at a rate the model knows.

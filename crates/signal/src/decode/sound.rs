@@ -13,6 +13,8 @@ use crate::{Damage, pcm::ByteOrder};
 
 /// Bytes looked at behind the announced end of the sound.
 pub(super) const AHEAD_BYTES: usize = 1 << 12;
+/// Zeros behind the announced end that are passed in search of more sound.
+pub(super) const MOST_ZEROS: u64 = 1 << 33;
 /// A shorter rest that is no chunk is not taken for sound.
 const LEAST_SOUND_BYTES: usize = 1 << 10;
 /// Sizes that writers put down before they know: around 2 GiB, and the largest.
@@ -64,6 +66,8 @@ pub(super) enum Size {
 pub(super) enum Behind {
     Nothing,
     MoreSound,
+    /// Zeros, as fillings and silence are: what comes behind them tells.
+    Zeros,
     AnotherRecording,
 }
 
@@ -87,28 +91,42 @@ impl Size {
 }
 
 impl Sound {
-    /// What the bytes `ahead` are that lie at the announced end: [`AHEAD_BYTES`] of them, or all
-    /// that are left.
-    pub(super) fn behind(&self, ahead: &[u8]) -> Behind {
+    /// What the bytes `ahead` are that lie at `place`, the announced end or behind zeros there:
+    /// [`AHEAD_BYTES`] of them, or all that are left.
+    pub(super) fn behind(&self, place: u64, ahead: &[u8]) -> Behind {
         if begins_recording(ahead) {
             return Behind::AnotherRecording;
         }
-        let end = self.start + self.size.bytes().unwrap_or(0);
-        let padding = usize::from(end % 2 == 1);
+        let padding = usize::from(place % 2 == 1);
         let is_chunk = |skipped: usize| {
             let Some(head) = ahead.get(skipped..skipped + 8) else { return false };
-            let within = || end + skipped as u64 + self.chunk_bytes(head) <= self.outer_end + 1;
+            let within = || place + skipped as u64 + self.chunk_bytes(head) <= self.outer_end + 1;
             KNOWN_CHUNKS.iter().any(|id| head.starts_with(*id))
                 || (is_printable(&head[..4]) && within())
         };
-        let zero_is_sound = self.size == Size::Zero;
         let is_end = ahead.len() < self.layout.frame_bytes
             || TAGS.iter().any(|tag| ahead.starts_with(tag))
             || is_chunk(0)
-            || is_chunk(padding)
-            || (!zero_is_sound
-                && (ahead.len() < LEAST_SOUND_BYTES || ahead.iter().all(|byte| *byte == 0)));
-        if is_end { Behind::Nothing } else { Behind::MoreSound }
+            || is_chunk(padding);
+        if is_end {
+            return Behind::Nothing;
+        }
+        if self.size == Size::Zero {
+            return Behind::MoreSound;
+        }
+        match (ahead.len() < LEAST_SOUND_BYTES, ahead.iter().all(|byte| *byte == 0)) {
+            (true, _) => Behind::Nothing,
+            (false, false) => Behind::MoreSound,
+            (false, true) if ahead.len() < AHEAD_BYTES => Behind::Nothing,
+            (false, true) => Behind::Zeros,
+        }
+    }
+
+    /// Whether zeros behind the announced end may be silence within the sound: a file of more than
+    /// 4 GiB may wrap around there. Where the end lies within a frame they are not.
+    pub(super) fn may_go_on(&self) -> bool {
+        let frame_bytes = self.layout.frame_bytes as u64;
+        self.size.bytes().is_some_and(|bytes| bytes.is_multiple_of(frame_bytes))
     }
 
     fn chunk_bytes(&self, head: &[u8]) -> u64 {
@@ -143,16 +161,40 @@ impl Sound {
             return Ok((end, self.missing(end)));
         }
         let mut ahead = vec![0; AHEAD_BYTES];
-        let found = bytes.read_at(sound_end, &mut ahead)?;
-        Ok(match self.behind(&ahead[..found]) {
-            Behind::Nothing => (sound_end, None),
-            Behind::MoreSound => (end, None),
-            Behind::AnotherRecording => {
-                let frame = announced / self.layout.frame_bytes as u64;
-                (sound_end, Some(Damage::AnotherRecording { frame }))
+        let mut place = sound_end;
+        loop {
+            let found = bytes.read_at(place, &mut ahead)?;
+            match self.behind(place, &ahead[..found]) {
+                Behind::Nothing => return Ok((sound_end, None)),
+                Behind::MoreSound => return Ok((end, None)),
+                Behind::AnotherRecording => {
+                    let frame = announced / self.layout.frame_bytes as u64;
+                    return Ok((sound_end, Some(Damage::AnotherRecording { frame })));
+                }
+                Behind::Zeros if !self.may_go_on() || place - sound_end >= MOST_ZEROS => {
+                    return Ok((sound_end, None));
+                }
+                Behind::Zeros => place = first_other(bytes, place + AHEAD_BYTES as u64)?,
             }
-        })
+        }
     }
+}
+
+/// Place of the first byte from `place` on that is not zero, or of the end, or of the place where
+/// looking was given up.
+fn first_other(bytes: &mut impl Bytes, mut place: u64) -> Result<u64, Stop> {
+    let (mut block, last) = (vec![0; 1 << 20], place + MOST_ZEROS);
+    while place < last {
+        let found = bytes.read_at(place, &mut block)?;
+        if let Some(other) = block[..found].iter().position(|byte| *byte != 0) {
+            return Ok(place + other as u64);
+        }
+        place += found as u64;
+        if found < block.len() {
+            break;
+        }
+    }
+    Ok(place)
 }
 
 /// Place of the first header of a RIFF recording within `bytes`. A header shows up in the middle of

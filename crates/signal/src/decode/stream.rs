@@ -12,7 +12,7 @@ use super::{
     layout::Layout,
     mono::Mono,
     sniff::{Kind, sniff},
-    sound::{AHEAD_BYTES, Behind, Size, Sound, find_recording},
+    sound::{AHEAD_BYTES, Behind, MOST_ZEROS, Size, Sound, find_recording},
     source::Source,
 };
 use crate::{AudioError, Damage, Finding, PcmFormat, Resampler};
@@ -60,6 +60,8 @@ struct Running {
     mono: Mono,
     resampler: Resampler,
     given: bool,
+    /// Zeros that came behind the announced end, and are silence if more sound comes.
+    zeros: u64,
 }
 
 /// What became of pending bytes.
@@ -271,7 +273,7 @@ impl Running {
         })?;
         let mono = Mono::new(config.channel, layout.channels, 0);
         let left = sound.size.bytes();
-        Ok(Self { sound, left, decisions: 0, mono, resampler, given: false })
+        Ok(Self { sound, left, decisions: 0, mono, resampler, given: false, zeros: 0 })
     }
 
     fn info(&self) -> AudioInfo {
@@ -303,17 +305,47 @@ impl Running {
             return self.give(pending, out, !ended);
         }
         let (sound, rest) = pending.split_at(left as usize);
-        if rest.len() < AHEAD_BYTES && !ended {
+        let mut lead = 0;
+        if self.zeros > 0 {
+            // The first byte that is not zero tells what the zeros were.
+            lead = rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len());
+            let whole = lead / frame_bytes * frame_bytes;
+            if whole > 0 {
+                self.zeros += whole as u64;
+                return (Step::Used, whole);
+            }
+        }
+        let ahead = &rest[lead..];
+        if ahead.len() < AHEAD_BYTES && !ended {
             return self.give(sound, out, true);
         }
-        match self.sound.behind(&rest[..rest.len().min(AHEAD_BYTES)]) {
+        let ahead = &ahead[..ahead.len().min(AHEAD_BYTES)];
+        match self.sound.behind(place + left + lead as u64, ahead) {
             Behind::MoreSound => {
                 self.left = None;
+                self.give_zeros(out);
                 (Step::Used, 0)
             }
             _ if sound.len() >= frame_bytes => self.give(sound, out, false),
-            Behind::Nothing => (Step::Over, 0),
+            Behind::Zeros if self.sound.may_go_on() && self.zeros < MOST_ZEROS => {
+                let whole = AHEAD_BYTES / frame_bytes * frame_bytes;
+                self.zeros += whole as u64;
+                (Step::Used, whole)
+            }
+            Behind::Nothing | Behind::Zeros => (Step::Over, 0),
             Behind::AnotherRecording => (self.another(), 0),
+        }
+    }
+
+    /// Gives the zeros that turned out to be silence.
+    fn give_zeros(&mut self, out: &mut Vec<f32>) {
+        let frame_bytes = self.sound.layout.frame_bytes as u64;
+        let most = (1 << 16) / frame_bytes * frame_bytes;
+        let block = vec![0; most.max(frame_bytes) as usize];
+        while self.zeros >= frame_bytes {
+            let bytes = self.zeros.min(block.len() as u64) as usize;
+            let (_, used) = self.give(&block[..bytes], out, false);
+            self.zeros -= used as u64;
         }
     }
 

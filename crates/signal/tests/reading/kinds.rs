@@ -78,6 +78,26 @@ fn tags_and_filling_behind_the_sound_are_not_heard() {
 }
 
 #[test]
+fn a_size_that_wraps_around_within_silence_loses_nothing_behind_it() {
+    let fmt = Form::new(1, 1, 16).chunk();
+    let samples = [sound(8000), vec![0.0; 40_001], sound(8000)].concat();
+    let body = pcm(&samples, 2);
+    let with = |rest: &[u8]| {
+        let body = [&body, rest].concat();
+        riff_sized(36 + 20_000, &[fmt.clone(), sized(b"data", 20_000, &body)])
+    };
+    assert_heard("in silence", &with(&[]), &samples);
+    // Zeros up to the end, or up to a tag, are filling.
+    let half = [sound(8000), vec![0.0; 2000]].concat();
+    let filled = |rest: &[u8]| {
+        let body = [&pcm(&half, 2), &vec![0; 9001][..], rest].concat();
+        riff_sized(36 + 20_000, &[fmt.clone(), sized(b"data", 20_000, &body)])
+    };
+    assert_heard("filled", &filled(&[]), &half);
+    assert_heard("filled up to a tag", &filled(&[&b"TAG"[..], &[b'm'; 3000]].concat()), &half);
+}
+
+#[test]
 fn a_file_that_ends_before_its_header_says_gives_what_is_there() {
     let (samples, body, fmt) = second();
     let bytes = riff_sized(36 + 60 * 32_000, &[fmt, sized(b"data", 60 * 32_000, &body)]);
