@@ -179,7 +179,7 @@ pub fn read_score_files(path: &Path) -> Result<ScoreFiles, ScoreFileError> {
     let mut scores = Scores::default();
     for (file, sheet) in &tables {
         for row in table_rows(file, sheet)? {
-            scores.insert(row, file)?;
+            scores.insert(with_what_names_say(row), file)?;
         }
     }
     let (named, others): (Vec<_>, Vec<_>) =
@@ -374,6 +374,20 @@ fn clip_of(table: &TableName, file: &str) -> Clip {
         attributes: name.map(|name| name.attributes).unwrap_or_default(),
         group: file_name.to_owned(),
     }
+}
+
+/// A row of a table that leaves label, domain or attributes to the challenge's name of the clip.
+fn with_what_names_say(mut row: ScoreRow) -> ScoreRow {
+    let clip = &mut row.clip;
+    let file_name = file_name(&clip.path);
+    if let Some(name) = DcaseName::parse(&file_name) {
+        clip.condition = clip.condition.or(name.condition);
+        clip.domain = clip.domain.or(name.domain);
+        if clip.attributes.is_empty() {
+            clip.attributes = name.attributes;
+        }
+    }
+    row
 }
 
 /// A clip's name with its folders but without its audio extension.

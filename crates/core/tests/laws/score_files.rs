@@ -98,6 +98,16 @@ fn our_own_tables_are_read_and_preferred() {
 }
 
 #[test]
+fn a_table_with_scores_alone_takes_labels_and_domains_from_names() {
+    let tree = Tree::new(&[]);
+    let name = "section_00_target_test_anomaly_0007_spd_28V.wav";
+    tree.write("scores.csv", &format!("path,machine,section,score\n{name},fan,00,0.5\n"));
+    let clip = read_score_files(tree.root()).expect("a table").rows.remove(0).clip;
+    assert_eq!((clip.condition, clip.domain), (Some(Condition::Anomaly), Some(Domain::Target)));
+    assert_eq!(clip.attributes, "spd_28V");
+}
+
+#[test]
 fn a_single_score_file_finds_its_decisions() {
     let tree = Tree::new(&[]);
     tree.write("anomaly_score_fan_section_00_test.csv", "a.wav,7\n");
