@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use offkey_core::Seed;
 use offkey_score::{Detector, Guarantee, Member, PValue, References};
-use offkey_signal::{AudioError, AudioInfo, probe};
+use offkey_signal::{AudioError, AudioInfo, ClipReader, DecodeConfig, probe};
 
 use crate::{
     BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
@@ -215,8 +215,10 @@ impl Monitor {
             reason,
             damage: None,
         };
-        let info = match probe(path) {
-            Ok(info) => info,
+        // Opened and not probed: of a recording that is cut short what is there is judged.
+        let as_it_is = DecodeConfig { rate_hz: None, ..self.card.windows.decode_config() };
+        let info = match ClipReader::open(path, &as_it_is) {
+            Ok(reader) => *reader.info(),
             Err(error) => return Ok(cannot_tell(error.to_string())),
         };
         if !self.card.rates_hz.contains(&info.rate_hz) {
