@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use offkey_core::Seed;
 use offkey_score::{Detector, Guarantee, Member, PValue, References};
-use offkey_signal::{AudioError, AudioInfo, ClipReader, InspectConfig, inspect_clip, probe};
+use offkey_signal::{
+    AudioError, AudioInfo, ClipReader, DecodeConfig, InspectConfig, inspect_clip, probe,
+};
 
 use crate::{
     BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
@@ -215,8 +217,9 @@ impl Monitor {
             reason,
             damage: None,
         };
-        // What is cut short is opened all the same, and judged as far as it goes.
-        let info = match ClipReader::open(path, &self.card.windows.decode_config()) {
+        // Opened and not probed: of a recording that is cut short what is there is judged.
+        let as_it_is = DecodeConfig { rate_hz: None, ..self.card.windows.decode_config() };
+        let info = match ClipReader::open(path, &as_it_is) {
             Ok(reader) => *reader.info(),
             Err(error) => return Ok(cannot_tell(error.to_string())),
         };

@@ -303,7 +303,7 @@ fn bystanders_are_compared_with_and_never_left_out() {
         let references =
             References::new(windows.view(), &UNKNOWN[..groups.len()], &groups, Seed::new(1))
                 .unwrap();
-        let references = references.with_bystanders(marks).unwrap();
+        let references = references.with_bystanders(marks)?;
         let backend = BackendConfig::from_name("shrunk-mahalanobis").unwrap();
         Detector::fit(&[Member { name: "gauss".to_owned(), backend, references }], Rule::Max)
     };

@@ -113,7 +113,11 @@ fn ranked(frames: &[f32], Gwrp { r, first }: Gwrp) -> f64 {
         First::Quietest => a.total_cmp(b),
     };
     // Frames too late to count need no order.
-    let counting = if r > 0.0 { (NEGLIGIBLE.ln() / r.ln()).ceil() } else { 1.0 };
+    let counting = match r {
+        r if r <= 0.0 => 1.0,
+        r if r < 1.0 => (NEGLIGIBLE.ln() / r.ln()).ceil(),
+        _ => f64::INFINITY,
+    };
     if counting < frames.len() as f64 {
         let counting = (counting as usize).max(1);
         frames.select_nth_unstable_by(counting - 1, by_rank);

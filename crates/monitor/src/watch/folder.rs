@@ -178,7 +178,8 @@ impl Folder {
         if let Some(rate_hz) = follow.rate_hz().filter(|rate| !known_rate(rate)) {
             let expected = &self.listening.rates_hz;
             let problem = format!(
-                "it has {rate_hz} Hz, expected one of {expected:?} Hz as the normal recordings"
+                "left out: `{}`: it has {rate_hz} Hz, expected one of {expected:?} Hz as the normal recordings",
+                due.path.display()
             );
             return self.complete(&due, &follow, Some(problem));
         }
@@ -191,7 +192,10 @@ impl Folder {
                 let needed = windows.samples as u64;
                 let problem = (heard < needed).then(|| {
                     let (length_s, needed_s) = (windows.seconds(heard), windows.seconds(needed));
-                    format!("it lasts {length_s:.1} s, and the model needs {needed_s:.1} s")
+                    format!(
+                        "left out: `{}`: it lasts {length_s:.1} s, and the model needs {needed_s:.1} s",
+                        due.path.display()
+                    )
                 });
                 self.complete(&due, &follow, problem);
             }
@@ -202,7 +206,9 @@ impl Folder {
                 self.failed(&due, &error);
             }
             Err(FollowError::Audio(error)) => {
-                self.complete(&due, &follow, Some(error.to_string()));
+                let enough = heard >= self.listening.windows.samples as u64;
+                let what = if enough { "heard in part" } else { "left out" };
+                self.complete(&due, &follow, Some(format!("{what}: {error}")));
             }
         }
     }
@@ -215,8 +221,7 @@ impl Folder {
                 // It may still be being written: it is heard again when it was left alone for a while.
                 return;
             }
-            let message = format!("left out: `{}`: {problem}", due.path.display());
-            self.ready.push_back(Piece::Unread { message, again: false });
+            self.ready.push_back(Piece::Unread { message: problem, again: false });
         }
         let whole = follow.header_changed().is_ok_and(|changed| !changed);
         let mark = Mark::of(&due.path, follow.read).ok().filter(|_| whole);

@@ -24,6 +24,26 @@ fn one_missing_name_does_not_stop_the_others_and_an_alarm_wins() {
 }
 
 #[test]
+fn an_alarm_before_a_damaged_end_is_kept_and_the_damage_named() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 1);
+    let whole = wav(&with_tone(&sound));
+    bench.write("in/cut.wav", &whole[..whole.len() - 5000]);
+    let model = model();
+    let output = bench.run(&format!("check in/cut.wav --model {model}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("cut.wav: alarm") && text.contains("cut short"), "{text}");
+    // Without an alarm, what could not be heard is told by the exit code.
+    let whole = wav(&sound);
+    bench.write("in/cut.wav", &whole[..whole.len() - 5000]);
+    assert_eq!(bench.run(&format!("check in/cut.wav --model {model}")).status.code(), Some(4));
+    let watched = bench.run(&format!("watch in --model {model} --once"));
+    assert_eq!(watched.status.code(), Some(4));
+    assert!(stderr(&watched).contains("heard in part"), "{}", stderr(&watched));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn an_alarm_that_cannot_be_printed_is_still_an_alarm() {
     let bench = Bench::new();
