@@ -287,6 +287,8 @@ impl Models {
             .arg("-o")
             .arg(new)
             .args(["--name", machine])
+            // What an earlier attempt left there is no model in use.
+            .arg("--force")
             .args(more)
             .stdin(Stdio::null())
             .output()

@@ -88,13 +88,19 @@ pub(crate) fn wav(samples: &[i16]) -> Vec<u8> {
 
 /// Whether a program is there; says so where it is not, so that nobody takes a skipped test for a passed one.
 pub(crate) fn has(program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {program}")])
-        .stdout(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
+    has_one_of(&[program])
+}
+
+/// Whether one of these programs is there; says so where none is.
+pub(crate) fn has_one_of(programs: &[&str]) -> bool {
+    let there = |program: &&str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("command -v {program}")]).stdout(Stdio::null());
+        shell.status().is_ok_and(|status| status.success())
+    };
+    let found = programs.iter().any(there);
     if !found {
-        say(&format!("SKIPPED: `{program}` is not installed"));
+        say(&format!("SKIPPED: `{}` is not installed", programs.join("` or `")));
     }
     found
 }

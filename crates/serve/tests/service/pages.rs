@@ -7,7 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::common::{Service, faulty, folder, has, normal, recordings, say, until, uploads, wav};
+use crate::common::{
+    Service, faulty, folder, has, has_one_of, normal, recordings, say, until, uploads, wav,
+};
 
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
@@ -167,7 +169,8 @@ fn a_sound_called_normal_is_learned_and_can_be_taken_back() {
 
 #[test]
 fn a_browser_goes_from_set_up_to_an_acknowledged_alarm() {
-    if !has("python3") || !has("chromium") || !can_learn() {
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    if !has("python3") || !has_one_of(&browsers) || !can_learn() {
         return;
     }
     let mut config = String::new();
