@@ -1,4 +1,4 @@
-//! Numbers for Prometheus, in the OpenMetrics form.
+//! Numbers for Prometheus, in the `OpenMetrics` form.
 
 use std::sync::{Mutex, PoisonError, atomic::AtomicU64};
 

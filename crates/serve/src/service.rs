@@ -302,7 +302,7 @@ impl Service {
                 let loaded = crate::models::load(&self.folders.beside.join(idle));
                 loaded
                     .inspect_err(|error: &ModelError| {
-                        tracing::error!("`{name}` at rest is not known: {}", whole(error))
+                        tracing::error!("`{name}` at rest is not known: {}", whole(error));
                     })
                     .ok()
             });

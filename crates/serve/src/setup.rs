@@ -10,7 +10,7 @@ use offkey_signal::{PcmFormat, SampleKind};
 
 use crate::{
     alarm::{AlarmRule, ConditionRule, OperatingRule, Schedule, ScheduleError},
-    config::{Config, MachineConfig, RawConfig, SampleConfig, SourceConfig},
+    config::{Config, MachineConfig, RawConfig, SampleConfig, SourceConfig, Span},
     engine::MachineSetup,
     liveness::LivenessRule,
     machine::MachineRule,
@@ -129,7 +129,7 @@ fn rule(name: &str, machine: &MachineConfig) -> Result<MachineRule, ScheduleErro
         },
         schedule: Schedule::new(&machine.schedule.suppress, machine.schedule.time_zone.as_deref())?,
         liveness: LivenessRule {
-            stalled_after_ms: machine.liveness.stalled_after.map(|span| span.ms()).or(usual),
+            stalled_after_ms: machine.liveness.stalled_after.map(Span::ms).or(usual),
             silent_after_ms: machine.liveness.silent_after.ms(),
             clipped_share: machine.liveness.clipped_share,
             clipped_after_ms: machine.liveness.clipped_after.ms(),

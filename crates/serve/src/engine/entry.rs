@@ -42,7 +42,7 @@ impl Entry {
         let wanted = ((self.roll_ends_ms - from_ms).max(0) * rate / 1000).unsigned_abs() as usize;
         let skip = self.roll.len().saturating_sub(wanted);
         let sound: Vec<f32> = self.roll.iter().skip(skip).copied().collect();
-        let length_ms = 1000 * sound.len() as i64 / rate.max(1);
+        let length_ms = 1000 * sound.len().cast_signed() as i64 / rate.max(1);
         (sound, self.roll_ends_ms - length_ms)
     }
 

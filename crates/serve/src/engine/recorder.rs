@@ -274,7 +274,7 @@ impl Recorder {
                 entry.machine.command(&entry.setup.rule, &command, who, now_ms)
             }),
             Ask::Running(running) => {
-                self.with(name, |entry| entry.machine.operate(&entry.setup.rule, running, now_ms))
+                self.with(name, |entry| entry.machine.operate(&entry.setup.rule, running, now_ms));
             }
             Ask::Feedback(row) => {
                 let reason = match &row.name {
@@ -407,7 +407,7 @@ impl Recorder {
                 news.event.clip = Some(clip);
             }
             Err(error) => {
-                tracing::error!("the sound of an alarm of `{name}` is not kept: {}", whole(&error))
+                tracing::error!("the sound of an alarm of `{name}` is not kept: {}", whole(&error));
             }
         }
         news
@@ -459,9 +459,10 @@ impl Recorder {
             }
         }
         if self.trouble != health.trouble {
-            match &health.trouble {
-                Some(why) => tracing::error!("the store cannot be written, alarms go on: {why}"),
-                None => tracing::info!("the store can be written again"),
+            if let Some(why) = &health.trouble {
+                tracing::error!("the store cannot be written, alarms go on: {why}");
+            } else {
+                tracing::info!("the store can be written again");
             }
             self.trouble.clone_from(&health.trouble);
             let _ = self.shared.live.send(Live::Store { trouble: health.trouble });

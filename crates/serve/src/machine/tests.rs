@@ -90,10 +90,10 @@ fn no_two_events_have_the_same_name_over_a_restart() {
 
 #[test]
 fn jumps_of_the_wall_clock_neither_stall_nor_escalate() {
+    const HOURS_MS: i64 = 5 * 3_600_000;
     let mut machine = Machine::new(NOW_MS);
     window(&mut machine, true, -20.0);
     window(&mut machine, true, -20.0);
-    const HOURS_MS: i64 = 5 * 3_600_000;
     for now_ms in [NOW_MS + HOURS_MS, NOW_MS - HOURS_MS, NOW_MS] {
         assert_eq!(kinds(machine.tick(&rule(), 100, now_ms)), Vec::<String>::new());
     }

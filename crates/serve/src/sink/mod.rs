@@ -64,7 +64,7 @@ pub struct BackOff {
 }
 
 const LEAST: Duration = Duration::from_millis(500);
-const MOST: Duration = Duration::from_secs(120);
+const MOST: Duration = Duration::from_mins(2);
 /// How often the outbox is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// Messages taken at once.
@@ -243,9 +243,10 @@ pub(crate) fn fares(health: &SinksHealth, name: &str, trouble: Option<String>) {
     if now.trouble == trouble {
         return;
     }
-    match &trouble {
-        Some(why) => tracing::warn!("sink `{name}`: {why}; its messages wait"),
-        None => tracing::info!("sink `{name}` takes messages again"),
+    if let Some(why) = &trouble {
+        tracing::warn!("sink `{name}`: {why}; its messages wait");
+    } else {
+        tracing::info!("sink `{name}` takes messages again");
     }
     now.trouble = trouble;
 }

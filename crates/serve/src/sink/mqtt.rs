@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long a broker may take to acknowledge.
 const WITHIN: Duration = Duration::from_secs(10);
 /// How long an event waits for somebody who subscribes; brokers acknowledge what nobody hears.
-const WAIT_FOR_SUBSCRIBER: Duration = Duration::from_secs(60);
+const WAIT_FOR_SUBSCRIBER: Duration = Duration::from_mins(1);
 const RECONNECT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_S: u16 = 15;
 
@@ -249,9 +249,9 @@ impl MqttSink {
                 done.ids.insert(row.id.clone());
                 let (to, sink) = (self.to.clone(), self.name.clone());
                 let told = tokio::task::spawn_blocking(move || {
-                    to.send(Message::Delivered { sink, id: row.id, outcome })
+                    to.send(Message::Delivered { sink, id: row.id, outcome }).is_ok()
                 });
-                if !matches!(told.await, Ok(Ok(()))) {
+                if !matches!(told.await, Ok(true)) {
                     return;
                 }
             }
@@ -310,7 +310,7 @@ impl MqttSink {
         let who = format!("mqtt/{}", self.name);
         let message = Message::Ask { machine: machine.to_owned(), ask, who, answer: None };
         let to = self.to.clone();
-        tokio::task::spawn_blocking(move || to.send(message));
+        tokio::task::spawn_blocking(move || to.send(message).is_ok());
     }
 }
 

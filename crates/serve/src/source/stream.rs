@@ -52,9 +52,9 @@ const BLOCK_BYTES: usize = 1 << 14;
 /// Blocks that wait to be heard; a source that is faster waits.
 const MOST_BLOCKS: usize = 16;
 const LEAST_BACK_OFF: Duration = Duration::from_secs(1);
-const MOST_BACK_OFF: Duration = Duration::from_secs(60);
+const MOST_BACK_OFF: Duration = Duration::from_mins(1);
 /// A stream that lasted so long was not a failed attempt.
-const LONG_ENOUGH: Duration = Duration::from_secs(60);
+const LONG_ENOUGH: Duration = Duration::from_mins(1);
 
 /// Opens a command's standard output.
 pub fn command_opener(run: Vec<String>, raw: PcmFormat) -> Opener {

@@ -53,7 +53,9 @@ impl App {
         let to = self.to.clone();
         let gone =
             || Refusal::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "the service is stopping");
-        tokio::task::spawn_blocking(move || to.send(message)).await?.map_err(|_| gone())?;
+        if !tokio::task::spawn_blocking(move || to.send(message).is_ok()).await? {
+            return Err(gone());
+        }
         answered.await.map_err(|_| gone())
     }
 

@@ -248,7 +248,7 @@ async fn take(app: &Arc<App>, folder: &FilePath, body: Body) -> Result<(String, 
         match file.persist_noclobber(folder.join(&name)) {
             Ok(_) => return Ok((name, bytes)),
             Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
-                file = error.file
+                file = error.file;
             }
             Err(error) => return Err(full(&error.error)),
         }

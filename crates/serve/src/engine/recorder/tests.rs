@@ -87,7 +87,7 @@ fn window(index: usize, odd: bool) -> Message {
         answer,
         reason: "as told".to_owned(),
     };
-    let at_ms = START_MS + 1000 * index as i64;
+    let at_ms = START_MS + 1000 * index.cast_signed() as i64;
     let heard = HeardWindow {
         judged,
         at_ms,
@@ -126,9 +126,9 @@ impl Service {
     }
 
     fn hear(&mut self, odd: &[bool], until: usize) {
-        for index in self.next..until.min(odd.len()) {
+        for (index, &odd) in odd.iter().enumerate().take(until).skip(self.next) {
             self.clock.pass(1000);
-            self.recorder.take(window(index, odd[index]));
+            self.recorder.take(window(index, odd));
             self.recorder.tick();
         }
         self.next = self.next.max(until);
