@@ -60,13 +60,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         recorder.tick();
         if (window + 1).is_multiple_of(windows_per_day) {
-            report((window + 1) / windows_per_day, window + 1, &folder)?;
+            report((window + 1) / windows_per_day, window + 1, &folder);
         }
     }
     Ok(())
 }
 
-fn report(day: u64, windows: u64, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn report(day: u64, windows: u64, folder: &Path) {
     let mb = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let of = |path: PathBuf| fs::metadata(path).map_or(0, |data| data.len());
     let sound: u64 = fs::read_dir(folder.join("clips/pump"))
@@ -85,7 +85,6 @@ fn report(day: u64, windows: u64, folder: &Path) -> Result<(), Box<dyn std::erro
         mb(memory),
         mb(written)
     );
-    Ok(())
 }
 
 fn heard(window: u64, every_s: u64, odd: bool) -> Message {

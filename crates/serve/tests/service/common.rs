@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 /// Longest wait for anything; what takes longer is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(50);
 /// Two of three windows begin an alarm, three calm ones end it.
 pub(crate) const RULE: &str = "alarms = 2\nwindows = 3\ncalm_windows = 3\n";

@@ -63,7 +63,7 @@ fn a_webhook_that_fails_three_times_gets_the_event_once_it_can_take_it() {
     let service = Service::start_in(&folder);
     service.upload("pump", &faulty());
     let told: Vec<(String, String)> = (0..4)
-        .map(|_| requests.recv_timeout(std::time::Duration::from_secs(60)).expect("a request"))
+        .map(|_| requests.recv_timeout(std::time::Duration::from_mins(1)).expect("a request"))
         .collect();
     assert!(told.iter().all(|request| request.1 == told[0].1), "the same event each time");
     let event: Value = serde_json::from_str(&told[3].1).expect("JSON");
@@ -95,7 +95,7 @@ fn a_receiver_that_refuses_for_good_does_not_hold_up_others_and_is_counted() {
     service.until_phase("pump", "active_unacknowledged");
     service.post("/api/machines/pump/acknowledge", b"{}");
     let kinds: Vec<String> = (0..2)
-        .map(|_| requests.recv_timeout(std::time::Duration::from_secs(60)).expect("a request").1)
+        .map(|_| requests.recv_timeout(std::time::Duration::from_mins(1)).expect("a request").1)
         .collect();
     assert!(
         kinds[0].contains("alarm.began") && kinds[1].contains("alarm.acknowledged"),
@@ -123,7 +123,7 @@ fn mail_is_sent_with_the_reason() {
     );
     let service = Service::start(&config);
     service.upload("pump", &faulty());
-    let letter = letters.recv_timeout(std::time::Duration::from_secs(60)).expect("a letter");
+    let letter = letters.recv_timeout(std::time::Duration::from_mins(1)).expect("a letter");
     assert!(
         letter.contains("Subject: pump: alarm.began") && letter.contains("Reason:"),
         "{letter}"
