@@ -33,6 +33,8 @@ fn a_command_that_says_nothing_is_stalled() {
     let source = "{ command = { run = [\"sleep\", \"600\"] } }";
     let service = Service::start(&machine(source, ""));
     service.until_event("pump", "source.stalled");
+    // The command ends with the service.
+    assert_eq!(service.stop(), Some(0));
 }
 
 #[test]
