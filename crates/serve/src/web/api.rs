@@ -159,16 +159,17 @@ pub(crate) async fn unshelve(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShelveFor {
-    r#for: String,
+    #[serde(rename = "for")]
+    time: String,
 }
 
 pub(crate) async fn shelve(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Extension(who): Extension<Who>,
-    Json(ShelveFor { r#for }): Json<ShelveFor>,
+    Json(ShelveFor { time }): Json<ShelveFor>,
 ) -> Answer {
-    let span: Span = r#for.parse().map_err(Refusal::bad)?;
+    let span: Span = time.parse().map_err(Refusal::bad)?;
     command(&app, &name, Ask::Alarm(Command::Shelve { for_ms: span.ms() }), &who).await
 }
 
