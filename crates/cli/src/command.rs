@@ -22,6 +22,7 @@ use crate::{
         run::{self, RunArgs},
         score::{self, ScoreArgs},
         selftest::{self, SelftestArgs},
+        serve::{self, ServeArgs},
         study::{self, StudyArgs},
         train::{self, TrainArgs},
         tsne::{self, TsneArgs},
@@ -110,6 +111,10 @@ pub(crate) enum Monitoring {
     Selftest(SelftestArgs),
     /// Add recordings that were normal to a monitor
     Update(UpdateArgs),
+    /// Watch many machines for years: alarms, delivery, pages (by the program `offkey-serve`)
+    Serve(ServeArgs),
+    /// Ask the store of `serve`: windows, events, or a question in SQL; as CSV
+    History(ServeArgs),
 }
 
 impl Cli {
@@ -173,6 +178,8 @@ fn monitoring(verb: Monitoring, quiet: bool, bars: &Bars) -> Result<ExitCode, Cl
         Monitoring::Info(args) => info::info(&args)?,
         Monitoring::Selftest(args) => selftest::selftest(&args, bars)?,
         Monitoring::Update(args) => return update::update(&args, bars),
+        Monitoring::Serve(args) => return serve::serve(&args),
+        Monitoring::History(args) => return serve::history(&args),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! What the command line answers with when something goes wrong.
 
+use std::path::PathBuf;
+
 use offkey::{ErrorKind, OffkeyError, RecipeError, io_hint, monitor::MonitorError};
 use offkey_study::{StudyError, StudyFileError};
 
@@ -49,6 +51,20 @@ pub(crate) enum CliError {
         /// What would be written.
         what: &'static str,
     },
+    /// The service is a program of its own, and is not there.
+    #[error("the service is the program `offkey-serve`, and `{}` is not there", path.display())]
+    NoService {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The service cannot be started.
+    #[error("cannot start `{}`", path.display())]
+    Service {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Standard output took no more.
     #[error("cannot write all results to standard output")]
     Output(#[source] &'static std::io::Error),
@@ -63,7 +79,11 @@ impl CliError {
             Self::Study(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
             Self::NoSource { .. } | Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
-            Self::Refused { .. } | Self::Some { .. } | Self::Output(_) => ErrorKind::Failed,
+            Self::Refused { .. }
+            | Self::Some { .. }
+            | Self::NoService { .. }
+            | Self::Service { .. }
+            | Self::Output(_) => ErrorKind::Failed,
         }
     }
 
@@ -84,7 +104,12 @@ impl CliError {
             Self::NoDetector => {
                 Some("name a run with --run RUN, or a model file with --model FILE".to_owned())
             }
-            Self::Some { .. } => None,
+            Self::Some { .. } | Self::Service { .. } => None,
+            Self::NoService { .. } => Some(
+                "install it beside this program: `cargo install offkey-serve`, or build it in the source with \
+                 `cargo build --release -p offkey-serve`"
+                    .to_owned(),
+            ),
             Self::NoOutput { .. } => Some("name a folder with --out".to_owned()),
             Self::Output(_) => io_hint(self).map(str::to_owned),
         }

@@ -21,6 +21,7 @@ const STILL_IN_A_CIRCLE: &[(&str, usize)] = &[
     ("monitor", 9),
     ("report", 14),
     ("score", 5),
+    ("serve", 19),
     ("signal", 12),
     ("synth", 2),
     ("train", 12),

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("offkey-study", &["offkey", "offkey-core", "offkey-eval", "offkey-report"]),
     ("offkey-cli", &["offkey", "offkey-study"]),
+    ("offkey-serve", &["offkey-core", "offkey-infer", "offkey-monitor", "offkey-signal"]),
 ];
 
 /// Longest file, in lines.

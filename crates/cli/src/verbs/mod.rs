@@ -14,6 +14,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod score;
 pub(crate) mod selftest;
+pub(crate) mod serve;
 mod shared;
 pub(crate) mod study;
 pub(crate) mod train;

@@ -1,0 +1,240 @@
+//! What must hold between the values of a configuration.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use super::{
+    AlarmConfig, Config, MachineConfig, MailConfig, MqttConfig, SinkConfig, SourceConfig,
+    parse::Reading,
+};
+use crate::alarm::Schedule;
+
+const LONGEST_NAME: usize = 64;
+
+/// Why a name cannot be used: it becomes part of topics, addresses and folders.
+pub(super) fn bad_name(name: &str) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let good = !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(allowed);
+    (!good).then(|| {
+        format!("the name `{name}` cannot be used, expected at most {LONGEST_NAME} of a-z, 0-9, - and _; put what people call it into `title`")
+    })
+}
+
+pub(super) fn check(config: &Config, reading: &mut Reading<'_>) {
+    check_web(config, reading);
+    if config.store.commit_every.ms() == 0 || config.store.commit_every.ms() > 60_000 {
+        reading.wrong(&["store", "commit_every"], "`commit_every` must be above 0 and at most 60s");
+    }
+    for (name, machine) in &config.machines {
+        check_machine(name, machine, config, reading);
+    }
+    for (name, sink) in &config.sinks {
+        check_sink(name, sink, reading);
+    }
+}
+
+fn check_web(config: &Config, reading: &mut Reading<'_>) {
+    let web = &config.web;
+    let addresses: Vec<SocketAddr> =
+        web.listen.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    if addresses.is_empty() {
+        let what = format!(
+            "cannot listen on `{}`, expected address and port as in `127.0.0.1:7080`",
+            web.listen
+        );
+        reading.wrong(&["web", "listen"], what);
+    }
+    let open = addresses.iter().any(|address| !address.ip().is_loopback());
+    if open && web.password.is_none() && web.token.is_none() {
+        let what = format!(
+            "`{}` can be reached from other computers: set `password` or `token`, or listen on 127.0.0.1",
+            web.listen
+        );
+        reading.wrong(&["web", "listen"], what);
+    }
+    if !(1..=10_000).contains(&web.upload_mb) {
+        reading.wrong(&["web", "upload_mb"], "`upload_mb` must be from 1 to 10000");
+    }
+}
+
+fn check_machine(name: &str, machine: &MachineConfig, config: &Config, reading: &mut Reading<'_>) {
+    let at = |key| ["machine", name, key];
+    for (key, sinks) in [("sinks", &machine.sinks), ("escalate_to", &machine.escalate_to)] {
+        for sink in sinks.iter().flatten().filter(|sink| !config.sinks.contains_key(*sink)) {
+            reading.wrong(&at(key), format!("there is no `[sink.{sink}]`"));
+        }
+    }
+    match &machine.source {
+        SourceConfig::Command { run, .. } if run.is_empty() => {
+            reading.wrong(&at("source"), "`run` is empty, expected a program and its arguments");
+        }
+        SourceConfig::File { raw, .. } | SourceConfig::Command { raw, .. }
+            if !(1000..=384_000).contains(&raw.rate_hz) || !(1..=64).contains(&raw.channels) =>
+        {
+            let what = format!(
+                "raw sound of {} Hz and {} channels, expected 1000 to 384000 Hz and 1 to 64 channels",
+                raw.rate_hz, raw.channels
+            );
+            reading.wrong(&at("source"), what);
+        }
+        _ => {}
+    }
+    check_alarm(name, &machine.alarm, reading);
+    if let Err(error) =
+        Schedule::new(&machine.schedule.suppress, machine.schedule.time_zone.as_deref())
+    {
+        reading.wrong(&["machine", name, "schedule", "suppress"], error.to_string());
+    }
+    if machine.operating.windows == 0 {
+        reading.wrong(&["machine", name, "operating", "windows"], "`windows` must be at least 1");
+    }
+    if machine.operating.off_below_db.is_some_and(|level| !(-200.0..=0.0).contains(&level)) {
+        let what = "`off_below_db` must be from -200 to 0: decibels relative to full scale";
+        reading.wrong(&["machine", name, "operating", "off_below_db"], what);
+    }
+    if !(0.0..=1.0).contains(&machine.liveness.clipped_share) {
+        let what = "`clipped_share` must be from 0 to 1";
+        reading.wrong(&["machine", name, "liveness", "clipped_share"], what);
+    }
+}
+
+fn check_alarm(name: &str, alarm: &AlarmConfig, reading: &mut Reading<'_>) {
+    let at = |key| ["machine", name, "alarm", key];
+    if alarm.alarms == 0 || alarm.alarms > alarm.windows || alarm.windows > 10_000 {
+        let what = format!(
+            "{} of {} windows cannot alarm, expected `alarms` from 1 to `windows`, and `windows` up to 10000",
+            alarm.alarms, alarm.windows
+        );
+        reading.wrong(&at("alarms"), what);
+    }
+    if alarm.calm_windows == 0 {
+        reading.wrong(&at("calm_windows"), "`calm_windows` must be at least 1");
+    }
+    if alarm.memory.is_some_and(|level| !(level > 0.0 && level <= 1000.0)) {
+        reading.wrong(&at("memory"), "`memory` must be above 0 and at most 1000");
+    }
+    if !(alarm.memory_drift > 0.0 && alarm.memory_drift < 3.0) {
+        reading.wrong(&at("memory_drift"), "`memory_drift` must be between 0 and 3");
+    }
+    if !alarm.escalate_after.is_sorted() {
+        reading.wrong(&at("escalate_after"), "the times of `escalate_after` must rise");
+    }
+}
+
+fn check_sink(name: &str, sink: &SinkConfig, reading: &mut Reading<'_>) {
+    match sink {
+        SinkConfig::Mqtt(mqtt) => check_mqtt(name, mqtt, reading),
+        SinkConfig::Webhook { url, .. } => {
+            if !(url.starts_with("http://") || url.starts_with("https://")) {
+                let what = format!("`{url}` is no web address, expected http:// or https://");
+                reading.wrong(&["sink", name, "webhook", "url"], what);
+            }
+        }
+        SinkConfig::Command { run, within } => {
+            if run.is_empty() {
+                reading.wrong(
+                    &["sink", name, "command", "run"],
+                    "`run` is empty, expected a program and its arguments",
+                );
+            }
+            if !(100..=600_000).contains(&within.ms()) {
+                reading.wrong(
+                    &["sink", name, "command", "within"],
+                    "`within` must be from 100ms to 10m",
+                );
+            }
+        }
+        SinkConfig::Mail(mail) => check_mail(name, mail, reading),
+        SinkConfig::Jsonl { .. } | SinkConfig::Journal {} => {}
+    }
+}
+
+fn check_mqtt(name: &str, mqtt: &MqttConfig, reading: &mut Reading<'_>) {
+    if mqtt.address().is_none() {
+        let what = format!(
+            "`{}` is no broker, expected as in `mqtt://broker:1883` or `mqtts://broker:8883`",
+            mqtt.url
+        );
+        reading.wrong(&["sink", name, "mqtt", "url"], what);
+    }
+    for (key, value) in [("prefix", &mqtt.prefix), ("client", &mqtt.client)] {
+        if value.is_empty() || value.contains(['#', '+', ' ']) || value.starts_with('$') {
+            let what = format!("`{key}` is `{value}`, which no topic can begin with");
+            reading.wrong(&["sink", name, "mqtt", key], what);
+        }
+    }
+}
+
+fn check_mail(name: &str, mail: &MailConfig, reading: &mut Reading<'_>) {
+    if !(mail.server.starts_with("smtp://") || mail.server.starts_with("smtps://")) {
+        let what = format!("`{}` is no mail server, expected smtp:// or smtps://", mail.server);
+        reading.wrong(&["sink", name, "mail", "server"], what);
+    }
+    if mail.to.is_empty() {
+        reading.wrong(&["sink", name, "mail", "to"], "`to` is empty: nobody would get the mail");
+    }
+    for address in std::iter::once(&mail.from).chain(&mail.to) {
+        if !address.contains('@') {
+            reading.wrong(&["sink", name, "mail", "to"], format!("`{address}` is no mail address"));
+        }
+    }
+}
+
+impl MqttConfig {
+    /// Host, port, and whether TLS is spoken.
+    pub fn address(&self) -> Option<(String, u16, bool)> {
+        let (rest, tls) = match self.url.split_once("://")? {
+            ("mqtt", rest) => (rest, false),
+            ("mqtts", rest) => (rest, true),
+            _ => return None,
+        };
+        let rest = rest.trim_end_matches('/');
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (rest, if tls { 8883 } else { 1883 }),
+        };
+        (!host.is_empty() && !host.contains('/')).then(|| (host.to_owned(), port, tls))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        Config::read(text).err().map_or(String::new(), |errors| errors.to_string())
+    }
+
+    const PUMP: &str = "[machine.pump]\nsource = { upload = {} }\n";
+
+    #[test]
+    fn other_computers_need_a_password() {
+        let open = format!("{PUMP}[web]\nlisten = \"0.0.0.0:7080\"\n");
+        assert!(told(&open).contains("line 4: `0.0.0.0:7080` can be reached"), "{}", told(&open));
+        assert_eq!(told(&format!("{open}token = {{ env = \"OFFKEY_TOKEN\" }}\n")), "");
+    }
+
+    #[test]
+    fn names_that_would_be_paths_are_refused() {
+        for name in ["..", "a/b", "Pump", "a b", ""] {
+            let text = format!("[machine.\"{name}\"]\nsource = {{ upload = {{}} }}\n");
+            assert!(told(&text).contains("cannot be used"), "{name}: {}", told(&text));
+        }
+    }
+
+    #[test]
+    fn a_sink_that_is_named_must_be_there() {
+        let text = format!("{PUMP}sinks = [\"plant\"]\n");
+        assert_eq!(told(&text), "line 3: there is no `[sink.plant]`");
+    }
+
+    #[test]
+    fn values_out_of_range_are_told_where_they_stand() {
+        let text = "[store]\ncommit_every = \"0s\"\n[machine.a]\nsource = { command = { run = [] } }\n\
+                    [machine.a.alarm]\nalarms = 7\n[machine.a.schedule]\nsuppress = [\"weekend\"]\n\
+                    [sink.m]\nmqtt = { url = \"http://x\" }\n";
+        let lines: Vec<usize> = Config::read(text)
+            .err()
+            .map_or(Vec::new(), |e| e.errors.iter().map(|e| e.line).collect());
+        assert_eq!(lines, [2, 4, 6, 8, 10], "{}", told(text));
+    }
+}

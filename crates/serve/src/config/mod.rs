@@ -1,0 +1,389 @@
+//! The one configuration file, as read and checked: every error at once, each at its line.
+
+mod check;
+mod parse;
+mod values;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Deserialize;
+
+pub use parse::{ConfigError, ConfigErrors};
+pub use values::{Secret, SecretError, Span};
+
+/// A commented configuration that checks and starts as it is.
+pub const STARTER: &str = include_str!("starter.toml");
+
+/// The configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where things are stored, and for how long.
+    pub store: StoreConfig,
+    /// The pages and the interface for programs.
+    pub web: WebConfig,
+    /// The machines, by name.
+    pub machines: BTreeMap<String, MachineConfig>,
+    /// Where alarms go, by name.
+    pub sinks: BTreeMap<String, SinkConfig>,
+}
+
+/// Where things are stored, and for how long.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The folder; relative to the configuration file.
+    pub folder: PathBuf,
+    /// Windows are written together this often; alarms at once.
+    pub commit_every: Span,
+    /// Days that single windows are kept.
+    pub windows_days: u32,
+    /// Days that minutes of windows are kept; hours and days are kept for ever.
+    pub minutes_days: u32,
+    /// Days that events are kept.
+    pub events_days: u32,
+    /// Megabytes of sound of all machines together.
+    pub sound_mb: u64,
+}
+
+/// The pages and the interface for programs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebConfig {
+    /// Address and port. Anything but loopback needs a password or a token.
+    pub listen: String,
+    /// Password for people, or its argon2 hash.
+    pub password: Option<Secret>,
+    /// Token for programs, sent as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+    /// Whether a proxy in front speaks HTTPS: cookies are then marked `Secure`.
+    pub behind_https: bool,
+    /// Largest upload in megabytes.
+    pub upload_mb: u64,
+    /// Recipe that the browser's learning uses; the default one of `offkey learn` if absent.
+    pub learn_recipe: Option<PathBuf>,
+}
+
+/// One machine.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MachineConfig {
+    /// What people call it; the name if absent.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Where it stands.
+    #[serde(default)]
+    pub place: Option<String>,
+    /// The model file; relative to the configuration file. Absent: learned in the browser.
+    #[serde(default)]
+    pub model: Option<PathBuf>,
+    /// Where its sound comes from.
+    pub source: SourceConfig,
+    /// When it alarms.
+    #[serde(default)]
+    pub alarm: AlarmConfig,
+    /// How to know that it runs.
+    #[serde(default)]
+    pub operating: OperatingConfig,
+    /// When it calls nobody.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// When its source counts as dead.
+    #[serde(default)]
+    pub liveness: LivenessConfig,
+    /// What sound is kept.
+    #[serde(default)]
+    pub sound: SoundConfig,
+    /// Sinks that hear of it; absent: all.
+    #[serde(default)]
+    pub sinks: Option<Vec<String>>,
+    /// Sinks that hear of it when nobody acknowledges; absent: the same.
+    #[serde(default)]
+    pub escalate_to: Option<Vec<String>>,
+}
+
+/// Where sound comes from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SourceConfig {
+    /// A folder that recordings are written to, with its subfolders.
+    Folder(PathBuf),
+    /// A file that grows.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Form of raw samples; a WAV header goes before it.
+        #[serde(default)]
+        raw: RawConfig,
+    },
+    /// A command whose standard output is sound.
+    Command {
+        /// Program and arguments; no shell.
+        run: Vec<String>,
+        /// Form of raw samples; a WAV header goes before it.
+        #[serde(default)]
+        raw: RawConfig,
+    },
+    /// A microphone of this computer; `default` is the system's.
+    Microphone(String),
+    /// Recordings sent to `POST /api/machines/NAME/sound`.
+    Upload {},
+}
+
+/// Form of raw samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// Samples per second and channel.
+    pub rate_hz: u32,
+    /// Channels.
+    pub channels: u16,
+    /// Kind of one sample.
+    pub sample: SampleConfig,
+}
+
+/// Kind of one sample, little endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SampleConfig {
+    /// 16-bit integer.
+    I16,
+    /// 24-bit integer.
+    I24,
+    /// 32-bit integer.
+    I32,
+    /// 32-bit float.
+    F32,
+}
+
+/// When a machine alarms.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlarmConfig {
+    /// Windows that alarm...
+    pub alarms: usize,
+    /// ...among so many begin an alarm.
+    pub windows: usize,
+    /// Windows without alarm that end it.
+    pub calm_windows: usize,
+    /// Instead of counting: a cumulative sum over how surprising windows are, and the sum at which the
+    /// alarm begins.
+    pub memory: Option<f64>,
+    /// What a window has to exceed to add to the sum.
+    pub memory_drift: f64,
+    /// Whether an alarm stays until somebody resets it.
+    pub latch: bool,
+    /// A new alarm within this time after the last is the same one.
+    pub cooldown: Span,
+    /// Times without acknowledgement after which `escalate_to` hears of it.
+    pub escalate_after: Vec<Span>,
+}
+
+/// How to know that a machine runs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OperatingConfig {
+    /// Below this level, in decibels relative to full scale, it is off.
+    pub off_below_db: Option<f64>,
+    /// A model of its sound at rest.
+    pub idle_model: Option<PathBuf>,
+    /// Windows in a row that have to agree.
+    pub windows: usize,
+    /// Time after a start that is not judged.
+    pub grace: Span,
+}
+
+/// When a machine calls nobody.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Spans of the week, as in `mon-fri 18:00-06:00`.
+    pub suppress: Vec<String>,
+    /// Time zone, as in `Europe/Berlin`; absent: the system's.
+    pub time_zone: Option<String>,
+}
+
+/// When a source counts as dead.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LivenessConfig {
+    /// No sound for so long; for folders and uploads absent means that there is no rule.
+    pub stalled_after: Option<Span>,
+    /// Digital silence for so long.
+    pub silent_after: Span,
+    /// Clipping in a share of samples...
+    pub clipped_share: f64,
+    /// ...for so long.
+    pub clipped_after: Span,
+}
+
+/// What sound is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoundConfig {
+    /// Whether sound around alarms is kept.
+    pub keep: bool,
+    /// Time before an alarm's first window.
+    pub before: Span,
+    /// Days that it is kept.
+    pub days: u32,
+    /// Megabytes of this machine.
+    pub mb: u64,
+}
+
+/// Where alarms go.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SinkConfig {
+    /// An MQTT 5 broker.
+    Mqtt(MqttConfig),
+    /// A web address that events are posted to.
+    Webhook {
+        /// The address.
+        url: String,
+        /// Key of the signature in `X-Offkey-Signature`.
+        #[serde(default)]
+        secret: Option<Secret>,
+    },
+    /// A program that is started for each event; it reads the event as JSON.
+    Command {
+        /// Program and arguments; no shell.
+        run: Vec<String>,
+        /// Longest time it may take.
+        #[serde(default = "half_a_minute")]
+        within: Span,
+    },
+    /// E-mail.
+    Mail(MailConfig),
+    /// A file that one line of JSON per event is appended to.
+    Jsonl {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Standard error, as journald takes it.
+    Journal {},
+}
+
+/// An MQTT broker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MqttConfig {
+    /// Address, as in `mqtt://broker:1883` or `mqtts://broker:8883`.
+    pub url: String,
+    /// Name of this client; it must be the only one of that name.
+    #[serde(default = "offkey")]
+    pub client: String,
+    /// First part of every topic.
+    #[serde(default = "offkey")]
+    pub prefix: String,
+    /// User name.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Certificate authority of the broker, where it is not a public one.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// Whether Home Assistant is told of the machines.
+    #[serde(default)]
+    pub home_assistant: bool,
+}
+
+/// E-mail.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// Server and port, as in `smtps://mail.example.org:465` or `smtp://mail.example.org:587`.
+    pub server: String,
+    /// User name.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Password.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Sender.
+    pub from: String,
+    /// Receivers.
+    pub to: Vec<String>,
+}
+
+fn half_a_minute() -> Span {
+    Span::from_s(30)
+}
+
+fn offkey() -> String {
+    "offkey".to_owned()
+}
+
+impl Default for StoreConfig {
+    /// Windows for a year, sound in two gigabytes.
+    fn default() -> Self {
+        Self {
+            folder: "offkey-data".into(),
+            commit_every: Span::from_s(5),
+            windows_days: 366,
+            minutes_days: 1830,
+            events_days: 3660,
+            sound_mb: 2000,
+        }
+    }
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:7080".to_owned(),
+            password: None,
+            token: None,
+            behind_https: false,
+            upload_mb: 100,
+            learn_recipe: None,
+        }
+    }
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self { rate_hz: 16_000, channels: 1, sample: SampleConfig::I16 }
+    }
+}
+
+impl Default for AlarmConfig {
+    /// Three of five windows, over after five calm ones.
+    fn default() -> Self {
+        Self {
+            alarms: 3,
+            windows: 5,
+            calm_windows: 5,
+            memory: None,
+            memory_drift: 1.0,
+            latch: false,
+            cooldown: Span::from_s(0),
+            escalate_after: Vec::new(),
+        }
+    }
+}
+
+impl Default for OperatingConfig {
+    fn default() -> Self {
+        Self { off_below_db: None, idle_model: None, windows: 3, grace: Span::from_s(0) }
+    }
+}
+
+impl Default for LivenessConfig {
+    /// Within seconds, and not by a moment of silence between two words.
+    fn default() -> Self {
+        Self {
+            stalled_after: None,
+            silent_after: Span::from_s(3),
+            clipped_share: 0.01,
+            clipped_after: Span::from_s(3),
+        }
+    }
+}
+
+impl Default for SoundConfig {
+    fn default() -> Self {
+        Self { keep: true, before: Span::from_s(10), days: 90, mb: 200 }
+    }
+}

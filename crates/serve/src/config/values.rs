@@ -1,0 +1,165 @@
+//! Values of the configuration that need more than a number: lengths of time, and secrets.
+
+use std::{fmt, fs, path::Path, path::PathBuf};
+
+use serde::Deserialize;
+
+/// A length of time, written as in `90s`, `10m`, `2h` or `7d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span {
+    ms: u64,
+}
+
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+/// Ten years: longer ones are slips.
+const LONGEST_MS: f64 = 3660.0 * 86_400_000.0;
+
+impl Span {
+    /// Whole seconds.
+    pub const fn from_s(seconds: u64) -> Self {
+        Self { ms: 1000 * seconds }
+    }
+
+    /// Milliseconds.
+    pub const fn ms(self) -> u64 {
+        self.ms
+    }
+
+    /// Seconds.
+    pub fn seconds(self) -> f64 {
+        self.ms as f64 / 1000.0
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let error = || {
+            format!(
+                "cannot read `{text}` as a length of time, expected as in `90s`, `10m`, `2h` or `7d`"
+            )
+        };
+        let text = text.trim();
+        let digits = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(error)?;
+        let (number, unit) = text.split_at(digits);
+        let number: f64 = number.trim().parse().map_err(|_| error())?;
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(error)?;
+        let ms = number * *factor as f64;
+        if (0.0..=LONGEST_MS).contains(&ms) {
+            Ok(Self { ms: ms.round() as u64 })
+        } else {
+            Err(error())
+        }
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A secret, read from a file or an environment variable when it is used; it is never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Secret {
+    /// A file whose first line is the secret.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// A secret that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read the secret in `{}`", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The variable is not set.
+    #[error("the environment variable `{name}` is not set")]
+    Env {
+        /// Which.
+        name: String,
+    },
+    /// The system's certificate authorities cannot be read.
+    #[error("the system's certificate authorities cannot be read: {problem}")]
+    Roots {
+        /// Why.
+        problem: String,
+    },
+    /// Nothing in it.
+    #[error("the secret from {whence} is empty")]
+    Empty {
+        /// File or variable.
+        whence: String,
+    },
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the secret in `{}`", path.display()),
+            Self::Env(name) => write!(f, "the secret in ${name}"),
+        }
+    }
+}
+
+impl Secret {
+    /// Reads it; a relative file is looked for beside the configuration.
+    ///
+    /// # Errors
+    /// [`SecretError`] when it cannot be had.
+    pub fn read(&self, beside: &Path) -> Result<String, SecretError> {
+        let text = match self {
+            Self::File(path) => {
+                let path = beside.join(path);
+                fs::read_to_string(&path).map_err(|source| SecretError::File { path, source })?
+            }
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| SecretError::Env { name: name.clone() })?
+            }
+        };
+        let line = text.lines().next().unwrap_or_default().trim().to_owned();
+        if line.is_empty() {
+            return Err(SecretError::Empty { whence: format!("{self:?}") });
+        }
+        Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_with_their_unit() {
+        let cases =
+            [("250ms", 250), ("90s", 90_000), ("1.5 m", 90_000), ("2h", 7_200_000), ("0s", 0)];
+        for (text, ms) in cases {
+            assert_eq!(text.parse::<Span>().map(Span::ms), Ok(ms), "{text}");
+        }
+        for text in ["", "10", "-1s", "nan s", "3 weeks", "1e9d"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("key"), "swordfish\n").expect("a secret");
+        let secret = Secret::File("key".into());
+        assert_eq!(secret.read(folder.path()).expect("the secret"), "swordfish");
+        assert!(!format!("{secret:?}").contains("swordfish"));
+    }
+}

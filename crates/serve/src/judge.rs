@@ -1,0 +1,62 @@
+//! What the service needs of a model: windows of which form, and an answer for each.
+
+use offkey_monitor::{Monitor, MonitorError, Verdict, WindowRule};
+
+use crate::store::WindowAnswer;
+
+/// What is said of one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Anomaly score; absent where it cannot be scored.
+    pub score: Option<f64>,
+    /// Probability that a normal window looks at least this bad.
+    pub p_value: Option<f64>,
+    /// The answer.
+    pub answer: WindowAnswer,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// Judges windows of one machine.
+pub trait Judge: Send + Sync {
+    /// How sound becomes windows.
+    fn windows(&self) -> WindowRule;
+
+    /// Sampling rates it can judge.
+    fn rates_hz(&self) -> Vec<u32>;
+
+    /// What it promises about false alarms, in a sentence.
+    fn promise(&self) -> String;
+
+    /// Judges one window.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when the model refuses the window.
+    fn judge(&self, start: u64, window: &[f32]) -> Result<Judged, MonitorError>;
+}
+
+impl Judge for Monitor {
+    fn windows(&self) -> WindowRule {
+        self.card().windows
+    }
+
+    fn rates_hz(&self) -> Vec<u32> {
+        self.card().rates_hz.clone()
+    }
+
+    fn promise(&self) -> String {
+        Monitor::promise(self).to_string()
+    }
+
+    fn judge(&self, start: u64, window: &[f32]) -> Result<Judged, MonitorError> {
+        let verdict = Monitor::judge(self, start, window)?;
+        let answer = match verdict.verdict {
+            Verdict::Normal => WindowAnswer::Normal,
+            Verdict::CannotTell => WindowAnswer::CannotTell,
+            Verdict::Suspicious => WindowAnswer::Suspicious,
+            Verdict::Alarm => WindowAnswer::Alarm,
+        };
+        let (score, p_value, reason) = (verdict.score, verdict.p_value, verdict.reason);
+        Ok(Judged { score, p_value, answer, reason })
+    }
+}

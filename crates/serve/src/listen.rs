@@ -1,0 +1,211 @@
+//! One machine being heard: a source gives sound, sound becomes windows, windows are judged. Runs in a
+//! thread of its own and tells the recorder; it decides nothing.
+
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
+    time::Duration,
+};
+
+use offkey_monitor::{WindowRule, Windower};
+use offkey_signal::ChannelRule;
+
+use crate::{
+    clock::Clock,
+    engine::{HeardWindow, Message},
+    judge::{Judge, Judged},
+    liveness::SoundStats,
+    source::{Next, Source},
+};
+
+/// A model that can be exchanged while it is used.
+pub type SharedJudge = Arc<RwLock<Option<Arc<dyn Judge>>>>;
+
+/// Everything a listener needs.
+pub struct Listener {
+    /// The machine.
+    pub machine: String,
+    /// Where its sound comes from.
+    pub source: Box<dyn Source>,
+    /// Its model; none while there is none.
+    pub judge: SharedJudge,
+    /// A model of the machine at rest.
+    pub idle: Option<Arc<dyn Judge>>,
+    /// Who is told.
+    pub to: SyncSender<Message>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// How long a source may wait before it says that it has nothing.
+const WAIT: Duration = Duration::from_millis(100);
+/// Sound is measured in pieces of this length.
+const PIECE_MS: u64 = 250;
+
+/// How sound is taken while there is no model.
+pub fn usual_form() -> WindowRule {
+    WindowRule { channel: ChannelRule::Mix, rate_hz: 16_000, samples: 16_000, hop: 16_000 }
+}
+
+/// A stretch of sound being heard.
+struct Stretch {
+    form: WindowRule,
+    windower: Windower,
+    /// Samples heard of the stretch.
+    heard: u64,
+    /// Samples that were judged before a restart.
+    skip: u64,
+    /// When the stretch began, where its source knows.
+    start_ms: Option<i64>,
+    /// Samples that no window has taken along yet.
+    fresh: Vec<f32>,
+    /// Samples that have not been measured yet.
+    unmeasured: Vec<f32>,
+}
+
+impl Listener {
+    /// Listens until it is stopped or nobody listens to it any more.
+    pub fn run(mut self) {
+        let mut stretch: Option<Stretch> = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            let judge = self.judge.read().unwrap_or_else(PoisonError::into_inner).clone();
+            let form = judge.as_ref().map_or_else(usual_form, |judge| judge.windows());
+            if let Some(now) = &mut stretch
+                && now.form != form
+            {
+                // Another model hears in other windows: what is being heard begins anew.
+                self.source.reset();
+                stretch = None;
+            }
+            if judge.is_none() && self.source.waits() {
+                std::thread::sleep(WAIT);
+                continue;
+            }
+            let rates = judge.as_ref().map_or_else(Vec::new, |judge| judge.rates_hz());
+            let told = match self.source.next(&form, &rates, WAIT) {
+                Next::Nothing => true,
+                Next::Begin { from, start_ms } => {
+                    stretch = Some(Stretch::new(form, from, start_ms));
+                    true
+                }
+                Next::Sound(samples) => {
+                    let now = stretch.get_or_insert_with(|| Stretch::new(form, 0, None));
+                    self.hear(now, &samples, judge.as_deref())
+                }
+                Next::End { position } => {
+                    stretch = None;
+                    self.tell(Message::Position { machine: self.machine.clone(), position })
+                }
+                Next::Ended(why) => {
+                    self.tell(Message::Source { machine: self.machine.clone(), ended: Some(why) })
+                }
+                Next::Back => {
+                    self.tell(Message::Source { machine: self.machine.clone(), ended: None })
+                }
+                Next::LeftOut { reason, position } => {
+                    stretch = None;
+                    let machine = self.machine.clone();
+                    self.tell(Message::LeftOut { machine, reason, position })
+                }
+            };
+            if !told {
+                return;
+            }
+        }
+    }
+
+    fn tell(&self, message: Message) -> bool {
+        self.to.send(message).is_ok()
+    }
+
+    fn hear(&self, stretch: &mut Stretch, samples: &[f32], judge: Option<&dyn Judge>) -> bool {
+        let rate_hz = stretch.form.rate_hz;
+        stretch.fresh.extend_from_slice(samples);
+        stretch.unmeasured.extend_from_slice(samples);
+        let piece = (u64::from(rate_hz) * PIECE_MS / 1000).max(1) as usize;
+        if stretch.unmeasured.len() >= piece {
+            let stats = SoundStats::of(&stretch.unmeasured, rate_hz);
+            stretch.unmeasured.clear();
+            if !self.tell(Message::Sound { machine: self.machine.clone(), stats }) {
+                return false;
+            }
+        }
+        stretch.heard += samples.len() as u64;
+        let passed = stretch.skip.min(samples.len() as u64);
+        stretch.skip -= passed;
+        let mut windows = Vec::new();
+        let Ok(()) = stretch.windower.push(&samples[passed as usize..], |start, window| {
+            windows.push((start, window.to_vec()));
+            Ok::<(), std::convert::Infallible>(())
+        });
+        for (start, window) in windows {
+            if !self.judge_window(stretch, start, &window, judge) {
+                return false;
+            }
+        }
+        // Without windows nothing takes the sound along; it must not pile up.
+        let most = stretch.form.samples + stretch.form.hop + samples.len();
+        if stretch.fresh.len() > 2 * most {
+            stretch.fresh.drain(..most);
+        }
+        true
+    }
+
+    fn judge_window(
+        &self,
+        stretch: &mut Stretch,
+        start: u64,
+        window: &[f32],
+        judge: Option<&dyn Judge>,
+    ) -> bool {
+        let Some(judge) = judge else { return true };
+        let form = stretch.form;
+        let judged = judge.judge(start, window).unwrap_or_else(|error| Judged {
+            score: None,
+            p_value: None,
+            answer: crate::store::WindowAnswer::CannotTell,
+            reason: crate::store::whole(&error),
+        });
+        let idle = self.idle.as_ref().and_then(|idle| {
+            let judged = idle.judge(start, window).ok()?;
+            Some(judged.answer == crate::store::WindowAnswer::Normal)
+        });
+        let to_ms = |samples: u64| (1000 * samples / u64::from(form.rate_hz)).cast_signed();
+        let at_ms = match stretch.start_ms {
+            Some(start_ms) => start_ms + to_ms(start),
+            None => self.clock.now().unix_ms - to_ms(stretch.heard.saturating_sub(start)),
+        };
+        let next = start + form.hop as u64;
+        let heard = HeardWindow {
+            judged,
+            at_ms,
+            ends_ms: at_ms + to_ms(form.samples as u64),
+            level_db: f64::from(SoundStats::of(window, form.rate_hz).level_db),
+            idle,
+            position: self.source.position(next),
+            sound: std::mem::take(&mut stretch.fresh),
+            rate_hz: form.rate_hz,
+            hop_ms: to_ms(form.hop as u64).unsigned_abs(),
+        };
+        self.tell(Message::Window { machine: self.machine.clone(), heard: Box::new(heard) })
+    }
+}
+
+impl Stretch {
+    fn new(form: WindowRule, from: u64, start_ms: Option<i64>) -> Self {
+        Self {
+            form,
+            windower: Windower::new(form, from),
+            heard: 0,
+            skip: from,
+            start_ms,
+            fresh: Vec::new(),
+            unmeasured: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The program: arguments, signals, exit codes.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use offkey_serve::{
+    config::STARTER,
+    history::{self, Question},
+    service::{Service, ServiceError, read_config},
+    system,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Watches many machines for years: sound in, alarms out.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The configuration.
+    #[arg(required_unless_present = "init")]
+    config: Option<PathBuf>,
+    /// Check the configuration and tell everything wrong with it.
+    #[arg(long)]
+    check: bool,
+    /// Print a commented configuration that starts as it is.
+    #[arg(long, conflicts_with_all = ["check", "config"])]
+    init: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Ask the store: windows, events, or a question in SQL; as CSV.
+    History(HistoryArguments),
+}
+
+#[derive(Args)]
+struct HistoryArguments {
+    /// The store's folder, or the configuration.
+    store: PathBuf,
+    /// Only this machine.
+    #[arg(long)]
+    machine: Option<String>,
+    /// Events instead of windows.
+    #[arg(long)]
+    events: bool,
+    /// From this time on, as in `2026-11-28T06:00:00Z` or `2026-11-28`.
+    #[arg(long)]
+    from: Option<String>,
+    /// Up to this time.
+    #[arg(long)]
+    to: Option<String>,
+    /// A question in SQL; it cannot write.
+    #[arg(long, conflicts_with_all = ["machine", "events", "from", "to"])]
+    sql: Option<String>,
+}
+
+/// Wrong usage or configuration.
+const WRONG: u8 = 2;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let arguments = Arguments::parse();
+    if let Some(Verb::History(asked)) = arguments.verb {
+        return tell_history(asked);
+    }
+    if arguments.serve.init {
+        return write_out(STARTER);
+    }
+    let Some(path) = arguments.serve.config else { return ExitCode::from(WRONG) };
+    let done = if arguments.serve.check {
+        read_config(&path).map(|config| {
+            tracing::info!("{} machines, {} sinks", config.machines.len(), config.sinks.len());
+        })
+    } else {
+        serve(&path)
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            match error {
+                ServiceError::Config { .. } | ServiceError::Read { .. } => ExitCode::from(WRONG),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn serve(path: &Path) -> Result<(), ServiceError> {
+    let mut service = Service::start(path)?;
+    let (stop, stopped) = watch::channel(false);
+    let (address, pages) = service.pages(stopped)?;
+    tracing::info!("listening on http://{address}");
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    system::ready();
+    loop {
+        tokio::select! {
+            _ = hang_up.recv() => match tokio::task::block_in_place(|| service.reload()) {
+                Ok(()) => tracing::info!("the configuration was read again"),
+                Err(error) => tracing::error!("everything goes on as before: {}", whole(&error)),
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    system::stopping();
+    stop.send_replace(true);
+    let _ = pages.await;
+    service.stop().await;
+    Ok(())
+}
+
+fn tell_history(asked: HistoryArguments) -> ExitCode {
+    let HistoryArguments { store, machine, events, from, to, sql } = asked;
+    let question = match sql {
+        Some(sql) => Question::Sql(sql),
+        None => Question::Rows { machine, events, from, to },
+    };
+    match history::answer(&store, &question) {
+        Ok(text) => write_out(&text),
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_out(text: &str) -> ExitCode {
+    // A reader that went away has read enough.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn complain(error: &dyn std::error::Error) {
+    let _ = writeln!(std::io::stderr().lock(), "error: {}", whole(error));
+}
+
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,321 @@
+//! The models of all machines: loaded, exchanged while they are used, updated by what people say, and
+//! learned by the program `offkey` beside this one.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use offkey_infer::Compute;
+use offkey_monitor::{Addition, Monitor, MonitorError, lock_model};
+
+use crate::{judge::Judge, listen::SharedJudge, store::whole};
+
+/// Why a model cannot be had or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// There is no model yet.
+    #[error("`{machine}` has no model yet")]
+    None {
+        /// The machine.
+        machine: String,
+    },
+    /// The model refuses.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// A file cannot be used.
+    #[error("cannot use `{}`", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is being learned already.
+    #[error("`{machine}` is being learned already")]
+    Busy {
+        /// The machine.
+        machine: String,
+    },
+    /// A recording was not taken in.
+    #[error("it was not taken in: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The self-test gave no result.
+    #[error("the self-test gave no result: {said}")]
+    SelfTest {
+        /// What the program said.
+        said: String,
+    },
+    /// The program that learns is not there.
+    #[error("learning needs the program `offkey` beside `offkey-serve`, and `{}` is not there", path.display())]
+    NoLearner {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+}
+
+/// How learning goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Learning {
+    /// Whether it goes on.
+    pub running: bool,
+    /// Whether it ended well; none: not yet.
+    pub good: Option<bool>,
+    /// What the program said, the last lines.
+    pub said: Vec<String>,
+}
+
+/// What a page shows of a model.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ModelView {
+    /// What it promises about false alarms.
+    pub promise: String,
+    /// Seconds of a window.
+    pub window_s: f64,
+    /// Seconds between windows.
+    pub every_s: f64,
+}
+
+/// All models.
+#[derive(Default)]
+pub struct Models {
+    entries: RwLock<BTreeMap<String, Entry>>,
+    learning: Mutex<BTreeMap<String, Learning>>,
+    /// One change at a time: each reads a file, changes and writes it.
+    changing: Mutex<()>,
+}
+
+struct Entry {
+    path: PathBuf,
+    judge: SharedJudge,
+}
+
+const LINES_KEPT: usize = 40;
+
+impl Models {
+    /// Loads the model of a machine, where there is one, and gives what its listener uses.
+    ///
+    /// # Errors
+    /// [`ModelError::Monitor`] for a file that is no model; the machine then has none.
+    pub fn load(&self, machine: &str, path: &Path) -> Result<SharedJudge, ModelError> {
+        let judge = {
+            let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+            let entry = entries
+                .entry(machine.to_owned())
+                .or_insert_with(|| Entry { path: path.to_owned(), judge: SharedJudge::default() });
+            path.clone_into(&mut entry.path);
+            Arc::clone(&entry.judge)
+        };
+        let loaded = if path.exists() { Some(load(path)?) } else { None };
+        *judge.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(judge)
+    }
+
+    /// A machine without a model, until one is learned at that place.
+    pub fn empty(&self, machine: &str, path: &Path) -> SharedJudge {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let judge = SharedJudge::default();
+        entries
+            .insert(machine.to_owned(), Entry { path: path.to_owned(), judge: Arc::clone(&judge) });
+        judge
+    }
+
+    /// A machine is gone.
+    pub fn forget(&self, machine: &str) {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(machine);
+    }
+
+    /// What a page shows of a machine's model.
+    pub fn view(&self, machine: &str) -> Option<ModelView> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let judge =
+            entries.get(machine)?.judge.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let form = judge.windows();
+        Some(ModelView {
+            promise: judge.promise(),
+            window_s: form.seconds(form.samples as u64),
+            every_s: form.seconds(form.hop as u64),
+        })
+    }
+
+    /// Takes a recording that a person calls normal into the model.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the model is then as before. A recording that looks like a fault is refused unless
+    /// forced.
+    pub fn update(&self, machine: &str, recording: &Path, force: bool) -> Result<(), ModelError> {
+        self.change(machine, |monitor| {
+            let addition = if force { Addition::Forced } else { Addition::Normal };
+            let recordings = [recording.to_owned()];
+            let (updated, report) = monitor.update(&recordings, addition, &|_, _| true)?;
+            match report.refused.into_iter().next() {
+                Some((_, reason)) => Err(ModelError::Refused { reason }),
+                None => Ok(updated),
+            }
+        })
+    }
+
+    /// Takes the last addition out of the model again.
+    ///
+    /// # Errors
+    /// [`ModelError`]; the model is then as before.
+    pub fn undo(&self, machine: &str) -> Result<(), ModelError> {
+        self.change(machine, |monitor| Ok(monitor.undo()?.0))
+    }
+
+    fn change(
+        &self,
+        machine: &str,
+        change: impl FnOnce(Monitor) -> Result<Monitor, ModelError>,
+    ) -> Result<(), ModelError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (path, judge) = self.entry(machine)?;
+        if !path.exists() {
+            return Err(ModelError::None { machine: machine.to_owned() });
+        }
+        let _other_programs_wait = lock_model(&path)?;
+        let changed = change(Monitor::load(&path, Compute::default())?)?;
+        changed.save(&path)?;
+        *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(changed));
+        Ok(())
+    }
+
+    fn entry(&self, machine: &str) -> Result<(PathBuf, SharedJudge), ModelError> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(machine).ok_or(ModelError::None { machine: machine.to_owned() })?;
+        Ok((entry.path.clone(), Arc::clone(&entry.judge)))
+    }
+
+    /// How learning of a machine goes.
+    pub fn learning(&self, machine: &str) -> Learning {
+        let learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        learning.get(machine).cloned().unwrap_or_default()
+    }
+
+    /// Learns a model from a folder of normal recordings and takes it into use. Blocks until that is done.
+    ///
+    /// # Errors
+    /// [`ModelError`]; a model that was there stays. What the program said is in [`Models::learning`].
+    pub fn learn(
+        &self,
+        machine: &str,
+        normals: &Path,
+        more: &[String],
+    ) -> Result<bool, ModelError> {
+        let (path, judge) = self.entry(machine)?;
+        let learner = learner()?;
+        self.begin(machine)?;
+        let new = path.with_extension("new");
+        let learned = self.run_learner(machine, &learner, normals, &new, more);
+        let used = learned.and_then(|good| {
+            if good {
+                let loaded = load(&new)?;
+                fs::rename(&new, &path)
+                    .map_err(|source| ModelError::Io { path: path.clone(), source })?;
+                *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+            }
+            Ok(good)
+        });
+        let mut learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = learning.entry(machine.to_owned()).or_default();
+        now.running = false;
+        now.good = Some(matches!(used, Ok(true)));
+        if let Err(error) = &used {
+            now.said.push(whole(error));
+        }
+        used
+    }
+
+    /// Plants faults into normal sound and says how loud they have to be to be found, as `offkey selftest` does.
+    ///
+    /// # Errors
+    /// [`ModelError`] when there is no model, or no program that tests it.
+    pub fn self_test(&self, machine: &str) -> Result<serde_json::Value, ModelError> {
+        let (path, _) = self.entry(machine)?;
+        if !path.exists() {
+            return Err(ModelError::None { machine: machine.to_owned() });
+        }
+        let learner = learner()?;
+        let output = Command::new(&learner)
+            .arg("selftest")
+            .arg("--model")
+            .arg(&path)
+            .args(["--json", "--quiet"])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| ModelError::Io { path: learner, source })?;
+        serde_json::from_slice(&output.stdout).map_err(|_| ModelError::SelfTest {
+            said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
+    }
+
+    fn begin(&self, machine: &str) -> Result<(), ModelError> {
+        let mut learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = learning.entry(machine.to_owned()).or_default();
+        if now.running {
+            return Err(ModelError::Busy { machine: machine.to_owned() });
+        }
+        *now = Learning { running: true, good: None, said: Vec::new() };
+        Ok(())
+    }
+
+    fn run_learner(
+        &self,
+        machine: &str,
+        learner: &Path,
+        normals: &Path,
+        new: &Path,
+        more: &[String],
+    ) -> Result<bool, ModelError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ModelError::Io { path, source }
+        };
+        if let Some(folder) = new.parent() {
+            fs::create_dir_all(folder).map_err(failed(folder))?;
+        }
+        let output = Command::new(learner)
+            .arg("learn")
+            .arg(normals)
+            .arg("-o")
+            .arg(new)
+            .args(["--name", machine])
+            // What an earlier attempt left there is no model in use.
+            .arg("--force")
+            .args(more)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(failed(learner))?;
+        let said = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let lines: Vec<String> =
+            said.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+        let kept = lines[lines.len().saturating_sub(LINES_KEPT)..].to_vec();
+        let mut learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        learning.entry(machine.to_owned()).or_default().said = kept;
+        Ok(output.status.success())
+    }
+}
+
+/// Loads a model.
+///
+/// # Errors
+/// [`ModelError::Monitor`] for a file that is none.
+pub fn load(path: &Path) -> Result<Arc<dyn Judge>, ModelError> {
+    Ok(Arc::new(Monitor::load(path, Compute::default())?))
+}
+
+/// The program that learns: beside this one.
+fn learner() -> Result<PathBuf, ModelError> {
+    let name = format!("offkey{}", std::env::consts::EXE_SUFFIX);
+    let own = std::env::current_exe().unwrap_or_default();
+    let path = own.with_file_name(name);
+    if path.is_file() { Ok(path) } else { Err(ModelError::NoLearner { path }) }
+}

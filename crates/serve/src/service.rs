@@ -1,0 +1,443 @@
+//! Everything together: recorder, listeners, sinks, pages; started, changed while it runs, stopped.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, broadcast, watch},
+};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig},
+    engine::{Message, Recorder, Shared},
+    listen::Listener,
+    metrics::Metrics,
+    models::{ModelError, Models},
+    setup::{self, Folders},
+    sink::{self, MqttSink, SinksHealth, Worker},
+    store::{ClipStore, Store, StoreError, whole},
+    web::{self, Access, AccessError, App, Shown},
+};
+
+/// Why the service cannot start, or cannot take a new configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The configuration cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("`{}` cannot be used:\n{errors}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Everything wrong with it.
+        errors: ConfigErrors,
+    },
+    /// The store cannot be used.
+    #[error("the store cannot be used")]
+    Store(#[from] StoreError),
+    /// Nobody could be let in.
+    #[error("the pages cannot be protected")]
+    Access(#[from] AccessError),
+    /// A sink's secret cannot be had.
+    #[error("the sink `{sink}` cannot be used")]
+    Secret {
+        /// The sink.
+        sink: String,
+        /// Why.
+        source: SecretError,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system refuses a thread or a signal.
+    #[error("the system refuses")]
+    System(#[from] std::io::Error),
+    /// A schedule that cannot be read.
+    #[error(transparent)]
+    Schedule(#[from] crate::alarm::ScheduleError),
+}
+
+/// Messages that wait for the recorder at most; who is faster waits.
+const MOST_MESSAGES: usize = 1024;
+const MOST_LIVE: usize = 512;
+
+/// The running service.
+pub struct Service {
+    path: PathBuf,
+    folders: Folders,
+    config: Config,
+    shared: Arc<Shared>,
+    app: Arc<App>,
+    to: SyncSender<Message>,
+    recorder: Option<JoinHandle<()>>,
+    listeners: BTreeMap<String, Running>,
+    sinks: BTreeMap<String, RunningSink>,
+    health: SinksHealth,
+    clock: Arc<dyn Clock>,
+}
+
+/// A machine being heard.
+struct Running {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+enum RunningSink {
+    Thread { stop: Arc<AtomicBool>, thread: JoinHandle<()> },
+    Task { stop: watch::Sender<bool>, task: tokio::task::JoinHandle<()> },
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// [`ServiceError::Read`] or [`ServiceError::Config`].
+pub fn read_config(path: &Path) -> Result<Config, ServiceError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
+    Config::read(&text).map_err(|errors| ServiceError::Config { path: path.to_owned(), errors })
+}
+
+impl Service {
+    /// Starts everything but the pages. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ServiceError`] for whatever keeps it from starting.
+    pub fn start(path: &Path) -> Result<Self, ServiceError> {
+        let config = read_config(path)?;
+        let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folders = Folders::new(&config, beside.unwrap_or(Path::new(".")));
+        let store = Store::open(&folders.store)?;
+        for report in &store.health().repairs {
+            tracing::error!("{report}");
+        }
+        let clips = ClipStore::new(&folders.store);
+        sweep(&store, &clips);
+        let shared = Arc::new(Shared {
+            store: Mutex::new(store),
+            clips,
+            views: RwLock::default(),
+            live: broadcast::channel(MOST_LIVE).0,
+            metrics: Metrics::default(),
+        });
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let (to, messages) = sync_channel(MOST_MESSAGES);
+        let recorder = Recorder::new(
+            Arc::clone(&shared),
+            Arc::clone(&clock),
+            config.store.commit_every.ms(),
+            setup::retention(&config),
+        );
+        let recorder = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || recorder.run(&messages))?;
+        let health = SinksHealth::default();
+        let app = Arc::new(App {
+            shared: Arc::clone(&shared),
+            to: to.clone(),
+            models: Arc::new(Models::default()),
+            sinks: Arc::clone(&health),
+            machines: RwLock::default(),
+            folders: folders.clone(),
+            access: Access::new(&config.web, &folders.beside)?,
+            clock: Arc::clone(&clock),
+            learn_recipe: config
+                .web
+                .learn_recipe
+                .as_ref()
+                .map(|recipe| folders.beside.join(recipe)),
+            upload_bytes: config.web.upload_mb << 20,
+            uploads: Semaphore::new(web::MOST_UPLOADS),
+        });
+        let none = Config { machines: BTreeMap::new(), sinks: BTreeMap::new(), ..config.clone() };
+        let mut service = Self {
+            path: path.to_owned(),
+            folders,
+            config: none,
+            shared,
+            app,
+            to,
+            recorder: Some(recorder),
+            listeners: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            health,
+            clock,
+        };
+        service.change_to(config)?;
+        Ok(service)
+    }
+
+    /// Where the pages are to be found.
+    pub fn address(&self) -> &str {
+        &self.config.web.listen
+    }
+
+    /// Reads the configuration again; what did not change goes on without a break.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; everything then goes on as before.
+    pub fn reload(&mut self) -> Result<(), ServiceError> {
+        let config = read_config(&self.path)?;
+        if config.store != self.config.store || config.web != self.config.web {
+            tracing::warn!("changes of `[store]` and `[web]` take effect at the next start");
+        }
+        self.change_to(config)
+    }
+
+    fn change_to(&mut self, config: Config) -> Result<(), ServiceError> {
+        let setups = setup::machines(&config, &self.folders)?;
+        // Sinks are opened first: a secret that cannot be had must not leave half a change.
+        let mut opened = BTreeMap::new();
+        for (name, sink) in &config.sinks {
+            if self.config.sinks.get(name) != Some(sink) {
+                let open = sink::open(sink, &self.folders.beside);
+                let open =
+                    open.map_err(|source| ServiceError::Secret { sink: name.clone(), source })?;
+                opened.insert(name.clone(), open);
+            }
+        }
+        let titles = |config: &Config| -> BTreeMap<String, String> {
+            let title = |(name, machine): (&String, &MachineConfig)| {
+                (name.clone(), machine.title.clone().unwrap_or_else(|| name.clone()))
+            };
+            config.machines.iter().map(title).collect()
+        };
+        let retitled = titles(&config) != titles(&self.config);
+        self.stop_listeners(|name, old| {
+            config.machines.get(name).is_none_or(|new| {
+                new.source != old.source
+                    || new.model != old.model
+                    || new.operating.idle_model != old.operating.idle_model
+            })
+        });
+        let shown =
+            config.machines.iter().map(|(name, machine)| (name.clone(), shown(name, machine)));
+        *self.app.machines.write().unwrap_or_else(PoisonError::into_inner) = shown.collect();
+        // Without a recorder nothing goes on anyway.
+        let _ = self.to.send(Message::Machines(setups));
+        let gone: Vec<String> = self
+            .sinks
+            .keys()
+            .filter(|name| {
+                let (old, new) = (self.config.sinks.get(*name), config.sinks.get(*name));
+                old != new || (retitled && matches!(new, Some(SinkConfig::Mqtt(_))))
+            })
+            .cloned()
+            .collect();
+        for name in gone {
+            self.stop_sink(&name);
+        }
+        self.config = config;
+        self.start_sinks(opened, &titles(&self.config))?;
+        self.start_listeners()
+    }
+
+    fn start_sinks(
+        &mut self,
+        mut opened: BTreeMap<String, Option<Box<dyn sink::Deliver>>>,
+        titles: &BTreeMap<String, String>,
+    ) -> Result<(), ServiceError> {
+        for (name, config) in &self.config.sinks {
+            if self.sinks.contains_key(name) {
+                continue;
+            }
+            let (shared, to, health) =
+                (Arc::clone(&self.shared), self.to.clone(), Arc::clone(&self.health));
+            let running = match (config, opened.remove(name).flatten()) {
+                (SinkConfig::Mqtt(mqtt), _) => {
+                    let beside = &self.folders.beside;
+                    let sink =
+                        MqttSink::new(name, mqtt, beside, titles.clone(), shared, to, health);
+                    let sink =
+                        sink.map_err(|source| ServiceError::Secret { sink: name.clone(), source })?;
+                    let (stop, stopped) = watch::channel(false);
+                    RunningSink::Task { stop, task: sink.start(stopped) }
+                }
+                (_, Some(sink)) => {
+                    let stop = Arc::new(AtomicBool::new(false));
+                    let name = name.clone();
+                    let worker = Worker { name, sink, shared, to, health, stop: Arc::clone(&stop) };
+                    RunningSink::Thread { stop, thread: worker.start()? }
+                }
+                (_, None) => continue,
+            };
+            self.sinks.insert(name.clone(), running);
+        }
+        Ok(())
+    }
+
+    fn start_listeners(&mut self) -> Result<(), ServiceError> {
+        for (name, machine) in &self.config.machines {
+            if self.listeners.contains_key(name) {
+                continue;
+            }
+            let path = self.folders.model(name, machine);
+            let judge = self.app.models.load(name, &path).unwrap_or_else(|error| {
+                tracing::error!("`{name}` is not judged: {}", whole(&error));
+                self.app.models.empty(name, &path)
+            });
+            let idle = machine.operating.idle_model.as_ref().and_then(|idle| {
+                let loaded = crate::models::load(&self.folders.beside.join(idle));
+                loaded
+                    .inspect_err(|error: &ModelError| {
+                        tracing::error!("`{name}` at rest is not known: {}", whole(error));
+                    })
+                    .ok()
+            });
+            if matches!(machine.source, SourceConfig::Upload {}) {
+                std::fs::create_dir_all(self.folders.uploads(name))?;
+            }
+            let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
+            let position = store.position_of(name).unwrap_or_default();
+            drop(store);
+            let stop = Arc::new(AtomicBool::new(false));
+            let listener = Listener {
+                machine: name.clone(),
+                source: setup::source(name, machine, &self.folders, &position),
+                judge,
+                idle,
+                to: self.to.clone(),
+                clock: Arc::clone(&self.clock),
+                stop: Arc::clone(&stop),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("listen {name}"))
+                .spawn(move || listener.run())?;
+            self.listeners.insert(name.clone(), Running { stop, thread });
+        }
+        Ok(())
+    }
+
+    fn stop_listeners(&mut self, which: impl Fn(&str, &MachineConfig) -> bool) {
+        let stopped: Vec<String> = self
+            .config
+            .machines
+            .iter()
+            .filter(|(name, old)| which(name, old))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &stopped {
+            if let Some(running) = self.listeners.get(name) {
+                running.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        for name in stopped {
+            if let Some(running) = self.listeners.remove(&name) {
+                // A listener that panicked has stopped as well.
+                let _ = running.thread.join();
+            }
+            self.shared.metrics.forget(&name);
+        }
+    }
+
+    fn stop_sink(&mut self, name: &str) {
+        match self.sinks.remove(name) {
+            Some(RunningSink::Thread { stop, .. }) => stop.store(true, Ordering::Relaxed),
+            Some(RunningSink::Task { stop, .. }) => {
+                stop.send_replace(true);
+            }
+            None => {}
+        }
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Serves the pages until `stop` turns true. Tells `ready` the address once it listens.
+    ///
+    /// # Errors
+    /// [`ServiceError::Listen`] when the address cannot be listened on.
+    pub fn pages(
+        &self,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(SocketAddr, tokio::task::JoinHandle<std::io::Result<()>>), ServiceError> {
+        let address = self.config.web.listen.clone();
+        let failed = |source| ServiceError::Listen { address: address.clone(), source };
+        let listener = std::net::TcpListener::bind(&address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
+        let router = web::router(Arc::clone(&self.app));
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move {
+            tokio::select! {
+                served = axum::serve(listener, service) => served,
+                _ = stop.wait_for(|stop| *stop) => Ok(()),
+            }
+        });
+        Ok((local, serving))
+    }
+
+    /// Stops everything; what is known is on disk afterwards.
+    pub async fn stop(mut self) {
+        self.stop_listeners(|_, _| true);
+        let mut tasks = Vec::new();
+        for (_, sink) in std::mem::take(&mut self.sinks) {
+            match sink {
+                RunningSink::Thread { stop, thread } => {
+                    stop.store(true, Ordering::Relaxed);
+                    // A delivery under way may take its time; its message stays in the outbox.
+                    drop(thread);
+                }
+                RunningSink::Task { stop, task } => {
+                    stop.send_replace(true);
+                    tasks.push(task);
+                }
+            }
+        }
+        for task in tasks {
+            let _ = task.await;
+        }
+        let (to, recorder) = (self.to.clone(), self.recorder.take());
+        let _ = tokio::task::spawn_blocking(move || {
+            let _ = to.send(Message::Stop);
+            recorder.map(JoinHandle::join)
+        })
+        .await;
+    }
+}
+
+/// Sounds that a crash left without a row are removed.
+fn sweep(store: &Store, clips: &ClipStore) {
+    let rows = store.reader().and_then(|reader| reader.clips(None));
+    if let Ok(rows) = rows
+        && let Err(error) = clips.sweep(&rows)
+    {
+        tracing::warn!("sounds without a place stay: {}", whole(&error));
+    }
+}
+
+fn shown(name: &str, machine: &MachineConfig) -> Shown {
+    Shown {
+        title: machine.title.clone().unwrap_or_else(|| name.to_owned()),
+        place: machine.place.clone(),
+        source: match &machine.source {
+            SourceConfig::Folder(_) => "folder",
+            SourceConfig::File { .. } => "file",
+            SourceConfig::Command { .. } => "command",
+            SourceConfig::Microphone(_) => "microphone",
+            SourceConfig::Upload {} => "upload",
+        },
+        keeps_sound: machine.sound.keep,
+    }
+}

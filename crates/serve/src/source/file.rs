@@ -1,0 +1,145 @@
+//! A file that grows; when it is replaced, it begins anew.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use offkey_monitor::WindowRule;
+use offkey_signal::{PcmFormat, StreamReader};
+
+use super::{Next, Position, Source, wrong_rate};
+
+const BLOCK_BYTES: usize = 1 << 15;
+const KEY: &str = "file";
+
+/// A growing file.
+pub struct FileSource {
+    path: PathBuf,
+    raw: PcmFormat,
+    /// The file as remembered: its identity and the first sample that was not judged.
+    left_at: Option<(String, u64)>,
+    open: Option<Open>,
+    lost: bool,
+    /// A file that cannot be understood is left alone until it is another one.
+    refused: Option<String>,
+}
+
+struct Open {
+    file: File,
+    identity: String,
+    read: u64,
+    reader: StreamReader,
+    begun: bool,
+    checked: bool,
+}
+
+impl FileSource {
+    /// A file, and what was remembered of it.
+    pub fn new(path: &Path, raw: PcmFormat, position: &BTreeMap<String, String>) -> Self {
+        let left_at = position.get(KEY).and_then(|text| {
+            let (next, identity) = text.split_once(' ')?;
+            Some((identity.to_owned(), next.parse().ok()?))
+        });
+        Self { path: path.to_owned(), raw, left_at, open: None, lost: false, refused: None }
+    }
+
+    fn step(&mut self, form: &WindowRule, rates_hz: &[u32]) -> io::Result<Next> {
+        let data = fs::metadata(&self.path)?;
+        if std::mem::take(&mut self.lost) {
+            return Ok(Next::Back);
+        }
+        let identity = identity_of(&data);
+        if self.refused.as_ref() == Some(&identity) {
+            return Ok(Next::Nothing);
+        }
+        self.refused = None;
+        if let Some(open) = &self.open
+            && (open.identity != identity || data.len() < open.read)
+        {
+            self.open = None;
+        }
+        let Some(open) = &mut self.open else {
+            let file = File::open(&self.path)?;
+            let reader = StreamReader::new(&self.path, Some(self.raw), &form.decode_config());
+            self.open =
+                Some(Open { file, identity, read: 0, reader, begun: false, checked: false });
+            return Ok(Next::Nothing);
+        };
+        if !std::mem::replace(&mut open.begun, true) {
+            let from = match self.left_at.take() {
+                Some((left, next)) if left == open.identity => next,
+                _ => 0,
+            };
+            return Ok(Next::Begin { from, start_ms: None });
+        }
+        let mut block = vec![0; BLOCK_BYTES];
+        let read = open.file.read(&mut block)?;
+        if read == 0 {
+            return Ok(Next::Nothing);
+        }
+        open.read += read as u64;
+        let mut samples = Vec::new();
+        let mut refusal = open
+            .reader
+            .push(&block[..read], &mut samples)
+            .err()
+            .map(|error| crate::store::whole(&error));
+        if let Some(found) = open.reader.info().filter(|_| !open.checked) {
+            open.checked = true;
+            refusal = refusal.or_else(|| wrong_rate(found.rate_hz, rates_hz));
+        }
+        if let Some(why) = refusal {
+            self.refused = Some(open.identity.clone());
+            self.open = None;
+            return Ok(Next::Ended(format!("`{}`: {why}", self.path.display())));
+        }
+        Ok(if samples.is_empty() { Next::Nothing } else { Next::Sound(samples) })
+    }
+}
+
+impl Source for FileSource {
+    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next {
+        let next = match self.step(form, rates_hz) {
+            Ok(next) => next,
+            Err(error) if !std::mem::replace(&mut self.lost, true) => {
+                self.open = None;
+                Next::Ended(format!("`{}` cannot be read: {error}", self.path.display()))
+            }
+            Err(_) => Next::Nothing,
+        };
+        if next == Next::Nothing {
+            std::thread::sleep(wait);
+        }
+        next
+    }
+
+    fn position(&self, next: u64) -> Position {
+        let Some(open) = &self.open else { return Vec::new() };
+        vec![(KEY.to_owned(), Some(format!("{next} {}", open.identity)))]
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn reset(&mut self) {
+        self.open = None;
+        self.left_at = None;
+    }
+}
+
+/// What tells a file from another under the same name, where the system has it.
+#[cfg(unix)]
+fn identity_of(data: &fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!("{}:{}", data.dev(), data.ino())
+}
+
+#[cfg(not(unix))]
+fn identity_of(_data: &fs::Metadata) -> String {
+    String::new()
+}

@@ -1,0 +1,260 @@
+//! A folder that recordings are written to, with its subfolders: each is heard once, when it has stopped
+//! growing.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use offkey_monitor::WindowRule;
+use offkey_signal::ClipReader;
+
+use super::{Next, Position, Source, wrong_rate};
+
+/// Folders within folders that are searched.
+const MOST_DEPTH: usize = 8;
+/// Begins the key of a recording that was heard.
+pub const HEARD: &str = "heard/";
+
+/// A recording as it was when it was looked at: another one under the same name is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    bytes: u64,
+    modified_ms: i64,
+}
+
+/// A folder of recordings.
+pub struct FolderSource {
+    folder: PathBuf,
+    /// Whether recordings are removed once they were heard, as uploads are.
+    remove: bool,
+    poll: Duration,
+    looked: Option<Instant>,
+    /// Recordings as of the last look.
+    seen: BTreeMap<String, Look>,
+    heard: BTreeMap<String, String>,
+    due: Vec<String>,
+    hearing: Option<Hearing>,
+    /// Where a recording stood when the service stopped.
+    left_at: Option<(String, u64)>,
+    lost: bool,
+    /// What is to be forgotten with the next end of a recording.
+    forget: Vec<String>,
+}
+
+struct Hearing {
+    name: String,
+    look: Look,
+    reader: ClipReader,
+    samples: u64,
+    /// How it ended; none while it goes on.
+    over: Option<Result<(), String>>,
+}
+
+impl Look {
+    fn text(self) -> String {
+        format!("{} {}", self.bytes, self.modified_ms)
+    }
+}
+
+impl FolderSource {
+    /// A folder, and what was remembered of it.
+    pub fn new(
+        folder: &Path,
+        remove: bool,
+        poll: Duration,
+        position: &BTreeMap<String, String>,
+    ) -> Self {
+        let heard = position
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(HEARD)?.to_owned(), value.clone())));
+        let left_at = position.get("hearing").and_then(|text| {
+            let (next, look_and_name) = text.split_once(' ')?;
+            Some((look_and_name.to_owned(), next.parse().ok()?))
+        });
+        Self {
+            folder: folder.to_owned(),
+            remove,
+            poll,
+            looked: None,
+            seen: BTreeMap::new(),
+            heard: heard.collect(),
+            due: Vec::new(),
+            hearing: None,
+            left_at,
+            lost: false,
+            forget: Vec::new(),
+        }
+    }
+
+    fn look(&mut self) -> Option<Next> {
+        let mut now = BTreeMap::new();
+        if let Err(error) = collect(&self.folder, "", 0, &mut now) {
+            if std::mem::replace(&mut self.lost, true) {
+                return None;
+            }
+            return Some(Next::Ended(format!(
+                "`{}` cannot be read: {error}",
+                self.folder.display()
+            )));
+        }
+        let settled = |name: &str, look: &Look| self.remove || self.seen.get(name) == Some(look);
+        let mut due: Vec<(i64, String)> = now
+            .iter()
+            .filter(|(name, look)| {
+                settled(name, look) && self.heard.get(*name) != Some(&look.text())
+            })
+            .map(|(name, look)| (look.modified_ms, name.clone()))
+            .collect();
+        due.sort_by(|a, b| b.cmp(a));
+        self.due = due.into_iter().map(|(_, name)| name).collect();
+        let gone: Vec<String> =
+            self.heard.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.heard.remove(&name);
+            self.forget.push(name);
+        }
+        self.seen = now;
+        std::mem::take(&mut self.lost).then_some(Next::Back)
+    }
+
+    fn open(&mut self, name: String, form: &WindowRule, rates_hz: &[u32]) -> Next {
+        let Some(look) = self.seen.get(&name).copied() else { return Next::Nothing };
+        let path = self.folder.join(&name);
+        let reader = match ClipReader::open(&path, &form.decode_config()) {
+            Ok(reader) => reader,
+            Err(error) => return self.leave_out(name, look, &crate::store::whole(&error)),
+        };
+        if let Some(why) = wrong_rate(reader.info().rate_hz, rates_hz) {
+            return self.leave_out(name, look, &why);
+        }
+        let place = format!("{} {name}", look.text());
+        let from = match self.left_at.take() {
+            Some((left, next)) if left == place => next,
+            _ => 0,
+        };
+        let length_ms = (1000.0 * reader.info().duration_s()) as i64;
+        self.hearing = Some(Hearing { name, look, reader, samples: 0, over: None });
+        Next::Begin { from, start_ms: Some(look.modified_ms - length_ms) }
+    }
+
+    /// A recording that cannot be heard is told once and passed over.
+    fn leave_out(&mut self, name: String, look: Look, why: &str) -> Next {
+        let reason = format!("`{name}`: {why}");
+        Next::LeftOut { reason, position: self.over(name, look) }
+    }
+
+    /// The next block of a recording. What was read before its end, or before damage, is heard first.
+    fn go_on(&mut self, mut hearing: Hearing, form: &WindowRule) -> Next {
+        if hearing.over.is_none() {
+            let mut block = Vec::new();
+            match hearing.reader.read_block(&mut block) {
+                Ok(true) => {}
+                Ok(false) => hearing.over = Some(Ok(())),
+                Err(error) => hearing.over = Some(Err(crate::store::whole(&error))),
+            }
+            hearing.samples += block.len() as u64;
+            self.hearing = Some(hearing);
+            return if block.is_empty() { Next::Nothing } else { Next::Sound(block) };
+        }
+        let Hearing { name, look, samples, over, .. } = hearing;
+        match over {
+            Some(Err(why)) => self.leave_out(name, look, &why),
+            _ if samples < form.samples as u64 => {
+                let length_s = samples as f64 / f64::from(form.rate_hz);
+                let needed_s = form.seconds(form.samples as u64);
+                let why = format!("lasts {length_s:.1} s, and the model needs {needed_s:.1} s");
+                self.leave_out(name, look, &why)
+            }
+            _ => Next::End { position: self.over(name, look) },
+        }
+    }
+
+    fn over(&mut self, name: String, look: Look) -> Position {
+        let mut position: Position =
+            self.forget.drain(..).map(|name| (format!("{HEARD}{name}"), None)).collect();
+        position.push(("hearing".to_owned(), None));
+        position.push((format!("{HEARD}{name}"), Some(look.text())));
+        self.heard.insert(name, look.text());
+        position
+    }
+
+    /// Removes uploads whose end was on disk before the service started; the recorder removes the others.
+    fn clear_away(&mut self) {
+        for name in self.heard.keys() {
+            // One that cannot be removed is passed over as heard.
+            let _ = fs::remove_file(self.folder.join(name));
+        }
+    }
+}
+
+impl Source for FolderSource {
+    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next {
+        if let Some(hearing) = self.hearing.take() {
+            return self.go_on(hearing, form);
+        }
+        if let Some(name) = self.due.pop() {
+            return self.open(name, form, rates_hz);
+        }
+        if self.looked.is_none_or(|looked| looked.elapsed() >= self.poll) {
+            if self.remove && self.looked.is_none() {
+                self.clear_away();
+            }
+            self.looked = Some(Instant::now());
+            return self.look().unwrap_or(Next::Nothing);
+        }
+        std::thread::sleep(wait.min(self.poll));
+        Next::Nothing
+    }
+
+    fn position(&self, next: u64) -> Position {
+        let Some(Hearing { name, look, .. }) = &self.hearing else { return Vec::new() };
+        vec![("hearing".to_owned(), Some(format!("{next} {} {name}", look.text())))]
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn reset(&mut self) {
+        if let Some(hearing) = self.hearing.take() {
+            self.due.push(hearing.name);
+        }
+        self.left_at = None;
+    }
+}
+
+/// Recordings of a folder and its subfolders, by their path within it.
+fn collect(
+    folder: &Path,
+    within: &str,
+    depth: usize,
+    found: &mut BTreeMap<String, Look>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.starts_with('.') {
+            continue;
+        }
+        let inner = if within.is_empty() { name.to_owned() } else { format!("{within}/{name}") };
+        // A file may be gone between listing and asking.
+        let Ok(data) = fs::metadata(&path) else { continue };
+        if data.is_dir() {
+            if depth < MOST_DEPTH {
+                // A subfolder may be gone as well.
+                let _ = collect(&path, &inner, depth + 1, found);
+            }
+            continue;
+        }
+        if !offkey_core::names::is_audio(name) {
+            continue;
+        }
+        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified_ms = modified.map_or(0, |since| since.as_millis() as i64);
+        found.insert(inner, Look { bytes: data.len(), modified_ms });
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Bytes that come from elsewhere: the standard output of a command, a microphone. When they end, that is
+//! a fault whatever the exit code, and the stream is opened again after a while.
+
+use std::{
+    io::Read,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use offkey_monitor::{WindowRule, watch::open_microphone};
+use offkey_signal::{PcmFormat, StreamReader};
+
+use super::{Next, Position, Source, wrong_rate};
+
+/// A stream just opened.
+pub struct Opened {
+    /// Its bytes.
+    pub bytes: Box<dyn Read + Send>,
+    /// Form of raw samples.
+    pub raw: PcmFormat,
+    /// The process behind it, to be ended with it.
+    pub child: Option<Child>,
+}
+
+/// Opens the stream, now and again; the error is told as it is.
+pub type Opener = Box<dyn FnMut(&[u32]) -> Result<Opened, String> + Send>;
+
+/// A stream of bytes, opened again when it ends.
+pub struct StreamSource {
+    open: Opener,
+    running: Option<Running>,
+    /// Ends the wait before the next attempt.
+    again: Option<Instant>,
+    back_off: Duration,
+}
+
+struct Running {
+    blocks: Receiver<Result<Vec<u8>, String>>,
+    child: Option<Child>,
+    reader: StreamReader,
+    /// Why nothing more is heard of it; told once what came before was heard.
+    over: Option<String>,
+    since: Instant,
+    begun: bool,
+    checked: bool,
+}
+
+const BLOCK_BYTES: usize = 1 << 14;
+/// Blocks that wait to be heard; a source that is faster waits.
+const MOST_BLOCKS: usize = 16;
+const LEAST_BACK_OFF: Duration = Duration::from_secs(1);
+const MOST_BACK_OFF: Duration = Duration::from_mins(1);
+/// A stream that lasted so long was not a failed attempt.
+const LONG_ENOUGH: Duration = Duration::from_mins(1);
+
+/// Opens a command's standard output.
+pub fn command_opener(run: Vec<String>, raw: PcmFormat) -> Opener {
+    Box::new(move |_| {
+        let (program, arguments) = run.split_first().ok_or("no program")?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+        let bytes = child.stdout.take().ok_or("no standard output")?;
+        Ok(Opened { bytes: Box::new(bytes), raw, child: Some(child) })
+    })
+}
+
+/// Opens a microphone of this computer; without a name the system's.
+pub fn microphone_opener(name: Option<String>) -> Opener {
+    Box::new(move |rates_hz| {
+        let (bytes, raw) = open_microphone(name.as_deref(), rates_hz)
+            .map_err(|error| crate::store::whole(&error))?;
+        Ok(Opened { bytes, raw, child: None })
+    })
+}
+
+impl StreamSource {
+    /// A stream.
+    pub fn new(open: Opener) -> Self {
+        Self { open, running: None, again: None, back_off: LEAST_BACK_OFF }
+    }
+
+    fn start(&mut self, form: &WindowRule, rates_hz: &[u32]) -> Result<(), String> {
+        let Opened { mut bytes, raw, child } = (self.open)(rates_hz)?;
+        let (to, blocks) = sync_channel(MOST_BLOCKS);
+        // The reader may wait for bytes for ever; it ends with the process, or when nobody listens.
+        thread::spawn(move || {
+            let mut block = vec![0; BLOCK_BYTES];
+            loop {
+                let sent = match bytes.read(&mut block) {
+                    Ok(0) => return,
+                    Ok(read) => to.send(Ok(block[..read].to_vec())),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+                    Err(error) => {
+                        let _ = to.send(Err(error.to_string()));
+                        return;
+                    }
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
+        });
+        let reader = StreamReader::new(Path::new("stream"), Some(raw), &form.decode_config());
+        self.running = Some(Running {
+            blocks,
+            child,
+            reader,
+            over: None,
+            since: Instant::now(),
+            begun: false,
+            checked: false,
+        });
+        Ok(())
+    }
+
+    /// The stream is over: what became of it, and when it is tried again.
+    fn stop(&mut self, why: Option<String>) -> String {
+        let mut told = why.unwrap_or_else(|| "the stream ended".to_owned());
+        if let Some(mut running) = self.running.take() {
+            if running.since.elapsed() >= LONG_ENOUGH {
+                self.back_off = LEAST_BACK_OFF;
+            }
+            if let Some(child) = &mut running.child {
+                let _ = child.kill();
+                if let Ok(status) = child.wait() {
+                    told = format!("{told} ({status})");
+                }
+            }
+        }
+        self.again = Some(Instant::now() + self.back_off);
+        told += &format!("; tried again in {} s", self.back_off.as_secs());
+        self.back_off = (2 * self.back_off).min(MOST_BACK_OFF);
+        told
+    }
+
+    fn push(&mut self, bytes: &[u8], rates_hz: &[u32]) -> Next {
+        let Some(running) = &mut self.running else { return Next::Nothing };
+        let mut samples = Vec::new();
+        if let Err(error) = running.reader.push(bytes, &mut samples) {
+            running.over = Some(crate::store::whole(&error));
+        }
+        if !running.checked
+            && let Some(found) = running.reader.info()
+        {
+            running.checked = true;
+            if let Some(why) = wrong_rate(found.rate_hz, rates_hz) {
+                return Next::Ended(self.stop(Some(why)));
+            }
+        }
+        if samples.is_empty() { Next::Nothing } else { Next::Sound(samples) }
+    }
+
+    /// The bytes are over: what the decoder kept back is heard before that is told.
+    fn finish(&mut self, why: &str) -> Next {
+        let Some(running) = &mut self.running else { return Next::Nothing };
+        let mut samples = Vec::new();
+        let finished = running.reader.finish(&mut samples);
+        let why =
+            finished.err().map_or_else(|| why.to_owned(), |error| crate::store::whole(&error));
+        running.over = Some(why);
+        if samples.is_empty() { Next::Nothing } else { Next::Sound(samples) }
+    }
+}
+
+impl Source for StreamSource {
+    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next {
+        let Some(running) = &mut self.running else {
+            let left = self.again.map(|again| again.saturating_duration_since(Instant::now()));
+            if let Some(left) = left.filter(|left| !left.is_zero()) {
+                thread::sleep(left.min(wait));
+                return Next::Nothing;
+            }
+            return match self.start(form, rates_hz) {
+                Ok(()) => Next::Nothing,
+                Err(why) => Next::Ended(self.stop(Some(why))),
+            };
+        };
+        if !running.begun {
+            running.begun = true;
+            return Next::Begin { from: 0, start_ms: None };
+        }
+        if let Some(why) = running.over.take() {
+            return Next::Ended(self.stop(Some(why)));
+        }
+        match running.blocks.recv_timeout(wait) {
+            Ok(Ok(bytes)) => self.push(&bytes, rates_hz),
+            Ok(Err(why)) => self.finish(&why),
+            Err(RecvTimeoutError::Timeout) => Next::Nothing,
+            Err(RecvTimeoutError::Disconnected) => self.finish("the stream ended"),
+        }
+    }
+
+    fn position(&self, _next: u64) -> Position {
+        Vec::new()
+    }
+
+    fn reset(&mut self) {
+        // The stream goes on, in the form that the new model wants.
+        if self.running.is_some() {
+            self.stop(None);
+            self.again = None;
+            self.back_off = LEAST_BACK_OFF;
+        }
+    }
+}
+
+impl Drop for StreamSource {
+    fn drop(&mut self) {
+        if let Some(child) = self.running.as_mut().and_then(|running| running.child.as_mut()) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

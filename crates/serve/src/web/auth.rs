@@ -1,0 +1,406 @@
+//! Who may come in: on loopback everybody of this computer, else those with the password or the token.
+//! Requests that change something have to come from our own pages.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
+use axum::{
+    Json,
+    extract::{ConnectInfo, Extension, Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use super::{App, error::Refusal};
+use crate::config::{SecretError, WebConfig};
+
+/// Who asks, as events name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Who(pub(crate) String);
+
+/// Why nobody can be let in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The hash of the password cannot be read.
+    #[error("the password begins like an argon2 hash and is none: {problem}")]
+    Hash {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {problem}")]
+    Random {
+        /// What it says.
+        problem: String,
+    },
+}
+
+/// Who may come in, and who is in.
+pub struct Access {
+    /// The password's argon2 hash.
+    password: Option<String>,
+    /// The token's code under `key`: comparing codes takes the same time wherever they differ.
+    token: Option<Vec<u8>>,
+    key: [u8; 32],
+    secure_cookies: bool,
+    sessions: Mutex<VecDeque<Session>>,
+    failures: Mutex<Failures>,
+    /// Passwords are checked one at a time: each check is made to be slow.
+    checking: Semaphore,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    code: Vec<u8>,
+    csrf: String,
+    ends_ms: u64,
+}
+
+/// Attempts that failed, by address.
+#[derive(Debug, Default)]
+struct Failures {
+    by: BTreeMap<IpAddr, (u32, u64)>,
+}
+
+const COOKIE: &str = "offkey_session";
+const CSRF: &str = "x-csrf-token";
+const SESSION_MS: u64 = 12 * 3_600_000;
+const MOST_SESSIONS: usize = 256;
+const LONGEST_PASSWORD: usize = 256;
+/// Attempts without a wait.
+const FREE_ATTEMPTS: u32 = 5;
+const WAIT_MS: u64 = 30_000;
+const MOST_ADDRESSES: usize = 4096;
+
+impl Access {
+    /// Reads the secrets of a configuration.
+    ///
+    /// # Errors
+    /// [`AccessError`] when a secret cannot be had or used.
+    pub fn new(web: &WebConfig, beside: &Path) -> Result<Self, AccessError> {
+        let key: [u8; 32] = random()?;
+        let password = match &web.password {
+            None => None,
+            Some(secret) => {
+                let text = secret.read(beside)?;
+                if text.starts_with("$argon2") {
+                    PasswordHash::new(&text)
+                        .map_err(|error| AccessError::Hash { problem: error.to_string() })?;
+                    Some(text)
+                } else {
+                    let hash = Argon2::default()
+                        .hash_password(text.as_bytes())
+                        .map_err(|error| AccessError::Hash { problem: error.to_string() })?;
+                    Some(hash.to_string())
+                }
+            }
+        };
+        let token = web.token.as_ref().map(|secret| secret.read(beside)).transpose()?;
+        Ok(Self {
+            token: token.map(|token| code(&key, &token)),
+            password,
+            key,
+            secure_cookies: web.behind_https,
+            sessions: Mutex::default(),
+            failures: Mutex::default(),
+            checking: Semaphore::new(1),
+        })
+    }
+
+    /// Whether everybody of this computer may come in.
+    pub fn is_open(&self) -> bool {
+        self.password.is_none() && self.token.is_none()
+    }
+
+    fn is_token(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some(given) = given.and_then(|value| value.strip_prefix("Bearer ")) else {
+            return false;
+        };
+        let Some(token) = &self.token else { return false };
+        same_code(&self.key, given.trim(), token)
+    }
+
+    fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<Session> {
+        let cookies =
+            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let given = cookies
+            .flat_map(|line| line.split(';'))
+            .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))?;
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = sessions.iter().filter(|session| session.ends_ms > now_ms);
+        live.into_iter().find(|session| same_code(&self.key, given, &session.code)).cloned()
+    }
+
+    fn begin_session(&self, now_ms: u64) -> Result<(String, String), AccessError> {
+        let (secret, csrf) = (hex(&random::<32>()?), hex(&random::<16>()?));
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.ends_ms > now_ms);
+        if sessions.len() >= MOST_SESSIONS {
+            sessions.pop_front();
+        }
+        let ends_ms = now_ms + SESSION_MS;
+        sessions.push_back(Session { code: code(&self.key, &secret), csrf: csrf.clone(), ends_ms });
+        Ok((secret, csrf))
+    }
+
+    fn cookie(&self, secret: &str, age_s: u64) -> String {
+        let secure = if self.secure_cookies { "; Secure" } else { "" };
+        format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age_s}{secure}")
+    }
+}
+
+impl Failures {
+    /// How long an address has to wait yet.
+    fn wait_ms(&self, from: IpAddr, now_ms: u64) -> u64 {
+        match self.by.get(&from) {
+            Some((failures, last_ms)) if *failures >= FREE_ATTEMPTS => {
+                (last_ms + WAIT_MS).saturating_sub(now_ms)
+            }
+            _ => 0,
+        }
+    }
+
+    fn fail(&mut self, from: IpAddr, now_ms: u64) {
+        self.by.retain(|_, (_, last_ms)| *last_ms + 60 * WAIT_MS > now_ms);
+        if self.by.len() >= MOST_ADDRESSES
+            && let Some(&first) = self.by.keys().next()
+        {
+            self.by.remove(&first);
+        }
+        let (failures, last_ms) = self.by.entry(from).or_default();
+        *failures += 1;
+        *last_ms = now_ms;
+    }
+}
+
+/// Lets in who may come in.
+pub(crate) async fn guard(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let access = &app.access;
+    let who = if access.is_token(request.headers()) {
+        "token"
+    } else if access.is_open() {
+        "this computer"
+    } else {
+        let now_ms = app.clock.now().steady_ms;
+        let Some(session) = access.session(request.headers(), now_ms) else {
+            return Refusal::new(StatusCode::UNAUTHORIZED, "log in first").into_response();
+        };
+        let given = request.headers().get(CSRF).and_then(|value| value.to_str().ok());
+        if changes(request.method()) && given != Some(session.csrf.as_str()) {
+            return Refusal::new(StatusCode::FORBIDDEN, "the request does not come from this page")
+                .into_response();
+        }
+        "page"
+    };
+    request.extensions_mut().insert(Who(who.to_owned()));
+    next.run(request).await
+}
+
+/// Refuses requests that another site makes a browser send, and names that are not ours where there is no
+/// password: another site's name may be made to point here.
+pub(crate) async fn same_origin(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match stranger(&app.access, request.method(), request.headers()) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn stranger(access: &Access, method: &Method, headers: &HeaderMap) -> Option<Refusal> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default();
+    if access.is_open() && !is_loopback(host) {
+        return Some(Refusal::new(StatusCode::FORBIDDEN, "ask for this computer by its own name"));
+    }
+    let origin = text(header::ORIGIN).filter(|_| changes(method))?;
+    let same = origin.split_once("://").map(|(_, rest)| rest) == Some(host);
+    (!same).then(|| Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site"))
+}
+
+fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    password: String,
+}
+
+pub(crate) async fn login(
+    State(app): State<Arc<App>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Json(login): Json<Login>,
+) -> Result<Response, Refusal> {
+    let access = &app.access;
+    let now_ms = app.clock.now().steady_ms;
+    let Some(hash) = access.password.clone() else {
+        return Err(Refusal::bad("there is no password to log in with"));
+    };
+    let wait_ms =
+        access.failures.lock().unwrap_or_else(PoisonError::into_inner).wait_ms(from.ip(), now_ms);
+    if wait_ms > 0 {
+        let what = format!("too many attempts, wait {} s", wait_ms.div_ceil(1000));
+        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, what));
+    }
+    // Counted before it is checked, so that many at once are as many failures.
+    access.failures.lock().unwrap_or_else(PoisonError::into_inner).fail(from.ip(), now_ms);
+    let permit = access.checking.acquire().await;
+    let right = tokio::task::spawn_blocking(move || {
+        login.password.len() <= LONGEST_PASSWORD
+            && PasswordHash::new(&hash).is_ok_and(|hash| {
+                Argon2::default().verify_password(login.password.as_bytes(), &hash).is_ok()
+            })
+    })
+    .await?;
+    drop(permit);
+    if !right {
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "that is not the password"));
+    }
+    access.failures.lock().unwrap_or_else(PoisonError::into_inner).by.remove(&from.ip());
+    let (secret, csrf) = access
+        .begin_session(now_ms)
+        .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    let cookie = access.cookie(&secret, SESSION_MS / 1000);
+    Ok(([(header::SET_COOKIE, cookie)], Json(serde_json::json!({ "csrf": csrf }))).into_response())
+}
+
+pub(crate) async fn logout(
+    State(app): State<Arc<App>>,
+    Extension(_who): Extension<Who>,
+    headers: HeaderMap,
+) -> Response {
+    let now_ms = app.clock.now().steady_ms;
+    if let Some(session) = app.access.session(&headers, now_ms) {
+        let mut sessions = app.access.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|other| other.code != session.code);
+    }
+    ([(header::SET_COOKIE, app.access.cookie("", 0))], Json(serde_json::json!({}))).into_response()
+}
+
+/// Whether the page has to ask for a password, and what it needs to change things.
+pub(crate) async fn session(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let access = &app.access;
+    let session = access.session(&headers, app.clock.now().steady_ms);
+    Json(serde_json::json!({
+        "open": access.is_open(),
+        "inside": access.is_open() || session.is_some(),
+        "password": access.password.is_some(),
+        "csrf": session.map(|session| session.csrf),
+    }))
+    .into_response()
+}
+
+fn code(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn same_code(key: &[u8], text: &str, expected: &[u8]) -> bool {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    mac.verify_slice(expected).is_ok()
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], AccessError> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| AccessError::Random { problem: error.to_string() })?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_computer_are_loopback() {
+        for host in ["localhost", "localhost:7080", "127.0.0.1:7080", "[::1]:7080", "127.0.0.1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in
+            ["", "example.org", "127.0.0.1.example.org", "192.168.0.2:7080", "localhost.evil:80"]
+        {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn attempts_have_to_wait_after_the_first_few_and_are_forgotten_later() {
+        let from: IpAddr = [10, 0, 0, 1].into();
+        let mut failures = Failures::default();
+        for _ in 0..FREE_ATTEMPTS {
+            assert_eq!(failures.wait_ms(from, 1000), 0);
+            failures.fail(from, 1000);
+        }
+        assert_eq!(failures.wait_ms(from, 1000), WAIT_MS);
+        assert_eq!(failures.wait_ms(from, 1000 + WAIT_MS), 0);
+        assert_eq!(failures.wait_ms([10, 0, 0, 2].into(), 1000), 0);
+        failures.fail([10, 0, 0, 3].into(), 1000 + 61 * WAIT_MS);
+        assert_eq!(failures.by.len(), 1);
+    }
+
+    #[test]
+    fn failures_of_many_addresses_take_bounded_memory() {
+        let mut failures = Failures::default();
+        for address in 0..2 * MOST_ADDRESSES as u32 {
+            failures.fail(IpAddr::V4(address.into()), 1);
+        }
+        assert!(failures.by.len() <= MOST_ADDRESSES);
+    }
+
+    #[test]
+    fn sessions_end_and_are_bounded() {
+        let access = Access::new(&WebConfig::default(), Path::new(".")).expect("no secrets");
+        let headers = |secret: &str| {
+            let mut headers = HeaderMap::new();
+            let cookie = format!("other=1; {COOKIE}={secret}").parse().expect("a cookie");
+            headers.insert(header::COOKIE, cookie);
+            headers
+        };
+        let (first, csrf) = access.begin_session(0).expect("a session");
+        assert_eq!(access.session(&headers(&first), 1).map(|session| session.csrf), Some(csrf));
+        assert!(access.session(&headers("guess"), 1).is_none());
+        assert!(access.session(&headers(&first), SESSION_MS).is_none());
+        for _ in 0..MOST_SESSIONS {
+            access.begin_session(0).expect("a session");
+        }
+        assert!(access.session(&headers(&first), 1).is_none());
+    }
+}

@@ -1,0 +1,125 @@
+//! The pages and the interface for programs: one address, nothing from outside, nothing open to strangers.
+
+mod api;
+mod assets;
+mod auth;
+mod error;
+mod live;
+mod sound;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock, mpsc::SyncSender},
+};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    clock::Clock,
+    engine::{Message, Shared},
+    models::Models,
+    setup::Folders,
+    sink::SinksHealth,
+};
+
+pub use auth::{Access, AccessError};
+
+/// What all requests share.
+pub struct App {
+    /// Store, sounds, views, live events, numbers.
+    pub shared: Arc<Shared>,
+    /// Where wishes go.
+    pub to: SyncSender<Message>,
+    /// The models.
+    pub models: Arc<Models>,
+    /// How sinks fare.
+    pub sinks: SinksHealth,
+    /// The machines as configured.
+    pub machines: RwLock<BTreeMap<String, Shown>>,
+    /// Where things are kept.
+    pub folders: Folders,
+    /// Who may come in.
+    pub access: Access,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Recipe that learning uses.
+    pub learn_recipe: Option<std::path::PathBuf>,
+    /// Bytes of the largest upload.
+    pub upload_bytes: u64,
+    /// Uploads at the same time.
+    pub uploads: Semaphore,
+}
+
+/// What pages show of a machine's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Shown {
+    /// What people call it.
+    pub title: String,
+    /// Where it stands.
+    pub place: Option<String>,
+    /// Kind of its source, as in `folder`.
+    pub source: &'static str,
+    /// Whether sound around alarms is kept.
+    pub keeps_sound: bool,
+}
+
+/// Uploads at the same time at most.
+pub const MOST_UPLOADS: usize = 8;
+/// Largest body of a request that is no upload.
+const SMALL_BODY_BYTES: usize = 64 << 10;
+
+/// All addresses.
+pub fn router(app: Arc<App>) -> Router {
+    let machine = Router::new()
+        .route("/", get(api::machine))
+        .route("/trend", get(api::trend))
+        .route("/events", get(api::events))
+        .route("/feedback", get(api::feedbacks).post(api::feedback))
+        .route("/feedback/undo", post(api::undo))
+        .route("/acknowledge", post(api::acknowledge))
+        .route("/reset", post(api::reset))
+        .route("/shelve", post(api::shelve))
+        .route("/unshelve", post(api::unshelve))
+        .route("/running", post(api::running))
+        .route("/forget", post(api::forget))
+        .route("/learn", get(sound::learning).post(sound::learn))
+        .route("/selftest", post(sound::self_test));
+    let uploads = Router::new()
+        .route("/api/machines/{name}/sound", post(sound::upload))
+        .route(
+            "/api/machines/{name}/normals",
+            get(sound::normals).post(sound::add_normal).delete(sound::drop_normals),
+        )
+        // The limit is kept while the body is read, since it depends on the configuration.
+        .layer(DefaultBodyLimit::disable());
+    Router::new()
+        .route("/api/machines", get(api::machines))
+        .nest("/api/machines/{name}", machine)
+        .route("/api/events", get(api::all_events))
+        .route("/api/clips/{machine}/{file}", get(sound::clip))
+        .route("/api/live", get(live::live))
+        .route("/api/health", get(api::health))
+        .route("/api/logout", post(auth::logout))
+        .route("/metrics", get(api::metrics))
+        .layer(DefaultBodyLimit::max(SMALL_BODY_BYTES))
+        .merge(uploads)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::guard))
+        .route("/api/login", post(auth::login))
+        .route("/api/session", get(auth::session))
+        .route("/api/openapi.json", get(assets::openapi))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/", get(assets::page))
+        .route("/app.js", get(assets::script))
+        .route("/draw.js", get(assets::drawing))
+        .route("/app.css", get(assets::style))
+        .route("/icon.svg", get(assets::icon))
+        .layer(middleware::from_fn(assets::headers))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::same_origin))
+        .with_state(app)
+}

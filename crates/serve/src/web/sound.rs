@@ -1,0 +1,277 @@
+//! Sound over HTTP: recordings to judge, recordings to learn from, sounds kept around alarms.
+
+use std::{
+    fs,
+    io::Write,
+    path::Path as FilePath,
+    sync::{Arc, PoisonError},
+};
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::{Extension, Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_stream::StreamExt;
+
+use super::{App, auth::Who, error::Refusal};
+
+/// Recordings that may wait in a folder.
+const MOST_WAITING: usize = 1000;
+
+type Answer = Result<Json<Value>, Refusal>;
+
+/// Takes a recording to judge; it is on disk when the answer comes.
+pub(crate) async fn upload(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Answer {
+    app.known(&name)?;
+    let takes = app
+        .machines
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&name)
+        .map(|shown| shown.source);
+    if takes != Some("upload") {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!("the source of `{name}` is not `upload`"),
+        ));
+    }
+    let folder = app.folders.uploads(&name);
+    let (file, bytes) = take(&app, &folder, body).await?;
+    Ok(Json(json!({ "taken": file, "bytes": bytes })))
+}
+
+/// Takes a normal recording to learn from.
+pub(crate) async fn add_normal(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Answer {
+    app.known(&name)?;
+    let folder = app.folders.normals(&name);
+    let (file, bytes) = take(&app, &folder, body).await?;
+    let path = folder.join(&file);
+    let found = tokio::task::spawn_blocking(move || {
+        let found = offkey_signal::probe(&path);
+        if found.is_err() {
+            // What cannot be heard cannot be learned from.
+            let _ = fs::remove_file(&path);
+        }
+        found
+    })
+    .await?;
+    match found {
+        Ok(info) => Ok(Json(
+            json!({ "taken": file, "bytes": bytes, "seconds": info.duration_s(), "rate_hz": info.rate_hz }),
+        )),
+        Err(error) => Err(Refusal::bad(crate::store::whole(&error))),
+    }
+}
+
+pub(crate) async fn normals(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
+    app.known(&name)?;
+    let folder = app.folders.normals(&name);
+    let found = tokio::task::spawn_blocking(move || {
+        let mut seconds = 0.0;
+        let mut count = 0;
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if let Ok(info) = offkey_signal::probe(&entry.path()) {
+                seconds += info.duration_s();
+                count += 1;
+            }
+        }
+        (count, seconds)
+    });
+    let (recordings, seconds): (usize, f64) = found.await?;
+    Ok(Json(json!({ "recordings": recordings, "seconds": seconds })))
+}
+
+pub(crate) async fn drop_normals(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
+    app.known(&name)?;
+    let folder = app.folders.normals(&name);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(full(&error)),
+        _ => Ok(Json(json!({}))),
+    }
+}
+
+/// How to learn.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Learn {
+    /// Seconds between windows.
+    #[serde(default)]
+    every_s: Option<f64>,
+    /// A false-alarm rate as in `1 per week`.
+    #[serde(default)]
+    false_alarms: Option<String>,
+}
+
+pub(crate) async fn learn(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Extension(_who): Extension<Who>,
+    Json(learn): Json<Learn>,
+) -> Answer {
+    app.known(&name)?;
+    let mut more = Vec::new();
+    if let Some(recipe) = &app.learn_recipe {
+        more.push(format!("--recipe={}", recipe.display()));
+    }
+    if let Some(every_s) = learn.every_s {
+        if !(0.01..=3600.0).contains(&every_s) {
+            return Err(Refusal::bad("`every_s` must be from 0.01 to 3600"));
+        }
+        more.push(format!("--every={every_s}s"));
+    }
+    if let Some(rate) = learn.false_alarms {
+        let rate: offkey_monitor::FalseAlarmRate = rate
+            .parse()
+            .map_err(|error: offkey_monitor::RateError| Refusal::bad(error.to_string()))?;
+        more.push(format!("--false-alarms={rate}"));
+    }
+    if app.models.learning(&name).running {
+        return Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!("`{name}` is being learned already"),
+        ));
+    }
+    let (models, folder) = (Arc::clone(&app.models), app.folders.normals(&name));
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = models.learn(&name, &folder, &more) {
+            tracing::error!("`{name}` was not learned: {}", crate::store::whole(&error));
+        }
+    });
+    Ok(Json(json!({ "started": true })))
+}
+
+pub(crate) async fn learning(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
+    app.known(&name)?;
+    Ok(Json(json!({ "learning": app.models.learning(&name), "model": app.models.view(&name) })))
+}
+
+/// How loud faults have to be to be found.
+pub(crate) async fn self_test(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
+    app.known(&name)?;
+    let models = Arc::clone(&app.models);
+    Ok(Json(tokio::task::spawn_blocking(move || models.self_test(&name)).await??))
+}
+
+/// A sound that the database knows: the name in the address is looked for there, never on the disk.
+pub(crate) async fn clip(
+    State(app): State<Arc<App>>,
+    Path((machine, file)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    app.known(&machine)?;
+    let name = format!("{machine}/{file}");
+    let rows = app.read(move |reader| reader.clips(Some(&machine))).await?;
+    let Some(row) = rows.into_iter().find(|row| row.name == name) else {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such sound"));
+    };
+    let clips = app.shared.clips.clone();
+    let bytes = tokio::task::spawn_blocking(move || clips.read(&row)).await??;
+    Ok(ranged(Bytes::from(bytes), headers.get(header::RANGE).and_then(|value| value.to_str().ok())))
+}
+
+/// Players ask for parts of a sound.
+fn ranged(bytes: Bytes, range: Option<&str>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
+    let total = bytes.len();
+    let asked = range.and_then(|range| {
+        let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+        let from: usize = from.parse().ok()?;
+        let to = if to.is_empty() { total.checked_sub(1)? } else { to.parse().ok()? };
+        (from <= to && from < total).then_some((from, to.min(total - 1)))
+    });
+    match asked {
+        None => (kind, bytes).into_response(),
+        Some((from, to)) => {
+            let place = [(header::CONTENT_RANGE, format!("bytes {from}-{to}/{total}"))];
+            (StatusCode::PARTIAL_CONTENT, kind, place, bytes.slice(from..=to)).into_response()
+        }
+    }
+}
+
+fn full(error: &std::io::Error) -> Refusal {
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, format!("cannot store it: {error}"))
+}
+
+/// Writes a body into a folder, under a name of ours: its name and its size.
+async fn take(app: &Arc<App>, folder: &FilePath, body: Body) -> Result<(String, u64), Refusal> {
+    let _permit = app
+        .uploads
+        .try_acquire()
+        .map_err(|_| Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many uploads at once"))?;
+    fs::create_dir_all(folder).map_err(|error| full(&error))?;
+    if fs::read_dir(folder).map_err(|error| full(&error))?.count() >= MOST_WAITING {
+        let what = format!("{MOST_WAITING} recordings wait already");
+        return Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, what));
+    }
+    let mut file = tempfile::Builder::new()
+        .prefix(".upload-")
+        .tempfile_in(folder)
+        .map_err(|error| full(&error))?;
+    let mut stream = body.into_data_stream();
+    let (mut bytes, mut head) = (0_u64, Vec::new());
+    while let Some(chunk) = stream.next().await {
+        let chunk =
+            chunk.map_err(|error| Refusal::bad(format!("the upload broke off: {error}")))?;
+        bytes += chunk.len() as u64;
+        if bytes > app.upload_bytes {
+            let what = format!("larger than {} bytes", app.upload_bytes);
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, what));
+        }
+        if head.len() < 12 {
+            head.extend_from_slice(&chunk[..chunk.len().min(12)]);
+        }
+        file.write_all(&chunk).map_err(|error| full(&error))?;
+    }
+    let end = match head.get(..4) {
+        Some(b"RIFF" | b"RF64") => "wav",
+        Some(b"fLaC") => "flac",
+        _ => return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected WAV or FLAC")),
+    };
+    file.as_file().sync_data().map_err(|error| full(&error))?;
+    let stamp = app.clock.now().unix_ms;
+    // Names rise with time, and no two are the same.
+    for number in 0..10_000 {
+        let name = format!("{stamp}-{number:04}.{end}");
+        match file.persist_noclobber(folder.join(&name)) {
+            Ok(_) => return Ok((name, bytes)),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                file = error.file;
+            }
+            Err(error) => return Err(full(&error.error)),
+        }
+    }
+    Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many uploads at once"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_sound_can_be_asked_for() {
+        let of = |range| {
+            let answer = ranged(Bytes::from_static(b"0123456789"), range);
+            let place = answer.headers().get(header::CONTENT_RANGE);
+            (answer.status().as_u16(), place.map(|place| place.to_str().expect("text").to_owned()))
+        };
+        assert_eq!(of(None), (200, None));
+        assert_eq!(of(Some("bytes=2-3")), (206, Some("bytes 2-3/10".to_owned())));
+        assert_eq!(of(Some("bytes=8-99")), (206, Some("bytes 8-9/10".to_owned())));
+        for odd in ["bytes=9-2", "bytes=10-", "bytes=-5", "lines=1-2", "bytes=a-b"] {
+            assert_eq!(of(Some(odd)), (200, None), "{odd}");
+        }
+    }
+}
