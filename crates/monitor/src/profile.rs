@@ -58,7 +58,7 @@ const SHIFT_DB: f32 = 3.0;
 const SHIFT_REMAINDER: f32 = 0.4;
 
 impl Profile {
-    /// Measures normal windows: the level of each, as [`level_db`] gives it, and its spectrum.
+    /// Measures normal windows: the level of each, as `level_db` gives it, and its spectrum.
     pub fn new<'a>(
         rate_hz: u32,
         levels: &[f32],

@@ -1,6 +1,6 @@
 //! Training losses: what pulls the embeddings of normal clips into place.
 //!
-//! A loss is a file here, in which its settings implement [`kind::Loss`], and a line in the list of
+//! A loss is a file here, in which its settings implement `Loss`, and a line in the list of
 //! [`LossConfig`]. Losses from outside of this crate implement [`CustomLoss`] and are named in
 //! [`LossRegistry`]; a recipe chooses one by `custom = "NAME"`. The built-in losses stay inside the
 //! crate because they are built of tensors.
