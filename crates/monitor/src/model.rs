@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use offkey_core::Seed;
 use offkey_score::{Detector, Guarantee, Member, PValue, References};
-use offkey_signal::{
-    AudioError, AudioInfo, ClipReader, DecodeConfig, InspectConfig, inspect_clip, probe,
-};
+use offkey_signal::{AudioError, AudioInfo, ClipReader, DecodeConfig, probe};
 
 use crate::{
     BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
-    MonitorError, PKind, Problem, Promise, Role, Verdict, form_1::First, held_out,
-    windows::each_window,
+    MonitorError, PKind, Problem, Promise, Role, Verdict,
+    form_1::First,
+    held_out,
+    windows::{channels_cancel, each_window},
 };
 
 /// A loaded model file, ready to judge.
@@ -265,7 +265,7 @@ impl Monitor {
             worst.reason
         };
         if worst.verdict == Verdict::CannotTell
-            && let Some(cancelled) = self.cancelled(path)
+            && let Some(cancelled) = channels_cancel(path, self.card.windows)
         {
             reason = cancelled;
         }
@@ -275,17 +275,6 @@ impl Monitor {
         let WindowVerdict { score, p_value, p_kind, verdict, .. } = worst;
         let path = path.to_owned();
         Ok(ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage })
-    }
-
-    /// That the channels of a recording cancel each other, where they do.
-    fn cancelled(&self, path: &Path) -> Option<String> {
-        const MOST_S: f64 = 600.0;
-        let config = self.card.windows.decode_config();
-        let findings = inspect_clip(path, &config, MOST_S, &InspectConfig::default()).ok()?;
-        let cancel = |finding: &&offkey_signal::Finding| {
-            matches!(finding, offkey_signal::Finding::ChannelsCancel { .. })
-        };
-        findings.iter().find(cancel).map(ToString::to_string)
     }
 
     /// What a recording is, where it was recorded at a rate the model knows.

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use offkey_signal::{AudioError, ChannelRule, ClipReader, DecodeConfig};
+use offkey_signal::{
+    AudioError, ChannelRule, ClipReader, DecodeConfig, Finding, InspectConfig, inspect_clip,
+};
 use serde::{Deserialize, Serialize};
 
 /// How recordings become windows; stored in the model, so that later recordings are treated alike.
@@ -124,6 +126,16 @@ pub(crate) fn each_block<E: From<AudioError>>(
             return Ok(());
         }
     }
+}
+
+/// That the channels of a recording cancel each other in their mean, in words, where they do: it is
+/// then silent, though no microphone is broken.
+pub fn channels_cancel(path: &Path, rule: WindowRule) -> Option<String> {
+    const MOST_S: f64 = 600.0;
+    let limits = InspectConfig::default();
+    let findings = inspect_clip(path, &rule.decode_config(), MOST_S, &limits).ok()?;
+    let cancel = |finding: &&Finding| matches!(finding, Finding::ChannelsCancel { .. });
+    findings.iter().find(cancel).map(ToString::to_string)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use offkey_core::Clip;
 use offkey_infer::pooled::{First, Gwrp, PooledConfig, Pooling, Spectrogram};
 use offkey_monitor::{
     Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, MonitorError, Profile,
-    RecordingCard, Role, WindowRule, listen, unusable,
+    RecordingCard, Role, WindowRule, channels_cancel, listen, unusable,
 };
 use offkey_score::{BackendConfig, Distance, Rule, ShrunkMahalanobisConfig};
 use offkey_signal::{ChannelRule, FloorRule, LogMel, decode_range};
@@ -268,7 +268,8 @@ fn listen_to_all(
                 continue;
             }
             Some(finding) if usable == 0 => {
-                left_out.push((clip.path, finding.to_string()));
+                let cancelled = channels_cancel(&clip.path, rule);
+                left_out.push((clip.path, cancelled.unwrap_or_else(|| finding.to_string())));
                 continue;
             }
             Some(finding) => {
