@@ -112,8 +112,10 @@ pub(crate) enum Monitoring {
     /// Add recordings that were normal to a monitor
     Update(UpdateArgs),
     /// Watch many machines for years: alarms, delivery, pages (by the program `offkey-serve`)
+    #[command(after_help = serve::SERVE_EXAMPLES)]
     Serve(ServeArgs),
     /// Ask the store of `serve`: windows, events, or a question in SQL; as CSV
+    #[command(after_help = serve::HISTORY_EXAMPLES)]
     History(ServeArgs),
 }
 

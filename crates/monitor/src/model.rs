@@ -173,7 +173,7 @@ impl Monitor {
         let verdict = Verdict::of(share(judged.lost), share(allowed), share(0));
         let what = match members.detector.guarantee() {
             Guarantee::Measured { .. } => "stretches learned from",
-            Guarantee::JackknifePlus { .. } | Guarantee::CvPlus { .. } => "recordings learned from",
+            Guarantee::JackknifePlus { .. } => "recordings learned from",
         };
         let mut words = match judged.lost {
             0 => format!("farther from normal than all {all} {what}"),

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use offkey_score::{MOST_COMPARED, jackknife_plus_bound};
 use serde::Serialize;
 
 use crate::{EventEvidence, FalseAlarmRate};
@@ -42,7 +43,7 @@ impl Promise {
         self.at_most.is_some()
     }
 
-    /// Recordings that the wish would need, at least.
+    /// Recordings that the wish would need, at least; more than [`MOST_COMPARED`] bring no stricter bound.
     fn needed(&self) -> Option<usize> {
         let wish = self.wished?.per_window(self.every_s);
         (self.wish_kept == Some(false)).then(|| (1.0 / wish - 1.0 - 1e-9).ceil() as usize)
@@ -58,11 +59,11 @@ impl Promise {
             ));
         }
         let wanted = match self.needed() {
-            Some(needed) if needed <= 10 * USEFUL_RECORDINGS => needed,
+            Some(needed) if needed <= MOST_COMPARED => needed,
             _ if self.recordings < USEFUL_RECORDINGS => USEFUL_RECORDINGS,
             _ => return None,
         };
-        let bound = percent(1.0 / (wanted as f64 + 1.0));
+        let bound = percent(jackknife_plus_bound(0, wanted));
         Some(format!("record {} more on other days: then at most {bound}", further(wanted)))
     }
 }
@@ -90,8 +91,18 @@ impl fmt::Display for Promise {
             (Some(wish), Some(true)) => write!(f, "; the wish `{wish}` is kept")?,
             (Some(wish), _) => {
                 write!(f, "; the wish `{wish}` is not guaranteed")?;
-                if let Some(needed) = self.needed() {
-                    write!(f, ": that needs {needed} recordings")?;
+                match self.needed() {
+                    Some(needed) if needed <= MOST_COMPARED => {
+                        write!(f, ": that needs {needed} recordings")?;
+                    }
+                    Some(_) => {
+                        let strictest = percent(jackknife_plus_bound(0, MOST_COMPARED));
+                        write!(
+                            f,
+                            ": {strictest} is the strictest bound, from {MOST_COMPARED} recordings on"
+                        )?;
+                    }
+                    None => {}
                 }
             }
             (None, _) => {}
@@ -146,6 +157,9 @@ mod tests {
         let text = promise(Some(1.0 / 9.0), 8, Some("5%")).to_string();
         assert!(text.contains("is not guaranteed: that needs 19 recordings"), "{text}");
         let text = promise(Some(1.0 / 9.0), 8, Some("1 per week")).to_string();
-        assert!(text.contains("that needs 60479 recordings"), "{text}");
+        assert!(text.contains("0.99 % is the strictest bound, from 100 recordings on"), "{text}");
+        assert!(text.contains("record 12 more"), "{text}");
+        let text = promise(Some(1.0 / 101.0), 250, Some("0.5%")).to_string();
+        assert!(!text.contains("next:") && text.contains("strictest bound"), "{text}");
     }
 }

@@ -58,7 +58,8 @@ impl Detector {
     ///
     /// Recordings are the groups of the references. With fewer than five, blocks in time take
     /// their place (windows of a recording must then come in the order of time), and nothing is
-    /// guaranteed. With more than a hundred, several are left out at once.
+    /// guaranteed. Of more than a hundred, a hundred drawn at random are
+    /// compared with; the others are references alone.
     ///
     /// # Errors
     /// As [`Fusion::fit`].
@@ -69,7 +70,7 @@ impl Detector {
             .partition
             .leave_outs
             .par_iter()
-            .map(|out| LeaveOut::fit(&learning, members, out, rule))
+            .map(|&out| LeaveOut::fit(&learning, members, out, rule))
             .collect::<Result<_, _>>()?;
         Ok(Self { fusion, leave_outs, guarantee: learning.partition.guarantee, allowed_losses: 0 })
     }
@@ -115,7 +116,7 @@ impl Detector {
         let judge = |(window, members): (usize, Vec<MemberScore>)| {
             let mut margins: Vec<f64> = Vec::with_capacity(self.guarantee.comparisons());
             for (leave_out, scores) in self.leave_outs.iter().zip(&compared) {
-                margins.extend(leave_out.farthest.iter().map(|far| scores[window] - far));
+                margins.push(scores[window] - leave_out.farthest);
             }
             margins.sort_by(f64::total_cmp);
             let lost = margins.partition_point(|&margin| margin <= 0.0);

@@ -230,23 +230,22 @@ impl Fusion {
 pub(crate) struct LeaveOut {
     /// None where a member does not count.
     members: Vec<Option<(Box<dyn FittedBackend>, Scale)>>,
-    /// Largest joined score over the windows of each unit left out.
-    pub(crate) farthest: Vec<f64>,
+    /// Largest joined score over the windows of the unit left out.
+    pub(crate) farthest: f64,
 }
 
 impl LeaveOut {
     pub(crate) fn fit(
         learning: &Learning,
         members: &[Member],
-        out: &[usize],
+        out: usize,
         rule: Rule,
     ) -> Result<Self, ScoreError> {
         let units = &learning.partition.units;
         let mut fitted = Vec::new();
         for (config, normals) in &learning.members {
-            let kept: Vec<usize> = (0..normals.clips())
-                .filter(|&row| !out.contains(&units[normals.origin[row]]))
-                .collect();
+            let kept: Vec<usize> =
+                (0..normals.clips()).filter(|&row| units[normals.origin[row]] != out).collect();
             let kept = normals.subset(&kept);
             let held_out = learning.held_out(config, &kept)?;
             let scale = Scale::of(&held_out, config.is_signed());
@@ -255,16 +254,14 @@ impl LeaveOut {
                 None => None,
             });
         }
-        let mut leave_out = Self { members: fitted, farthest: Vec::new() };
-        for unit in out {
-            let rows: Vec<usize> = (0..units.len()).filter(|&row| units[row] == *unit).collect();
-            let windows: Vec<_> =
-                members.iter().map(|m| m.references.embeddings().select(Axis(0), &rows)).collect();
-            let views: Vec<_> = windows.iter().map(|array| array.view()).collect();
-            let scores = leave_out.score(&views, rule)?;
-            leave_out.farthest.push(scores.into_iter().fold(f64::NEG_INFINITY, f64::max));
-        }
-        Ok(leave_out)
+        let leave_out = Self { members: fitted, farthest: f64::NEG_INFINITY };
+        let rows: Vec<usize> = (0..units.len()).filter(|&row| units[row] == out).collect();
+        let windows: Vec<_> =
+            members.iter().map(|m| m.references.embeddings().select(Axis(0), &rows)).collect();
+        let views: Vec<_> = windows.iter().map(|array| array.view()).collect();
+        let scores = leave_out.score(&views, rule)?;
+        let farthest = scores.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        Ok(Self { farthest, ..leave_out })
     }
 
     /// Joined scores of windows, on the scale of the units kept.

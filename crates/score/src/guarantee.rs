@@ -8,15 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Guarantee {
     /// Every recording is left out alone: [`jackknife_plus_bound`].
     JackknifePlus {
-        /// Recordings learned from.
+        /// Recordings compared with.
         recordings: usize,
-    },
-    /// Recordings are left out several at once: [`cv_plus_bound`].
-    CvPlus {
-        /// Folds.
-        folds: usize,
-        /// Recordings of each fold.
-        fold_recordings: usize,
     },
     /// Blocks in time of too few recordings are left out. They are alike as new recordings are
     /// not: shares can be measured, and nothing is guaranteed.
@@ -56,7 +49,6 @@ impl Guarantee {
     pub fn comparisons(&self) -> usize {
         match *self {
             Self::JackknifePlus { recordings } => recordings,
-            Self::CvPlus { folds, fold_recordings } => folds * fold_recordings,
             Self::Measured { blocks } => blocks,
         }
     }
@@ -67,9 +59,6 @@ impl Guarantee {
         match *self {
             Self::JackknifePlus { recordings } => {
                 PValue::AtMost(jackknife_plus_bound(losses, recordings))
-            }
-            Self::CvPlus { folds, fold_recordings } => {
-                PValue::AtMost(cv_plus_bound(losses, folds, fold_recordings))
             }
             Self::Measured { blocks } => PValue::Measured(nominal(losses, blocks)),
         }
@@ -92,25 +81,7 @@ impl Guarantee {
 /// # Source
 /// Jackknife+: Barber, Candès, Ramdas and Tibshirani, Annals of Statistics 49 (2021), theorem 1.
 pub fn jackknife_plus_bound(allowed: usize, recordings: usize) -> f64 {
-    cv_plus_bound(allowed, recordings, 1)
-}
-
-/// As [`jackknife_plus_bound`] with folds of several recordings, all of one size: the smaller of
-/// two bounds.
-///
-/// `(2 allowed + size) / (recordings + size)`: recordings of one fold do not meet, so that `s` of
-/// them give `s (s - size) / 2` losses at least. And
-/// `2 (allowed + 1) / (recordings + 1) + 2 (1 - 1 / folds) / (size + 1)`, better for few large
-/// folds.
-///
-/// # Source
-/// CV+: the same, theorem 4. Its first bound is rounded up there from the count used here.
-pub fn cv_plus_bound(allowed: usize, folds: usize, size: usize) -> f64 {
-    let (k, folds, size) = (allowed as f64, folds as f64, size as f64);
-    let recordings = folds * size;
-    let meetings = (2.0 * k + size) / (recordings + size);
-    let few_folds = 2.0 * (k + 1.0) / (recordings + 1.0) + 2.0 * (1.0 - 1.0 / folds) / (size + 1.0);
-    meetings.min(few_folds).min(1.0)
+    ((2 * allowed + 1) as f64 / (recordings + 1) as f64).min(1.0)
 }
 
 /// Share of exchangeable units that lose `losses` of the comparisons with all others, or fewer.

@@ -8,8 +8,10 @@ use crate::{Guarantee, References, ScoreError};
 
 /// Recordings from which on a guarantee is given.
 const LEAST_RECORDINGS: usize = 5;
-/// Leave-outs at most: with more recordings several are left out at once.
-const MOST_LEAVE_OUTS: usize = 100;
+/// Recordings that are left out and compared with, at most: each costs a detector of its own. Of
+/// more, so many are drawn at random; the others are references alone, which costs the bound
+/// nothing but keeps it where it is.
+pub const MOST_COMPARED: usize = 100;
 /// Folds in which the scale of a member is found.
 const SCALE_FOLDS: usize = 10;
 /// Blocks in time wanted where there are too few recordings.
@@ -22,8 +24,8 @@ const LEAST_UNITS: usize = 3;
 pub(crate) struct Partition {
     /// The unit of each reference, in the order given.
     pub(crate) units: Vec<usize>,
-    /// Units left out at once, one list per leave-out; some units may never be left out.
-    pub(crate) leave_outs: Vec<Vec<usize>>,
+    /// Units that are left out in turn; some units may never be.
+    pub(crate) leave_outs: Vec<usize>,
     /// For each unit the fold in which it is held out to find a scale.
     scale_fold: Vec<usize>,
     pub(crate) guarantee: Guarantee,
@@ -48,14 +50,10 @@ impl Partition {
             return Self::in_blocks(&recording, recordings);
         }
         let seed = references.seed().child("partition");
-        let mut order: Vec<usize> = (0..recordings).collect();
-        order.shuffle(&mut seed.child("leave-outs").rng());
-        let size = recordings.div_ceil(MOST_LEAVE_OUTS);
-        let leave_outs: Vec<Vec<usize>> = order.chunks_exact(size).map(<[usize]>::to_vec).collect();
-        let guarantee = match size {
-            1 => Guarantee::JackknifePlus { recordings },
-            _ => Guarantee::CvPlus { folds: leave_outs.len(), fold_recordings: size },
-        };
+        let mut leave_outs: Vec<usize> = (0..recordings).collect();
+        leave_outs.shuffle(&mut seed.child("leave-outs").rng());
+        leave_outs.truncate(MOST_COMPARED);
+        let guarantee = Guarantee::JackknifePlus { recordings: leave_outs.len() };
         // One place is the coming recording's, so that it is dealt like the others.
         let mut places: Vec<usize> = (0..=recordings).collect();
         places.shuffle(&mut seed.child("scale").rng());
@@ -92,7 +90,7 @@ impl Partition {
         if left_out == 0 {
             return Err(ScoreError::TooFewReferences { found: 0, expected: LEAST_UNITS });
         }
-        let leave_outs = (0..left_out).map(|block| vec![block]).collect();
+        let leave_outs = (0..left_out).collect();
         let scale_fold = (0..blocks).map(|block| block % SCALE_FOLDS).collect();
         let guarantee = Guarantee::Measured { blocks: left_out };
         Ok(Self { units, leave_outs, scale_fold, guarantee }.with_own_folds())

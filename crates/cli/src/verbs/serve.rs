@@ -11,6 +11,16 @@ use clap::Args;
 
 use crate::error::CliError;
 
+pub(crate) const SERVE_EXAMPLES: &str = "\
+Examples:
+  offkey serve --init
+  offkey serve --check offkey.toml
+  offkey serve offkey.toml";
+
+pub(crate) const HISTORY_EXAMPLES: &str = "\
+Example:
+  offkey history offkey.toml --help";
+
 /// Everything after the verb goes to the program.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
