@@ -9,7 +9,7 @@ use offkey_core::{
 use offkey_eval::{Metrics, evaluate};
 use offkey_score::{BackendConfig, ThresholdConfig};
 
-use crate::{OffkeyError, Progress, stage};
+use crate::{OffkeyError, Progress, Scoring, stage};
 
 /// Evaluates score files in the challenge's form, and says what of them was not used. `truth` may be
 /// absent where file names carry the label.
@@ -46,8 +46,9 @@ pub fn score_embeddings(
     let table = EmbeddingTable::read_parts(embeddings, rows)?;
     check_stems(&table.clips).map_err(DataError::Names)?;
     let threshold = ThresholdConfig::default();
+    let scoring = Scoring { backend, fusion: None, threshold: &threshold };
     let (scores, thresholds) =
-        stage::score_table(&table, backend, &threshold, Seed::new(seed), progress)?;
+        stage::score_table(&table.into(), &scoring, Seed::new(seed), progress)?;
     if let Some(out) = out {
         stage::write_scores(out, &scores, &thresholds, None)?;
     }

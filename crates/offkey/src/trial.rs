@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use offkey_core::{Clip, Dataset, EmbeddingTable};
+use offkey_core::{Clip, Dataset};
 
 use crate::{
     Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, Stage, WaveCache,
     open_run::Run,
     progress::Hushed,
-    stage::{self, Embedder},
+    stage::{self, Members},
 };
 
 /// A trained model with the clips of its data set.
@@ -51,10 +51,8 @@ impl<'a> Trial<'a> {
     pub fn embed(&mut self, recipe: Recipe, folder: &Path) -> Result<(), OffkeyError> {
         let run = &mut self.run;
         run.recipe = recipe;
-        let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
+        let members = Members::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
         let clips: Vec<&Clip> = run.clips.iter().collect();
-        let embeddings = embedder.embed_all(&run.clip_audio(&clips)?, run.progress)?;
-        EmbeddingTable { clips: run.clips.clone(), embeddings }.write(folder)?;
-        Ok(())
+        members.embed_all(&run.clip_audio(&clips)?, run.progress)?.write(folder)
     }
 }

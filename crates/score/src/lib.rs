@@ -34,4 +34,4 @@ pub use guarantee::{Guarantee, PValue, jackknife_plus_bound};
 pub use partition::MOST_COMPARED;
 pub use references::{Distance, References};
 pub use scale::Scale;
-pub use scorer::Scorer;
+pub use scorer::{Raised, Scorer};

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 use offkey_core::Seed;
 use offkey_score::{
-    BackendConfig, Distance, GmmConfig, KMeansConfig, KnnConfig, MahalanobisConfig, References,
-    Scorer, ThresholdConfig, conformal_p_values, decide,
+    BackendConfig, Distance, GmmConfig, KMeansConfig, KnnConfig, MahalanobisConfig, Member,
+    References, Rule, Scorer, ThresholdConfig, conformal_p_values, decide,
 };
 use serde::Deserialize;
 
@@ -155,13 +155,15 @@ fn a_withheld_threshold_is_the_conformal_rank() {
     let domains = vec![None; groups.len()];
     let references = References::new(embeddings.view(), &domains, &groups, Seed::new(1)).unwrap();
     let threshold = ThresholdConfig::HeldOut { false_alarms: 0.2, share: 0.1 };
-    let none = embeddings.slice(ndarray::s![..0, ..]);
+    let member = Member { name: "own".to_owned(), backend: config, references };
+    let members = std::slice::from_ref(&member);
     let withheld = array(&golden.queries);
-    let scorer = Scorer::fit(&config, &threshold, &references, withheld.view()).unwrap();
-    let above = scorer.decide(&scorer.score(withheld.view()).unwrap());
+    let withheld = [withheld.view()];
+    let scorer = Scorer::fit(members, Rule::Max, &threshold, &withheld).unwrap();
+    let above = scorer.decide(&scorer.score(&withheld).unwrap());
     let share = above.iter().filter(|&&above| above).count() as f64 / above.len() as f64;
     assert!(share <= 0.2 && scorer.expected_false_alarms().is_some(), "{share}");
-    let by_references = Scorer::fit(&config, &threshold, &references, none).unwrap();
+    let by_references = Scorer::fit(members, Rule::Max, &threshold, &[]).unwrap();
     assert_eq!(by_references.expected_false_alarms(), None);
     assert!(by_references.threshold() < scorer.threshold());
 }

@@ -9,10 +9,10 @@ use std::{
 };
 
 use offkey::{
-    Compute, Existing, OffkeyError, Progress, Recipe, RunRequest, Seeds, Stage, SynthConfig, Trial,
-    WaveCache, files, score_table, synthesize,
+    Compute, Embedded, Existing, OffkeyError, Progress, Recipe, RunRequest, Seeds, Stage,
+    SynthConfig, Trial, WaveCache, files, score_table, synthesize,
 };
-use offkey_core::{Dataset, EmbeddingTable, Seed};
+use offkey_core::{Dataset, Seed};
 use offkey_eval::evaluate;
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     file::StudyFile,
     plan::{Job, Plan, plan},
     recipes::{as_trained, take_noise_from, unbound_noise},
-    results::JobResult,
+    results::{JobResult, SplitOfClips},
     write::write,
 };
 
@@ -166,15 +166,10 @@ fn run_job(
     if !embeddings.join("rows.csv").is_file() {
         trial.embed(recipe, &embeddings)?;
     }
-    let table = EmbeddingTable::read(&embeddings)?;
+    let embedded = Embedded::read(&embeddings, &job.cell.recipe)?;
     let manifest = trial.manifest();
-    let (scores, _) = score_table(
-        &table,
-        &job.cell.recipe.backend,
-        &job.cell.recipe.threshold,
-        Seed::new(job.trial),
-        progress,
-    )?;
+    let (scores, _) =
+        score_table(&embedded, &job.cell.recipe.scoring(), Seed::new(job.trial), progress)?;
     Ok(JobResult {
         data: job.data.clone(),
         trial: job.trial,
@@ -186,6 +181,11 @@ fn run_job(
         clips_per_second: manifest.clips_per_second,
         peak_memory_bytes: manifest.peak_memory_bytes,
         model,
+        split: job.path.as_ref().map(|_| SplitOfClips {
+            fingerprint: manifest.data_fingerprint.clone(),
+            training: manifest.training_clips,
+            test: manifest.test_clips,
+        }),
     })
 }
 
@@ -196,17 +196,13 @@ fn training(
     data: &Path,
     root: &Path,
 ) -> RunRequest {
+    let recipe = Recipe { name: recipe.name.clone(), ..as_trained(recipe) };
     RunRequest {
-        data: vec![data.to_owned()],
-        truth: Vec::new(),
-        recipe: Recipe { name: recipe.name.clone(), ..as_trained(recipe) },
-        out: root.to_owned(),
         existing: Existing::Resume,
         seeds: Seeds::One(trial),
-        year: None,
         compute: request.compute,
-        skip_bad: false,
         cache_bytes: request.cache_bytes,
+        ..RunRequest::new(vec![data.to_owned()], recipe, root.to_owned())
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn as_trained(recipe: &Recipe) -> Recipe {
         noise: recipe.audio.noise.filter(NoiseConfig::reaches_training),
         ..recipe.audio
     };
+    recipe.fusion = None;
     recipe
 }
 
@@ -43,7 +44,9 @@ pub(crate) fn as_embedded(recipe: &Recipe) -> Recipe {
         name: String::new(),
         description: String::new(),
         backend: match recipe.model {
-            ModelConfig::Network(_) | ModelConfig::Statistics(_) => BackendConfig::default(),
+            ModelConfig::Network(_) | ModelConfig::Statistics(_) | ModelConfig::Pooled(_) => {
+                BackendConfig::default()
+            }
             ModelConfig::Autoencoder(_) => BackendConfig::Column(ColumnConfig::default()),
         },
         threshold: match recipe.threshold {

@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, EmbeddingTable, Seed, Split, names::DcaseName};
+use ndarray::Array2;
+use offkey_core::{Clip, Seed, Split, names::DcaseName};
 use offkey_signal::{probe, resample};
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use crate::{
     holds::expect_run,
     noise::with_noise,
     run_folder,
-    stage::{Embedder, SectionScorer},
+    stage::{Embedded, Embedder, Members, RaisedBy, SectionScorer},
     wave_cache::WaveCache,
 };
 
@@ -28,8 +29,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Detector {
     recipe: Recipe,
-    embedder: Embedder,
-    table: EmbeddingTable,
+    members: Members,
+    embedded: Embedded,
     scorers: BTreeMap<SectionKey, SectionScorer>,
 }
 
@@ -52,9 +53,25 @@ pub struct ClipScore {
     /// Share of normal recordings expected to be called anomalous; none where it cannot be stated, because
     /// the threshold comes from recordings that the model was trained on.
     pub expected_false_alarms: Option<f64>,
-    /// The most similar normal recording.
+    /// Which member of the detector raised the score the most; none where there is the model alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raised_by: Option<String>,
+    /// The most similar normal recording, as that member hears it.
     #[serde(with = "offkey_core::paths")]
     pub nearest: PathBuf,
+}
+
+/// The normal recordings that clips of one section are compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SectionReferences {
+    /// Which section.
+    pub section: SectionKey,
+    /// Their embeddings, `[references, dims]`.
+    pub embeddings: Array2<f32>,
+    /// The recordings, in the same order.
+    pub clips: Vec<Clip>,
+    /// Scores above it are anomalous.
+    pub threshold: f64,
 }
 
 /// A recording, decoded and scored.
@@ -64,6 +81,7 @@ pub(crate) struct Heard<'a> {
     pub(crate) scorer: &'a SectionScorer,
     pub(crate) score: f64,
     pub(crate) threshold: f64,
+    pub(crate) raised_by: Option<String>,
     pub(crate) nearest: PathBuf,
     pub(crate) nearest_distance: f64,
     /// Row of the nearest normal recording among those the detector knows.
@@ -81,6 +99,7 @@ impl Heard<'_> {
             threshold: self.threshold,
             decision: self.score > self.threshold,
             expected_false_alarms: self.scorer.scorer.expected_false_alarms(),
+            raised_by: self.raised_by,
             nearest: self.nearest,
         }
     }
@@ -98,23 +117,22 @@ impl Detector {
         let folder = RunFolder::open_to_read(root)?;
         let recipe = Recipe::read(&folder.recipe())?;
         let manifest: Manifest = files::read_json(&folder.manifest())?;
-        let embedder = Embedder::load(&folder.model(), &recipe, manifest.compute)?;
+        let members = Members::load(&folder.model(), &recipe, manifest.compute)?;
         let embeddings = RunFolder::require(folder.embeddings(), Stage::Score, Stage::Embed)?;
-        let table = EmbeddingTable::read(&embeddings)?;
+        let embedded = Embedded::read(&embeddings, &recipe)?;
         let mut scorers = BTreeMap::new();
-        for clip in table.clips.iter().filter(|clip| clip.split == Split::Train) {
+        for clip in embedded.table.clips.iter().filter(|clip| clip.split == Split::Train) {
             if let Entry::Vacant(entry) = scorers.entry(SectionKey::of(clip)) {
                 let scorer = SectionScorer::fit(
                     entry.key(),
-                    &table,
-                    &recipe.backend,
-                    &recipe.threshold,
+                    &embedded,
+                    &recipe.scoring(),
                     Seed::new(manifest.seed),
                 )?;
                 entry.insert(scorer);
             }
         }
-        Ok(Self { recipe, embedder, table, scorers })
+        Ok(Self { recipe, members, embedded, scorers })
     }
 
     /// What is worth saying of the rate of a recording: that it lies below the model's.
@@ -136,6 +154,16 @@ impl Detector {
     /// The machines and sections this detector has references of.
     pub fn sections(&self) -> impl Iterator<Item = &SectionKey> {
         self.scorers.keys()
+    }
+
+    /// What clips of each section are compared with.
+    pub fn references(&self) -> impl Iterator<Item = SectionReferences> {
+        self.scorers.values().map(|scorer| SectionReferences {
+            section: scorer.key.clone(),
+            embeddings: self.embedded.select(&scorer.reference_rows).swap_remove(0),
+            clips: scorer.reference_rows.iter().map(|&row| self.clips()[row].clone()).collect(),
+            threshold: scorer.threshold(),
+        })
     }
 
     /// Scores recordings.
@@ -194,15 +222,16 @@ impl Detector {
         clip: Clip,
         wave: Vec<f32>,
     ) -> Result<Heard<'a>, OffkeyError> {
-        let embedding = self.embedder.embed(std::slice::from_ref(&wave), &[clip])?;
-        let score = scorer.score(embedding.view())?[0];
-        let nearest = scorer.nearest(embedding.view())?[0];
+        let embedding = self.members.embed(std::slice::from_ref(&wave), &[clip])?;
+        let score = scorer.score(&embedding)?[0];
+        let RaisedBy { member, nearest } = scorer.raised(&embedding)?.remove(0);
         Ok(Heard {
             wave,
             scorer,
             score,
             threshold: scorer.threshold(),
-            nearest: self.table.clips[nearest.reference].path.clone(),
+            raised_by: member,
+            nearest: self.clips()[nearest.reference].path.clone(),
             nearest_distance: nearest.distance,
             nearest_row: nearest.reference,
         })
@@ -210,7 +239,7 @@ impl Detector {
 
     /// Waveform of one of the recordings the detector knows.
     pub(crate) fn wave_of(&self, row: usize) -> Result<Vec<f32>, OffkeyError> {
-        Ok(self.audio(&[&self.table.clips[row]])?.wave_at(0, 0)?)
+        Ok(self.audio(&[&self.clips()[row]])?.wave_at(0, 0)?)
     }
 
     /// Waveforms of references of a section, spread evenly over them.
@@ -220,12 +249,18 @@ impl Detector {
         most: usize,
     ) -> Result<Vec<Vec<f32>>, OffkeyError> {
         let clips: Vec<&Clip> =
-            scorer.spread_references(most).map(|row| &self.table.clips[row]).collect();
+            scorer.spread_references(most).map(|row| &self.clips()[row]).collect();
         Ok(self.audio(&clips)?.waves(0..clips.len())?)
     }
 
-    pub(crate) fn embedder(&self) -> &Embedder {
-        &self.embedder
+    /// The model among its members.
+    pub(crate) fn model(&self) -> &Embedder {
+        &self.members.model
+    }
+
+    /// The recordings the detector knows.
+    fn clips(&self) -> &[Clip] {
+        &self.embedded.table.clips
     }
 
     fn audio(&self, clips: &[&Clip]) -> Result<ClipAudio, OffkeyError> {
@@ -233,7 +268,7 @@ impl Detector {
         let cache = Arc::new(WaveCache::new(0));
         let audio = &self.recipe.audio;
         let source = ClipAudio::new(clips, audio, rate_hz, samples, Arc::clone(&cache));
-        with_noise(source, audio.noise.as_ref(), &self.table.clips, cache)
+        with_noise(source, audio.noise.as_ref(), self.clips(), cache)
     }
 
     fn scorer_for(

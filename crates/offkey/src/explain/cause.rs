@@ -240,7 +240,7 @@ impl<'a> Masked<'a> {
             .collect();
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         let embeddings = normalised(concatenate(Axis(1), &views)?);
-        Ok(self.question.scorer.score(embeddings.view())?)
+        Ok(self.question.scorer.score_by_model(embeddings.view())?)
     }
 }
 

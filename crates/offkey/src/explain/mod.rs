@@ -57,7 +57,7 @@ pub fn explain_clip(
     request: &ExplainRequest,
     progress: &dyn Progress,
 ) -> Result<Explanation, OffkeyError> {
-    let Embedder::Network(encoder) = detector.embedder() else {
+    let Embedder::Network(encoder) = detector.model() else {
         return Err(ExplainError::NothingToMask.into());
     };
     if !can_be_explained(encoder) {

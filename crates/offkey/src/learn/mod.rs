@@ -16,14 +16,14 @@ use std::{
 };
 
 use ndarray::{Array2, ArrayView1, Axis};
-use offkey_core::Clip;
-use offkey_infer::pooled::{First, Gwrp, PooledConfig, Pooling, Spectrogram};
+use offkey_core::{Clip, counted};
+use offkey_infer::pooled::Pooling;
 use offkey_monitor::{
     Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, MonitorError, Profile,
     RecordingCard, Role, WindowRule, channels_cancel, listen, unusable,
 };
-use offkey_score::{BackendConfig, Distance, Rule, ShrunkMahalanobisConfig};
-use offkey_signal::{ChannelRule, FloorRule, LogMel, decode_range};
+use offkey_score::{BackendConfig, Distance, Rule};
+use offkey_signal::{ChannelRule, decode_range};
 
 use self::{
     find::{Candidate, Found, find, named},
@@ -31,7 +31,10 @@ use self::{
     request::Prepared,
 };
 pub use self::{request::LearnRequest, selftest::self_test};
-use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage};
+use crate::{
+    ModelConfig, OffkeyError, PooledFusion, Progress, Recipe, Stage,
+    recipe::{pooled, spoken},
+};
 
 /// What learning found out, beside the monitor.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,15 +64,6 @@ const LEAST_WINDOW_S: f64 = 1.0;
 const SHORTER: usize = 10;
 /// Highest rate that is listened at where no recipe says otherwise.
 const RATE_HZ: u32 = 16_000;
-
-/// The members that are learned by default, with what they are called in reasons: each hears what the
-/// others do not.
-const FUSION: [(&str, Pooling); 4] = [
-    ("mean spectrum", Pooling::Mean),
-    ("spectrum and its variation", Pooling::MeanDeviation),
-    ("loudest moments", Pooling::Gwrp(Gwrp { r: 0.5, first: First::Loudest })),
-    ("quietest moments", Pooling::Gwrp(Gwrp { r: 0.97, first: First::Quietest })),
-];
 
 /// Learns a monitor from normal recordings.
 ///
@@ -122,7 +116,7 @@ pub fn learn(
         rates_hz: rates.into_iter().collect(),
         explanation,
         members,
-        rule: Rule::Max,
+        rule: joined_by(request.recipe.as_ref()),
         wished: request.false_alarms,
         profile,
         recordings: recordings.into_iter().map(|recording| recording.card).collect(),
@@ -195,22 +189,41 @@ fn members_of(
         Some((recipe, ModelConfig::Autoencoder(_))) => {
             Err(OffkeyError::NotForMonitors { recipe: recipe.name.clone() })
         }
+        Some((recipe, ModelConfig::Pooled(model))) => {
+            let own = (model.pooling, recipe.backend.clone());
+            let beside = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
+            Ok(pooled_members(
+                std::iter::once(own)
+                    .chain(beside.map(|&pooling| (pooling, PooledFusion::backend()))),
+                rate_hz,
+            ))
+        }
         Some((_, ModelConfig::Network(_))) | None => {
-            let backend = BackendConfig::ShrunkMahalanobis(ShrunkMahalanobisConfig::default());
-            let log_mel = LogMel { rate_hz, floor_rule: FloorRule::Add, ..LogMel::default() };
-            let spectrogram = Spectrogram::LogMel(log_mel);
-            let pooled = FUSION.map(|(name, pooling)| {
-                (name, PooledConfig { spectrogram: spectrogram.clone(), pooling })
-            });
-            let member = |(name, config): &(&str, PooledConfig)| MemberCard {
-                name: (*name).to_owned(),
-                model: ModelCard::Pooled(config.clone()),
-                backend: backend.clone(),
-            };
-            let members = pooled.iter().map(member).collect();
-            Ok((members, pooled.map(|(_, config)| Model::Pooled(config)).into()))
+            let fusion = recipe.and_then(|recipe| recipe.fusion.clone()).unwrap_or_default();
+            let members = fusion.members.into_iter();
+            let members = members.map(|pooling| (pooling, PooledFusion::backend()));
+            Ok(pooled_members(members, rate_hz))
         }
     }
+}
+
+/// Pooled spectra and what compares them, as members of a monitor.
+fn pooled_members(
+    members: impl Iterator<Item = (Pooling, BackendConfig)>,
+    rate_hz: u32,
+) -> (Vec<MemberCard>, Vec<Model>) {
+    let member = |(pooling, backend)| {
+        let config = pooled(pooling, rate_hz);
+        let name = spoken(pooling).to_owned();
+        let model = ModelCard::Pooled(config.clone());
+        (MemberCard { name, model, backend }, Model::Pooled(config))
+    };
+    members.map(member).unzip()
+}
+
+/// How members' scores are joined.
+fn joined_by(recipe: Option<&Recipe>) -> Rule {
+    recipe.and_then(|recipe| recipe.fusion.as_ref()).map_or(Rule::Max, |fusion| fusion.rule)
 }
 
 fn explain(members: &[MemberCard], recordings: &[Prepared]) -> String {
@@ -233,7 +246,8 @@ fn listen_to_all(
     progress: &dyn Progress,
 ) -> Result<(Vec<Prepared>, Heard), OffkeyError> {
     let (mut recordings, mut heard) = (Vec::new(), Heard::default());
-    let mut contents: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let (mut contents, mut beginnings) =
+        (BTreeMap::<String, PathBuf>::new(), BTreeMap::<String, PathBuf>::new());
     progress.begin(Stage::Embed, candidates.len() as u64, "recordings");
     for (index, candidate) in candidates.into_iter().enumerate() {
         if progress.cancelled() {
@@ -264,7 +278,9 @@ fn listen_to_all(
         match problem {
             _ if windows == 0 => {
                 let needed_s = rule.seconds(rule.samples as u64);
-                left_out.push((clip.path, format!("shorter than {needed_s:.1} s")));
+                let short = format!("shorter than {needed_s:.1} s");
+                let damage = listened.damage.map(|damage| format!("{short}: {damage}"));
+                left_out.push((clip.path, damage.unwrap_or(short)));
                 continue;
             }
             Some(finding) if usable == 0 => {
@@ -274,8 +290,10 @@ fn listen_to_all(
             }
             Some(finding) => {
                 let unused = windows - usable;
-                left_out
-                    .push((clip.path.clone(), format!("{unused} of {windows} windows: {finding}")));
+                left_out.push((
+                    clip.path.clone(),
+                    format!("{unused} of {}: {finding}", counted(windows, "window")),
+                ));
             }
             None => {}
         }
@@ -283,7 +301,18 @@ fn listen_to_all(
             left_out.push((clip.path, format!("a copy of `{}`", first.display())));
             continue;
         }
+        if let Some(first) = beginnings.get(&listened.first) {
+            left_out.push((clip.path, format!("begins as `{}` does: a copy", first.display())));
+            continue;
+        }
+        if let Some(damage) = listened.damage {
+            left_out.push((
+                clip.path.clone(),
+                format!("what comes after {}: {damage}", counted(usable, "window")),
+            ));
+        }
         contents.insert(listened.content.clone(), clip.path.clone());
+        beginnings.insert(listened.first, clip.path.clone());
         heard.extend(listened.heard);
         let card = RecordingCard {
             path: clip.path.display().to_string(),
@@ -292,6 +321,7 @@ fn listen_to_all(
             starts: listened.starts,
             role: Role::Calibration,
             entry: 0,
+            codec: Some(listened.codec),
         };
         recordings.push(Prepared { clip, rate_hz: info.rate_hz, card });
     }

@@ -49,6 +49,10 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("gradient_length", 1e-12, 1e12),
     ("average_weights", 0.0, 0.999_999_9),
     ("patience_epochs", 1.0, 1e6),
+    ("flat_steps", 1.0, 1e9),
+    ("measure_epochs", 1.0, 1e6),
+    ("least_steps", 0.0, 1e9),
+    ("tolerance", 0.0, 1.0),
     // Losses.
     ("cross_entropy_weight", 0.0, 1e6),
     ("sub_clusters", 1.0, 4096.0),
@@ -70,6 +74,9 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("smote_neighbors", 1.0, 100_000.0),
     ("neighbors", 1.0, 100_000.0),
     ("target_share", 0.0, 10.0),
+    // Pooled spectra.
+    ("gwrp.r", 0.0, 1.0),
+    ("rdp.g", 0.0, 100.0),
     // Thresholds.
     ("percentile.q", 0.0, 1.0),
     ("gamma.quantile", 1e-6, 0.999_999),
@@ -168,6 +175,8 @@ mod tests {
         "model.network.training.gradient_length=1.0",
         "model.network.training.average_weights=0.99",
         "model.network.training.early_stopping={}",
+        "model.network.training.convergence={}",
+        "model.network.training.measure_epochs=2",
         "model.network.loss.intra-class-compactness-cross-entropy={}",
         "model.network.loss.aam={}",
         "model.network.loss.noisy-arcmix={}",
@@ -180,6 +189,8 @@ mod tests {
         "backend.column={}",
         "threshold.gamma.quantile=0.9",
         "threshold.held-out={}",
+        "fusion={}",
+        "fusion={members=[{rdp={}}]}",
     ];
 
     #[test]

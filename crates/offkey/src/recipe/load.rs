@@ -99,7 +99,9 @@ impl Recipe {
             (ModelConfig::Autoencoder(_), backend) => {
                 Err(RecipeError::Backend { name: name.to_owned(), backend: backend.name() })
             }
-            (ModelConfig::Network(_) | ModelConfig::Statistics(_), _) => Ok(self),
+            (ModelConfig::Network(_) | ModelConfig::Statistics(_) | ModelConfig::Pooled(_), _) => {
+                Ok(self)
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A recipe: every choice of a run in one TOML file.
 
 mod error;
+mod fusion;
 mod limits;
 mod load;
 mod noise;
@@ -9,14 +10,22 @@ mod path;
 use std::num::NonZeroUsize;
 
 use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
-use offkey_infer::{EncoderConfig, StatisticsConfig, autoencoder::AutoencoderConfig};
+use offkey_infer::{
+    EncoderConfig, StatisticsConfig,
+    autoencoder::AutoencoderConfig,
+    pooled::{PooledConfig, Pooling},
+};
 use offkey_score::{BackendConfig, ThresholdConfig};
 use offkey_signal::{ChannelRule, LengthPolicy};
 use offkey_train::{LossConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::Scoring;
+
+pub(crate) use self::fusion::{pooled, spoken};
 pub use self::{
     error::RecipeError,
+    fusion::PooledFusion,
     noise::{NoiseConfig, NoiseKind, NoisyClips},
 };
 
@@ -36,6 +45,10 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// What turns embeddings into anomaly scores.
     pub backend: BackendConfig,
+    /// Pooled spectra that score beside the model; none where absent. `fusion = {}` takes the four that a
+    /// monitor is learned with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fusion: Option<PooledFusion>,
     /// What turns anomaly scores into decisions: by recordings withheld from training where the recipe
     /// does not say.
     #[serde(default = "held_out")]
@@ -73,6 +86,8 @@ pub enum ModelConfig {
     Network(Box<NetworkConfig>),
     /// Statistics of a spectrogram over time; nothing is trained.
     Statistics(StatisticsModel),
+    /// A spectrogram pooled over time; nothing is trained.
+    Pooled(PooledModel),
     /// One autoencoder a machine: the challenge's official baseline.
     Autoencoder(AutoencoderModel),
 }
@@ -103,6 +118,28 @@ pub struct StatisticsModel {
     pub clip_s: f64,
     /// Which spectrogram.
     pub features: StatisticsConfig,
+}
+
+/// A log-mel spectrogram pooled over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PooledModel {
+    /// Sampling rate clips are brought to; 16,000 in every year of DCASE Task 2.
+    #[serde(default = "default_rate_hz")]
+    pub rate_hz: u32,
+    /// Length clips are brought to, 10 s in DCASE 2020 to 2022.
+    #[serde(default = "default_clip_s")]
+    pub clip_s: f64,
+    /// What is kept of every band.
+    #[serde(default)]
+    pub pooling: Pooling,
+}
+
+impl PooledModel {
+    /// What is computed of a clip.
+    pub fn config(&self) -> PooledConfig {
+        pooled(self.pooling, self.rate_hz)
+    }
 }
 
 fn held_out() -> ThresholdConfig {
@@ -149,12 +186,13 @@ pub struct BuiltIn {
 }
 
 /// Every built-in recipe.
-pub const BUILT_IN: [BuiltIn; 8] = [
+pub const BUILT_IN: [BuiltIn; 9] = [
     BuiltIn { name: "default", toml: include_str!("../../../../recipes/default.toml") },
     BuiltIn { name: "medium", toml: include_str!("../../../../recipes/medium.toml") },
     BuiltIn { name: "paper", toml: include_str!("../../../../recipes/paper.toml") },
     BuiltIn { name: "small", toml: include_str!("../../../../recipes/small.toml") },
     BuiltIn { name: "tiny", toml: include_str!("../../../../recipes/tiny.toml") },
+    BuiltIn { name: "fusion", toml: include_str!("../../../../recipes/fusion.toml") },
     BuiltIn {
         name: "log-mel-statistics",
         toml: include_str!("../../../../recipes/log-mel-statistics.toml"),
@@ -175,6 +213,11 @@ impl Recipe {
         toml::to_string_pretty(self).expect("a recipe has string keys only")
     }
 
+    /// What makes scores and decisions of embeddings.
+    pub fn scoring(&self) -> Scoring<'_> {
+        Scoring { backend: &self.backend, fusion: self.fusion.as_ref(), threshold: &self.threshold }
+    }
+
     /// Rate in hertz and length in samples of the waveforms the model takes.
     pub fn clip_shape(&self) -> (u32, usize) {
         match &self.model {
@@ -184,6 +227,10 @@ impl Recipe {
             ModelConfig::Statistics(statistics) => {
                 let samples = f64::from(statistics.rate_hz) * statistics.clip_s;
                 (statistics.rate_hz, samples.round() as usize)
+            }
+            ModelConfig::Pooled(pooled) => {
+                let samples = f64::from(pooled.rate_hz) * pooled.clip_s;
+                (pooled.rate_hz, samples.round() as usize)
             }
             ModelConfig::Autoencoder(autoencoder) => {
                 let rate_hz = autoencoder.network.log_mel.rate_hz;

@@ -62,6 +62,16 @@ pub enum FolderError {
         /// What differs.
         what: &'static str,
     },
+    /// The pooled spectra are not those of the recipe.
+    #[error("`{}` has {found} columns, expected {expected} by the recipe's `fusion`", path.display())]
+    Columns {
+        /// The array.
+        path: PathBuf,
+        /// Columns it has.
+        found: usize,
+        /// Columns that the recipe's spectra take.
+        expected: usize,
+    },
     /// A stage needs what an earlier stage writes.
     #[error("`{}` is absent, and `{stage}` needs it", path.display())]
     StageMissing {
@@ -85,13 +95,16 @@ impl FolderError {
             | Self::NotAMonitorButRun { .. }
             | Self::SeveralSeeds { .. }
             | Self::OtherRun { .. } => ErrorKind::Usage,
-            Self::Locked { .. } | Self::StageMissing { .. } => ErrorKind::Failed,
+            Self::Locked { .. } | Self::StageMissing { .. } | Self::Columns { .. } => {
+                ErrorKind::Failed
+            }
         }
     }
 
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Columns { .. } => "make the embeddings again: `offkey embed RUN`",
             Self::Exists { .. } => "choose another --out, or say --resume or --force",
             Self::Occupied { .. } => "name another folder with --out",
             Self::OtherRun { .. } => {

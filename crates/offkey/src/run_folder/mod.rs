@@ -3,10 +3,11 @@
 mod error;
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
+
+use offkey_core::{Lock, remove_abandoned};
 
 pub use self::error::FolderError;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RunFolder {
     root: PathBuf,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// What to do with a folder that already holds something.
@@ -231,13 +232,15 @@ pub(crate) fn refuse_several_seeds(root: &Path) -> Result<(), OffkeyError> {
     }
 }
 
-/// Locks a folder for this process until the returned file is dropped.
-fn lock(root: &Path) -> Result<File, OffkeyError> {
+/// Locks a folder for this process until what is returned is dropped. What killed runs left is removed.
+fn lock(root: &Path) -> Result<Lock, OffkeyError> {
     let path = root.join(".lock");
-    let file = File::create(&path).map_err(OffkeyError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FolderError::Locked { path: root.to_owned() }.into()),
-        Err(TryLockError::Error(error)) => Err(OffkeyError::io(&path)(error)),
+    let taken = Lock::take(&path).map_err(OffkeyError::io(&path))?;
+    let lock = taken.ok_or_else(|| FolderError::Locked { path: root.to_owned() })?;
+    let folders = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    for folder in folders.filter(|path| path.is_dir()).chain([root.to_owned()]) {
+        // What cannot be removed hurts nobody.
+        let _ = remove_abandoned(&folder);
     }
+    Ok(lock)
 }

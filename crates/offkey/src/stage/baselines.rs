@@ -1,17 +1,17 @@
 //! The clips of a run scored by plain statistics: what a trained model has to beat.
 
-use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, Year, table};
+use offkey_core::{Clip, ScoreRow, Seed, Split, Year, table};
 use offkey_eval::evaluate;
 use offkey_infer::StatisticsConfig;
 
-use super::{embed::Embedder, score::score_table};
-use crate::{
-    Baseline, ModelConfig, OffkeyError, Recipe, Stage, StatisticsModel, open_run::Run,
-    progress::Hushed,
+use super::{
+    embed::{Embedder, Members},
+    score::score_table,
 };
+use crate::{Baseline, ModelConfig, OffkeyError, Recipe, Stage, open_run::Run, progress::Hushed};
 
 /// The recipes that are fitted beside every model.
-const BASELINES: [&str; 2] = ["log-mel-statistics", "spectrogram-statistics"];
+const BASELINES: [&str; 3] = ["fusion", "log-mel-statistics", "spectrogram-statistics"];
 
 impl Run<'_> {
     /// Scores the test clips by every baseline, one table each. A baseline that cannot be fitted to
@@ -58,39 +58,46 @@ impl Run<'_> {
     }
 
     fn baseline_scores(&self, name: &str) -> Result<Vec<ScoreRow>, OffkeyError> {
-        let (recipe, features) = baseline(name, &self.recipe)?;
+        let recipe = baseline(name, &self.recipe)?;
         let seed = Seed::new(self.manifest.seed);
-        let fitted = {
-            let clips = self.clips_of(Split::Train);
-            let audio = self.clip_audio_as(&recipe, &clips)?;
-            features.fit(&audio, seed.child("statistics")).map_err(OffkeyError::embed)?
+        let model = match &recipe.model {
+            ModelConfig::Statistics(model) => {
+                let clips = self.clips_of(Split::Train);
+                let audio = self.clip_audio_as(&recipe, &clips)?;
+                let fitted = model.features.fit(&audio, seed.child("statistics"));
+                Embedder::Statistics(fitted.map_err(OffkeyError::embed)?)
+            }
+            ModelConfig::Pooled(model) => Embedder::Pooled(model.config()),
+            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) => {
+                unreachable!("the baselines are not trained")
+            }
         };
         let clips: Vec<&Clip> = self.clips.iter().collect();
         let audio = self.clip_audio_as(&recipe, &clips)?;
         let hushed = Hushed(self.progress);
-        let embeddings = Embedder::Statistics(fitted).embed_all(&audio, &hushed)?;
-        let table = EmbeddingTable { clips: self.clips.clone(), embeddings };
-        let (rows, _) = score_table(&table, &recipe.backend, &recipe.threshold, seed, &hushed)?;
+        let embedded = Members::of(model, &recipe).embed_all(&audio, &hushed)?;
+        let (rows, _) = score_table(&embedded, &recipe.scoring(), seed, &hushed)?;
         Ok(rows)
     }
 }
 
-/// A baseline's recipe for clips as another recipe takes them, and its statistics.
-fn baseline(name: &str, of: &Recipe) -> Result<(Recipe, StatisticsConfig), OffkeyError> {
+/// A baseline's recipe for clips as another recipe takes them.
+fn baseline(name: &str, of: &Recipe) -> Result<Recipe, OffkeyError> {
     let mut recipe = Recipe::load(name, &[])?;
     let (rate_hz, samples) = of.clip_shape();
-    let ModelConfig::Statistics(model) = &recipe.model else {
-        unreachable!("the baselines are statistics");
-    };
-    let mut features = model.features.clone();
-    if let StatisticsConfig::LogMel(log_mel) = &mut features {
-        log_mel.rate_hz = rate_hz;
+    let clip_s = samples as f64 / f64::from(rate_hz);
+    match &mut recipe.model {
+        ModelConfig::Statistics(model) => {
+            (model.rate_hz, model.clip_s) = (rate_hz, clip_s);
+            if let StatisticsConfig::LogMel(log_mel) = &mut model.features {
+                log_mel.rate_hz = rate_hz;
+            }
+        }
+        ModelConfig::Pooled(model) => (model.rate_hz, model.clip_s) = (rate_hz, clip_s),
+        ModelConfig::Network(_) | ModelConfig::Autoencoder(_) => {
+            unreachable!("the baselines are not trained")
+        }
     }
-    recipe.model = ModelConfig::Statistics(StatisticsModel {
-        rate_hz,
-        clip_s: samples as f64 / f64::from(rate_hz),
-        features: features.clone(),
-    });
     recipe.audio = of.audio.clone();
-    Ok((recipe, features))
+    Ok(recipe)
 }

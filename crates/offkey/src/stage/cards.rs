@@ -6,8 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use ndarray::{Array2, ArrayView2, Axis};
-use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed};
+use ndarray::{Array2, ArrayView2};
+use offkey_core::{Clip, ScoreRow, Seed};
 use offkey_infer::Encoder;
 use offkey_report::{
     chart::{Levels, importance_png, spectrogram_png},
@@ -17,7 +17,10 @@ use offkey_report::{
 use offkey_signal::{Stft, encode_flac};
 use serde::Serialize;
 
-use super::{Embedder, score::SectionScorer};
+use super::{
+    Embedded, Embedder,
+    score::{RaisedBy, SectionScorer},
+};
 use crate::{
     ModelConfig, OffkeyError, Progress, SectionKey, Silent, Stage,
     explain::{
@@ -51,7 +54,7 @@ pub(super) struct ShownClip {
 /// The sections that shown clips belong to, fitted once each.
 struct Sections<'a> {
     run: &'a Run<'a>,
-    table: &'a EmbeddingTable,
+    embedded: &'a Embedded,
     /// The network, where clips are to be explained and can be.
     encoder: Option<Box<Encoder>>,
     masks: usize,
@@ -63,12 +66,12 @@ impl Run<'_> {
     pub(super) fn cards(
         &self,
         sections: &[SectionScores],
-        table: &EmbeddingTable,
+        embedded: &Embedded,
         masks: usize,
     ) -> Result<(Vec<ClipCard>, Vec<ShownClip>), OffkeyError> {
         let mut fitted = Sections {
             run: self,
-            table,
+            embedded,
             encoder: self.explainable(masks)?,
             masks,
             fitted: BTreeMap::new(),
@@ -96,7 +99,10 @@ impl Run<'_> {
         }
         match Embedder::load(&self.folder.model(), &self.recipe, self.manifest.compute)? {
             Embedder::Network(encoder) if can_be_explained(&encoder) => Ok(Some(encoder)),
-            Embedder::Network(_) | Embedder::Statistics(_) | Embedder::Autoencoders(_) => Ok(None),
+            Embedder::Network(_)
+            | Embedder::Statistics(_)
+            | Embedder::Pooled(_)
+            | Embedder::Autoencoders(_) => Ok(None),
         }
     }
 
@@ -193,15 +199,15 @@ impl Sections<'_> {
                 let run = self.run;
                 let scorer = SectionScorer::fit(
                     entry.key(),
-                    self.table,
-                    &run.recipe.backend,
-                    &run.recipe.threshold,
+                    self.embedded,
+                    &run.recipe.scoring(),
                     offkey_core::Seed::new(run.manifest.seed),
                 )?;
                 let normal = match &self.encoder {
                     Some(encoder) => {
                         let rows = scorer.spread_references(NORMAL_CLIPS);
-                        let clips: Vec<&Clip> = rows.map(|row| &self.table.clips[row]).collect();
+                        let clips: Vec<&Clip> =
+                            rows.map(|row| &self.embedded.table.clips[row]).collect();
                         let waves = run.clip_audio(&clips)?.waves(0..clips.len())?;
                         NormalLevels::of(encoder, &waves)?
                     }
@@ -213,11 +219,12 @@ impl Sections<'_> {
     }
 
     fn nearest_normal(&mut self, clip: &Clip) -> Result<Option<(Clip, f64)>, OffkeyError> {
-        let table = self.table;
-        let Some(row) = table.clips.iter().position(|other| other == clip) else { return Ok(None) };
+        let embedded = self.embedded;
+        let clips = &embedded.table.clips;
+        let Some(row) = clips.iter().position(|other| other == clip) else { return Ok(None) };
         let (scorer, _) = self.section_of(clip)?;
-        let nearest = scorer.nearest(table.embeddings.select(Axis(0), &[row]).view())?[0];
-        Ok(Some((table.clips[nearest.reference].clone(), nearest.distance)))
+        let RaisedBy { nearest, .. } = scorer.raised(&embedded.select(&[row]))?.remove(0);
+        Ok(Some((clips[nearest.reference].clone(), nearest.distance)))
     }
 
     fn cause(&mut self, clip: &Clip, wave: &[f32]) -> Result<Option<Cause>, OffkeyError> {

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, s};
 use offkey_core::{Clip, EmbeddingTable, Seed};
-use offkey_infer::{Compute, Encoder, Statistics, StatisticsConfig};
+use offkey_infer::{
+    Compute, Encoder, Statistics, StatisticsConfig,
+    pooled::{PooledConfig, embed_pooled},
+};
 
-use super::autoencoder::Autoencoders;
+use super::{autoencoder::Autoencoders, embedded::Embedded};
 use crate::{
-    ModelConfig, OffkeyError, Progress, Recipe, RunFolder, Stage, audio::ClipAudio, open_run::Run,
+    ModelConfig, OffkeyError, PooledModel, Progress, Recipe, RunFolder, Stage, audio::ClipAudio,
+    files, open_run::Run,
 };
 
 /// Clips decoded and embedded at a time: bounds memory, keeps every thread busy.
@@ -19,6 +23,7 @@ const BLOCK_CLIPS: usize = 32;
 pub(crate) enum Embedder {
     Network(Box<Encoder>),
     Statistics(Statistics),
+    Pooled(PooledConfig),
     Autoencoders(Autoencoders),
 }
 
@@ -37,6 +42,7 @@ impl Embedder {
             ModelConfig::Statistics(_) => {
                 Statistics::load(folder).map(Self::Statistics).map_err(OffkeyError::embed)
             }
+            ModelConfig::Pooled(ref model) => Ok(Self::Pooled(model.config())),
             ModelConfig::Autoencoder(_) => Autoencoders::load(folder).map(Self::Autoencoders),
         }
     }
@@ -50,8 +56,54 @@ impl Embedder {
         match self {
             Self::Network(encoder) => encoder.embed(waves).map_err(OffkeyError::embed),
             Self::Statistics(statistics) => statistics.embed(waves).map_err(OffkeyError::embed),
+            Self::Pooled(pooled) => pooled.embed(waves).map_err(OffkeyError::embed),
             Self::Autoencoders(autoencoders) => autoencoders.embed(waves, clips),
         }
+    }
+}
+
+/// What a run's detector listens with: its model, and the pooled spectra beside it.
+#[derive(Debug)]
+pub(crate) struct Members {
+    pub(crate) model: Embedder,
+    pooled: Vec<PooledConfig>,
+}
+
+impl From<Embedder> for Members {
+    /// A model alone.
+    fn from(model: Embedder) -> Self {
+        Self { model, pooled: Vec::new() }
+    }
+}
+
+impl Members {
+    /// Loads a run's model, and makes ready what its recipe asks for beside it.
+    pub(crate) fn load(
+        folder: &Path,
+        recipe: &Recipe,
+        compute: Compute,
+    ) -> Result<Self, OffkeyError> {
+        Ok(Self::of(Embedder::load(folder, recipe, compute)?, recipe))
+    }
+
+    /// A recipe's model, and what the recipe asks for beside it.
+    pub(crate) fn of(model: Embedder, recipe: &Recipe) -> Self {
+        let (rate_hz, _) = recipe.clip_shape();
+        let pooled = recipe.fusion.as_ref().map_or_else(Vec::new, |fusion| fusion.pooled(rate_hz));
+        Self { model, pooled }
+    }
+
+    /// Embeddings of waveforms of the model's length, one a clip; `[clips, dims]` per member, the model first.
+    pub(crate) fn embed(
+        &self,
+        waves: &[Vec<f32>],
+        clips: &[Clip],
+    ) -> Result<Vec<Array2<f32>>, OffkeyError> {
+        let mut embeddings = vec![self.model.embed(waves, clips)?];
+        if !self.pooled.is_empty() {
+            embeddings.extend(embed_pooled(&self.pooled, waves).map_err(OffkeyError::embed)?);
+        }
+        Ok(embeddings)
     }
 
     /// Embeddings of every clip of `audio`, block by block.
@@ -59,23 +111,27 @@ impl Embedder {
         &self,
         audio: &ClipAudio,
         progress: &dyn Progress,
-    ) -> Result<Array2<f32>, OffkeyError> {
+    ) -> Result<Embedded, OffkeyError> {
         progress.begin(Stage::Embed, audio.len() as u64, "clips");
-        let mut embeddings: Option<Array2<f32>> = None;
+        let mut all: Vec<Array2<f32>> = Vec::new();
         for start in (0..audio.len()).step_by(BLOCK_CLIPS) {
             let end = (start + BLOCK_CLIPS).min(audio.len());
             let block = self.embed(&audio.waves(start..end)?, &audio.clips()[start..end])?;
-            embeddings
-                .get_or_insert_with(|| Array2::zeros((audio.len(), block.ncols())))
-                .slice_mut(s![start..end, ..])
-                .assign(&block);
+            if all.is_empty() {
+                all.extend(block.iter().map(|own| Array2::zeros((audio.len(), own.ncols()))));
+            }
+            for (own, block) in all.iter_mut().zip(&block) {
+                own.slice_mut(s![start..end, ..]).assign(block);
+            }
             progress.advance(end as u64, "");
             if progress.cancelled() {
                 return Err(OffkeyError::Cancelled { run: PathBuf::new() });
             }
         }
         progress.end();
-        Ok(embeddings.unwrap_or_default())
+        let mut all = all.into_iter();
+        let (clips, embeddings) = (audio.clips().to_vec(), all.next().unwrap_or_default());
+        Ok(Embedded { table: EmbeddingTable { clips, embeddings }, pooled: all.collect() })
     }
 }
 
@@ -83,15 +139,20 @@ impl Run<'_> {
     /// Writes the embeddings of all training and test clips.
     pub(crate) fn embed(&mut self) -> Result<(), OffkeyError> {
         self.timed(Stage::Embed, |run| {
-            let embedder = Embedder::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
+            let members = Members::load(&run.folder.model(), &run.recipe, run.manifest.compute)?;
             let clips: Vec<&Clip> = run.clips.iter().collect();
-            let embeddings = embedder
+            members
                 .embed_all(&run.clip_audio(&clips)?, run.progress)
-                .map_err(|error| error.in_run(run.folder.root()))?;
-            EmbeddingTable { clips: run.clips.clone(), embeddings }
-                .write(&run.folder.embeddings())?;
-            Ok(())
+                .map_err(|error| error.in_run(run.folder.root()))?
+                .write(&run.folder.embeddings())
         })
+    }
+
+    /// Writes what is pooled of every clip: all there is of a model that learns nothing.
+    pub(crate) fn note_pooled(&self, model: &PooledModel) -> Result<(), OffkeyError> {
+        let folder = self.folder.model();
+        std::fs::create_dir_all(&folder).map_err(OffkeyError::io(&folder))?;
+        Ok(files::write_json(&folder.join("pooled.json"), &model.config())?)
     }
 
     /// Fits statistics on the training clips: the model of recipes where nothing is trained.

@@ -38,7 +38,7 @@ impl Run<'_> {
     /// first picture is.
     pub(crate) fn map(&mut self) -> Result<PathBuf, OffkeyError> {
         self.timed(Stage::Map, |run| {
-            let table = run.embedding_table(Stage::Map)?;
+            let table = run.embedded(Stage::Map)?.table;
             let rows = table.clips.len();
             let perplexity =
                 TsneConfig::default().perplexity.min(TsneConfig::largest_perplexity(rows));

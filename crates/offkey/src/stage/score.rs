@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use ndarray::{Array2, ArrayView2, Axis};
-use offkey_core::{Clip, EmbeddingTable, ScoreRow, Seed, Split, table};
-use offkey_score::{BackendConfig, Nearest, References, Scorer, ThresholdConfig};
+use ndarray::{Array2, ArrayView2};
+use offkey_core::{Clip, ScoreRow, Seed, Split, table};
+use offkey_score::{
+    BackendConfig, Member, Nearest, Raised, References, Rule, Scorer, ThresholdConfig,
+};
 use serde::{Deserialize, Serialize};
 
+use super::embedded::Embedded;
 use crate::{
-    OffkeyError, Progress, RunFolder, SectionKey, Stage, files, open_run::Run, withheld::withheld,
+    OffkeyError, PooledFusion, Progress, RunFolder, SectionKey, Stage, files, open_run::Run,
+    recipe::spoken, withheld::withheld,
 };
 
 /// The threshold of one section, as `scores/thresholds.json` holds it.
@@ -29,6 +33,29 @@ pub struct SectionThreshold {
     pub expected_false_alarms: Option<f64>,
 }
 
+/// What makes scores and decisions of embeddings.
+#[derive(Debug, Clone, Copy)]
+pub struct Scoring<'a> {
+    /// What compares the model's embeddings with those of normal clips.
+    pub backend: &'a BackendConfig,
+    /// Pooled spectra beside the model, where there are any.
+    pub fusion: Option<&'a PooledFusion>,
+    /// What turns scores into decisions.
+    pub threshold: &'a ThresholdConfig,
+}
+
+impl Scoring<'_> {
+    /// Names of the members and what compares them, the model first.
+    fn members(&self) -> impl Iterator<Item = (&str, BackendConfig)> {
+        let spectra = self.fusion.into_iter().flat_map(|fusion| &fusion.members);
+        let spectra = spectra.map(|&pooling| (spoken(pooling), PooledFusion::backend()));
+        std::iter::once((MODEL, self.backend.clone())).chain(spectra)
+    }
+}
+
+/// What the model is called among the members of a detector.
+pub(crate) const MODEL: &str = "the model";
+
 /// One section's scorer, and where its references stand in the run's table.
 #[derive(Debug)]
 pub(crate) struct SectionScorer {
@@ -36,39 +63,51 @@ pub(crate) struct SectionScorer {
     pub(crate) scorer: Scorer,
     /// Rows of the references in the table they came from.
     pub(crate) reference_rows: Vec<usize>,
+    /// Names of the members.
+    names: Vec<String>,
+}
+
+/// What raised the score of a clip, and what it is nearest to.
+#[derive(Debug, Clone)]
+pub(crate) struct RaisedBy {
+    /// The member, where there are several.
+    pub(crate) member: Option<String>,
+    /// The nearest reference by that member, as a row of the table the references came from.
+    pub(crate) nearest: Nearest,
 }
 
 impl SectionScorer {
-    /// Fits backend and threshold of one section on its training rows.
+    /// Fits members and threshold of one section on its training rows.
     pub(crate) fn fit(
         key: &SectionKey,
-        table: &EmbeddingTable,
-        backend: &BackendConfig,
-        threshold: &ThresholdConfig,
+        embedded: &Embedded,
+        scoring: &Scoring,
         seed: Seed,
     ) -> Result<Self, OffkeyError> {
+        let clips = &embedded.table.clips;
         let of_section = |clip: &Clip| clip.split == Split::Train && SectionKey::of(clip) == *key;
-        let withheld = withheld(&table.clips, threshold, seed);
-        let (withheld_rows, reference_rows): (Vec<usize>, Vec<usize>) = (0..table.clips.len())
-            .filter(|&row| of_section(&table.clips[row]))
+        let withheld = withheld(clips, scoring.threshold, seed);
+        let (withheld_rows, reference_rows): (Vec<usize>, Vec<usize>) = (0..clips.len())
+            .filter(|&row| of_section(&clips[row]))
             .partition(|row| withheld.contains(row));
-        let embeddings = table.embeddings.select(Axis(0), &reference_rows);
-        let of_rows = || reference_rows.iter().map(|&row| &table.clips[row]);
+        let of_rows = || reference_rows.iter().map(|&row| &clips[row]);
         let domains: Vec<_> = of_rows().map(|clip| clip.domain).collect();
         let groups: Vec<String> = of_rows().map(|clip| clip.group.clone()).collect();
-        let name = format!("{} {}", key.machine, key.section);
+        let seed = seed.child("backend").child(format!("{} {}", key.machine, key.section));
         let failed = |source| key.failed(source);
-        let references = References::new(
-            embeddings.view(),
-            &domains,
-            &groups,
-            seed.child("backend").child(name),
-        )
-        .map_err(failed)?;
-        let withheld = table.embeddings.select(Axis(0), &withheld_rows);
-        let scorer =
-            Scorer::fit(backend, threshold, &references, withheld.view()).map_err(failed)?;
-        Ok(Self { key: key.clone(), scorer, reference_rows })
+        let references = embedded.select(&reference_rows);
+        let mut members = Vec::new();
+        for ((name, backend), own) in scoring.members().zip(&references) {
+            let references =
+                References::new(own.view(), &domains, &groups, seed).map_err(failed)?;
+            members.push(Member { name: name.to_owned(), backend, references });
+        }
+        let withheld = embedded.select(&withheld_rows);
+        let withheld: Vec<_> = withheld.iter().map(|own| own.view()).collect();
+        let rule = scoring.fusion.map_or(Rule::Max, |fusion| fusion.rule);
+        let scorer = Scorer::fit(&members, rule, scoring.threshold, &withheld).map_err(failed)?;
+        let names = members.iter().map(|member| member.name.clone()).collect();
+        Ok(Self { key: key.clone(), scorer, reference_rows, names })
     }
 
     /// Rows of at most so many references, spread evenly over all of them.
@@ -82,17 +121,32 @@ impl SectionScorer {
         self.scorer.threshold()
     }
 
-    /// Scores embeddings, `[clips, dims]`.
-    pub(crate) fn score(&self, embeddings: ArrayView2<f32>) -> Result<Vec<f64>, OffkeyError> {
-        self.scorer.score(embeddings).map_err(|source| self.key.failed(source))
+    /// Scores embeddings, `[clips, dims]` per member.
+    pub(crate) fn score(&self, clips: &[Array2<f32>]) -> Result<Vec<f64>, OffkeyError> {
+        self.scorer.score(&views(clips)).map_err(|source| self.key.failed(source))
     }
 
-    /// The nearest reference of each of `embeddings`, as a row of the table the references came from.
-    pub(crate) fn nearest(&self, embeddings: ArrayView2<f32>) -> Result<Vec<Nearest>, OffkeyError> {
-        let nearest = self.scorer.nearest(embeddings).map_err(|source| self.key.failed(source))?;
-        let in_table = |n: Nearest| Nearest { reference: self.reference_rows[n.reference], ..n };
-        Ok(nearest.into_iter().map(in_table).collect())
+    /// Scores embeddings of the model by the model alone, on the scale of its backend.
+    pub(crate) fn score_by_model(
+        &self,
+        embeddings: ArrayView2<f32>,
+    ) -> Result<Vec<f64>, OffkeyError> {
+        self.scorer.score_by_first(embeddings).map_err(|source| self.key.failed(source))
     }
+
+    /// What raised the score of each clip.
+    pub(crate) fn raised(&self, clips: &[Array2<f32>]) -> Result<Vec<RaisedBy>, OffkeyError> {
+        let raised = self.scorer.raised(&views(clips)).map_err(|source| self.key.failed(source))?;
+        let named = |Raised { member, nearest }| RaisedBy {
+            member: (self.names.len() > 1).then(|| self.names[member].clone()),
+            nearest: Nearest { reference: self.reference_rows[nearest.reference], ..nearest },
+        };
+        Ok(raised.into_iter().map(named).collect())
+    }
+}
+
+fn views(clips: &[Array2<f32>]) -> Vec<ArrayView2<'_, f32>> {
+    clips.iter().map(|member| member.view()).collect()
 }
 
 /// Scores every test clip of a table, each section with references of its own.
@@ -101,14 +155,13 @@ impl SectionScorer {
 /// [`crate::DetectError::Score`] naming the section that cannot be scored, for lack of references among
 /// other reasons; [`OffkeyError::Cancelled`] when the caller asks to stop between two sections.
 pub fn score_table(
-    table: &EmbeddingTable,
-    backend: &BackendConfig,
-    threshold: &ThresholdConfig,
+    embedded: &Embedded,
+    scoring: &Scoring,
     seed: Seed,
     progress: &dyn Progress,
 ) -> Result<(Vec<ScoreRow>, Vec<SectionThreshold>), OffkeyError> {
     let mut rows_of_section: BTreeMap<SectionKey, Vec<usize>> = BTreeMap::new();
-    for (row, clip) in table.clips.iter().enumerate() {
+    for (row, clip) in embedded.table.clips.iter().enumerate() {
         if clip.split == Split::Test {
             rows_of_section.entry(SectionKey::of(clip)).or_default().push(row);
         }
@@ -121,15 +174,14 @@ pub fn score_table(
         if progress.cancelled() {
             return Err(OffkeyError::Cancelled { run: PathBuf::new() });
         }
-        let section = SectionScorer::fit(key, table, backend, threshold, seed)?;
+        let section = SectionScorer::fit(key, embedded, scoring, seed)?;
         if let Some(warning) = section.scorer.warnings().first() {
             warned.push(format!("{} section {}: {warning}", key.machine, key.section));
         }
-        let embeddings: Array2<f32> = table.embeddings.select(Axis(0), rows);
-        let section_scores = section.score(embeddings.view())?;
+        let section_scores = section.score(&embedded.select(rows))?;
         let decisions = section.scorer.decide(&section_scores);
         for ((&row, score), decision) in rows.iter().zip(section_scores).zip(decisions) {
-            let clip = table.clips[row].clone();
+            let clip = embedded.table.clips[row].clone();
             scores.push(ScoreRow { clip, score, decision: Some(decision) });
         }
         thresholds.push(SectionThreshold {
@@ -196,19 +248,18 @@ pub(crate) fn read_scores(
 
 impl Run<'_> {
     /// The embeddings of this run, or the error that says which stage writes them.
-    pub(crate) fn embedding_table(&self, stage: Stage) -> Result<EmbeddingTable, OffkeyError> {
+    pub(crate) fn embedded(&self, stage: Stage) -> Result<Embedded, OffkeyError> {
         let folder = RunFolder::require(self.folder.embeddings(), stage, Stage::Embed)?;
-        Ok(EmbeddingTable::read(&folder)?)
+        Embedded::read(&folder, &self.recipe)
     }
 
     /// Scores the test clips.
     pub(crate) fn score(&mut self) -> Result<(), OffkeyError> {
         self.timed(Stage::Score, |run| {
-            let table = run.embedding_table(Stage::Score)?;
+            let embedded = run.embedded(Stage::Score)?;
             let (rows, thresholds) = score_table(
-                &table,
-                &run.recipe.backend,
-                &run.recipe.threshold,
+                &embedded,
+                &run.recipe.scoring(),
                 Seed::new(run.manifest.seed),
                 run.progress,
             )

@@ -34,6 +34,20 @@ pub enum Warning {
         /// As used.
         used: usize,
     },
+    /// Too few references to put members on one scale.
+    #[error(
+        "the model scores alone: {found} normal recordings do not tell how far its scores and those of the spectra \
+         beside it vary, {expected} would"
+    )]
+    Alone {
+        /// References there are.
+        found: usize,
+        /// References needed.
+        expected: usize,
+    },
+    /// No member's scores of normal clips vary.
+    #[error("the model scores alone: all normal recordings score the same")]
+    Constant,
 }
 
 impl<'a> Fitting<'a> {
