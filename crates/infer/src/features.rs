@@ -43,7 +43,7 @@ pub struct BatchFeatures {
 }
 
 /// Magnitude below which the logarithm does not tell bins apart: digital silence has one.
-const QUIETEST: f32 = 1e-4;
+pub const QUIETEST: f32 = 1e-4;
 
 /// Rows and columns of one branch's features; a spectrum has one row.
 pub fn shape(branch: &BranchConfig, clip_samples: usize) -> (usize, usize) {

@@ -23,6 +23,9 @@ pub use config::{BranchConfig, ConfigError, EncoderConfig, Magnitude, SpectrumCo
 pub use encoder::{Encoder, normalised};
 pub use features::{BranchFeatures, ClipFeatures};
 pub use model::{ClipShape, Embed, Model, ModelParts};
-pub use network::{Forward, Network, SQUEEZE_RATIO, STEM_KERNEL, spectrum_plan, stft_plan};
+pub use network::{
+    FoldedDense, FoldedNorm, Forward, Network, SQUEEZE_RATIO, STEM_KERNEL, padding_before,
+    spectrum_plan, stft_plan,
+};
 pub use source::{ClipSource, SourceError};
 pub use statistics::{Statistics, StatisticsConfig, StatisticsError};

@@ -172,6 +172,20 @@ impl LogMel {
         })
     }
 
+    /// The filter bank: what each mel band takes of each bin's power, `[mels, fft / 2 + 1]`.
+    ///
+    /// # Errors
+    /// [`FeatureError::Setting`] when the settings describe no filter bank.
+    pub fn filters(&self) -> Result<Array2<f32>, FeatureError> {
+        self.check()?;
+        let mut filters = Array2::zeros((self.mels, self.fft / 2 + 1));
+        for (band, mut row) in self.filter_bank().iter().zip(filters.rows_mut()) {
+            let weights = row.iter_mut().skip(band.first_bin).zip(&band.weights);
+            weights.for_each(|(out, &weight)| *out = weight);
+        }
+        Ok(filters)
+    }
+
     fn margin(&self) -> usize {
         match self.padding {
             FramePadding::Valid => 0,

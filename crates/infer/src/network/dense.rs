@@ -5,25 +5,29 @@ const NORM_EPSILON: f64 = 1e-3;
 /// Partial sums of a dot product, added up in one fixed order.
 const LANES: usize = 16;
 
-/// `relu?(weight x + bias)`.
+/// A dense layer with the norm beside it folded in: `relu?(weight x + bias)`.
 #[derive(Debug, Clone)]
-pub(crate) struct FoldedDense {
+pub struct FoldedDense {
     /// `[out, in]`, row-major.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    relu: bool,
+    pub weight: Vec<f32>,
+    /// One number per output.
+    pub bias: Vec<f32>,
+    /// Whether `ReLU` follows.
+    pub relu: bool,
 }
 
 /// A norm under running statistics: `scale * x + shift`, per feature.
 #[derive(Debug, Clone)]
-pub(crate) struct FoldedNorm {
-    pub(crate) scale: Vec<f64>,
-    pub(crate) shift: Vec<f64>,
+pub struct FoldedNorm {
+    /// What each feature is multiplied by.
+    pub scale: Vec<f64>,
+    /// What is added to it afterwards.
+    pub shift: Vec<f64>,
 }
 
 impl FoldedNorm {
     /// From gamma and beta, where the norm has them, and its running statistics.
-    pub(crate) fn new(
+    pub fn new(
         (gamma, beta): (Option<&[f32]>, Option<&[f32]>),
         mean: &[f32],
         variance: &[f32],
@@ -45,7 +49,7 @@ impl FoldedNorm {
 
 impl FoldedDense {
     /// A dense layer, the norm after it, and `ReLU` behind that.
-    pub(crate) fn before_norm(weight: &[f32], bias: Option<&[f32]>, norm: &FoldedNorm) -> Self {
+    pub fn before_norm(weight: &[f32], bias: Option<&[f32]>, norm: &FoldedNorm) -> Self {
         let inputs = weight.len() / norm.scale.len();
         let rows = weight.chunks_exact(inputs).zip(&norm.scale);
         let scaled = rows.flat_map(|(row, scale)| row.iter().map(move |&w| f64::from(w) * scale));
@@ -62,7 +66,7 @@ impl FoldedDense {
     }
 
     /// A norm, then a linear dense layer.
-    pub(crate) fn after_norm(weight: &[f32], bias: Option<&[f32]>, norm: &FoldedNorm) -> Self {
+    pub fn after_norm(weight: &[f32], bias: Option<&[f32]>, norm: &FoldedNorm) -> Self {
         let rows = weight.chunks_exact(norm.scale.len());
         let weighted = |row: &[f32]| -> f64 {
             row.iter().zip(&norm.shift).map(|(&w, shift)| f64::from(w) * shift).sum()
@@ -76,7 +80,7 @@ impl FoldedDense {
     }
 
     /// A linear dense layer of so many outputs.
-    pub(crate) fn linear(weight: Vec<f32>, outputs: usize, bias: Option<&[f32]>) -> Self {
+    pub fn linear(weight: Vec<f32>, outputs: usize, bias: Option<&[f32]>) -> Self {
         Self { weight, bias: bias.map_or(vec![0.0; outputs], <[f32]>::to_vec), relu: false }
     }
 

@@ -16,7 +16,8 @@ use offkey_kernels::{
 use rayon::prelude::*;
 
 pub use architecture::{SQUEEZE_RATIO, STEM_KERNEL};
-pub(crate) use dense::{FoldedDense, FoldedNorm};
+pub use dense::{FoldedDense, FoldedNorm};
+pub use plain::padding_before;
 use plain::{PlainSpectrum, PlainStft};
 
 use crate::{

@@ -187,8 +187,9 @@ fn taps_inside(at: usize, before: usize, taps: usize, length: usize) -> std::ops
     before.saturating_sub(at)..taps.min(length + before - at)
 }
 
-/// Zeros before the input, so that the output has `size / stride` places, rounded up.
-fn padding_before(size: usize, taps: usize, stride: usize) -> usize {
+/// Zeros before the input of a convolution, so that its output has `size / stride` places, rounded up.
+/// As many follow the input as the last place needs.
+pub fn padding_before(size: usize, taps: usize, stride: usize) -> usize {
     ((size.div_ceil(stride) - 1) * stride + taps).saturating_sub(size) / 2
 }
 
