@@ -15,6 +15,7 @@ use std::{
 use offkey_serve::{
     alarm::{AlarmRule, Command, ConditionRule, OperatingRule, Schedule},
     clock::{Clock, ManualClock},
+    config::Keep,
     engine::{Ask, HeardWindow, MachineSetup, Message, Recorder, Shared},
     judge::Judged,
     liveness::LivenessRule,
@@ -40,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         views: RwLock::default(),
         live: tokio::sync::broadcast::channel(16).0,
         metrics: Metrics::default(),
+        ears: RwLock::default(),
     });
     let steady: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
     let retention =
@@ -135,7 +137,7 @@ fn setup() -> MachineSetup {
         title: "Pump".to_owned(),
         sinks: Vec::new(),
         escalate_to: Vec::new(),
-        keep_sound: true,
+        keep: Keep::Sound,
         before_ms: 10_000,
         sound_days: 90,
         quota: Quota { machine_bytes: QUOTA_BYTES, total_bytes: QUOTA_BYTES },

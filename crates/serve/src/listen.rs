@@ -2,6 +2,7 @@
 //! thread of its own and tells the recorder; it decides nothing.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -15,10 +16,12 @@ use offkey_signal::ChannelRule;
 
 use crate::{
     clock::Clock,
-    engine::{HeardWindow, Message},
+    ear::Ear,
+    engine::{HeardWindow, Message, PictureColumn},
     judge::{Judge, Judged},
     liveness::SoundStats,
     source::{Next, Source},
+    spectrum,
 };
 
 /// A model that can be exchanged while it is used.
@@ -38,6 +41,10 @@ pub struct Listener {
     pub to: SyncSender<Message>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What pages ask for.
+    pub ear: Arc<Ear>,
+    /// Whether pictures of its sound are kept.
+    pub pictures: bool,
     /// Whether to stop.
     pub stop: Arc<AtomicBool>,
 }
@@ -47,9 +54,14 @@ const WAIT: Duration = Duration::from_millis(100);
 /// Sound is measured in pieces of this length.
 const PIECE_MS: u64 = 250;
 
-/// How sound is taken while there is no model.
-pub fn usual_form() -> WindowRule {
-    WindowRule { channel: ChannelRule::Mix, rate_hz: 16_000, samples: 16_000, hop: 16_000 }
+/// Rate of sound of which nothing is known.
+const USUAL_RATE_HZ: u32 = 16_000;
+
+/// How sound is taken while there is no model: as it comes.
+pub fn usual_form(rate_hz: Option<u32>) -> WindowRule {
+    let rate_hz = rate_hz.unwrap_or(USUAL_RATE_HZ);
+    let samples = rate_hz as usize;
+    WindowRule { channel: ChannelRule::Mix, rate_hz, samples, hop: samples }
 }
 
 /// A stretch of sound being heard.
@@ -74,7 +86,9 @@ impl Listener {
         let mut stretch: Option<Stretch> = None;
         while !self.stop.load(Ordering::Relaxed) {
             let judge = self.judge.read().unwrap_or_else(PoisonError::into_inner).clone();
-            let form = judge.as_ref().map_or_else(usual_form, |judge| judge.windows());
+            let form = judge
+                .as_ref()
+                .map_or_else(|| usual_form(self.source.rate_hz()), |judge| judge.windows());
             if let Some(now) = &mut stretch
                 && now.form != form
             {
@@ -82,12 +96,15 @@ impl Listener {
                 self.source.reset();
                 stretch = None;
             }
-            if judge.is_none() && self.source.waits() {
+            if judge.is_none() && self.source.waits() && self.ear.left_s().is_none() {
                 std::thread::sleep(WAIT);
                 continue;
             }
             let rates = judge.as_ref().map_or_else(Vec::new, |judge| judge.rates_hz());
-            let told = match self.source.next(&form, &rates, WAIT) {
+            // A decoder that panics must not take the machine's ears for good.
+            let next = catch_unwind(AssertUnwindSafe(|| self.source.next(&form, &rates, WAIT)))
+                .unwrap_or_else(|panic| self.source.broke(&said(panic.as_ref())));
+            let told = match next {
                 Next::Nothing => true,
                 Next::Begin { from, start_ms } => {
                     stretch = Some(Stretch::new(form, from, start_ms));
@@ -125,13 +142,29 @@ impl Listener {
 
     fn hear(&self, stretch: &mut Stretch, samples: &[f32], judge: Option<&dyn Judge>) -> bool {
         let rate_hz = stretch.form.rate_hz;
+        if let Err(error) = self.ear.hear(samples, rate_hz, self.clock.now().unix_ms) {
+            tracing::error!("normal sound of `{}` is not recorded: {error}", self.machine);
+        }
         stretch.fresh.extend_from_slice(samples);
         stretch.unmeasured.extend_from_slice(samples);
         let piece = (u64::from(rate_hz) * PIECE_MS / 1000).max(1) as usize;
         if stretch.unmeasured.len() >= piece {
             let stats = SoundStats::of(&stretch.unmeasured, rate_hz);
+            let looked_at = self.pictures || self.ear.is_looked_at();
+            let picture = looked_at.then(|| PictureColumn {
+                bands: spectrum::bands(&stretch.unmeasured, rate_hz),
+                rate_hz,
+                ends_ms: match stretch.start_ms {
+                    Some(start_ms) => {
+                        let heard = stretch.heard + samples.len() as u64;
+                        start_ms + (1000 * heard / u64::from(rate_hz)).cast_signed()
+                    }
+                    None => self.clock.now().unix_ms,
+                },
+            });
             stretch.unmeasured.clear();
-            if !self.tell(Message::Sound { machine: self.machine.clone(), stats }) {
+            let machine = self.machine.clone();
+            if !self.tell(Message::Sound { machine, stats, picture }) {
                 return false;
             }
         }
@@ -165,11 +198,15 @@ impl Listener {
     ) -> bool {
         let Some(judge) = judge else { return true };
         let form = stretch.form;
-        let judged = judge.judge(start, window).unwrap_or_else(|error| Judged {
+        let judged = match catch_unwind(AssertUnwindSafe(|| judge.judge(start, window))) {
+            Ok(judged) => judged.map_err(|error| crate::store::whole(&error)),
+            Err(panic) => Err(format!("judging broke down: {}", said(panic.as_ref()))),
+        };
+        let judged = judged.unwrap_or_else(|reason| Judged {
             score: None,
             p_value: None,
             answer: crate::store::WindowAnswer::CannotTell,
-            reason: crate::store::whole(&error),
+            reason,
         });
         let idle = self.idle.as_ref().and_then(|idle| {
             let judged = idle.judge(start, window).ok()?;
@@ -194,6 +231,12 @@ impl Listener {
         };
         self.tell(Message::Window { machine: self.machine.clone(), heard: Box::new(heard) })
     }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 impl Stretch {

@@ -70,8 +70,19 @@ pub struct Liveness {
     clipped_ms: u64,
     clean_ms: u64,
     unlike: usize,
+    /// How long ago the source was lost, each time within the last hour, in milliseconds.
+    #[serde(default)]
+    lost_ago_ms: Vec<u64>,
+    /// Sound since the source was lost.
+    #[serde(default)]
+    settled_ms: u64,
 }
 
+/// Losses of the source within [`FLAPPING_MS`] that are told one by one; more of them are one trouble.
+const MOST_LOSSES: usize = 5;
+const FLAPPING_MS: u64 = 3_600_000;
+/// Sound without a break that ends the trouble of a source that comes and goes.
+const SETTLED_MS: u64 = 300_000;
 /// Samples from here on are at full scale.
 const FULL_SCALE: f32 = 0.999;
 /// Largest sample of digital silence: the last bit of 16.
@@ -119,8 +130,11 @@ impl Liveness {
     pub fn sound(&mut self, rule: &LivenessRule, stats: &SoundStats) -> Vec<TroubleChange> {
         let mut changes = Vec::new();
         self.without_sound_ms = 0;
-        changes.extend(self.over(Trouble::Stalled, "sound comes again"));
-        changes.extend(self.over(Trouble::Ended, "the source is back"));
+        self.settled_ms = self.settled_ms.saturating_add(stats.ms);
+        if self.is_settled() {
+            changes.extend(self.over(Trouble::Stalled, "sound comes again"));
+            changes.extend(self.over(Trouble::Ended, "the source is back"));
+        }
         if stats.peak <= SILENCE {
             self.silent_ms = self.silent_ms.saturating_add(stats.ms);
             if self.silent_ms >= rule.silent_after_ms {
@@ -174,26 +188,56 @@ impl Liveness {
     /// The source ended, or cannot be read.
     pub fn ended(&mut self, why: &str) -> Vec<TroubleChange> {
         self.without_sound_ms = 0;
+        let why = self.lost(why);
         let stalled = self.over(Trouble::Stalled, "the source ended");
-        stalled.into_iter().chain(self.begins(Trouble::Ended, why.to_owned())).collect()
+        stalled.into_iter().chain(self.begins(Trouble::Ended, why)).collect()
     }
 
     /// The source can be read again, though it may have nothing to say yet.
     pub fn back(&mut self) -> Vec<TroubleChange> {
+        if !self.is_settled() {
+            return Vec::new();
+        }
         self.over(Trouble::Ended, "the source is back").into_iter().collect()
     }
 
     /// Time passes without sound.
     pub fn tick(&mut self, rule: &LivenessRule, passed_ms: u64) -> Vec<TroubleChange> {
         self.without_sound_ms = self.without_sound_ms.saturating_add(passed_ms);
+        for ago_ms in &mut self.lost_ago_ms {
+            *ago_ms = ago_ms.saturating_add(passed_ms);
+        }
+        self.lost_ago_ms.retain(|ago_ms| *ago_ms < FLAPPING_MS);
         let Some(after) = rule.stalled_after_ms else {
             return self.over(Trouble::Stalled, "no rule any more").into_iter().collect();
         };
         if self.without_sound_ms < after || self.troubles.contains_key(&Trouble::Ended) {
             return Vec::new();
         }
-        let why = format!("no sound for {} s", seconds(self.without_sound_ms));
+        if self.troubles.contains_key(&Trouble::Stalled) {
+            self.settled_ms = 0;
+            return Vec::new();
+        }
+        let why = self.lost(&format!("no sound for {} s", seconds(self.without_sound_ms)));
         self.begins(Trouble::Stalled, why).into_iter().collect()
+    }
+
+    /// The source was lost: why, with what follows from its doing so often.
+    fn lost(&mut self, why: &str) -> String {
+        self.settled_ms = 0;
+        self.lost_ago_ms.push(0);
+        let excess = self.lost_ago_ms.len().saturating_sub(2 * MOST_LOSSES);
+        self.lost_ago_ms.drain(..excess);
+        if self.lost_ago_ms.len() <= MOST_LOSSES {
+            return why.to_owned();
+        }
+        let minutes = SETTLED_MS / 60_000;
+        format!("{why}; it comes and goes, and counts as back after {minutes} minutes of sound")
+    }
+
+    /// Whether sound that comes means that the source is back.
+    fn is_settled(&self) -> bool {
+        self.lost_ago_ms.len() <= MOST_LOSSES || self.settled_ms >= SETTLED_MS
     }
 
     fn begins(&mut self, trouble: Trouble, reason: String) -> Option<TroubleChange> {
@@ -280,6 +324,29 @@ mod tests {
         let mut silent = Liveness::default();
         silent.sound(&RULE, &second(0.0, 0.0));
         assert!((0..9).all(|_| silent.window(&RULE, Some("silent")).is_empty()));
+    }
+
+    #[test]
+    fn a_source_that_comes_and_goes_does_not_call_people_each_time() {
+        let mut liveness = Liveness::default();
+        let mut told = Vec::new();
+        for _ in 0..100 {
+            told.extend(liveness.ended("broken"));
+            told.extend(liveness.tick(&RULE, 1000));
+            told.extend(liveness.sound(&RULE, &second(0.1, 0.0)));
+        }
+        assert_eq!(told.len(), 2 * MOST_LOSSES + 1, "{told:?}");
+        assert!(
+            told.last().is_some_and(|last| last.begins && last.reason.contains("comes and goes"))
+        );
+        let settled: Vec<_> = (0..SETTLED_MS / 1000)
+            .flat_map(|_| names(liveness.sound(&RULE, &second(0.1, 0.0))))
+            .collect();
+        assert_eq!(settled, [(Trouble::Ended, false)]);
+        // An hour later it is told as before.
+        liveness.tick(&LivenessRule { stalled_after_ms: None, ..RULE }, FLAPPING_MS);
+        liveness.ended("broken");
+        assert_eq!(names(liveness.sound(&RULE, &second(0.1, 0.0))), [(Trouble::Ended, false)]);
     }
 
     #[test]

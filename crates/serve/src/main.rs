@@ -1,7 +1,7 @@
 //! The program: arguments, signals, exit codes.
 
 use std::{
-    io::Write,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use offkey_serve::{
     config::STARTER,
     history::{self, Question},
-    service::{Service, ServiceError, read_config},
+    prepare::{self, ServiceError},
+    service::Service,
     system,
 };
 use tokio::{
@@ -72,7 +73,11 @@ struct HistoryArguments {
 const WRONG: u8 = 2;
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     let arguments = Arguments::parse();
     if let Some(Verb::History(asked)) = arguments.verb {
         return tell_history(asked);
@@ -82,8 +87,8 @@ fn main() -> ExitCode {
     }
     let Some(path) = arguments.serve.config else { return ExitCode::from(WRONG) };
     let done = if arguments.serve.check {
-        read_config(&path).map(|config| {
-            tracing::info!("{} machines, {} sinks", config.machines.len(), config.sinks.len());
+        prepare::check(&path).map(|said| {
+            write_out(&(said.join("\n") + "\n"));
         })
     } else {
         serve(&path)
@@ -92,8 +97,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
+            if let Some(hint) = error.hint() {
+                let _ = writeln!(std::io::stderr().lock(), "  hint: {hint}");
+            }
             match error {
-                ServiceError::Config { .. } | ServiceError::Read { .. } => ExitCode::from(WRONG),
+                ServiceError::Config { .. }
+                | ServiceError::Read { .. }
+                | ServiceError::Unready { .. } => ExitCode::from(WRONG),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -105,7 +115,7 @@ async fn serve(path: &Path) -> Result<(), ServiceError> {
     let mut service = Service::start(path)?;
     let (stop, stopped) = watch::channel(false);
     let (address, pages) = service.pages(stopped)?;
-    tracing::info!("listening on http://{address}");
+    tracing::info!("listening on {address}");
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -95,6 +95,8 @@ pub struct Models {
 struct Entry {
     path: PathBuf,
     judge: SharedJudge,
+    /// Why its file cannot be used.
+    problem: Option<String>,
 }
 
 const LINES_KEPT: usize = 40;
@@ -107,10 +109,13 @@ impl Models {
     pub fn load(&self, machine: &str, path: &Path) -> Result<SharedJudge, ModelError> {
         let judge = {
             let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-            let entry = entries
-                .entry(machine.to_owned())
-                .or_insert_with(|| Entry { path: path.to_owned(), judge: SharedJudge::default() });
+            let entry = entries.entry(machine.to_owned()).or_insert_with(|| Entry {
+                path: path.to_owned(),
+                judge: SharedJudge::default(),
+                problem: None,
+            });
             path.clone_into(&mut entry.path);
+            entry.problem = None;
             Arc::clone(&entry.judge)
         };
         let loaded = if path.exists() { Some(load(path)?) } else { None };
@@ -118,12 +123,12 @@ impl Models {
         Ok(judge)
     }
 
-    /// A machine without a model, until one is learned at that place.
-    pub fn empty(&self, machine: &str, path: &Path) -> SharedJudge {
+    /// A machine whose model cannot be used, until another one is learned at that place.
+    pub fn empty(&self, machine: &str, path: &Path, why: &ModelError) -> SharedJudge {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let judge = SharedJudge::default();
-        entries
-            .insert(machine.to_owned(), Entry { path: path.to_owned(), judge: Arc::clone(&judge) });
+        let (path, problem) = (path.to_owned(), Some(whole(why)));
+        entries.insert(machine.to_owned(), Entry { path, judge: Arc::clone(&judge), problem });
         judge
     }
 
@@ -143,6 +148,14 @@ impl Models {
             window_s: form.seconds(form.samples as u64),
             every_s: form.seconds(form.hop as u64),
         })
+    }
+
+    /// Why the model of a machine cannot be used, where that is so.
+    pub fn problem(&self, machine: &str) -> Option<String> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(machine)?;
+        let learned = entry.judge.read().unwrap_or_else(PoisonError::into_inner).is_some();
+        entry.problem.clone().filter(|_| !learned)
     }
 
     /// Takes a recording that a person calls normal into the model.

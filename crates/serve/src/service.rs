@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -19,66 +18,17 @@ use tokio::{
 
 use crate::{
     clock::{Clock, SystemClock},
-    config::{Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig},
+    config::{Config, Keep, MachineConfig, SinkConfig, SourceConfig},
     engine::{Message, Recorder, Shared},
     listen::Listener,
     metrics::Metrics,
     models::{ModelError, Models},
+    prepare::{ServiceError, read_config},
     setup::{self, Folders},
     sink::{self, MqttSink, SinksHealth, Worker},
-    store::{ClipStore, Store, StoreError, whole},
-    web::{self, Access, AccessError, App, Shown},
+    store::{ClipStore, Store, whole},
+    web::{self, Access, App, Certificate, Door, Peer, Shown},
 };
-
-/// Why the service cannot start, or cannot take a new configuration.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServiceError {
-    /// The configuration cannot be read.
-    #[error("cannot read `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The configuration is wrong.
-    #[error("`{}` cannot be used:\n{errors}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// Everything wrong with it.
-        errors: ConfigErrors,
-    },
-    /// The store cannot be used.
-    #[error("the store cannot be used")]
-    Store(#[from] StoreError),
-    /// Nobody could be let in.
-    #[error("the pages cannot be protected")]
-    Access(#[from] AccessError),
-    /// A sink's secret cannot be had.
-    #[error("the sink `{sink}` cannot be used")]
-    Secret {
-        /// The sink.
-        sink: String,
-        /// Why.
-        source: SecretError,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The system refuses a thread or a signal.
-    #[error("the system refuses")]
-    System(#[from] std::io::Error),
-    /// A schedule that cannot be read.
-    #[error(transparent)]
-    Schedule(#[from] crate::alarm::ScheduleError),
-}
 
 /// Messages that wait for the recorder at most; who is faster waits.
 const MOST_MESSAGES: usize = 1024;
@@ -97,6 +47,8 @@ pub struct Service {
     sinks: BTreeMap<String, RunningSink>,
     health: SinksHealth,
     clock: Arc<dyn Clock>,
+    certificate: Option<Arc<Certificate>>,
+    listener: Option<std::net::TcpListener>,
 }
 
 /// A machine being heard.
@@ -110,16 +62,6 @@ enum RunningSink {
     Task { stop: watch::Sender<bool>, task: tokio::task::JoinHandle<()> },
 }
 
-/// Reads and checks a configuration file.
-///
-/// # Errors
-/// [`ServiceError::Read`] or [`ServiceError::Config`].
-pub fn read_config(path: &Path) -> Result<Config, ServiceError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
-    Config::read(&text).map_err(|errors| ServiceError::Config { path: path.to_owned(), errors })
-}
-
 impl Service {
     /// Starts everything but the pages. Has to be called within a tokio runtime.
     ///
@@ -127,8 +69,10 @@ impl Service {
     /// [`ServiceError`] for whatever keeps it from starting.
     pub fn start(path: &Path) -> Result<Self, ServiceError> {
         let config = read_config(path)?;
-        let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folders = Folders::new(&config, beside.unwrap_or(Path::new(".")));
+        let folders = Folders::beside(&config, path);
+        // First what another service may have taken: nothing is touched before that is known.
+        let listener = listen(&config.web.listen)?;
+        let certificate = Certificate::of(&config.web, &folders.beside)?;
         let store = Store::open(&folders.store)?;
         for report in &store.health().repairs {
             tracing::error!("{report}");
@@ -141,6 +85,7 @@ impl Service {
             views: RwLock::default(),
             live: broadcast::channel(MOST_LIVE).0,
             metrics: Metrics::default(),
+            ears: RwLock::default(),
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let (to, messages) = sync_channel(MOST_MESSAGES);
@@ -184,6 +129,8 @@ impl Service {
             sinks: BTreeMap::new(),
             health,
             clock,
+            certificate,
+            listener: Some(listener),
         };
         service.change_to(config)?;
         Ok(service)
@@ -202,6 +149,9 @@ impl Service {
         let config = read_config(&self.path)?;
         if config.store != self.config.store || config.web != self.config.web {
             tracing::warn!("changes of `[store]` and `[web]` take effect at the next start");
+        }
+        if let Some(certificate) = &self.certificate {
+            certificate.read_again()?;
         }
         self.change_to(config)
     }
@@ -229,6 +179,7 @@ impl Service {
             config.machines.get(name).is_none_or(|new| {
                 new.source != old.source
                     || new.model != old.model
+                    || new.sound.keep != old.sound.keep
                     || new.operating.idle_model != old.operating.idle_model
             })
         });
@@ -294,9 +245,15 @@ impl Service {
                 continue;
             }
             let path = self.folders.model(name, machine);
+            if machine.model.is_some() && !path.exists() {
+                tracing::warn!(
+                    "`{name}` is not judged yet: there is no model at `{}`",
+                    path.display()
+                );
+            }
             let judge = self.app.models.load(name, &path).unwrap_or_else(|error| {
                 tracing::error!("`{name}` is not judged: {}", whole(&error));
-                self.app.models.empty(name, &path)
+                self.app.models.empty(name, &path, &error)
             });
             let idle = machine.operating.idle_model.as_ref().and_then(|idle| {
                 let loaded = crate::models::load(&self.folders.beside.join(idle));
@@ -320,6 +277,8 @@ impl Service {
                 idle,
                 to: self.to.clone(),
                 clock: Arc::clone(&self.clock),
+                ear: self.shared.ear(name),
+                pictures: machine.sound.keep == Keep::Features,
                 stop: Arc::clone(&stop),
             };
             let thread = std::thread::Builder::new()
@@ -363,29 +322,38 @@ impl Service {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    /// Serves the pages until `stop` turns true. Tells `ready` the address once it listens.
+    /// Serves the pages until `stop` turns true; their address, as a browser takes it.
     ///
     /// # Errors
-    /// [`ServiceError::Listen`] when the address cannot be listened on.
+    /// [`ServiceError::System`] when the system does not let it listen.
     pub fn pages(
-        &self,
+        &mut self,
         mut stop: watch::Receiver<bool>,
-    ) -> Result<(SocketAddr, tokio::task::JoinHandle<std::io::Result<()>>), ServiceError> {
-        let address = self.config.web.listen.clone();
-        let failed = |source| ServiceError::Listen { address: address.clone(), source };
-        let listener = std::net::TcpListener::bind(&address).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        let listener = TcpListener::from_std(listener).map_err(failed)?;
+    ) -> Result<(String, tokio::task::JoinHandle<std::io::Result<()>>), ServiceError> {
+        let web = &self.config.web;
+        let listener = match self.listener.take() {
+            Some(listener) => listener,
+            None => listen(&web.listen)?,
+        };
+        let local = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
+        let door = Door::open(listener, self.certificate.clone(), web.behind_https)?;
         let router = web::router(Arc::clone(&self.app));
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let service = router.into_make_service_with_connect_info::<Peer>();
         let serving = tokio::spawn(async move {
             tokio::select! {
-                served = axum::serve(listener, service) => served,
+                served = axum::serve(door, service) => served,
                 _ = stop.wait_for(|stop| *stop) => Ok(()),
             }
         });
-        Ok((local, serving))
+        let encrypted = self.certificate.is_some();
+        if !local.ip().is_loopback() && !encrypted && !web.behind_https {
+            tracing::warn!(
+                "passwords and tokens cross the network unencrypted: set `certificate` and `key` in `[web]`"
+            );
+        }
+        let scheme = if encrypted { "https" } else { "http" };
+        Ok((format!("{scheme}://{local}"), serving))
     }
 
     /// Stops everything; what is known is on disk afterwards.
@@ -417,6 +385,13 @@ impl Service {
     }
 }
 
+fn listen(address: &str) -> Result<std::net::TcpListener, ServiceError> {
+    let failed = |source| ServiceError::Listen { address: address.to_owned(), source };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
 /// Sounds that a crash left without a row are removed.
 fn sweep(store: &Store, clips: &ClipStore) {
     let rows = store.reader().and_then(|reader| reader.clips(None));
@@ -438,6 +413,6 @@ fn shown(name: &str, machine: &MachineConfig) -> Shown {
             SourceConfig::Microphone(_) => "microphone",
             SourceConfig::Upload {} => "upload",
         },
-        keeps_sound: machine.sound.keep,
+        keeps: machine.sound.keep.name(),
     }
 }

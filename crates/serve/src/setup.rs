@@ -34,14 +34,21 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// Folders for a configuration that lies beside these things.
-    pub fn new(config: &Config, beside: &Path) -> Self {
+    /// Folders of a configuration file: relative ones begin where it lies.
+    pub fn beside(config: &Config, path: &Path) -> Self {
+        let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let beside = beside.unwrap_or(Path::new("."));
         Self { beside: beside.to_owned(), store: beside.join(&config.store.folder) }
     }
 
     /// Recordings sent to a machine that were not heard yet.
     pub fn uploads(&self, machine: &str) -> PathBuf {
         self.store.join("uploads").join(machine)
+    }
+
+    /// Sounds that people called faults of a machine.
+    pub fn faults(&self, machine: &str) -> PathBuf {
+        self.store.join("faults").join(machine)
     }
 
     /// Normal recordings to learn a machine from.
@@ -85,7 +92,7 @@ pub fn machines(
             title: machine.title.clone().unwrap_or_else(|| name.clone()),
             sinks,
             escalate_to,
-            keep_sound: machine.sound.keep,
+            keep: machine.sound.keep,
             before_ms: machine.sound.before.ms(),
             sound_days: machine.sound.days,
             quota: Quota {

@@ -9,6 +9,8 @@ use super::{
 use crate::alarm::Schedule;
 
 const LONGEST_NAME: usize = 64;
+/// Sound before an alarm is kept in memory.
+const LONGEST_BEFORE_MS: u64 = 120_000;
 
 /// Why a name cannot be used: it becomes part of topics, addresses and folders.
 pub(super) fn bad_name(name: &str) -> Option<String> {
@@ -51,6 +53,14 @@ fn check_web(config: &Config, reading: &mut Reading<'_>) {
         );
         reading.wrong(&["web", "listen"], what);
     }
+    let alone = match (&web.certificate, &web.key) {
+        (Some(_), None) => Some(("certificate", "key")),
+        (None, Some(_)) => Some(("key", "certificate")),
+        _ => None,
+    };
+    if let Some((there, absent)) = alone {
+        reading.wrong(&["web", there], format!("`{there}` is given without `{absent}`"));
+    }
     if !(1..=10_000).contains(&web.upload_mb) {
         reading.wrong(&["web", "upload_mb"], "`upload_mb` must be from 1 to 10000");
     }
@@ -77,6 +87,9 @@ fn check_machine(name: &str, machine: &MachineConfig, config: &Config, reading: 
             reading.wrong(&at("source"), what);
         }
         _ => {}
+    }
+    if machine.sound.before.ms() > LONGEST_BEFORE_MS {
+        reading.wrong(&["machine", name, "sound", "before"], "`before` must be at most 2m");
     }
     check_alarm(name, &machine.alarm, reading);
     if let Err(error) =

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Deserialize;
 
 pub use parse::{ConfigError, ConfigErrors};
-pub use values::{Secret, SecretError, Span};
+pub use values::{Keep, Secret, SecretError, Span};
 
 /// A commented configuration that checks and starts as it is.
 pub const STARTER: &str = include_str!("starter.toml");
@@ -55,7 +55,12 @@ pub struct WebConfig {
     pub password: Option<Secret>,
     /// Token for programs, sent as `Authorization: Bearer`.
     pub token: Option<Secret>,
-    /// Whether a proxy in front speaks HTTPS: cookies are then marked `Secure`.
+    /// Certificate chain in PEM form: the pages then speak HTTPS. Read again on SIGHUP.
+    pub certificate: Option<PathBuf>,
+    /// The private key of the certificate, in PEM form.
+    pub key: Option<PathBuf>,
+    /// Whether a proxy in front speaks HTTPS: cookies are then marked `Secure`, and the proxy's
+    /// `X-Forwarded-For` says who asks.
     pub behind_https: bool,
     /// Largest upload in megabytes.
     pub upload_mb: u64,
@@ -220,8 +225,8 @@ pub struct LivenessConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SoundConfig {
-    /// Whether sound around alarms is kept.
-    pub keep: bool,
+    /// What is kept of the sound around alarms.
+    pub keep: Keep,
     /// Time before an alarm's first window.
     pub before: Span,
     /// Days that it is kept.
@@ -335,6 +340,8 @@ impl Default for WebConfig {
             listen: "127.0.0.1:7080".to_owned(),
             password: None,
             token: None,
+            certificate: None,
+            key: None,
             behind_https: false,
             upload_mb: 100,
             learn_recipe: None,
@@ -384,6 +391,6 @@ impl Default for LivenessConfig {
 
 impl Default for SoundConfig {
     fn default() -> Self {
-        Self { keep: true, before: Span::from_s(10), days: 90, mb: 200 }
+        Self { keep: Keep::Sound, before: Span::from_s(10), days: 90, mb: 200 }
     }
 }

@@ -136,16 +136,35 @@ impl<'i> Reading<'i> {
         mut value: Spanned<DeValue<'i>>,
         at: &Range<usize>,
     ) -> Option<T> {
+        let mut taken: Vec<Range<usize>> = Vec::new();
         loop {
             let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
                 Ok(read) => return Some(read),
                 Err(error) => error,
             };
             let span = error.span().unwrap_or_else(|| at.clone());
-            self.tell(Some(span.clone()), error.message());
+            if !self.follows(error.message(), &taken) {
+                self.tell(Some(span.clone()), error.message());
+            }
             if !take_out(value.get_mut(), &span) {
                 return None;
             }
+            taken.push(span);
+        }
+    }
+
+    /// Whether an error is there only because of what was taken out.
+    fn follows(&self, message: &str, taken: &[Range<usize>]) -> bool {
+        let began_with = |span: &Range<usize>, field: &str| {
+            let before = &self.text[..self.text.floor_char_boundary(span.start)];
+            let line = before.rfind('\n').map_or(0, |at| at + 1);
+            self.text[line..].trim_start().starts_with(field)
+        };
+        let missing =
+            message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        match missing {
+            Some(field) => taken.iter().any(|span| began_with(span, field)),
+            None => !taken.is_empty() && message.starts_with("wanted exactly"),
         }
     }
 
@@ -210,6 +229,13 @@ mod tests {
         let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 3, 7, 9, 10], "{found:?}");
         assert!(found[4].1.contains("3 weeks"), "{found:?}");
+    }
+
+    #[test]
+    fn one_slip_is_one_error() {
+        let found = errors("[machine.pump]\nsource = { uploads = {} }\n");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].0 == 2 && found[0].1.contains("`upload`"), "{found:?}");
     }
 
     #[test]

@@ -138,6 +138,55 @@ impl Secret {
     }
 }
 
+/// What is kept of the sound around alarms: `true`, `"features"` or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The sound.
+    Sound,
+    /// A coarse picture of it, of which no word can be understood.
+    Features,
+    /// Nothing.
+    Nothing,
+}
+
+impl Keep {
+    /// What is kept, in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Features => "features",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keep {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl serde::de::Visitor<'_> for Words {
+            type Value = Keep;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "true (sound), \"features\" (a coarse picture of it) or false (nothing)",
+                )
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, keep: bool) -> Result<Keep, E> {
+                Ok(if keep { Keep::Sound } else { Keep::Nothing })
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Keep, E> {
+                match word {
+                    "features" => Ok(Keep::Features),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(word), &self)),
+                }
+            }
+        }
+        from.deserialize_any(Words)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +201,20 @@ mod tests {
         for text in ["", "10", "-1s", "nan s", "3 weeks", "1e9d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_a_word_or_a_switch() {
+        #[derive(Deserialize)]
+        struct Sound {
+            keep: Keep,
+        }
+        let read = |text: &str| toml::from_str::<Sound>(text).map(|sound| sound.keep);
+        assert_eq!(read("keep = true").expect("a switch"), Keep::Sound);
+        assert_eq!(read("keep = false").expect("a switch"), Keep::Nothing);
+        assert_eq!(read("keep = \"features\"").expect("a word"), Keep::Features);
+        let told = read("keep = \"some\"").expect_err("an error").to_string();
+        assert!(told.contains("\"features\" (a coarse picture"), "{told}");
     }
 
     #[test]

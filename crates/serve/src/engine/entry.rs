@@ -1,49 +1,80 @@
 //! One machine as the recorder keeps it: its setup, its state, and its last seconds of sound.
 
-use std::collections::VecDeque;
+use super::{HeardWindow, MachineSetup, PictureColumn, roll::Roll};
+use crate::{alarm::ConditionRule, config::Keep, machine::Machine, spectrum::Album, store::Op};
 
-use super::{HeardWindow, MachineSetup};
-use crate::{machine::Machine, store::Op};
-
-/// Sound of one clip at most, in milliseconds.
-const LONGEST_CLIP_MS: u64 = 120_000;
+/// Sound before the first odd window at most, in milliseconds; the configuration allows no more.
+const LONGEST_BEFORE_MS: u64 = 120_000;
+/// Sound from there on at most.
+const LONGEST_ODD_MS: u64 = 60_000;
 
 /// One machine.
 pub(super) struct Entry {
     pub(super) setup: MachineSetup,
     pub(super) machine: Machine,
     pub(super) dirty: bool,
-    roll: VecDeque<f32>,
-    pub(super) roll_rate_hz: u32,
-    roll_ends_ms: i64,
+    pub(super) roll: Roll,
+    pub(super) album: Album,
+    reach_ms: u64,
 }
 
 impl Entry {
     pub(super) fn new(setup: MachineSetup, machine: Machine) -> Self {
-        let (roll, roll_rate_hz, roll_ends_ms) = (VecDeque::new(), 0, 0);
-        Self { setup, machine, dirty: true, roll, roll_rate_hz, roll_ends_ms }
+        Self {
+            setup,
+            machine,
+            dirty: true,
+            roll: Roll::default(),
+            album: Album::default(),
+            reach_ms: 0,
+        }
     }
 
     /// Remembers the sound of a window for the clip of an alarm to come.
     pub(super) fn remember(&mut self, heard: &HeardWindow) {
-        let rate = u64::from(heard.rate_hz);
-        let longest = self.setup.before_ms.min(LONGEST_CLIP_MS) + LONGEST_CLIP_MS / 2;
-        let most = (rate * longest / 1000) as usize;
-        self.roll.extend(&heard.sound);
-        let excess = self.roll.len().saturating_sub(most);
-        self.roll.drain(..excess);
-        self.roll_rate_hz = heard.rate_hz;
-        self.roll_ends_ms = heard.ends_ms;
+        self.reach_ms = self.reach_of(heard);
+        let longest_ms = if self.setup.keep == Keep::Sound { self.reach_ms } else { 0 };
+        self.roll.take(&heard.sound, heard.rate_hz, heard.ends_ms, longest_ms);
     }
 
-    /// Sound from a time on, as far back as it is remembered, and when it begins.
-    pub(super) fn since(&self, from_ms: i64) -> (Vec<f32>, i64) {
-        let rate = i64::from(self.roll_rate_hz);
-        let wanted = ((self.roll_ends_ms - from_ms).max(0) * rate / 1000).unsigned_abs() as usize;
-        let skip = self.roll.len().saturating_sub(wanted);
-        let sound: Vec<f32> = self.roll.iter().skip(skip).copied().collect();
-        let length_ms = 1000 * sound.len().cast_signed() as i64 / rate.max(1);
-        (sound, self.roll_ends_ms - length_ms)
+    /// Remembers the picture of sound, where pictures are kept.
+    pub(super) fn remember_picture(&mut self, column: &PictureColumn) {
+        if self.setup.keep == Keep::Features {
+            let PictureColumn { bands, rate_hz, ends_ms } = *column;
+            self.album.take(bands, rate_hz, ends_ms, self.reach_ms);
+        } else {
+            self.album.clear();
+        }
+    }
+
+    /// What is kept of an alarm that begins at a time: its bytes, its file's ending, and its beginning.
+    pub(super) fn keepsake(&self, from_ms: i64) -> Option<(Vec<u8>, &'static str, i64)> {
+        match self.setup.keep {
+            Keep::Nothing => None,
+            Keep::Sound => {
+                let (sound, begins_ms) = self.roll.since(from_ms);
+                Some((offkey_signal::encode_wav(&sound, self.roll.rate_hz()), "wav", begins_ms))
+            }
+            Keep::Features => {
+                let picture = self.album.since(from_ms);
+                let bytes = serde_json::to_vec(&picture).expect("plain data has a JSON form");
+                Some((bytes, "json", picture.begins_ms))
+            }
+        }
+    }
+
+    /// How far back the clip of an alarm can begin: so long before the first odd window as the
+    /// configuration says.
+    fn reach_of(&self, heard: &HeardWindow) -> u64 {
+        let window_ms = (heard.ends_ms - heard.at_ms).max(0).unsigned_abs();
+        let odd_ms = match self.setup.rule.alarm.condition {
+            ConditionRule::Count { windows, .. } => {
+                (windows.max(1) as u64 - 1).saturating_mul(heard.hop_ms).saturating_add(window_ms)
+            }
+            // A memory may have begun to fill any time ago.
+            ConditionRule::Memory { .. } => LONGEST_ODD_MS,
+        };
+        self.setup.before_ms.min(LONGEST_BEFORE_MS) + odd_ms.min(LONGEST_ODD_MS)
     }
 
     pub(super) fn state_op(&self, name: &str, saved_ms: i64) -> Op {

@@ -2,22 +2,26 @@
 
 mod entry;
 mod recorder;
+mod roll;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use tokio::sync::{broadcast, oneshot};
 
 use crate::{
     alarm::Command,
+    config::Keep,
+    ear::Ear,
     judge::Judged,
     liveness::SoundStats,
     machine::{MachineRule, MachineView},
     metrics::Metrics,
     source::Position,
+    spectrum::Bands,
     store::{ClipStore, EventRow, FeedbackRow, Quota, Store, StoreHealth},
 };
 
@@ -43,6 +47,17 @@ pub struct HeardWindow {
     pub rate_hz: u32,
     /// Time between windows.
     pub hop_ms: u64,
+}
+
+/// The picture of a stretch of sound.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PictureColumn {
+    /// Levels of its bands.
+    pub bands: Bands,
+    /// Rate of the sound.
+    pub rate_hz: u32,
+    /// When it ended.
+    pub ends_ms: i64,
 }
 
 /// What people ask for.
@@ -78,6 +93,8 @@ pub enum Message {
         machine: String,
         /// What it was like.
         stats: SoundStats,
+        /// Its picture, where somebody looks or it is kept.
+        picture: Option<PictureColumn>,
     },
     /// A stretch of a source was heard to its end.
     Position {
@@ -139,8 +156,8 @@ pub struct MachineSetup {
     pub sinks: Vec<String>,
     /// Sinks that hear of it when nobody acknowledges.
     pub escalate_to: Vec<String>,
-    /// Whether sound around alarms is kept.
-    pub keep_sound: bool,
+    /// What is kept of the sound around alarms.
+    pub keep: Keep,
     /// Sound before an alarm's first window.
     pub before_ms: u64,
     /// Days that sound is kept.
@@ -166,6 +183,15 @@ pub enum Live {
         /// In decibels relative to full scale.
         level_db: f32,
     },
+    /// The picture of a machine's last quarter of a second; only for who looks at that machine.
+    Spectrum {
+        /// The machine.
+        machine: String,
+        /// Highest frequency.
+        high_hz: f32,
+        /// Levels of the bands, low to high, in decibels above -120 dB.
+        bands: Vec<u8>,
+    },
     /// How the store fares.
     Store {
         /// What is wrong; none: nothing.
@@ -185,9 +211,17 @@ pub struct Shared {
     pub live: broadcast::Sender<Live>,
     /// Numbers for Prometheus.
     pub metrics: Metrics,
+    /// What is asked of those who listen.
+    pub ears: RwLock<BTreeMap<String, Arc<Ear>>>,
 }
 
 impl Shared {
+    /// What is asked of who listens to a machine.
+    pub fn ear(&self, machine: &str) -> Arc<Ear> {
+        let mut ears = self.ears.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(ears.entry(machine.to_owned()).or_default())
+    }
+
     /// How the store fares.
     pub fn health(&self) -> StoreHealth {
         self.store.lock().unwrap_or_else(PoisonError::into_inner).health().clone()

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Ask, HeardWindow, Live, MachineSetup, Message, Shared, entry::Entry};
+use super::{Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared, entry::Entry};
 use crate::{
     clock::{Clock, Now},
     liveness::SoundStats,
@@ -95,7 +95,9 @@ impl Recorder {
         let now = self.clock.now();
         match message {
             Message::Window { machine, heard } => self.window(&machine, *heard, now),
-            Message::Sound { machine, stats } => self.sound(&machine, &stats, now),
+            Message::Sound { machine, stats, picture } => {
+                self.sound(&machine, &stats, picture, now);
+            }
             Message::Position { machine, position } => self.position(&machine, position),
             Message::Source { machine, ended } => {
                 self.with(&machine, |entry| {
@@ -240,7 +242,7 @@ impl Recorder {
         self.show(name);
     }
 
-    fn sound(&mut self, name: &str, stats: &SoundStats, now: Now) {
+    fn sound(&mut self, name: &str, stats: &SoundStats, picture: Option<PictureColumn>, now: Now) {
         self.with(name, |entry| entry.machine.sound(&entry.setup.rule, stats, now.unix_ms));
         self.shared.metrics.level(name, stats.level_db);
         // Nobody may be looking.
@@ -248,6 +250,13 @@ impl Recorder {
             .shared
             .live
             .send(Live::Level { machine: name.to_owned(), level_db: stats.level_db });
+        let Some(column) = picture else { return };
+        if let Some(entry) = self.machines.get_mut(name) {
+            entry.remember_picture(&column);
+        }
+        let (machine, high_hz) = (name.to_owned(), column.rate_hz as f32 / 2.0);
+        let bands = column.bands.to_vec();
+        let _ = self.shared.live.send(Live::Spectrum { machine, high_hz, bands });
     }
 
     fn position(&mut self, name: &str, position: Position) {
@@ -382,17 +391,14 @@ impl Recorder {
         if news.event.kind != "alarm.began" {
             return news;
         }
-        let Some(entry) = self.machines.get(name).filter(|entry| entry.setup.keep_sound) else {
-            return news;
-        };
+        let Some(entry) = self.machines.get(name) else { return news };
         let from_ms = start_ms - entry.setup.before_ms.cast_signed();
-        let (sound, begins_ms) = entry.since(from_ms);
-        let wav = offkey_signal::encode_wav(&sound, entry.roll_rate_hz);
+        let Some((kept, end, begins_ms)) = entry.keepsake(from_ms) else { return news };
         let stem = format!("{}-{}", news.event.at_ms, news.event.alarm.unwrap_or(0));
-        let (quota, bytes) = (entry.setup.quota, wav.len() as u64);
+        let (quota, bytes) = (entry.setup.quota, kept.len() as u64);
         let kept = self
             .make_room(name, bytes, &quota, ops)
-            .and_then(|()| self.shared.clips.write(name, &stem, &wav));
+            .and_then(|()| self.shared.clips.write(name, &format!("{stem}.{end}"), &kept));
         match kept {
             Ok(clip) => {
                 let score = news.event.score;

@@ -80,8 +80,9 @@ fn no_two_events_have_the_same_name_over_a_restart() {
     for round in 0..20 {
         let text = serde_json::to_string(&machine).expect("plain data");
         machine = serde_json::from_str(&text).expect("as written");
-        let ended = (round % 2 == 0).then_some("gone");
-        for news in machine.source(&rule(), ended, NOW_MS) {
+        let shelve = Command::Shelve { for_ms: 1000 };
+        let command = if round % 2 == 0 { shelve } else { Command::Unshelve };
+        for news in machine.command(&rule(), &command, "anna", NOW_MS) {
             assert!(names.insert(news.event.id.clone()), "{}", news.event.id);
         }
     }

@@ -130,6 +130,20 @@ pub fn open(config: &SinkConfig, beside: &Path) -> Result<Option<Box<dyn Deliver
     }))
 }
 
+/// Whether a sink's secrets can be had.
+///
+/// # Errors
+/// [`SecretError`] when one cannot.
+pub fn check(config: &SinkConfig, beside: &Path) -> Result<(), SecretError> {
+    if let SinkConfig::Mqtt(mqtt) = config {
+        mqtt.password.as_ref().map(|secret| secret.read(beside)).transpose()?;
+        if let Some(path) = mqtt.ca.as_ref().map(|ca| beside.join(ca)) {
+            std::fs::metadata(&path).map_err(|source| SecretError::File { path, source })?;
+        }
+    }
+    open(config, beside).map(|_| ())
+}
+
 /// Delivers what waits for a sink, until it is told to stop.
 pub struct Worker {
     /// The sink's name.

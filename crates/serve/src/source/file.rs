@@ -26,6 +26,8 @@ pub struct FileSource {
     lost: bool,
     /// A file that cannot be understood is left alone until it is another one.
     refused: Option<String>,
+    /// The rate that the file was last found to have.
+    rate_hz: Option<u32>,
 }
 
 struct Open {
@@ -44,7 +46,15 @@ impl FileSource {
             let (next, identity) = text.split_once(' ')?;
             Some((identity.to_owned(), next.parse().ok()?))
         });
-        Self { path: path.to_owned(), raw, left_at, open: None, lost: false, refused: None }
+        Self {
+            path: path.to_owned(),
+            raw,
+            left_at,
+            open: None,
+            lost: false,
+            refused: None,
+            rate_hz: None,
+        }
     }
 
     fn step(&mut self, form: &WindowRule, rates_hz: &[u32]) -> io::Result<Next> {
@@ -90,6 +100,7 @@ impl FileSource {
             .map(|error| crate::store::whole(&error));
         if let Some(found) = open.reader.info().filter(|_| !open.checked) {
             open.checked = true;
+            self.rate_hz = Some(found.rate_hz);
             refusal = refusal.or_else(|| wrong_rate(found.rate_hz, rates_hz));
         }
         if let Some(why) = refusal {
@@ -124,6 +135,10 @@ impl Source for FileSource {
 
     fn waits(&self) -> bool {
         true
+    }
+
+    fn rate_hz(&self) -> Option<u32> {
+        self.rate_hz
     }
 
     fn reset(&mut self) {

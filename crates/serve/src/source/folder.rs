@@ -31,12 +31,15 @@ pub struct FolderSource {
     /// Whether recordings are removed once they were heard, as uploads are.
     remove: bool,
     poll: Duration,
+    pause: Duration,
     looked: Option<Instant>,
     /// Recordings as of the last look.
     seen: BTreeMap<String, Look>,
     heard: BTreeMap<String, String>,
     due: Vec<String>,
     hearing: Option<Hearing>,
+    /// The recording being heard, kept apart: what breaks down takes the rest with it.
+    current: Option<(String, Look)>,
     /// Where a recording stood when the service stopped.
     left_at: Option<(String, u64)>,
     lost: bool,
@@ -78,11 +81,13 @@ impl FolderSource {
             folder: folder.to_owned(),
             remove,
             poll,
+            pause: poll,
             looked: None,
             seen: BTreeMap::new(),
             heard: heard.collect(),
             due: Vec::new(),
             hearing: None,
+            current: None,
             left_at,
             lost: false,
             forget: Vec::new(),
@@ -123,6 +128,7 @@ impl FolderSource {
     fn open(&mut self, name: String, form: &WindowRule, rates_hz: &[u32]) -> Next {
         let Some(look) = self.seen.get(&name).copied() else { return Next::Nothing };
         let path = self.folder.join(&name);
+        self.current = Some((name.clone(), look));
         let reader = match ClipReader::open(&path, &form.decode_config()) {
             Ok(reader) => reader,
             Err(error) => return self.leave_out(name, look, &crate::store::whole(&error)),
@@ -198,12 +204,16 @@ impl Source for FolderSource {
         if let Some(name) = self.due.pop() {
             return self.open(name, form, rates_hz);
         }
-        if self.looked.is_none_or(|looked| looked.elapsed() >= self.poll) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= self.pause) {
             if self.remove && self.looked.is_none() {
                 self.clear_away();
             }
+            let begun = Instant::now();
+            let looked = self.look();
+            // A large folder is looked at less often: looking takes a twentieth of the time at most.
+            self.pause = self.poll.max(20 * begun.elapsed());
             self.looked = Some(Instant::now());
-            return self.look().unwrap_or(Next::Nothing);
+            return looked.unwrap_or(Next::Nothing);
         }
         std::thread::sleep(wait.min(self.poll));
         Next::Nothing
@@ -216,6 +226,18 @@ impl Source for FolderSource {
 
     fn waits(&self) -> bool {
         true
+    }
+
+    fn broke(&mut self, why: &str) -> Next {
+        self.hearing = None;
+        self.left_at = None;
+        match self.current.take() {
+            // The same recording would break it again.
+            Some((name, look)) => {
+                self.leave_out(name, look, &format!("hearing it broke down: {why}"))
+            }
+            None => Next::Nothing,
+        }
     }
 
     fn reset(&mut self) {

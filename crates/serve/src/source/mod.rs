@@ -57,6 +57,11 @@ pub trait Source: Send {
     /// What to remember when all windows before sample `next` of the stretch were judged.
     fn position(&self, next: u64) -> Position;
 
+    /// The rate that its sound comes at, once that is known.
+    fn rate_hz(&self) -> Option<u32> {
+        None
+    }
+
     /// Whether its sound waits until there is a model to judge it.
     fn waits(&self) -> bool {
         false
@@ -64,6 +69,12 @@ pub trait Source: Send {
 
     /// Begins the stretch anew, as when another model takes over.
     fn reset(&mut self);
+
+    /// Hearing broke down inside, which is a fault of ours: what to say, and to go on after it.
+    fn broke(&mut self, why: &str) -> Next {
+        self.reset();
+        Next::Ended(format!("hearing broke down: {why}"))
+    }
 }
 
 /// Why sound of a rate cannot be judged, where that is so.

@@ -35,6 +35,8 @@ pub struct StreamSource {
     /// Ends the wait before the next attempt.
     again: Option<Instant>,
     back_off: Duration,
+    /// The rate that the stream was last found to have.
+    rate_hz: Option<u32>,
 }
 
 struct Running {
@@ -83,7 +85,7 @@ pub fn microphone_opener(name: Option<String>) -> Opener {
 impl StreamSource {
     /// A stream.
     pub fn new(open: Opener) -> Self {
-        Self { open, running: None, again: None, back_off: LEAST_BACK_OFF }
+        Self { open, running: None, again: None, back_off: LEAST_BACK_OFF, rate_hz: None }
     }
 
     fn start(&mut self, form: &WindowRule, rates_hz: &[u32]) -> Result<(), String> {
@@ -150,6 +152,7 @@ impl StreamSource {
             && let Some(found) = running.reader.info()
         {
             running.checked = true;
+            self.rate_hz = Some(found.rate_hz);
             if let Some(why) = wrong_rate(found.rate_hz, rates_hz) {
                 return Next::Ended(self.stop(Some(why)));
             }
@@ -199,6 +202,10 @@ impl Source for StreamSource {
 
     fn position(&self, _next: u64) -> Position {
         Vec::new()
+    }
+
+    fn rate_hz(&self) -> Option<u32> {
+        self.rate_hz
     }
 
     fn reset(&mut self) {

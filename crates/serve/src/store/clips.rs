@@ -30,20 +30,20 @@ impl ClipStore {
         Self { folder: store.join("clips") }
     }
 
-    /// Writes a sound so that it appears whole. `machine` is a checked name, `stem` is ours.
+    /// Writes a sound so that it appears whole. `machine` is a checked name, `file` is ours.
     ///
     /// # Errors
     /// [`StoreError::Io`] when it cannot be written.
-    pub fn write(&self, machine: &str, stem: &str, wav: &[u8]) -> Result<String, StoreError> {
+    pub fn write(&self, machine: &str, file: &str, bytes: &[u8]) -> Result<String, StoreError> {
         let folder = self.folder.join(machine);
-        let name = format!("{machine}/{stem}.wav");
+        let name = format!("{machine}/{file}");
         let path = self.folder.join(&name);
         let failed = |source: io::Error| StoreError::Io { path: path.clone(), source };
         fs::create_dir_all(&folder).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-        file.write_all(wav).map_err(failed)?;
-        file.as_file().sync_data().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        let mut written = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
+        written.write_all(bytes).map_err(failed)?;
+        written.as_file().sync_data().map_err(failed)?;
+        written.persist(&path).map_err(|error| failed(error.error))?;
         Ok(name)
     }
 
@@ -86,7 +86,9 @@ impl ClipStore {
             let Some(folder) = machine.file_name().and_then(|name| name.to_str()) else { continue };
             for file in entries(&machine)? {
                 let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
-                let ours = file.extension().is_none_or(|end| end == "wav" || end == "tmp")
+                let ours = file
+                    .extension()
+                    .is_none_or(|end| ["wav", "json", "tmp"].iter().any(|ours| end == *ours))
                     || name.starts_with(".tmp");
                 if ours && !known.contains(format!("{folder}/{name}").as_str()) {
                     self.remove(&format!("{folder}/{name}"))?;

@@ -23,6 +23,8 @@ pub use query::{Point, Reader, SqlAnswer};
 pub use retention::Retention;
 pub use rollup::SPANS_S;
 
+/// Its lock keeps a second service out.
+const LOCK: &str = "offkey.lock";
 /// Name of the database in the store's folder.
 pub const DATABASE: &str = "offkey.db";
 
@@ -40,6 +42,12 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Another process has it open.
+    #[error("the store in `{}` is in use by another process", folder.display())]
+    InUse {
+        /// Its folder.
+        folder: PathBuf,
     },
     /// Written by a later version.
     #[error("the store has form {found}, and this version reads forms up to {expected}")]
@@ -69,6 +77,8 @@ pub struct StoreHealth {
 /// The store; one writer.
 pub struct Store {
     folder: PathBuf,
+    /// Held as long as the store is.
+    _lock: Option<fs::File>,
     connection: Option<Connection>,
     pending: VecDeque<Vec<Op>>,
     health: StoreHealth,
@@ -82,13 +92,14 @@ impl Store {
     /// present is tried again at every commit.
     ///
     /// # Errors
-    /// [`StoreError::TooNew`] for a store of a later version; [`StoreError::Io`] when the folder cannot be
-    /// made.
+    /// [`StoreError::TooNew`] for a store of a later version; [`StoreError::InUse`] while another process has
+    /// it; [`StoreError::Io`] when the folder cannot be made.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(folder)
             .map_err(|source| StoreError::Io { path: folder.to_owned(), source })?;
         let mut store = Self {
             folder: folder.to_owned(),
+            _lock: lock(folder)?,
             connection: None,
             pending: VecDeque::new(),
             health: StoreHealth::default(),
@@ -286,6 +297,16 @@ impl Store {
             }
         }
         self.pending.retain(|batch| !batch.is_empty());
+    }
+}
+
+/// Keeps other processes out; none where the file system has no locks, or no room for the file.
+fn lock(folder: &Path) -> Result<Option<fs::File>, StoreError> {
+    let Ok(file) = fs::File::create(folder.join(LOCK)) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
     }
 }
 

@@ -401,8 +401,8 @@ fn the_quota_of_all_machines_takes_from_all_of_them() {
 fn files_that_no_row_names_are_swept() {
     let folder = folder();
     let clips = ClipStore::new(folder.path());
-    let kept = clips.write("pump", "1-1", b"RIFF").expect("a clip");
-    let orphan = clips.write("pump", "1-2", b"RIFF").expect("a clip");
+    let kept = clips.write("pump", "1-1.wav", b"RIFF").expect("a clip");
+    let orphan = clips.write("pump", "1-2.wav", b"RIFF").expect("a clip");
     let row = clip(&kept, "pump", 1.0);
     assert_eq!(clips.sweep(std::slice::from_ref(&row)).expect("a sweep"), 1);
     assert!(clips.path(&kept).is_file() && !clips.path(&orphan).exists());

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{App, auth::Who, error::Refusal};
+use super::{App, auth::Who, bank, error::Refusal};
 use crate::{
     alarm::Command,
     config::Span,
@@ -23,6 +23,7 @@ use crate::{
 /// Most events per request.
 const MOST_EVENTS: usize = 500;
 const LONGEST_NAME: usize = 100;
+const LAST_MS: i64 = 1 << 50;
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -63,7 +64,7 @@ impl App {
         let shown = self.machines.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let view =
             self.shared.views.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        json!({ "name": name, "machine": shown, "view": view, "model": self.models.view(name) })
+        json!({ "name": name, "machine": shown, "view": view, "model": self.models.view(name), "model_problem": self.models.problem(name) })
     }
 }
 
@@ -91,6 +92,8 @@ pub(crate) async fn trend(
     Query(Between { from_ms, to_ms }): Query<Between>,
 ) -> Result<Json<Vec<Point>>, Refusal> {
     app.known(&name)?;
+    // No calendar reaches further, and sums of such times stay numbers.
+    let [from_ms, to_ms] = [from_ms, to_ms].map(|ms| ms.clamp(-LAST_MS, LAST_MS));
     Ok(Json(app.read(move |reader| reader.trend(&name, from_ms, to_ms)).await?))
 }
 
@@ -194,6 +197,17 @@ pub(crate) async fn forget(
     Path(name): Path<String>,
     Extension(who): Extension<Who>,
 ) -> Answer {
+    app.known(&name)?;
+    let folder = app.folders.faults(&name);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Refusal::new(
+                axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                format!("cannot remove `{}`: {error}", folder.display()),
+            ));
+        }
+        _ => {}
+    }
     command(&app, &name, Ask::Forget, &who).await
 }
 
@@ -241,8 +255,10 @@ pub(crate) async fn feedback(
     let Some(found) = found else {
         return Err(Refusal::bad(format!("there is no event `{event}`")));
     };
+    let (bank, banked) = (app.folders.faults(&machine), found.clip.clone());
     if kind == FeedbackKind::Normal {
-        let Some(clip) = found.clip else {
+        let clip = found.clip.filter(|clip| !bank::is_picture(clip));
+        let Some(clip) = clip else {
             return Err(Refusal::bad(
                 "the event has no sound, so there is nothing to learn from it",
             ));
@@ -250,6 +266,9 @@ pub(crate) async fn feedback(
         let path = app.shared.clips.path(&clip);
         let (models, of) = (Arc::clone(&app.models), machine.clone());
         tokio::task::spawn_blocking(move || models.update(&of, &path, force)).await??;
+    } else if let Some(clip) = banked.map(|clip| app.shared.clips.path(&clip)) {
+        let event = event.clone();
+        tokio::task::spawn_blocking(move || bank::keep(&bank, &event, &clip)).await??;
     }
     let at_ms = app.clock.now().unix_ms;
     let kind = if kind == FeedbackKind::Normal { "normal" } else { "fault" };
@@ -295,6 +314,9 @@ pub(crate) async fn undo(
         }
         let (models, of) = (Arc::clone(&app.models), machine.clone());
         tokio::task::spawn_blocking(move || models.undo(&of)).await??;
+    }
+    if row.kind == "fault" {
+        bank::drop_fault(&app.folders.faults(&machine), &row.event);
     }
     let changed = app.ask(&machine, Ask::Undo { feedback: id }, &who).await?;
     Ok(Json(json!({ "changed": changed })))

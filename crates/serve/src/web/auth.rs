@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -21,8 +21,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use super::{App, error::Refusal};
-use crate::config::{SecretError, WebConfig};
+use super::{App, door::Peer, error::Refusal};
+use crate::config::{Secret, SecretError, WebConfig};
 
 /// Who asks, as events name them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,14 @@ pub enum AccessError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A secret that can be guessed.
+    #[error("the {what} is too short: expected at least {least} characters")]
+    Short {
+        /// Password or token.
+        what: &'static str,
+        /// Characters it needs.
+        least: usize,
+    },
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {problem}")]
     Random {
@@ -57,8 +65,11 @@ pub struct Access {
     token: Option<Vec<u8>>,
     key: [u8; 32],
     secure_cookies: bool,
+    behind_proxy: bool,
     sessions: Mutex<VecDeque<Session>>,
     failures: Mutex<Failures>,
+    /// Tokens that were wrong; apart from passwords, so that a program cannot lock people out.
+    wrong_tokens: Mutex<Failures>,
     /// Passwords are checked one at a time: each check is made to be slow.
     checking: Semaphore,
 }
@@ -81,6 +92,8 @@ const CSRF: &str = "x-csrf-token";
 const SESSION_MS: u64 = 12 * 3_600_000;
 const MOST_SESSIONS: usize = 256;
 const LONGEST_PASSWORD: usize = 256;
+const LEAST_PASSWORD: usize = 8;
+const LEAST_TOKEN: usize = 16;
 /// Attempts without a wait.
 const FREE_ATTEMPTS: u32 = 5;
 const WAIT_MS: u64 = 30_000;
@@ -93,30 +106,26 @@ impl Access {
     /// [`AccessError`] when a secret cannot be had or used.
     pub fn new(web: &WebConfig, beside: &Path) -> Result<Self, AccessError> {
         let key: [u8; 32] = random()?;
-        let password = match &web.password {
-            None => None,
-            Some(secret) => {
-                let text = secret.read(beside)?;
-                if text.starts_with("$argon2") {
-                    PasswordHash::new(&text)
-                        .map_err(|error| AccessError::Hash { problem: error.to_string() })?;
-                    Some(text)
-                } else {
-                    let hash = Argon2::default()
-                        .hash_password(text.as_bytes())
-                        .map_err(|error| AccessError::Hash { problem: error.to_string() })?;
-                    Some(hash.to_string())
-                }
+        let read =
+            |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.read(beside)).transpose();
+        let (password, token) = (read(&web.password)?, read(&web.token)?);
+        for (what, text, least) in
+            [("password", &password, LEAST_PASSWORD), ("token", &token, LEAST_TOKEN)]
+        {
+            if text.as_ref().is_some_and(|text| text.chars().count() < least) {
+                return Err(AccessError::Short { what, least });
             }
-        };
-        let token = web.token.as_ref().map(|secret| secret.read(beside)).transpose()?;
+        }
+        let password = password.map(|text| hash_of(&text)).transpose()?;
         Ok(Self {
             token: token.map(|token| code(&key, &token)),
             password,
             key,
-            secure_cookies: web.behind_https,
+            secure_cookies: web.behind_https || web.certificate.is_some(),
+            behind_proxy: web.behind_https,
             sessions: Mutex::default(),
             failures: Mutex::default(),
+            wrong_tokens: Mutex::default(),
             checking: Semaphore::new(1),
         })
     }
@@ -126,13 +135,31 @@ impl Access {
         self.password.is_none() && self.token.is_none()
     }
 
-    fn is_token(&self, headers: &HeaderMap) -> bool {
+    /// Who asks: behind a proxy, whom the proxy names. Only the last name is the proxy's own word.
+    fn from(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let named = headers.get_all("x-forwarded-for").iter().next_back();
+        let named =
+            named.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        named.filter(|_| self.behind_proxy).unwrap_or(peer)
+    }
+
+    /// Whether a request brings the token; an address that guesses has to wait.
+    fn is_token(&self, from: IpAddr, headers: &HeaderMap, now_ms: u64) -> Result<bool, Refusal> {
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some(given) = given.and_then(|value| value.strip_prefix("Bearer ")) else {
-            return false;
-        };
-        let Some(token) = &self.token else { return false };
-        same_code(&self.key, given.trim(), token)
+        let given = given.and_then(|value| value.strip_prefix("Bearer "));
+        let (Some(given), Some(token)) = (given, &self.token) else { return Ok(false) };
+        let mut wrong = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait_ms = wrong.wait_ms(from, now_ms);
+        if wait_ms > 0 {
+            return Err(too_many(wait_ms));
+        }
+        let right = same_code(&self.key, given.trim(), token);
+        if right {
+            wrong.by.remove(&from);
+        } else {
+            wrong.fail(from, now_ms);
+        }
+        Ok(right)
     }
 
     fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<Session> {
@@ -195,17 +222,25 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let access = &app.access;
-    let who = if access.is_token(request.headers()) {
+    let now_ms = app.clock.now().steady_ms;
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.0.ip());
+    let from = access.from(peer.unwrap_or(IpAddr::from([0; 4])), request.headers());
+    let token = match access.is_token(from, request.headers(), now_ms) {
+        Ok(token) => token,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let who = if token {
         "token"
     } else if access.is_open() {
         "this computer"
     } else {
-        let now_ms = app.clock.now().steady_ms;
         let Some(session) = access.session(request.headers(), now_ms) else {
             return Refusal::new(StatusCode::UNAUTHORIZED, "log in first").into_response();
         };
         let given = request.headers().get(CSRF).and_then(|value| value.to_str().ok());
-        if changes(request.method()) && given != Some(session.csrf.as_str()) {
+        let ours = code(&access.key, &session.csrf);
+        let same = given.is_some_and(|given| same_code(&access.key, given, &ours));
+        if changes(request.method()) && !same {
             return Refusal::new(StatusCode::FORBIDDEN, "the request does not come from this page")
                 .into_response();
         }
@@ -239,6 +274,11 @@ fn stranger(access: &Access, method: &Method, headers: &HeaderMap) -> Option<Ref
     (!same).then(|| Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site"))
 }
 
+fn too_many(wait_ms: u64) -> Refusal {
+    let what = format!("too many attempts, wait {} s", wait_ms.div_ceil(1000));
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, what)
+}
+
 fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
@@ -260,22 +300,23 @@ pub(crate) struct Login {
 
 pub(crate) async fn login(
     State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(from)): ConnectInfo<Peer>,
+    headers: HeaderMap,
     Json(login): Json<Login>,
 ) -> Result<Response, Refusal> {
     let access = &app.access;
     let now_ms = app.clock.now().steady_ms;
+    let from = access.from(from.ip(), &headers);
     let Some(hash) = access.password.clone() else {
         return Err(Refusal::bad("there is no password to log in with"));
     };
     let wait_ms =
-        access.failures.lock().unwrap_or_else(PoisonError::into_inner).wait_ms(from.ip(), now_ms);
+        access.failures.lock().unwrap_or_else(PoisonError::into_inner).wait_ms(from, now_ms);
     if wait_ms > 0 {
-        let what = format!("too many attempts, wait {} s", wait_ms.div_ceil(1000));
-        return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, what));
+        return Err(too_many(wait_ms));
     }
     // Counted before it is checked, so that many at once are as many failures.
-    access.failures.lock().unwrap_or_else(PoisonError::into_inner).fail(from.ip(), now_ms);
+    access.failures.lock().unwrap_or_else(PoisonError::into_inner).fail(from, now_ms);
     let permit = access.checking.acquire().await;
     let right = tokio::task::spawn_blocking(move || {
         login.password.len() <= LONGEST_PASSWORD
@@ -288,7 +329,7 @@ pub(crate) async fn login(
     if !right {
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "that is not the password"));
     }
-    access.failures.lock().unwrap_or_else(PoisonError::into_inner).by.remove(&from.ip());
+    access.failures.lock().unwrap_or_else(PoisonError::into_inner).by.remove(&from);
     let (secret, csrf) = access
         .begin_session(now_ms)
         .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
@@ -320,6 +361,19 @@ pub(crate) async fn session(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         "csrf": session.map(|session| session.csrf),
     }))
     .into_response()
+}
+
+/// The hash of a password, or the text itself where it is one.
+fn hash_of(text: &str) -> Result<String, AccessError> {
+    if text.starts_with("$argon2") {
+        PasswordHash::new(text)
+            .map_err(|error| AccessError::Hash { problem: error.to_string() })?;
+        return Ok(text.to_owned());
+    }
+    let hash = Argon2::default()
+        .hash_password(text.as_bytes())
+        .map_err(|error| AccessError::Hash { problem: error.to_string() })?;
+    Ok(hash.to_string())
 }
 
 fn code(key: &[u8], text: &str) -> Vec<u8> {

@@ -3,9 +3,12 @@
 mod api;
 mod assets;
 mod auth;
+mod bank;
+mod door;
 mod error;
 mod live;
 mod sound;
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -29,6 +32,8 @@ use crate::{
 };
 
 pub use auth::{Access, AccessError};
+pub use door::{Door, Peer};
+pub use tls::{Certificate, TlsError};
 
 /// What all requests share.
 pub struct App {
@@ -65,8 +70,8 @@ pub struct Shown {
     pub place: Option<String>,
     /// Kind of its source, as in `folder`.
     pub source: &'static str,
-    /// Whether sound around alarms is kept.
-    pub keeps_sound: bool,
+    /// What is kept around alarms: `sound`, `features` or `nothing`.
+    pub keeps: &'static str,
 }
 
 /// Uploads at the same time at most.
@@ -87,8 +92,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/shelve", post(api::shelve))
         .route("/unshelve", post(api::unshelve))
         .route("/running", post(api::running))
+        .route("/faults", get(bank::faults))
+        .route("/faults/{event}", get(bank::sound))
         .route("/forget", post(api::forget))
         .route("/learn", get(sound::learning).post(sound::learn))
+        .route("/record", post(sound::record))
         .route("/selftest", post(sound::self_test));
     let uploads = Router::new()
         .route("/api/machines/{name}/sound", post(sound::upload))
@@ -117,6 +125,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/", get(assets::page))
         .route("/app.js", get(assets::script))
         .route("/draw.js", get(assets::drawing))
+        .route("/record.js", get(assets::recording))
+        .route("/recorder.js", get(assets::recorder))
         .route("/app.css", get(assets::style))
         .route("/icon.svg", get(assets::icon))
         .layer(middleware::from_fn(assets::headers))

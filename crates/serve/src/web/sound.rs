@@ -5,23 +5,29 @@ use std::{
     io::Write,
     path::Path as FilePath,
     sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::{Extension, Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
 use tokio_stream::StreamExt;
 
 use super::{App, auth::Who, error::Refusal};
 
 /// Recordings that may wait in a folder.
 const MOST_WAITING: usize = 1000;
+/// Longest recording of normal sound in one go.
+const LONGEST_RECORD_S: f64 = 3600.0;
+/// How long an upload may stand still.
+const CHUNK_WITHIN: Duration = Duration::from_secs(30);
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -76,9 +82,31 @@ pub(crate) async fn add_normal(
     }
 }
 
+/// How long to record normal sound from the machine's own source.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    seconds: f64,
+}
+
+/// Records normal sound from the machine's own source, as it comes; 0 seconds stop that.
+pub(crate) async fn record(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(Record { seconds }): Json<Record>,
+) -> Answer {
+    app.known(&name)?;
+    if !(0.0..=LONGEST_RECORD_S).contains(&seconds) {
+        return Err(Refusal::bad(format!("`seconds` must be from 0 to {LONGEST_RECORD_S}")));
+    }
+    app.shared.ear(&name).record(&app.folders.normals(&name), seconds);
+    Ok(Json(json!({ "recording_left_s": app.shared.ear(&name).left_s() })))
+}
+
 pub(crate) async fn normals(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
     app.known(&name)?;
     let folder = app.folders.normals(&name);
+    let left_s = app.shared.ear(&name).left_s();
     let found = tokio::task::spawn_blocking(move || {
         let mut seconds = 0.0;
         let mut count = 0;
@@ -91,7 +119,7 @@ pub(crate) async fn normals(State(app): State<Arc<App>>, Path(name): Path<String
         (count, seconds)
     });
     let (recordings, seconds): (usize, f64) = found.await?;
-    Ok(Json(json!({ "recordings": recordings, "seconds": seconds })))
+    Ok(Json(json!({ "recordings": recordings, "seconds": seconds, "recording_left_s": left_s })))
 }
 
 pub(crate) async fn drop_normals(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
@@ -172,6 +200,7 @@ pub(crate) async fn clip(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     app.known(&machine)?;
+    let file_is_picture = FilePath::new(&file).extension().is_some_and(|end| end == "json");
     let name = format!("{machine}/{file}");
     let rows = app.read(move |reader| reader.clips(Some(&machine))).await?;
     let Some(row) = rows.into_iter().find(|row| row.name == name) else {
@@ -179,11 +208,14 @@ pub(crate) async fn clip(
     };
     let clips = app.shared.clips.clone();
     let bytes = tokio::task::spawn_blocking(move || clips.read(&row)).await??;
+    if file_is_picture {
+        return Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response());
+    }
     Ok(ranged(Bytes::from(bytes), headers.get(header::RANGE).and_then(|value| value.to_str().ok())))
 }
 
 /// Players ask for parts of a sound.
-fn ranged(bytes: Bytes, range: Option<&str>) -> Response {
+pub(super) fn ranged(bytes: Bytes, range: Option<&str>) -> Response {
     let kind = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
     let total = bytes.len();
     let asked = range.and_then(|range| {
@@ -201,7 +233,7 @@ fn ranged(bytes: Bytes, range: Option<&str>) -> Response {
     }
 }
 
-fn full(error: &std::io::Error) -> Refusal {
+pub(super) fn full(error: &std::io::Error) -> Refusal {
     Refusal::new(StatusCode::INSUFFICIENT_STORAGE, format!("cannot store it: {error}"))
 }
 
@@ -222,7 +254,12 @@ async fn take(app: &Arc<App>, folder: &FilePath, body: Body) -> Result<(String, 
         .map_err(|error| full(&error))?;
     let mut stream = body.into_data_stream();
     let (mut bytes, mut head) = (0_u64, Vec::new());
-    while let Some(chunk) = stream.next().await {
+    // Who falls silent in the middle must not keep others out.
+    let next = async |stream: &mut BodyDataStream| {
+        let chunk = tokio::time::timeout(CHUNK_WITHIN, stream.next()).await;
+        chunk.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload stood still"))
+    };
+    while let Some(chunk) = next(&mut stream).await? {
         let chunk =
             chunk.map_err(|error| Refusal::bad(format!("the upload broke off: {error}")))?;
         bytes += chunk.len() as u64;
@@ -233,14 +270,14 @@ async fn take(app: &Arc<App>, folder: &FilePath, body: Body) -> Result<(String, 
         if head.len() < 12 {
             head.extend_from_slice(&chunk[..chunk.len().min(12)]);
         }
-        file.write_all(&chunk).map_err(|error| full(&error))?;
+        block_in_place(|| file.write_all(&chunk)).map_err(|error| full(&error))?;
     }
     let end = match head.get(..4) {
         Some(b"RIFF" | b"RF64") => "wav",
         Some(b"fLaC") => "flac",
         _ => return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected WAV or FLAC")),
     };
-    file.as_file().sync_data().map_err(|error| full(&error))?;
+    block_in_place(|| file.as_file().sync_data()).map_err(|error| full(&error))?;
     let stamp = app.clock.now().unix_ms;
     // Names rise with time, and no two are the same.
     for number in 0..10_000 {

@@ -116,6 +116,47 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
+/// Makes a certificate for this computer in a folder: `ca.pem`, `cert.pem` and `key.pem`.
+pub(crate) fn make_certificate(folder: &Path) {
+    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").expect("a file");
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let ca = [
+        "req",
+        "-x509",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test authority",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+    ];
+    let asked = ["req", "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "asked.csr"];
+    let signed = [
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        "asked.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-extfile",
+        "names",
+        "-out",
+        "cert.pem",
+    ];
+    for (words, more) in [(&ca[..], &key[..]), (&asked, &key), (&signed, &[])] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(words).args(more).current_dir(folder).stderr(Stdio::null());
+        assert!(openssl.status().expect("openssl starts").success(), "{words:?}");
+    }
+}
+
 /// Waits until something holds.
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();

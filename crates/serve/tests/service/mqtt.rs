@@ -9,7 +9,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::common::{Service, faulty, free_port, has, normal, until, uploads};
+use crate::common::{
+    Service, faulty, folder, free_port, has, make_certificate, normal, until, uploads,
+};
 
 struct Broker {
     child: Child,
@@ -17,8 +19,13 @@ struct Broker {
 
 impl Broker {
     fn start(port: u16) -> Self {
+        Self::start_with(port, &["-p", &port.to_string()], Path::new("."))
+    }
+
+    fn start_with(port: u16, words: &[&str], folder: &Path) -> Self {
         let child = Command::new("mosquitto")
-            .args(["-p", &port.to_string()])
+            .args(words)
+            .current_dir(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -43,8 +50,14 @@ struct Listener {
 
 impl Listener {
     fn start(port: u16) -> Self {
+        Self::start_with(port, &[], Path::new("."))
+    }
+
+    fn start_with(port: u16, words: &[&str], folder: &Path) -> Self {
         let mut child = Command::new("mosquitto_sub")
-            .args(["-p", &port.to_string(), "-q", "1", "-v", "-t", "#"])
+            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-v", "-t", "#"])
+            .args(words)
+            .current_dir(folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -174,4 +187,40 @@ fn home_assistant_is_told_of_the_machine() {
     assert_eq!(found, expected, "{found:#}");
     assert_eq!(service.stop(), Some(0));
     listener.until_last("offkey/status", "the end", |message| message == "offline");
+}
+
+#[test]
+fn a_broker_with_tls_and_a_password_hears_of_the_alarm() {
+    if !has_broker() || !has("openssl") || !has("mosquitto_passwd") {
+        return;
+    }
+    let port = free_port();
+    let config = uploads(&["pump"])
+        + &format!(
+            "[sink.plant]\nmqtt = {{ url = \"mqtts://127.0.0.1:{port}\", ca = \"ca.pem\", user = \"offkey\", password = {{ file = \"password\" }} }}\n"
+        );
+    let folder = folder(&config);
+    let here = folder.path();
+    make_certificate(here);
+    std::fs::write(here.join("password"), "swordfish\n").expect("a password");
+    let made = Command::new("mosquitto_passwd")
+        .args(["-b", "-c", "users", "offkey", "swordfish"])
+        .current_dir(here)
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("mosquitto_passwd starts").success());
+    // Started by root the broker gives its rights away, and could not read the key then.
+    let broker = format!(
+        "user root\nlistener {port} 127.0.0.1\ncafile ca.pem\ncertfile cert.pem\nkeyfile key.pem\n\
+         allow_anonymous false\npassword_file users\n"
+    );
+    std::fs::write(here.join("broker.conf"), broker).expect("a configuration");
+    let _broker = Broker::start_with(port, &["-c", "broker.conf"], here);
+    let words = ["--cafile", "ca.pem", "-u", "offkey", "-P", "swordfish"];
+    let listener = Listener::start_with(port, &words, here);
+    let service = Service::start_in(&folder);
+    listener.until_last(STATE, "the first state", |message| state(message) == "normal");
+    service.upload("pump", &faulty());
+    listener.until_last(EVENT, "the alarm", |message| message.contains("alarm.began"));
+    assert!(!service.said().contains("swordfish"), "no secret is logged");
 }

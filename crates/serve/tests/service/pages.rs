@@ -8,7 +8,8 @@ use std::{
 };
 
 use crate::common::{
-    Service, faulty, folder, has, has_one_of, normal, recordings, say, until, uploads, wav,
+    Service, faulty, folder, has, has_one_of, make_certificate, normal, recordings, say, until,
+    uploads, wav,
 };
 
 fn agent() -> ureq::Agent {
@@ -25,7 +26,7 @@ fn strangers_stay_outside() {
         + &uploads(&["pump"]);
     let folder = folder(&config);
     fs::write(folder.path().join("password"), "open sesame\n").expect("a password");
-    fs::write(folder.path().join("token"), "t0ken\n").expect("a token");
+    fs::write(folder.path().join("token"), "t0ken-of-16-chars\n").expect("a token");
     let service = Service::start_in(&folder);
     let agent = agent();
     let get = |path: &str| status(agent.get(service.url(path)).call());
@@ -41,7 +42,7 @@ fn strangers_stay_outside() {
                 .call(),
         )
     };
-    assert_eq!([bearer("t0ken"), bearer("t0ke"), bearer("")], [200, 401, 401]);
+    assert_eq!([bearer("t0ken-of-16-chars"), bearer("t0ke"), bearer("")], [200, 401, 401]);
     let login = |password: &str| {
         let body = serde_json::json!({ "password": password }).to_string();
         agent
@@ -69,6 +70,68 @@ fn strangers_stay_outside() {
     let attempts: Vec<u16> = (0..7).map(|_| login("wrong").status().as_u16()).collect();
     assert_eq!(attempts, [401, 401, 401, 401, 401, 429, 429]);
     assert!(!service.said().contains("sesame") && !service.said().contains("t0ken"));
+}
+
+#[test]
+fn guesses_of_the_token_have_to_wait_and_keep_no_person_out() {
+    let config = "[web]\nlisten = \"127.0.0.1:0\"\npassword = { file = \"password\" }\ntoken = { file = \"token\" }\n".to_owned()
+        + &uploads(&["pump"]);
+    let folder = folder(&config);
+    fs::write(folder.path().join("password"), "open sesame\n").expect("a password");
+    fs::write(folder.path().join("token"), "0123456789abcdef\n").expect("a token");
+    let service = Service::start_in(&folder);
+    let agent = agent();
+    let with = |token: &str| {
+        let request = agent.get(service.url("/api/machines"));
+        status(request.header("Authorization", format!("Bearer {token}")).call())
+    };
+    let guesses: Vec<u16> = (0..7).map(|guess| with(&guess.to_string())).collect();
+    assert_eq!(guesses, [401, 401, 401, 401, 401, 429, 429]);
+    assert_eq!(with("0123456789abcdef"), 429);
+    assert_eq!(service.post("/api/login", b"{\"password\":\"open sesame\"}").0, 200);
+}
+
+#[test]
+fn the_pages_speak_https_with_ones_own_certificate() {
+    if !has("openssl") {
+        return;
+    }
+    let config = "[web]\nlisten = \"127.0.0.1:0\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\npassword = { file = \"password\" }\n".to_owned()
+        + &uploads(&["pump"]);
+    let folder = folder(&config);
+    make_certificate(folder.path());
+    fs::write(folder.path().join("password"), "open sesame\n").expect("a password");
+    let service = Service::start_in(&folder);
+    assert!(service.url("").starts_with("https://"), "{}", service.url(""));
+    let trusting = |ca: &[u8]| -> ureq::Agent {
+        let ca = ureq::tls::Certificate::from_pem(ca).expect("a certificate");
+        let tls = ureq::tls::TlsConfig::builder()
+            .root_certs(ureq::tls::RootCerts::new_with_certs(&[ca]))
+            .build();
+        ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls).build().into()
+    };
+    let first = fs::read(folder.path().join("ca.pem")).expect("the authority");
+    let login = |agent: &ureq::Agent| {
+        agent
+            .post(service.url("/api/login"))
+            .header("Content-Type", "application/json")
+            .send("{\"password\":\"open sesame\"}")
+    };
+    let answer = login(&trusting(&first)).expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text");
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+    // Who asks without encryption is told.
+    let plain = service.url("/").replace("https", "http");
+    let mut answer = agent().get(plain).call().expect("an answer");
+    assert_eq!(answer.status(), 400);
+    assert!(answer.body_mut().read_to_string().expect("text").contains("speaks HTTPS"));
+    // A renewed certificate is used after a signal, without a restart.
+    make_certificate(folder.path());
+    let renewed = fs::read(folder.path().join("ca.pem")).expect("the authority");
+    service.signal("HUP");
+    until("the new certificate", || login(&trusting(&renewed)).ok());
+    assert!(login(&trusting(&first)).is_err());
 }
 
 #[test]
@@ -163,8 +226,21 @@ fn a_sound_called_normal_is_learned_and_can_be_taken_back() {
     assert_eq!(promise(), before);
     let fault = serde_json::json!({ "event": event["id"], "kind": "fault", "name": "bearing" });
     assert_eq!(say(fault, "/api/machines/pump/feedback").0, 200);
-    let said = service.get("/api/machines/pump/feedback");
-    assert_eq!(said.as_array().map(Vec::len), Some(2));
+    let rows = service.get("/api/machines/pump/feedback");
+    assert_eq!(rows.as_array().map(Vec::len), Some(2));
+    let faults = service.get("/api/machines/pump/faults");
+    assert_eq!(
+        (&faults[0]["name"], &faults[0]["kept"]),
+        (&"bearing".into(), &"wav".into()),
+        "{faults}"
+    );
+    let id = event["id"].as_str().expect("a name");
+    let kept =
+        || status(agent().get(service.url(&format!("/api/machines/pump/faults/{id}"))).call());
+    assert_eq!(kept(), 200);
+    let taken_back = serde_json::json!({ "id": rows[0]["id"] });
+    assert_eq!(say(taken_back, "/api/machines/pump/feedback/undo").0, 200);
+    assert_eq!(kept(), 404);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     alarm::{AlarmRule, Command, ConditionRule, OperatingRule, Schedule},
     clock::ManualClock,
+    config::Keep,
     judge::Judged,
     liveness::LivenessRule,
     machine::MachineRule,
@@ -51,7 +52,7 @@ fn setup() -> MachineSetup {
         title: "Pump".to_owned(),
         sinks: vec!["plant".to_owned()],
         escalate_to: vec!["boss".to_owned()],
-        keep_sound: true,
+        keep: Keep::Sound,
         before_ms: 2000,
         sound_days: 10,
         quota: Quota { machine_bytes: 40_000, total_bytes: 80_000 },
@@ -66,6 +67,7 @@ fn service(folder: &Path, clock: Arc<ManualClock>) -> Service {
         views: std::sync::RwLock::default(),
         live: broadcast::channel(16).0,
         metrics: Metrics::default(),
+        ears: std::sync::RwLock::default(),
     });
     let steady: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
     let mut recorder = Recorder::new(Arc::clone(&shared), steady, 5000, NO_LIMIT);

@@ -2,7 +2,7 @@
 // The pages: all machines, one machine, setting one up. They show what the interface tells and nothing else.
 
 const main = document.getElementById("main");
-let csrf = null, machines = [], refresh = null, drawn = 0, showTrend = null;
+let looking = null, csrf = null, machines = [], refresh = null, drawn = 0, showTrend = null;
 
 /** An element; text is never read as HTML. */
 function el(name, attributes = {}, ...children) {
@@ -51,7 +51,8 @@ function stateOf(machine) {
     case "latched_unacknowledged": return { sign: "▼", text: "Latched alarm", kind: "alarm" };
     case "latched_acknowledged": return { sign: "▽", text: "Latched, acknowledged", kind: "seen" };
   }
-  if (view.troubles.length) return { sign: "⚠", text: "No sound to judge", kind: "seen" };
+  if (view.troubles.length) return { sign: "⚠", text: TROUBLE_STATES[view.troubles[0][0]], kind: "seen" };
+  if (machine.model_problem) return { sign: "⚠", text: "Model cannot be used", kind: "seen" };
   if (!machine.model) return { sign: "○", text: "Not learned yet", kind: "off" };
   if (view.operating === "off") return { sign: "◻", text: "Machine is off", kind: "off" };
   if (view.operating === "starting") return { sign: "◔", text: "Starting up", kind: "off" };
@@ -59,6 +60,7 @@ function stateOf(machine) {
   return { sign: "●", text: "Normal", kind: "normal" };
 }
 
+const TROUBLE_STATES = { stalled: "No sound comes", ended: "No sound comes", silent: "Only silence", clipped: "Sound is cut off", other_microphone: "Another sound" };
 const TROUBLES = { stalled: "Source stalled", ended: "Source ended", silent: "Silence", clipped: "Clipped", other_microphone: "Does not sound like this machine" };
 
 function since(ms) {
@@ -71,6 +73,8 @@ function since(ms) {
 function number(value, digits = 3) {
   return value === null || value === undefined ? "–" : String(Number(value.toPrecision(digits)));
 }
+
+function counted(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 
 function title(machine) { return machine.machine ? machine.machine.title : machine.name; }
 
@@ -88,6 +92,7 @@ function troubles(machine) {
 }
 
 function showAll() {
+  looking = null;
   const order = { alarm: 0, seen: 1, normal: 2, off: 3 };
   const sorted = [...machines].sort((a, b) => order[stateOf(a).kind] - order[stateOf(b).kind] || a.name.localeCompare(b.name));
   const alarms = machines.filter((machine) => stateOf(machine).kind === "alarm").length;
@@ -104,7 +109,7 @@ function showAll() {
       meter(machine),
       el("p", { class: "soft" }, `Score ${number(last && last.score)} · p ${number(last && last.p_value, 2)}`)));
   });
-  main.replaceChildren(el("h1", {}, alarms ? `${alarms} of ${machines.length} machines in alarm` : `${machines.length} machines, no alarm`),
+  main.replaceChildren(el("h1", {}, alarms ? `${alarms} of ${counted(machines.length, "machine")} in alarm` : `${counted(machines.length, "machine")}, no alarm`),
     el("ul", { class: "grid" }, ...cards));
 }
 
@@ -118,7 +123,8 @@ async function showMachine(name) {
   const path = `/api/machines/${name}`, view = machine.view;
   document.title = `${title(machine)}: ${stateOf(machine).text}`;
   const chart = el("div", { id: "chart" }), summary = el("p", { class: "soft" });
-  const events = el("ul", { class: "events", id: "events" });
+  const events = el("ul", { class: "events", id: "events" }), bank = el("div", { id: "bank" });
+  look(name);
   const spans = SPANS.map(([label, ms]) => el("button", { "aria-pressed": String(ms === spanMs), onclick: () => { spanMs = ms; showMachine(name); } }, label));
   main.replaceChildren(
     el("p", {}, el("a", { href: "#/" }, "← All machines")),
@@ -126,9 +132,12 @@ async function showMachine(name) {
     el("div", { id: "state" }, stateBadge(machine, true), el("p", { class: "soft" }, view ? `for ${since(view.since_ms)}` : ""), ...troubles(machine)),
     view && view.reason && view.phase !== "normal" ? el("p", {}, view.reason) : "",
     buttons(machine, path),
+    machine.model_problem ? el("p", { class: "trouble" }, `⚠ The model cannot be used: ${machine.model_problem}`) : "",
+    liveSection(name),
     el("section", {}, el("h2", {}, "Level"), meter(machine), el("p", { class: "soft", "data-level": name }, view && view.last ? `${number(view.last.level_db)} dB relative to full scale` : "")),
     el("section", {}, el("h2", {}, "Anomaly score"), el("div", { class: "row", role: "group", "aria-label": "Time shown" }, ...spans), chart, summary),
     el("section", {}, el("h2", {}, "Events"), events),
+    bank,
     setUp(machine, path));
   showTrend = async () => {
     const to = Date.now(), from = to - spanMs;
@@ -139,6 +148,7 @@ async function showMachine(name) {
   };
   await showTrend();
   await showEvents(name, path, events, turn);
+  await showBank(path, bank, turn);
 }
 
 function buttons(machine, path) {
@@ -183,9 +193,15 @@ async function showEvents(name, path, list, turn) {
   if (!events.length) list.replaceChildren(el("li", {}, "Nothing has happened yet."));
 }
 
-function sound(event) {
-  const source = `/api/clips/${event.clip}`;
+function sound(event) { return player(`/api/clips/${event.clip}`, event.clip.endsWith(".json")); }
+
+/** A sound with its spectrogram, or the picture that is kept instead of sound. */
+function player(source, isPicture) {
   const canvas = el("canvas", { role: "img", "aria-label": "Spectrogram of the sound: time to the right, frequency upwards" });
+  if (isPicture) {
+    const draw = el("button", { "data-act": "picture", onclick: () => attempt(async () => { const { columns } = await call(source); draw.replaceWith(canvas); drawColumns(canvas, columns); }) }, "Show spectrogram");
+    return el("div", {}, el("p", { class: "soft" }, "A coarse picture is kept, no sound."), el("div", { class: "row" }, draw));
+  }
   const show = el("button", { onclick: () => attempt(async () => {
     const bytes = await (await fetch(source)).arrayBuffer();
     const { samples } = wavSamples(bytes);
@@ -193,6 +209,16 @@ function sound(event) {
     spectrogram(canvas, samples);
   }) }, "Show spectrogram");
   return el("div", {}, el("audio", { controls: true, preload: "none", src: source }), el("div", { class: "row" }, show));
+}
+
+/** What people called a fault, kept for good. */
+async function showBank(path, host, turn) {
+  const faults = await attempt(() => call(`${path}/faults`));
+  if (!faults || turn !== drawn || !faults.length) return;
+  host.replaceChildren(el("section", {}, el("h2", {}, "Confirmed faults"), el("p", { class: "soft" }, "Kept until they are taken back, whatever the quota."),
+    el("ul", { class: "events" }, ...faults.map((fault) => el("li", {}, el("strong", {}, fault.name || "Fault without a name"),
+      el("span", { class: "soft" }, ` ${new Date(fault.at_ms).toLocaleString()}`),
+      fault.kept ? player(`${path}/faults/${encodeURIComponent(fault.event)}`, fault.kept === "json") : el("p", { class: "soft" }, "Without sound."))))));
 }
 
 function feedbackButtons(name, path, event, standing) {
@@ -210,7 +236,7 @@ function feedbackButtons(name, path, event, standing) {
       el("button", { onclick: () => attempt(async () => { await call(`${path}/feedback/undo`, "POST", { id: said.id }); showMachine(name); }) }, "Take back"));
   }
   if (!standing.length) {
-    if (event.clip) row.append(el("button", { "data-act": "normal", onclick: () => say({ event: event.id, kind: "normal" }) }, "This was normal"));
+    if (event.clip && event.clip.endsWith(".wav")) row.append(el("button", { "data-act": "normal", onclick: () => say({ event: event.id, kind: "normal" }) }, "This was normal"));
     row.append(el("button", { "data-act": "fault", onclick: () => { const fault = prompt("What was it?"); if (fault !== null) say({ event: event.id, kind: "fault", name: fault || null }); } }, "This was a fault"));
   }
   return row;
@@ -225,7 +251,7 @@ function setUp(machine, path) {
   const files = el("input", { type: "file", multiple: true, accept: ".wav,.flac,audio/wav,audio/flac", id: "files" });
   const count = () => attempt(async () => {
     const normals = await call(`${path}/normals`);
-    told.textContent = `${normals.recordings} normal recordings, ${number(normals.seconds)} s`;
+    told.textContent = `${counted(normals.recordings, "normal recording")}, ${number(normals.seconds)} s`;
     learn.disabled = normals.recordings < 2;
   });
   const every = el("input", { type: "number", id: "every", min: "0.1", step: "any", value: machine.model ? String(machine.model.every_s) : "10" });
@@ -248,7 +274,7 @@ function setUp(machine, path) {
   };
   host.append(el("details", machine.model ? {} : { open: true }, el("summary", {}, machine.model ? "Learn again" : "Recordings of the machine when it is well"),
     el("p", {}, "Choose at least five recordings (WAV or FLAC), made on different days where possible, with the same microphone."),
-    el("label", { for: "files" }, "Recordings "), files, told, el("label", { for: "every" }, "Seconds from one judged window to the next "), every, el("div", { class: "row" }, learn,
+    el("label", { for: "files" }, "Recordings "), files, told, sourceButton(machine, path, count), recordButton(path, count), el("label", { for: "every" }, "Seconds from one judged window to the next "), every, el("div", { class: "row" }, learn,
       el("button", { onclick: () => attempt(async () => { await call(`${path}/normals`, "DELETE"); await count(); }) }, "Remove the recordings")), said));
   count();
   follow();
@@ -305,10 +331,30 @@ function redraw(name, essential) {
   else if (showTrend && !refresh) refresh = setTimeout(() => { refresh = null; if (showTrend) showTrend(); }, 3000);
 }
 
-function listen() {
+/** Which machine is looked at: its picture comes only then. */
+function look(name) {
+  if (looking === name) return;
+  looking = name;
+  if (listen.stream) listen(true);
+}
+
+/** Follows what happens. `moved`: another machine is looked at, and the page shows it already. */
+function listen(moved = false) {
   const link = document.getElementById("link");
-  const stream = new EventSource("/api/live");
-  stream.onopen = async () => { link.textContent = "live"; const found = await attempt(() => call("/api/machines")); if (found) { machines = found; route(); health(); } };
+  if (listen.stream) listen.stream.close();
+  const stream = new EventSource(looking ? `/api/live?machine=${looking}` : "/api/live");
+  stream.onopen = async () => {
+    link.textContent = "live";
+    const found = await attempt(() => call("/api/machines"));
+    if (!found) return;
+    const before = machines;
+    machines = found;
+    if (!moved) { route(); health(); return; }
+    moved = false;
+    // What changed between the two streams.
+    const phase = (list) => list.find((machine) => machine.name === looking)?.view?.phase;
+    if (phase(before) !== phase(found)) route();
+  };
   stream.onerror = () => {
     link.textContent = "no connection, trying again";
     // A refusal ends the stream for good; so look from time to time.
@@ -317,6 +363,7 @@ function listen() {
   stream.onmessage = (message) => {
     const { type, data } = JSON.parse(message.data);
     if (type === "level") level(data.machine, data.level_db);
+    if (type === "spectrum") liveColumn(data);
     if (type === "store") banner(data.trouble);
     if (type === "again") begin();
     if (type === "machine") {
@@ -339,7 +386,11 @@ function banner(trouble) {
 
 async function health() {
   const found = await attempt(() => call("/api/health"));
-  if (found) banner(found.store.trouble);
+  if (!found) return;
+  banner(found.store.trouble);
+  const repairs = document.getElementById("repairs");
+  repairs.hidden = !found.store.repairs.length;
+  repairs.textContent = found.store.repairs.join(" ");
 }
 
 async function begin() {

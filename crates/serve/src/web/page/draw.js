@@ -142,10 +142,7 @@ function spectrogram(canvas, samples) {
     for (let bin = 0; bin < bins; bin++) {
       const part = Math.max(0, 1 + (levels[column * bins + bin] - most) / 80);
       const at = 4 * ((bins - 1 - bin) * columns + column);
-      // From black over blue and orange to white: lightness rises all the way.
-      picture.data[at] = 255 * Math.min(1, Math.max(0, 1.9 * part - 0.55));
-      picture.data[at + 1] = 255 * part ** 1.6;
-      picture.data[at + 2] = 255 * Math.min(1, part < 0.45 ? 1.7 * part : 0.75 - 0.9 * (part - 0.45) + 2.2 * Math.max(0, part - 0.7));
+      [picture.data[at], picture.data[at + 1], picture.data[at + 2]] = levelColour(part);
       picture.data[at + 3] = 255;
     }
   }

@@ -1,0 +1,230 @@
+//! What has to be in order before anything starts: the configuration, and everything that it names.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::{Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig},
+    models,
+    setup::Folders,
+    sink,
+    store::{StoreError, whole},
+    web::{Access, AccessError, Certificate, TlsError},
+};
+
+/// Why the service cannot start, or cannot take a new configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The configuration cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("`{}` cannot be used:\n{errors}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Everything wrong with it.
+        errors: ConfigErrors,
+    },
+    /// The store cannot be used.
+    #[error("the store cannot be used")]
+    Store(#[from] StoreError),
+    /// Nobody could be let in.
+    #[error("the pages cannot be protected")]
+    Access(#[from] AccessError),
+    /// The certificate cannot be used.
+    #[error("the pages cannot be encrypted")]
+    Tls(#[from] TlsError),
+    /// A sink's secret cannot be had.
+    #[error("the sink `{sink}` cannot be used")]
+    Secret {
+        /// The sink.
+        sink: String,
+        /// Why.
+        source: SecretError,
+    },
+    /// Something that the configuration names is not in order.
+    #[error("`{}` is well written, but:\n{}", path.display(), problems.join("\n"))]
+    Unready {
+        /// The configuration.
+        path: PathBuf,
+        /// Everything that is not in order.
+        problems: Vec<String>,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system refuses a thread or a signal.
+    #[error("the system refuses")]
+    System(#[from] std::io::Error),
+    /// A schedule that cannot be read.
+    #[error(transparent)]
+    Schedule(#[from] crate::alarm::ScheduleError),
+}
+
+impl ServiceError {
+    /// Advice, where there is some.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("`offkey-serve --init > serve.toml` writes a configuration to begin with")
+            }
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => Some(
+                    "another program listens there, perhaps an earlier offkey-serve: end it, or write another port into `listen` of `[web]`",
+                ),
+                io::ErrorKind::AddrNotAvailable => Some(
+                    "this computer has no such address: `listen` of `[web]` takes one of its own, or 0.0.0.0 for all of them",
+                ),
+                io::ErrorKind::PermissionDenied => {
+                    Some("ports below 1024 are for the system: write a larger one into `listen`")
+                }
+                _ => None,
+            },
+            Self::Store(StoreError::InUse { .. }) => {
+                Some("end the other offkey-serve first, or write another `folder` into `[store]`")
+            }
+            Self::Store(StoreError::Io { .. }) => {
+                Some("`folder` of `[store]` has to be a folder that this user may write to")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// [`ServiceError::Read`] or [`ServiceError::Config`].
+pub fn read_config(path: &Path) -> Result<Config, ServiceError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
+    Config::read(&text).map_err(|errors| ServiceError::Config { path: path.to_owned(), errors })
+}
+
+/// Looks at everything that a configuration names, without starting anything: what is there, in a sentence
+/// each.
+///
+/// # Errors
+/// [`ServiceError`] for whatever would keep it from starting, or a machine from being heard.
+pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
+    let config = read_config(path)?;
+    let folders = Folders::beside(&config, path);
+    let mut problems = Vec::new();
+    if let Err(error) = Certificate::of(&config.web, &folders.beside) {
+        problems.push(whole(&error));
+    }
+    if let Err(error) = Access::new(&config.web, &folders.beside) {
+        problems.push(whole(&error));
+    }
+    for (name, sink) in &config.sinks {
+        let opened = sink::check(sink, &folders.beside);
+        problems.extend(opened.err().map(|error| format!("sink `{name}`: {}", whole(&error))));
+        if let SinkConfig::Command { run, .. } = sink {
+            problems.extend(no_program(run).map(|why| format!("sink `{name}`: {why}")));
+        }
+    }
+    let mut said = vec![format!(
+        "`{}` is in order: {}, {}",
+        path.display(),
+        offkey_core::counted(config.machines.len(), "machine"),
+        offkey_core::counted(config.sinks.len(), "sink")
+    )];
+    for (name, machine) in &config.machines {
+        match look_at(name, machine, &folders) {
+            Ok(notes) => {
+                said.extend(notes.into_iter().map(|note| format!("machine `{name}`: {note}")));
+            }
+            Err(why) => problems.push(format!("machine `{name}`: {why}")),
+        }
+    }
+    if problems.is_empty() {
+        Ok(said)
+    } else {
+        Err(ServiceError::Unready { path: path.to_owned(), problems })
+    }
+}
+
+/// What is to be known of a machine before it starts.
+fn look_at(name: &str, machine: &MachineConfig, folders: &Folders) -> Result<Vec<String>, String> {
+    let mut notes = Vec::new();
+    let model = folders.model(name, machine);
+    if model.exists() {
+        models::load(&model).map_err(|error| whole(&error))?;
+    } else {
+        notes.push(format!("no model yet at `{}`: learn it in the browser", model.display()));
+    }
+    if let Some(idle) = &machine.operating.idle_model {
+        models::load(&folders.beside.join(idle)).map_err(|error| whole(&error))?;
+    }
+    match &machine.source {
+        SourceConfig::Command { run, .. } => no_program(run).map_or(Ok(()), Err)?,
+        SourceConfig::Folder(folder) if !folders.beside.join(folder).is_dir() => {
+            notes.push(format!("`{}` is no folder yet", folder.display()));
+        }
+        SourceConfig::File { path, .. } if !folders.beside.join(path).exists() => {
+            notes.push(format!("`{}` is not there yet", path.display()));
+        }
+        _ => {}
+    }
+    Ok(notes)
+}
+
+/// Why a program cannot be started, as far as that can be seen.
+fn no_program(run: &[String]) -> Option<String> {
+    let program = run.first()?;
+    let found = if program.contains('/') {
+        Path::new(program).is_file()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    (!found).then(|| format!("the program `{program}` is not there"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> Result<Vec<String>, ServiceError> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("serve.toml");
+        std::fs::write(&path, text).expect("a configuration");
+        std::fs::write(folder.path().join("broken.offkey"), "no model").expect("a file");
+        check(&path)
+    }
+
+    #[test]
+    fn everything_that_is_named_is_looked_at() {
+        let text = "[web]\npassword = { file = \"absent\" }\ncertificate = \"absent.pem\"\nkey = \"k\"\n\
+            [machine.a]\nmodel = \"broken.offkey\"\nsource = { upload = {} }\n\
+            [machine.b]\nsource = { command = { run = [\"no-such-program-here\"] } }\n\
+            [sink.s]\ncommand = { run = [\"/no/such/program\"] }\n";
+        let told = checked(text).expect_err("problems").to_string();
+        for part in
+            ["absent.pem", "the secret in", "machine `a`", "`no-such-program-here`", "sink `s`"]
+        {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+
+    #[test]
+    fn what_may_come_later_is_said_and_is_no_problem() {
+        let said = checked("[machine.a]\nsource = { folder = \"in\" }\n").expect("in order");
+        assert!(said[0].ends_with("is in order: 1 machine, 0 sinks"), "{said:?}");
+        assert!(said[1].contains("no model yet") && said[2].contains("no folder yet"), "{said:?}");
+    }
+}
