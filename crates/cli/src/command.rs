@@ -9,12 +9,15 @@ use crate::{
     progress::Bars,
     verbs::{
         check::{self, CheckArgs},
+        choose::{self, ChooseArgs},
+        compare::{self, CompareArgs},
         completions::{self, CompletionsArgs},
         data::{self, DataCommand},
         demo::{self, DemoArgs},
         embed::{self, EmbedArgs},
         evaluate::{self, EvaluateArgs},
         explain::{self, ExplainArgs},
+        export::{self, ExportArgs},
         info::{self, InfoArgs},
         learn::{self, LearnArgs},
         recipes::{self, RecipesArgs},
@@ -79,10 +82,14 @@ pub(crate) enum Research {
     Score(ScoreArgs),
     /// Evaluate a run's scores, or any score files
     Evaluate(EvaluateArgs),
+    /// Say what one run has more than another, machine by machine, with intervals
+    Compare(CompareArgs),
     /// Write a run's page again
     Report(ReportArgs),
     /// Say which part of a clip's spectrogram raises its score
     Explain(ExplainArgs),
+    /// Write a run's or a monitor's model as an ONNX file, for other programs
+    Export(ExportArgs),
     /// Draw a map of a run's embeddings by t-SNE
     Tsne(TsneArgs),
     /// Answer a question with many trials: recipes times factors times data sets, one table
@@ -101,6 +108,8 @@ pub(crate) enum Research {
 pub(crate) enum Monitoring {
     /// Learn a monitor from normal recordings of a machine, into one file
     Learn(LearnArgs),
+    /// Compare detectors on normal recordings, without any anomaly, and choose one for `learn`
+    Choose(ChooseArgs),
     /// Judge recordings with a monitor; exit code 3 when one of them is an alarm
     Check(CheckArgs),
     /// Listen for days: to a folder, a growing file, or standard input
@@ -159,8 +168,10 @@ fn research(verb: Research, bars: &Bars) -> Result<(), CliError> {
         Research::Embed(args) => embed::embed(&args, bars),
         Research::Score(args) => score::score(&args, bars),
         Research::Evaluate(args) => evaluate::evaluate(&args, bars),
+        Research::Compare(args) => compare::compare(&args, bars),
         Research::Report(args) => report::report(&args, bars),
         Research::Explain(args) => explain::explain(&args, bars),
+        Research::Export(args) => export::export(&args),
         Research::Tsne(args) => tsne::tsne(&args, bars),
         Research::Study(args) => study::study(&args, bars),
         Research::Recipes(args) => recipes::recipes(&args),
@@ -175,6 +186,7 @@ fn research(verb: Research, bars: &Bars) -> Result<(), CliError> {
 fn monitoring(verb: Monitoring, quiet: bool, bars: &Bars) -> Result<ExitCode, CliError> {
     match verb {
         Monitoring::Learn(args) => learn::learn(&args, bars)?,
+        Monitoring::Choose(args) => choose::choose(&args, bars)?,
         Monitoring::Check(args) => return check::check(&args),
         Monitoring::Watch(args) => return watch::watch(&args, quiet),
         Monitoring::Info(args) => info::info(&args)?,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{ErrorKind, io_hint};
+use offkey_core::{ErrorKind, counted, io_hint};
 
 use crate::{ModelFileError, RateError};
 
@@ -52,14 +52,6 @@ pub enum MonitorError {
     /// A model file cannot be used.
     #[error(transparent)]
     ModelFile(#[from] ModelFileError),
-    /// A byte stream of a rate the model has not learned.
-    #[error("the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings")]
-    StreamRate {
-        /// Rate of the stream.
-        found: u32,
-        /// Rates of the normal recordings.
-        expected: Vec<u32>,
-    },
     /// The record of another source.
     #[error("`{}` records where `{found}` stands, expected `{expected}`", path.display())]
     OtherSource {
@@ -79,7 +71,7 @@ pub enum MonitorError {
         problem: String,
     },
     /// The log took no more.
-    #[error("{events} events could not be written to `{}`", path.display())]
+    #[error("{} could not be written to `{}`", counted(*events, "event"), path.display())]
     EventsNotWritten {
         /// The log.
         path: PathBuf,
@@ -92,18 +84,30 @@ pub enum MonitorError {
         /// The folder.
         path: PathBuf,
     },
-    /// A recording of a rate the model has not learned.
-    #[error("`{}` has {found} Hz, expected one of {expected:?} Hz as the normal recordings", path.display())]
+    /// A recording of a rate that cannot be judged.
+    #[error("`{}`: {refusal}", path.display())]
     RecordingRate {
         /// The recording.
         path: PathBuf,
-        /// Its rate.
-        found: u32,
-        /// Rates of the normal recordings.
-        expected: Vec<u32>,
+        /// Why, and what to do.
+        refusal: String,
+    },
+    /// A recording of which no window can be scored.
+    #[error("`{}` cannot be scored: {reason}", path.display())]
+    NothingJudged {
+        /// The recording.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A recording so damaged that no window is left.
+    #[error("{damage}: too little is left of it")]
+    Partial {
+        /// What is wrong, with its name.
+        damage: String,
     },
     /// No recording as long as the model needs.
-    #[error("none of {recordings} recordings lasts the {needed_s:.1} s that the model needs")]
+    #[error("none of {} lasts the {needed_s:.1} s that the model needs", counted(*recordings, "recording"))]
     AllTooShort {
         /// Recordings looked at.
         recordings: usize,
@@ -161,10 +165,11 @@ impl MonitorError {
             | Self::Embed(_)
             | Self::Score { .. }
             | Self::ModelFile(_)
-            | Self::StreamRate { .. }
             | Self::Microphone { .. }
             | Self::EventsNotWritten { .. }
             | Self::RecordingRate { .. }
+            | Self::NothingJudged { .. }
+            | Self::Partial { .. }
             | Self::AllTooShort { .. }
             | Self::TooShort { .. }
             | Self::Locked { .. } => ErrorKind::Failed,
@@ -190,12 +195,15 @@ impl MonitorError {
                 Some("free some space and watch again: the position was not recorded past them")
             }
             Self::KeptInSource { .. } => Some("name another folder with --keep"),
-            Self::StreamRate { .. } | Self::RecordingRate { .. } => {
-                Some("record alike, or learn again from recordings of both rates")
-            }
             Self::Audio(error) => Some(error.hint()),
             Self::Io { .. } | Self::Json { .. } | Self::Embed(_) => io_hint(self),
-            Self::Cancelled | Self::NothingToUndo | Self::Score { .. } | Self::Rate(_) => None,
+            Self::Cancelled
+            | Self::NothingToUndo
+            | Self::Score { .. }
+            | Self::RecordingRate { .. }
+            | Self::NothingJudged { .. }
+            | Self::Partial { .. }
+            | Self::Rate(_) => None,
         }
     }
 }

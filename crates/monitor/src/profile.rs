@@ -25,7 +25,7 @@ pub struct Profile {
 }
 
 /// The band in which a window differs most from normal.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BandChange {
     /// Lower edge.
     pub low_hz: f32,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{ErrorKind, io_hint};
+use offkey_core::{ErrorKind, counted, io_hint};
 use offkey_synth::SynthError;
 use offkey_train::{TrainError, loss::LossError};
 
@@ -83,6 +83,12 @@ pub enum OffkeyError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A part of a run that no file of a stage before is made for.
+    #[error("`{stage}` cannot be redone alone")]
+    NotRedone {
+        /// The part.
+        stage: crate::Stage,
+    },
     /// A machine's autoencoder cannot be trained.
     #[error("cannot train the autoencoder of {machine}")]
     Autoencoder {
@@ -112,7 +118,9 @@ pub enum OffkeyError {
     Monitor(#[from] offkey_monitor::MonitorError),
     /// Too little to learn from.
     #[error(
-        "found {found} usable windows in {recordings} recordings, expected at least 3 windows, and 5 recordings for a promise{}",
+        "found {} in {}, expected at least 3 windows, and 5 recordings for a promise{}",
+        counted(*found, "usable window"),
+        counted(*recordings, "recording"),
         listed("; left out: ", left_out)
     )]
     TooFewWindows {
@@ -134,6 +142,20 @@ pub enum OffkeyError {
     NotForMonitors {
         /// The recipe.
         recipe: String,
+    },
+    /// Recordings of known faults of which none can be heard.
+    #[error("none of the recordings of known faults can be heard{}", listed(": ", left_out))]
+    NoFaults {
+        /// Each with the reason.
+        left_out: Vec<(PathBuf, String)>,
+    },
+    /// One recording is called normal and a fault.
+    #[error("`{}` is among the normal recordings and, as `{}`, among the known faults", normal.display(), fault.display())]
+    FaultAmongNormals {
+        /// The recording among the normal ones.
+        normal: PathBuf,
+        /// The same sound among the faults.
+        fault: PathBuf,
     },
     /// Windows of another length than the recipe's network takes.
     #[error("windows of {asked_s} s were asked for, and the recipe's network takes {recipe_s} s")]
@@ -191,9 +213,11 @@ impl OffkeyError {
             Self::Monitor(error) => error.kind(),
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Backend { .. }
+            | Self::NotRedone { .. }
             | Self::Threads { .. }
             | Self::ModelExists { .. }
             | Self::NotForMonitors { .. }
+            | Self::FaultAmongNormals { .. }
             | Self::WindowLength { .. }
             | Self::Synth(SynthError::Strangers { .. })
             | Self::NoGpu
@@ -209,7 +233,8 @@ impl OffkeyError {
             | Self::Truth(_)
             | Self::Autoencoder { .. }
             | Self::NoCovariate { .. }
-            | Self::TooFewWindows { .. } => ErrorKind::Failed,
+            | Self::TooFewWindows { .. }
+            | Self::NoFaults { .. } => ErrorKind::Failed,
         }
     }
 
@@ -243,8 +268,12 @@ impl OffkeyError {
                     "record longer, or more often"
                 }
             }
+            Self::NoFaults { .. } => "name recordings, or a folder of recordings, of faults",
             Self::NotForMonitors { .. } => {
                 "leave --recipe out, or name one with a network or statistics"
+            }
+            Self::FaultAmongNormals { .. } => {
+                "decide which it is, and take it out of the other folder"
             }
             Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
             Self::Data(_)
@@ -258,6 +287,7 @@ impl OffkeyError {
             | Self::ScoreFiles(_)
             | Self::Truth(_)
             | Self::Backend { .. }
+            | Self::NotRedone { .. }
             | Self::Autoencoder { .. }
             | Self::NothingToMap
             | Self::NoCovariate { .. } => io_hint(self)?,

@@ -13,6 +13,7 @@ mod gmm;
 mod k_means;
 mod knn;
 mod knn_smote;
+mod known_faults;
 mod local_density;
 mod mahalanobis;
 mod prototypes;
@@ -38,6 +39,7 @@ pub use self::{
     k_means::KMeansConfig,
     knn::KnnConfig,
     knn_smote::KnnSmoteConfig,
+    known_faults::{KnownFaultsConfig, MOST_FAULTS},
     local_density::{DensityNorm, LocalDensityConfig},
     mahalanobis::{CovarianceOf, MahalanobisConfig},
     registry::{BackendRegistry, CustomBackend},
@@ -179,6 +181,8 @@ backends! {
     Mahalanobis(MahalanobisConfig) = "mahalanobis",
     /// Distance to the mean in units of a shrunk covariance, for few references in decibels.
     ShrunkMahalanobis(ShrunkMahalanobisConfig) = "shrunk-mahalanobis",
+    /// Distance to the nearest reference relative to that to the nearest known fault.
+    KnownFaults(KnownFaultsConfig) = "known-faults",
     /// Negative log-likelihood of a mixture of Gaussians.
     Gmm(GmmConfig) = "gmm",
     /// Distance to the centre of all references.

@@ -199,6 +199,11 @@ impl Fusion {
         self.members.iter().map(|member| member.name.as_str())
     }
 
+    /// The scale of each member, in order; none where a member does not count.
+    pub fn scales(&self) -> impl Iterator<Item = Option<Scale>> {
+        self.members.iter().map(|member| member.scale)
+    }
+
     /// Names of the members that do not count, since their held-out scores do not vary.
     pub fn left_out(&self) -> impl Iterator<Item = &str> {
         self.members.iter().filter(|m| m.scale.is_none()).map(|member| member.name.as_str())

@@ -35,6 +35,16 @@ impl Scale {
         Some(Self { signed, median, deviation })
     }
 
+    /// Median of the held-out scores: of their logarithms, where they are distances.
+    pub fn median(&self) -> f64 {
+        self.median
+    }
+
+    /// Deviation of the held-out scores, likewise.
+    pub fn deviation(&self) -> f64 {
+        self.deviation
+    }
+
     /// The score in deviations from the median of held-out normals.
     pub fn z(&self, score: f64) -> f64 {
         (transformed(score, self.signed) - self.median) / self.deviation

@@ -3,8 +3,8 @@
 use ndarray::ArrayView2;
 
 use crate::{
-    Backend, Fusion, Member, MemberScore, Nearest, Rule, ScoreError, ThresholdConfig, Warning,
-    decide,
+    Backend, Fusion, Member, MemberScore, Nearest, Rule, Scale, ScoreError, ThresholdConfig,
+    Warning, decide,
 };
 
 /// Members, held-out scores and threshold, fitted to the references of one machine and section.
@@ -100,6 +100,12 @@ impl Scorer {
     /// As [`Backend::score`].
     pub fn score_by_first(&self, clips: ArrayView2<f32>) -> Result<Vec<f64>, ScoreError> {
         self.first.score(clips)
+    }
+
+    /// The scale of each member's scores, none where a member does not count; empty where the first member
+    /// scores alone.
+    pub fn scales(&self) -> Vec<Option<Scale>> {
+        self.fusion.as_ref().map_or_else(Vec::new, |fusion| fusion.scales().collect())
     }
 
     /// Whether each score lies above the threshold.

@@ -5,8 +5,8 @@
 use ndarray::{Array2, ArrayView1, Axis, concatenate};
 use offkey_core::Seed;
 use offkey_score::{
-    BackendConfig, Detector, Fusion, Guarantee, Judgement, KnnConfig, MOST_COMPARED, Member,
-    References, Rule, ScoreError, jackknife_plus_bound,
+    BackendConfig, Detector, Fusion, Guarantee, Judgement, KnnConfig, KnownFaultsConfig,
+    MOST_COMPARED, Member, References, Rule, ScoreError, jackknife_plus_bound,
 };
 use rand::RngExt;
 
@@ -246,6 +246,61 @@ fn normal_recordings_alarm_as_rarely_as_bounded_where_not_all_are_compared_with(
         .sum();
     let share = alarms as f64 / (40 * draws) as f64;
     assert!(share <= 5.0 / 101.0 + 0.02 && share > 0.005, "{share}");
+}
+
+/// Members without and with a bank of known faults: windows that lie off along the second dimension.
+fn with_known_faults(sound: &Sound) -> Vec<Member<'_>> {
+    let mut members = sound.members(&UNKNOWN);
+    let references = members[0].references;
+    members.truncate(1);
+    let mut rng = Seed::new(31).rng();
+    let faults = (0..8).map(|_| vec![0.0, 6.0 + rng.random_range(-0.5..0.5_f32), 0.0]).collect();
+    let known = KnownFaultsConfig { faults, ..KnownFaultsConfig::default() };
+    let backend = BackendConfig::KnownFaults(known);
+    members.push(Member { name: "known faults".to_owned(), backend, references });
+    members
+}
+
+#[test]
+fn known_faults_are_found_at_lower_levels_and_normals_alarm_no_more_often_than_bounded() {
+    let (draws, recordings, new) = (60, 30, 40);
+    let (mut alarms, mut found, mut found_without) = (0, 0, 0);
+    for draw in 0..draws {
+        let seed = Seed::new(22).child(draw);
+        let sound = Sound::new(seed.child("learned"), recordings, 1);
+        let members = with_known_faults(&sound);
+        let fit = |members: &[Member]| {
+            Detector::fit(members, Rule::Max).unwrap().with_allowed_losses(1).unwrap()
+        };
+        let (with, without) = (fit(&members), fit(&members[..1]));
+        let normal = Sound::new(seed.child("new"), new, 1).windows;
+        // Weaker than the faults of the bank, in their direction.
+        let mut faulty = Sound::new(seed.child("faulty"), new, 1).windows;
+        faulty.column_mut(1).mapv_inplace(|value| value + 4.0);
+        let count = |detector: &Detector, windows: &Array2<f32>| {
+            let views = vec![windows.view(); detector.fusion().names().count()];
+            detector.judge_all(&views).unwrap().iter().filter(|judged| judged.alarm()).count()
+        };
+        alarms += count(&with, &normal);
+        found += count(&with, &faulty);
+        found_without += count(&without, &faulty);
+    }
+    let share = |count: usize| count as f64 / (new * draws) as f64;
+    // Three of 31 at most; 2400 windows, 40 of a detector, deviate by about 0.01.
+    assert!(share(alarms) <= 3.0 / 31.0 + 0.02, "{}", share(alarms));
+    assert!(share(found) > share(found_without) + 0.05, "{found} {found_without}");
+}
+
+#[test]
+fn a_bank_of_other_vectors_than_the_references_is_refused() {
+    let sound = Sound::new(Seed::new(3), 8, 1);
+    let mut members = with_known_faults(&sound);
+    for faults in [vec![vec![0.0; 2]], vec![vec![f32::NAN; 3]], vec![vec![0.0; 3]; 1001]] {
+        let known = KnownFaultsConfig { faults, ..KnownFaultsConfig::default() };
+        members[1].backend = BackendConfig::KnownFaults(known);
+        let refused = Detector::fit(&members, Rule::Max);
+        assert!(matches!(refused, Err(ScoreError::Setting { .. })), "{refused:?}");
+    }
 }
 
 #[test]

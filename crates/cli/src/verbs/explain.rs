@@ -1,9 +1,15 @@
 //! `offkey explain`: what raises the score of a clip.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use offkey::{DetectError, Detector, ExplainRequest, OffkeyError, Progress, RiseConfig, Seed};
+use offkey::{
+    Compute, DetectError, Detector, ExplainRequest, Loaded, OffkeyError, Progress, RiseConfig,
+    Seed, monitor::Monitor,
+};
 
 use super::shared::DetectorArgs;
 use crate::{
@@ -14,7 +20,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  offkey explain CLIP.wav --run RUN\n  offkey explain CLIP.wav --run RUN --grid 8x16 --masks 4000"
+    after_help = "Examples:\n  offkey explain CLIP.wav --run RUN\n  offkey explain CLIP.wav --run RUN --grid 8x16 --masks 4000\n  offkey explain CLIP.wav --model pump.offkey"
 )]
 pub(crate) struct ExplainArgs {
     /// Recordings, or folders of them
@@ -50,7 +56,50 @@ pub(crate) struct ExplainArgs {
 
 pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
     let path = args.detector.path().ok_or(CliError::NoDetector)?;
-    let detector = Detector::load(path)?;
+    match Loaded::open(path, Compute::default())? {
+        Loaded::Run(detector) => explain_by_run(args, path, &detector, bars),
+        Loaded::Monitor(monitor) => explain_by_monitor(args, &monitor, bars),
+    }
+}
+
+/// What each member of a monitor says of the worst window of each recording.
+fn explain_by_monitor(args: &ExplainArgs, monitor: &Monitor, bars: &Bars) -> Result<(), CliError> {
+    let paths = offkey::recordings(&args.clips)?;
+    let mut examined = Vec::new();
+    for path in &paths {
+        match monitor.examine(path) {
+            // One recording that cannot be used keeps no other from its explanation.
+            Err(error) if paths.len() > 1 => bars.warn(&error.to_string()),
+            found => examined.push(found.map_err(OffkeyError::from)?),
+        }
+    }
+    if args.json {
+        print_json(&examined);
+    } else {
+        for found in &examined {
+            print(&format!("{}\n", found.clip.path.display()));
+            for words in found.words() {
+                print(&format!("  {words}\n"));
+            }
+        }
+    }
+    all_done(paths.len(), examined.len())
+}
+
+fn all_done(total: usize, done: usize) -> Result<(), CliError> {
+    match total - done {
+        0 => Ok(()),
+        failed => Err(CliError::Some { failed, total, done: "explained" }),
+    }
+}
+
+/// Which places of each clip's spectrogram raise its score by a run's network.
+fn explain_by_run(
+    args: &ExplainArgs,
+    path: &Path,
+    detector: &Detector,
+    bars: &Bars,
+) -> Result<(), CliError> {
     let paths = offkey::recordings(&args.clips)?;
     let request = ExplainRequest {
         machine: args.machine.clone(),
@@ -67,7 +116,7 @@ pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
     };
     let mut explanations = Vec::new();
     for path in &paths {
-        let explanation = match offkey::explain_clip(&detector, path, &request, bars) {
+        let explanation = match offkey::explain_clip(detector, path, &request, bars) {
             // One clip that cannot be used keeps no other from its explanation.
             Err(
                 error @ (OffkeyError::Audio(_)
@@ -91,11 +140,7 @@ pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
     if args.json {
         print_json(&explanations);
     }
-    let failed = paths.len() - explanations.len();
-    if failed > 0 {
-        return Err(CliError::Some { failed, total: paths.len(), done: "explained" });
-    }
-    Ok(())
+    all_done(paths.len(), explanations.len())
 }
 
 /// `8x16` as a pair.

@@ -1,12 +1,15 @@
 //! One file per verb: its arguments, and what it does with them.
 
 pub(crate) mod check;
+pub(crate) mod choose;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod embed;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod info;
 pub(crate) mod learn;
 pub(crate) mod recipes;

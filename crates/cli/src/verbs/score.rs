@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{ClipScore, DetectError, Detector, OffkeyError, Progress};
+use offkey::{ClipScore, Compute, DetectError, Loaded, OffkeyError, Progress};
 
 use super::shared::{DetectorArgs, print_metrics};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  offkey score RUN\n  offkey score CLIP.wav --run RUN --machine fan --section 00\n  offkey score --embeddings VECTORS.npy --table ROWS.csv --backend knn"
+    after_help = "Examples:\n  offkey score RUN\n  offkey score CLIP.wav --run RUN --machine fan --section 00\n  offkey score CLIP.wav --model pump.offkey\n  offkey score --embeddings VECTORS.npy --table ROWS.csv --backend knn"
 )]
 pub(crate) struct ScoreArgs {
     /// A run's folder; or clips, or folders of them, to score with --run or --model
@@ -73,7 +73,7 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
     let Some(path) = args.detector.path() else {
         return Ok(args.inputs.iter().try_for_each(|run| offkey::score(run, bars))?);
     };
-    let detector = Detector::load(path)?;
+    let detector = Loaded::open(path, Compute::default())?;
     let paths = offkey::recordings(&args.inputs)?;
     let mut scores = Vec::new();
     for path in &paths {
@@ -81,15 +81,16 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
             bars.warn(&note);
         }
         let (machine, section) = (args.machine.as_deref(), args.section.as_deref());
-        match detector.score(std::slice::from_ref(path), machine, section) {
+        match detector.score(path, machine, section) {
             // One clip that cannot be used keeps no other from its score.
             Err(
                 error @ (OffkeyError::Audio(_)
+                | OffkeyError::Monitor(_)
                 | OffkeyError::Detect(DetectError::UnknownSection { .. })),
             ) if paths.len() > 1 => {
                 bars.warn(&error.to_string());
             }
-            scored => scores.extend(scored?),
+            scored => scores.push(scored?),
         }
     }
     if args.json {
@@ -110,15 +111,20 @@ fn print_clip_scores(scores: &[ClipScore]) {
         .map(|clip| {
             vec![
                 clip.path.display().to_string(),
-                format!("{} {}", clip.machine, clip.section),
+                format!("{} {}", clip.machine, clip.section).trim_end().to_owned(),
                 format!("{:.4}", clip.score),
                 format!("{:.4}", clip.threshold),
                 if clip.decision { "anomalous" } else { "normal" }.to_owned(),
                 table::rate(clip.expected_false_alarms),
+                clip.raised_by.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    let header = ["clip", "compared with", "score", "threshold", "decision", "false alarms"];
+    let mut header =
+        vec!["clip", "compared with", "score", "threshold", "decision", "false alarms"];
+    if scores.iter().any(|clip| clip.raised_by.is_some()) {
+        header.push("raised by");
+    }
     print(&table::render(&header, &rows));
     if scores.iter().any(|clip| clip.expected_false_alarms.is_none()) {
         print(

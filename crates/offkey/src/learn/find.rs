@@ -6,7 +6,7 @@ use std::{
 };
 
 use offkey_core::{Clip, Condition, Dataset, Split};
-use offkey_signal::{AudioInfo, probe};
+use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
 use crate::{OffkeyError, Progress, Stage};
 
@@ -53,8 +53,10 @@ pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, O
             found.left_out.push((clip.path, reason.to_owned()));
             continue;
         }
-        match probe(&clip.path) {
-            Ok(info) => {
+        // Opened and not probed: of a recording that is cut short what is there is learned from.
+        match ClipReader::open(&clip.path, &DecodeConfig::default()) {
+            Ok(reader) => {
+                let info = *reader.info();
                 let group = group_of(&clip);
                 found.candidates.push(Candidate { clip, info, group });
             }

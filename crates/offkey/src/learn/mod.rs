@@ -4,11 +4,15 @@
 //! a reference, and each is scored without itself to calibrate. A network joins where a recipe asks for
 //! one, the recordings name real classes, and it proves that it hears.
 
+mod choose;
+mod faults;
 mod find;
+mod members;
 mod network;
 mod request;
 mod selftest;
 mod source;
+mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,24 +21,26 @@ use std::{
 
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_core::{Clip, counted};
-use offkey_infer::pooled::Pooling;
 use offkey_monitor::{
-    Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, MonitorError, Profile,
+    Heard, HeardWindow, MemberCard, Model, Monitor, MonitorCard, MonitorError, Profile,
     RecordingCard, Role, WindowRule, channels_cancel, listen, unusable,
 };
-use offkey_score::{BackendConfig, Distance, Rule};
-use offkey_signal::{ChannelRule, decode_range};
+use offkey_signal::decode_range;
 
+pub use self::{
+    choose::{Choice, Tried, choose},
+    request::LearnRequest,
+    selftest::self_test,
+};
 use self::{
+    faults::known_faults,
     find::{Candidate, Found, find, named},
+    members::{joined_by, members_of},
     network::{Outcome, try_network},
     request::Prepared,
+    windows::window_rule,
 };
-pub use self::{request::LearnRequest, selftest::self_test};
-use crate::{
-    ModelConfig, OffkeyError, PooledFusion, Progress, Recipe, Stage,
-    recipe::{pooled, spoken},
-};
+use crate::{ModelConfig, OffkeyError, Progress, Recipe, Stage};
 
 /// What learning found out, beside the monitor.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,14 +62,6 @@ pub struct LearnReport {
 /// Windows kept as sound for the self-test, and most samples of them all together.
 const KEPT_SOUNDS: usize = 8;
 const KEPT_SAMPLES: usize = 320_000;
-/// Length of a window where nothing else decides it, as in the challenge's years 2020 to 2022.
-const WINDOW_S: f64 = 10.0;
-/// Shortest window that is chosen by itself.
-const LEAST_WINDOW_S: f64 = 1.0;
-/// Share of recordings that may be shorter than the window that is chosen.
-const SHORTER: usize = 10;
-/// Highest rate that is listened at where no recipe says otherwise.
-const RATE_HZ: u32 = 16_000;
 
 /// Learns a monitor from normal recordings.
 ///
@@ -77,8 +75,23 @@ pub fn learn(
     let Found { candidates, mut left_out } = find(&request.data, progress)?;
     let rule = window_rule(request, &candidates)?;
     let (mut members, mut models) = members_of(request.recipe.as_ref(), rule.rate_hz)?;
+    let faults = known_faults(&request.faults, rule, progress)?;
+    let mut contents = BTreeMap::new();
+    if let Some(faults) = faults {
+        members.push(faults.member);
+        models.push(faults.model);
+        left_out.extend(faults.left_out);
+        contents = faults.contents;
+    }
     let (mut recordings, mut heard) =
         listen_to_all(candidates, rule, &models, &mut left_out, progress)?;
+    if let Some((recording, fault)) = recordings
+        .iter()
+        .find_map(|recording| Some((recording, contents.get(&recording.card.content)?)))
+    {
+        let (normal, fault) = (recording.clip.path.clone(), fault.clone());
+        return Err(OffkeyError::FaultAmongNormals { normal, fault });
+    }
     let windows = heard.len();
     if windows < 3 {
         let recordings = recordings.len();
@@ -133,97 +146,6 @@ pub fn learn(
         left_out,
     };
     Ok((monitor, report))
-}
-
-/// How recordings become windows.
-fn window_rule(
-    request: &LearnRequest,
-    candidates: &[Candidate],
-) -> Result<WindowRule, OffkeyError> {
-    let recipe = request.recipe.as_ref();
-    let channel =
-        recipe.map_or(ChannelRule::default(), |recipe| recipe.audio.channel.unwrap_or_default());
-    let lowest = candidates.iter().map(|candidate| candidate.info.rate_hz).min();
-    let (rate_hz, by_recipe) = match recipe {
-        Some(recipe) => {
-            let (rate_hz, samples) = recipe.clip_shape();
-            (rate_hz, Some(samples as f64 / f64::from(rate_hz)))
-        }
-        None => (lowest.unwrap_or(RATE_HZ).min(RATE_HZ), None),
-    };
-    let mut lengths: Vec<f64> =
-        candidates.iter().map(|candidate| candidate.info.duration_s()).collect();
-    lengths.sort_by(f64::total_cmp);
-    let usual = lengths.get(lengths.len() / SHORTER).copied().unwrap_or(WINDOW_S);
-    // Whole tenths of a second, so that rounding makes no recording too short.
-    let fitting = ((usual * 10.0).floor() / 10.0).clamp(LEAST_WINDOW_S, WINDOW_S);
-    if let (Some(ModelConfig::Network(_)), Some(asked), Some(fixed)) =
-        (recipe.map(|recipe| &recipe.model), request.window_s, by_recipe)
-        && (asked - fixed).abs() > 1e-6
-    {
-        return Err(OffkeyError::WindowLength { asked_s: asked, recipe_s: fixed });
-    }
-    let window_s = request.window_s.or(by_recipe).unwrap_or(fitting);
-    let every_s = request.every_s.unwrap_or(window_s.min(WINDOW_S));
-    let samples = |seconds: f64| (seconds * f64::from(rate_hz)).round().max(1.0) as usize;
-    Ok(WindowRule { channel, rate_hz, samples: samples(window_s), hop: samples(every_s) })
-}
-
-/// The members that need no training: those of a recipe with statistics, else pooled spectra.
-fn members_of(
-    recipe: Option<&Recipe>,
-    rate_hz: u32,
-) -> Result<(Vec<MemberCard>, Vec<Model>), OffkeyError> {
-    match recipe.map(|recipe| (recipe, &recipe.model)) {
-        Some((recipe, ModelConfig::Statistics(model))) => {
-            // Standardised by the backend, which leaves each recording out in turn; by all
-            // recordings at once the bound on false alarms would not hold.
-            let statistics = Box::new(model.features.unscaled());
-            let member = MemberCard {
-                name: recipe.name.clone(),
-                model: ModelCard::Statistics(statistics.clone()),
-                backend: recipe.backend.clone().with_distance(Distance::Standardized),
-            };
-            Ok((vec![member], vec![Model::Statistics(statistics)]))
-        }
-        Some((recipe, ModelConfig::Autoencoder(_))) => {
-            Err(OffkeyError::NotForMonitors { recipe: recipe.name.clone() })
-        }
-        Some((recipe, ModelConfig::Pooled(model))) => {
-            let own = (model.pooling, recipe.backend.clone());
-            let beside = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
-            Ok(pooled_members(
-                std::iter::once(own)
-                    .chain(beside.map(|&pooling| (pooling, PooledFusion::backend()))),
-                rate_hz,
-            ))
-        }
-        Some((_, ModelConfig::Network(_))) | None => {
-            let fusion = recipe.and_then(|recipe| recipe.fusion.clone()).unwrap_or_default();
-            let members = fusion.members.into_iter();
-            let members = members.map(|pooling| (pooling, PooledFusion::backend()));
-            Ok(pooled_members(members, rate_hz))
-        }
-    }
-}
-
-/// Pooled spectra and what compares them, as members of a monitor.
-fn pooled_members(
-    members: impl Iterator<Item = (Pooling, BackendConfig)>,
-    rate_hz: u32,
-) -> (Vec<MemberCard>, Vec<Model>) {
-    let member = |(pooling, backend)| {
-        let config = pooled(pooling, rate_hz);
-        let name = spoken(pooling).to_owned();
-        let model = ModelCard::Pooled(config.clone());
-        (MemberCard { name, model, backend }, Model::Pooled(config))
-    };
-    members.map(member).unzip()
-}
-
-/// How members' scores are joined.
-fn joined_by(recipe: Option<&Recipe>) -> Rule {
-    recipe.and_then(|recipe| recipe.fusion.as_ref()).map_or(Rule::Max, |fusion| fusion.rule)
 }
 
 fn explain(members: &[MemberCard], recordings: &[Prepared]) -> String {

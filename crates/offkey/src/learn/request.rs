@@ -13,6 +13,8 @@ use crate::Recipe;
 pub struct LearnRequest {
     /// Folders or manifests of normal recordings.
     pub data: Vec<PathBuf>,
+    /// Recordings of known faults, or folders of them: what comes near to them scores higher.
+    pub faults: Vec<PathBuf>,
     /// What the machine is called.
     pub name: String,
     /// How often false alarms may come; none: as rarely as the recordings support.

@@ -1,0 +1,121 @@
+//! `offkey choose`: which detector hears most on recordings of one machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use offkey::{
+    Compute, OffkeyError, Recipe, counted, files,
+    learn::{Choice, LearnRequest},
+    monitor::make_room_for,
+};
+
+use super::shared::seconds;
+use crate::{error::CliError, output::print, progress::Bars, table};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  offkey choose RECORDINGS -o chosen.toml\n  offkey learn RECORDINGS --recipe chosen.toml -o pump.offkey"
+)]
+pub(crate) struct ChooseArgs {
+    /// Folders or manifests of normal recordings, as for `learn`
+    #[arg(required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Where to write the detector chosen, as a recipe for `learn`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// One more candidate: a recipe without a network
+    #[arg(long)]
+    pub(crate) recipe: Option<String>,
+    /// Length of a window, as in 2s [default: 10s, or as long as shorter recordings are]
+    #[arg(long, value_parser = seconds)]
+    pub(crate) window: Option<f64>,
+    /// Show the AUC of every kind of made anomaly
+    #[arg(long)]
+    pub(crate) kinds: bool,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace an existing recipe file
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+pub(crate) fn choose(args: &ChooseArgs, bars: &Bars) -> Result<(), CliError> {
+    if let Some(output) = &args.output {
+        if !args.force && output.exists() {
+            return Err(OffkeyError::ModelExists { path: output.clone() }.into());
+        }
+        make_room_for(output)?;
+    }
+    let recipe = args.recipe.as_ref().map(|name| Recipe::load(name, &[])).transpose();
+    let request = LearnRequest {
+        data: args.data.clone(),
+        faults: Vec::new(),
+        name: "machine".to_owned(),
+        false_alarms: None,
+        window_s: args.window,
+        every_s: None,
+        recipe: recipe.map_err(OffkeyError::from)?,
+        seed: args.seed,
+        compute: Compute::default(),
+    };
+    let choice = offkey::learn::choose(&request, bars)?;
+    let taken = &choice.candidates[choice.taken];
+    let mut text = told(&choice);
+    if args.kinds {
+        text += &by_kind(&choice);
+    }
+    if let Some(output) = &args.output {
+        files::write_atomically(output, taken.recipe.to_toml().as_bytes())
+            .map_err(OffkeyError::from)?;
+        text += &format!("wrote {}\n", output.display());
+    }
+    print(&text);
+    Ok(())
+}
+
+fn told(choice: &Choice) -> String {
+    let head = ["detector", "AUC", "behind the best", "standard error"];
+    let rows: Vec<Vec<String>> = choice
+        .candidates
+        .iter()
+        .map(|tried| {
+            vec![
+                tried.recipe.name.clone(),
+                table::rate(Some(tried.auc)),
+                format!("{:.3}", tried.behind),
+                format!("{:.3}", tried.error),
+            ]
+        })
+        .collect();
+    let taken = &choice.candidates[choice.taken];
+    let why = match (choice.taken, taken.recipe.name.as_str()) {
+        (0, _) => "it tells made anomalies best".to_owned(),
+        _ => "no other is ahead of it by more than the standard error".to_owned(),
+    };
+    format!(
+        "{}\n{} of {}, each scored by what was fitted to other recordings, against {} of made anomalies. \
+         Real faults may rank detectors differently.\ntaken: {}: {why}\n",
+        table::render(&head, &rows),
+        counted(choice.windows, "window"),
+        counted(choice.recordings, "recording"),
+        counted(choice.kinds.len(), "kind"),
+        taken.recipe.name,
+    )
+}
+
+fn by_kind(choice: &Choice) -> String {
+    let names = choice.candidates.iter().map(|tried| tried.recipe.name.as_str());
+    let head: Vec<&str> = std::iter::once("AUC by kind").chain(names).collect();
+    let rows: Vec<Vec<String>> = choice
+        .kinds
+        .iter()
+        .enumerate()
+        .map(|(kind, name)| {
+            let areas =
+                choice.candidates.iter().map(|tried| table::rate(Some(tried.by_kind[kind])));
+            std::iter::once(name.clone()).chain(areas).collect()
+        })
+        .collect();
+    format!("\n{}\n", table::render(&head, &rows))
+}

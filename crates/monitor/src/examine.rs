@@ -1,0 +1,126 @@
+//! Why a recording was judged as it was: what each member says of its worst window.
+
+use std::path::Path;
+
+use offkey_core::paths::printable;
+use serde::Serialize;
+
+use crate::{
+    BandChange, ClipVerdict, HeardWindow, Monitor, MonitorError, WindowVerdict,
+    model::{Detecting, Finding},
+    windows::each_window,
+};
+
+/// What one member says of a window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MemberSays {
+    /// The member.
+    pub name: String,
+    /// Deviations of held-out normals; none where the member does not count.
+    pub deviations: Option<f64>,
+}
+
+/// A recording looked into.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Examined {
+    /// What is said of the recording, as `check` says it.
+    pub clip: ClipVerdict,
+    /// Where its worst window begins, in seconds.
+    pub window_s: f64,
+    /// What each member says of that window, in the order of the model file; none for models of the first form.
+    pub members: Vec<MemberSays>,
+    /// The member that says most.
+    pub raised_by: Option<String>,
+    /// The band in which the window differs most from normal, by that member.
+    pub band: Option<BandChange>,
+    /// The nearest normal window by that member: recording, and where in it, in seconds.
+    pub nearest: Option<(String, f64)>,
+}
+
+impl Monitor {
+    /// Judges a recording and looks into its worst window.
+    ///
+    /// # Errors
+    /// [`MonitorError::NothingJudged`] when no window of it can be scored; else as [`Monitor::check`].
+    pub fn examine(&self, path: &Path) -> Result<Examined, MonitorError> {
+        let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
+        let mut worst: Option<WindowVerdict> = None;
+        let clip = self.check(path, &mut |window| {
+            if worst.as_ref().is_none_or(|worst| key(window) > key(worst)) {
+                worst = Some(window.clone());
+            }
+        })?;
+        let Some(worst) = worst.filter(|worst| worst.score.is_some()) else {
+            let (path, reason) = (path.to_owned(), clip.reason);
+            return Err(MonitorError::NothingJudged { path, reason });
+        };
+        let rule = self.card().windows;
+        let mut found = None;
+        each_window(path, rule, |start, window| {
+            if start == worst.start {
+                found = Some(self.finding(window)?);
+            }
+            Ok::<(), MonitorError>(())
+        })?;
+        let (rule_s, name) = (
+            |sample| rule.seconds(sample),
+            |member: usize| {
+                self.card().members.get(member).map_or_else(String::new, |card| card.name.clone())
+            },
+        );
+        let finding = found.as_ref();
+        Ok(Examined {
+            clip,
+            window_s: rule_s(worst.start),
+            members: finding.map_or_else(Vec::new, |finding| {
+                let says = |(member, &deviations): (usize, &Option<f64>)| MemberSays {
+                    name: name(member),
+                    deviations,
+                };
+                finding.by_member.iter().enumerate().map(says).collect()
+            }),
+            raised_by: finding.and_then(|finding| finding.loudest).map(name),
+            band: finding.and_then(|finding| finding.change),
+            nearest: finding
+                .and_then(|finding| finding.nearest.clone())
+                .map(|(recording, start)| (recording, rule_s(start))),
+        })
+    }
+
+    fn finding(&self, window: &[f32]) -> Result<Finding, MonitorError> {
+        let rule = self.card().windows;
+        match &self.detecting {
+            Detecting::First(first) => {
+                let spectrum = crate::form_1::First::spectrum(rule.rate_hz, window)?;
+                first.judge(window, &spectrum)
+            }
+            Detecting::Members(members) => {
+                let heard = HeardWindow::of(&members.models, rule, window)?;
+                self.find(members, &heard)
+            }
+        }
+    }
+}
+
+impl Examined {
+    /// The same in sentences.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec![format!(
+            "{}: {} (worst window at {:.1} s)",
+            self.clip.verdict, self.clip.reason, self.window_s
+        )];
+        for MemberSays { name, deviations } in &self.members {
+            words.push(match deviations {
+                Some(deviations) => format!(
+                    "`{}`: {deviations:.1} deviations from the median of normal windows",
+                    printable(name)
+                ),
+                None => format!("`{}` does not count: it hears no difference", printable(name)),
+            });
+        }
+        if let Some((recording, at_s)) = &self.nearest {
+            words.push(format!("nearest normal: {} at {at_s:.1} s", printable(recording)));
+        }
+        words
+    }
+}

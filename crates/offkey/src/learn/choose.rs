@@ -1,0 +1,401 @@
+//! Which detector hears most on recordings of one machine, found without any anomaly.
+//!
+//! Every candidate is fitted to some recordings and scores the others: as they are, and made anomalous. The
+//! made anomalies are near on purpose, for far ones are found by every candidate and tell nothing: faults
+//! planted at low levels, and windows whose low and high bands come from different recordings.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use ndarray::{Array2, ArrayView2, Axis};
+use offkey_core::{Seed, stats};
+use offkey_infer::{StatisticsConfig, pooled::Pooling};
+use offkey_monitor::{HeardWindow, MemberCard, Model, WindowRule, each_window, unusable};
+use offkey_score::{Fusion, Member, References, Rule, ScoreError};
+use offkey_signal::Waveform;
+use offkey_synth::plant::{PlantedFault, plant};
+
+use super::{
+    find::find,
+    members::{joined_by, members_of},
+    request::LearnRequest,
+    windows::window_rule,
+};
+use crate::{
+    ModelConfig, OffkeyError, PooledFusion, PooledModel, Progress, Recipe, SectionKey, Stage,
+    recipe::spoken,
+};
+
+/// Levels of planted faults, in decibels relative to the window.
+const LEVELS_DB: [f64; 2] = [-15.0, -5.0];
+/// Windows that are made anomalous, at most.
+const MOST_WINDOWS: usize = 120;
+/// Parts that recordings are dealt to, each scored by what was fitted to the others.
+const FOLDS: usize = 5;
+/// Fewest recordings that a choice can be made on.
+const LEAST_RECORDINGS: usize = 5;
+/// Where low and high bands are crossed, as a share of the sampling rate.
+const CROSSING: f32 = 1.0 / 16.0;
+
+/// One candidate and how well it told made anomalies from held-out normal windows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// The candidate, ready for [`learn`](super::learn).
+    pub recipe: Recipe,
+    /// Mean over folds and kinds of anomaly of the area under the ROC curve, 0 to 1.
+    pub auc: f64,
+    /// Mean over folds of what it falls short of the candidate with the largest AUC; 0 for that one.
+    pub behind: f64,
+    /// Standard error of that difference over the folds.
+    pub error: f64,
+    /// The area for each kind of anomaly, in the order of [`Choice::kinds`].
+    pub by_kind: Vec<f64>,
+}
+
+/// What was tried, and which candidate is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The candidates, the best first.
+    pub candidates: Vec<Tried>,
+    /// Place of the one taken: the fusion, unless another is ahead of it by more than the standard error.
+    pub taken: usize,
+    /// Kinds of made anomalies.
+    pub kinds: Vec<String>,
+    /// Recordings, and windows of them, that were scored.
+    pub recordings: usize,
+    /// Windows scored.
+    pub windows: usize,
+}
+
+/// A candidate's members, and its windows as they hear them.
+struct Ears {
+    recipe: Recipe,
+    cards: Vec<MemberCard>,
+    models: Vec<Model>,
+    rule: Rule,
+    /// Of each kind, the normal windows first: per member `[windows, dims]`.
+    heard: Vec<Vec<Array2<f32>>>,
+}
+
+/// Compares detectors that need no training on normal recordings, without anomalies. `request.recipe` is
+/// one more candidate, where it needs no training.
+///
+/// # Errors
+/// [`OffkeyError::TooFewWindows`] with fewer than five recordings; whatever keeps recordings from being heard.
+pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice, OffkeyError> {
+    let found = find(&request.data, progress)?;
+    let untrained = LearnRequest { recipe: None, ..request.clone() };
+    let rule = window_rule(&untrained, &found.candidates)?;
+    let seed = Seed::new(request.seed).child("choose");
+    let groups: BTreeSet<&str> = found.candidates.iter().map(|c| c.group.as_str()).collect();
+    if groups.len() < LEAST_RECORDINGS {
+        let (recordings, left_out) = (groups.len(), found.left_out);
+        return Err(OffkeyError::TooFewWindows { found: recordings, recordings, left_out });
+    }
+    let (mut windows, mut of_group) = (Vec::new(), Vec::new());
+    for candidate in &found.candidates {
+        each_window(&candidate.clip.path, rule, |_, window| {
+            if unusable(rule.rate_hz, window).is_none() {
+                windows.push(window.to_vec());
+                of_group.push(candidate.group.clone());
+            }
+            Ok::<(), OffkeyError>(())
+        })?;
+    }
+    let kept: Vec<usize> = {
+        let wanted = windows.len().min(MOST_WINDOWS);
+        (0..wanted).map(|index| index * windows.len() / wanted).collect()
+    };
+    let windows: Vec<Vec<f32>> = kept.iter().map(|&index| windows[index].clone()).collect();
+    let of_group: Vec<String> = kept.iter().map(|&index| of_group[index].clone()).collect();
+    let made = made_anomalies(&windows, &of_group, rule, seed);
+    let mut tried = Vec::new();
+    for recipe in candidates(rule, request.recipe.as_ref())? {
+        let (cards, models) = members_of(Some(&recipe), rule.rate_hz)?;
+        let joined = joined_by(Some(&recipe));
+        tried.push(Ears { recipe, cards, models, rule: joined, heard: Vec::new() });
+    }
+    progress.begin(Stage::Embed, (1 + made.len()) as u64, "kinds of sound");
+    let all = std::iter::once(&windows).chain(made.iter().map(|(_, made)| made));
+    for (done, kind) in all.enumerate() {
+        for candidate in &mut tried {
+            let heard = candidate.hear(kind, rule)?;
+            candidate.heard.push(heard);
+        }
+        progress.advance(done as u64 + 1, "");
+        if progress.cancelled() {
+            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+        }
+    }
+    progress.end();
+    let folds = folds(&of_group, seed);
+    let mut scored = Vec::new();
+    for candidate in &tried {
+        scored.push(candidate.areas(&of_group, &folds, seed).map_err(|source| {
+            let (machine, section) = (candidate.recipe.name.clone(), "all".to_owned());
+            SectionKey { machine, section }.failed(source)
+        })?);
+    }
+    let kinds = made.into_iter().map(|(kind, _)| kind).collect();
+    let recordings = of_group.iter().collect::<BTreeSet<_>>().len();
+    let recipes = tried.into_iter().map(|candidate| candidate.recipe).collect();
+    Ok(ranked(recipes, &scored, kinds, recordings, windows.len()))
+}
+
+/// The detectors that are tried: the fusion, by the largest and by the mean; each of its spectra alone; the
+/// plain statistics.
+fn candidates(rule: WindowRule, further: Option<&Recipe>) -> Result<Vec<Recipe>, OffkeyError> {
+    let mut recipes = vec![Recipe::load("fusion", &[])?];
+    let mean = "fusion.rule=\"mean\"".to_owned();
+    recipes
+        .push(Recipe { name: "fusion by the mean".to_owned(), ..Recipe::load("fusion", &[mean])? });
+    for pooling in PooledFusion::default().members {
+        let alone = Recipe::load("fusion", &[])?;
+        let model = ModelConfig::Pooled(pooled_model(pooling, rule));
+        let name = format!("{} alone", spoken(pooling));
+        recipes.push(Recipe { name, model, fusion: None, ..alone });
+    }
+    for name in ["log-mel-statistics", "spectrogram-statistics"] {
+        recipes.push(Recipe::load(name, &[])?);
+    }
+    for recipe in &mut recipes {
+        match &mut recipe.model {
+            ModelConfig::Pooled(model) => *model = pooled_model(model.pooling, rule),
+            ModelConfig::Statistics(model) => {
+                (model.rate_hz, model.clip_s) = (rule.rate_hz, rule.seconds(rule.samples as u64));
+                if let StatisticsConfig::LogMel(log_mel) = &mut model.features {
+                    log_mel.rate_hz = rule.rate_hz;
+                }
+            }
+            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) => {}
+        }
+    }
+    recipes
+        .extend(further.filter(|recipe| !matches!(recipe.model, ModelConfig::Network(_))).cloned());
+    Ok(recipes)
+}
+
+fn pooled_model(pooling: Pooling, rule: WindowRule) -> PooledModel {
+    let clip_s = rule.seconds(rule.samples as u64);
+    PooledModel { rate_hz: rule.rate_hz, clip_s, pooling }
+}
+
+/// Windows made anomalous, a list for each kind.
+fn made_anomalies(
+    windows: &[Vec<f32>],
+    of_group: &[String],
+    rule: WindowRule,
+    seed: Seed,
+) -> Vec<(String, Vec<Vec<f32>>)> {
+    let mut made = Vec::new();
+    for kind in PlantedFault::ALL {
+        for level_db in LEVELS_DB {
+            let name = format!("{} at {level_db} dB", kind.name());
+            let planted = windows.iter().enumerate().map(|(index, window)| {
+                let mut wave = Waveform { samples: window.clone(), rate_hz: rule.rate_hz };
+                plant(&mut wave, kind, level_db, seed.child(&name).child(index));
+                wave.samples
+            });
+            made.push((name.clone(), planted.collect()));
+        }
+    }
+    let crossed = windows.iter().enumerate().map(|(index, window)| {
+        let others = (1..windows.len()).map(|step| (index + step) % windows.len());
+        let mut others = others.filter(|&other| of_group[other] != of_group[index]);
+        // Far enough along that the partner is not always the next recording.
+        let partner = others.nth(index % 3).or_else(|| others.next()).unwrap_or(index);
+        crossed(window, &windows[partner])
+    });
+    made.push(("bands of two recordings".to_owned(), crossed.collect()));
+    made
+}
+
+/// The low band of one window and the high band of another.
+fn crossed(low: &[f32], high: &[f32]) -> Vec<f32> {
+    let below = low_passed(low);
+    let above = low_passed(high);
+    below
+        .iter()
+        .zip(high.iter().zip(above))
+        .map(|(low, (high, above))| low + high - above)
+        .collect()
+}
+
+/// Four poles in a row: what lies an octave above the crossing is nearly gone.
+fn low_passed(samples: &[f32]) -> Vec<f32> {
+    let keep = (-std::f32::consts::TAU * CROSSING).exp();
+    let mut state = [0.0_f32; 4];
+    let step = |&sample: &f32| {
+        state.iter_mut().fold(sample, |input, pole| {
+            *pole = keep * *pole + (1.0 - keep) * input;
+            *pole
+        })
+    };
+    samples.iter().map(step).collect()
+}
+
+/// The fold of each window: whole recordings, dealt by the seed.
+fn folds(of_group: &[String], seed: Seed) -> Vec<usize> {
+    let names: BTreeSet<&str> = of_group.iter().map(String::as_str).collect();
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_key(|name| seed.child("fold").child(name).value());
+    let count = FOLDS.min(names.len());
+    let place = |group: &String| names.iter().position(|name| name == group).unwrap_or(0) % count;
+    of_group.iter().map(place).collect()
+}
+
+impl Ears {
+    fn hear(
+        &self,
+        windows: &[Vec<f32>],
+        rule: WindowRule,
+    ) -> Result<Vec<Array2<f32>>, OffkeyError> {
+        let mut heard = offkey_monitor::Heard::default();
+        for window in windows {
+            heard.push(HeardWindow::of(&self.models, rule, window)?);
+        }
+        Ok(heard.embeddings)
+    }
+
+    /// For each fold the area under the ROC curve of each kind of anomaly.
+    fn areas(
+        &self,
+        of_group: &[String],
+        folds: &[usize],
+        seed: Seed,
+    ) -> Result<Vec<Vec<f64>>, ScoreError> {
+        let count = folds.iter().max().map_or(0, |last| last + 1);
+        let mut areas = Vec::new();
+        for fold in 0..count {
+            let (out, kept): (Vec<usize>, Vec<usize>) =
+                (0..folds.len()).partition(|&row| folds[row] == fold);
+            let groups: Vec<String> = kept.iter().map(|&row| of_group[row].clone()).collect();
+            let domains = vec![None; groups.len()];
+            let select = |rows: &[usize], kind: usize| -> Vec<Array2<f32>> {
+                self.heard[kind].iter().map(|member| member.select(Axis(0), rows)).collect()
+            };
+            let references = select(&kept, 0);
+            let mut members = Vec::new();
+            for (card, own) in self.cards.iter().zip(&references) {
+                let references = References::new(own.view(), &domains, &groups, seed)?;
+                let (name, backend) = (card.name.clone(), card.backend.clone());
+                members.push(Member { name, backend, references });
+            }
+            let fusion = Fusion::fit(&members, self.rule)?;
+            let score = |kind: usize| {
+                let rows = select(&out, kind);
+                let views: Vec<ArrayView2<f32>> = rows.iter().map(|rows| rows.view()).collect();
+                fusion.score(&views)
+            };
+            let normal = score(0)?;
+            let of_kind = |kind: usize| Ok(area(&normal, &score(kind)?));
+            areas.push((1..self.heard.len()).map(of_kind).collect::<Result<_, ScoreError>>()?);
+        }
+        Ok(areas)
+    }
+}
+
+/// How often an anomaly scores above a normal window.
+fn area(normal: &[f64], anomalous: &[f64]) -> f64 {
+    let against = |anomaly: &f64| -> f64 {
+        let won = |normal: &f64| match anomaly.total_cmp(normal) {
+            std::cmp::Ordering::Greater => 1.0,
+            std::cmp::Ordering::Equal => 0.5,
+            std::cmp::Ordering::Less => 0.0,
+        };
+        normal.iter().map(won).sum()
+    };
+    let won: f64 = anomalous.iter().map(against).sum();
+    won / (normal.len() * anomalous.len()).max(1) as f64
+}
+
+/// Candidates in the order of their areas, and the one that is taken; the first given is the fusion.
+fn ranked(
+    recipes: Vec<Recipe>,
+    scored: &[Vec<Vec<f64>>],
+    kinds: Vec<String>,
+    recordings: usize,
+    windows: usize,
+) -> Choice {
+    let of_folds: Vec<Vec<f64>> =
+        scored.iter().map(|folds| folds.iter().map(|kinds| mean(kinds)).collect()).collect();
+    let total = |candidate: usize| mean(&of_folds[candidate]);
+    let mut order: Vec<usize> = (0..recipes.len()).collect();
+    order.sort_by(|&a, &b| total(b).total_cmp(&total(a)).then(a.cmp(&b)));
+    let behind = |candidate: usize, of: usize| {
+        let differences: Vec<f64> =
+            of_folds[of].iter().zip(&of_folds[candidate]).map(|(of, own)| of - own).collect();
+        let deviation = stats::deviation(&differences).unwrap_or(0.0);
+        (mean(&differences), deviation / (differences.len() as f64).sqrt())
+    };
+    let best = order[0];
+    let (ahead, error) = behind(0, best);
+    let taken = if ahead > error { best } else { 0 };
+    let candidate = |&index: &usize| {
+        let (behind, error) = behind(index, best);
+        let of_kind =
+            |kind: usize| mean(&scored[index].iter().map(|fold| fold[kind]).collect::<Vec<_>>());
+        Tried {
+            recipe: recipes[index].clone(),
+            auc: total(index),
+            behind,
+            error,
+            by_kind: (0..kinds.len()).map(of_kind).collect(),
+        }
+    };
+    let candidates = order.iter().map(candidate).collect();
+    let taken = order.iter().position(|&index| index == taken).unwrap_or(0);
+    Choice { candidates, taken, kinds, recordings, windows }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    stats::mean(values).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(name: &str) -> Recipe {
+        Recipe { name: name.to_owned(), ..Recipe::load("fusion", &[]).expect("built in") }
+    }
+
+    #[test]
+    fn the_fusion_is_taken_unless_another_is_ahead_of_it_by_more_than_the_error() {
+        let choice = |other: [f64; 4]| {
+            let fusion = [0.8, 0.7, 0.9, 0.8].map(|area| vec![area]).to_vec();
+            let other = other.map(|area| vec![area]).to_vec();
+            let recipes = vec![recipe("fusion"), recipe("other")];
+            let choice = ranked(recipes, &[fusion, other], vec!["knock".to_owned()], 8, 8);
+            (choice.candidates[choice.taken].recipe.name.clone(), choice.candidates)
+        };
+        let (taken, candidates) = choice([0.9, 0.8, 1.0, 0.9]);
+        assert_eq!(taken, "other");
+        assert!((candidates[1].behind - 0.1).abs() < 1e-12 && candidates[1].error < 1e-12);
+        let (taken, candidates) = choice([1.0, 0.5, 1.0, 0.75]);
+        assert_eq!((taken.as_str(), candidates[0].recipe.name.as_str()), ("fusion", "other"));
+    }
+
+    #[test]
+    fn a_crossed_window_has_the_low_band_of_one_and_the_high_band_of_the_other() {
+        let tone = |hz: f32| -> Vec<f32> {
+            (0..4000).map(|i| (std::f32::consts::TAU * hz * i as f32 / 16_000.0).sin()).collect()
+        };
+        let power = |samples: &[f32]| {
+            samples[1000..].iter().map(|sample| sample * sample).sum::<f32>() / 3000.0
+        };
+        assert!(power(&crossed(&tone(100.0), &tone(100.0))) > 0.3);
+        assert!(power(&crossed(&tone(100.0), &vec![0.0; 4000])) > 0.3);
+        assert!(power(&crossed(&tone(6000.0), &vec![0.0; 4000])) < 0.01);
+        assert!(power(&crossed(&vec![0.0; 4000], &tone(6000.0))) > 0.3);
+    }
+
+    #[test]
+    fn recordings_stay_whole_in_folds() {
+        let groups: Vec<String> = (0..24).map(|window| format!("r{}", window / 3)).collect();
+        let folds = folds(&groups, Seed::new(1));
+        for (window, fold) in folds.iter().enumerate() {
+            assert_eq!(*fold, folds[window / 3 * 3]);
+        }
+        assert_eq!(folds.iter().collect::<BTreeSet<_>>().len(), FOLDS);
+    }
+}

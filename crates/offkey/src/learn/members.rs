@@ -1,0 +1,67 @@
+//! The members of a detector that need no training, as a recipe names them.
+
+use offkey_infer::pooled::Pooling;
+use offkey_monitor::{MemberCard, Model, ModelCard};
+use offkey_score::{BackendConfig, Distance, Rule};
+
+use crate::{
+    ModelConfig, OffkeyError, PooledFusion, Recipe,
+    recipe::{pooled, spoken},
+};
+
+/// The members that need no training: those of a recipe with statistics, else pooled spectra.
+pub(super) fn members_of(
+    recipe: Option<&Recipe>,
+    rate_hz: u32,
+) -> Result<(Vec<MemberCard>, Vec<Model>), OffkeyError> {
+    match recipe.map(|recipe| (recipe, &recipe.model)) {
+        Some((recipe, ModelConfig::Statistics(model))) => {
+            // Standardised by the backend, which leaves each recording out in turn; by all
+            // recordings at once the bound on false alarms would not hold.
+            let statistics = Box::new(model.features.unscaled());
+            let member = MemberCard {
+                name: recipe.name.clone(),
+                model: ModelCard::Statistics(statistics.clone()),
+                backend: recipe.backend.clone().with_distance(Distance::Standardized),
+            };
+            Ok((vec![member], vec![Model::Statistics(statistics)]))
+        }
+        Some((recipe, ModelConfig::Autoencoder(_))) => {
+            Err(OffkeyError::NotForMonitors { recipe: recipe.name.clone() })
+        }
+        Some((recipe, ModelConfig::Pooled(model))) => {
+            let own = (model.pooling, recipe.backend.clone());
+            let beside = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
+            Ok(pooled_members(
+                std::iter::once(own)
+                    .chain(beside.map(|&pooling| (pooling, PooledFusion::backend()))),
+                rate_hz,
+            ))
+        }
+        Some((_, ModelConfig::Network(_))) | None => {
+            let fusion = recipe.and_then(|recipe| recipe.fusion.clone()).unwrap_or_default();
+            let members = fusion.members.into_iter();
+            let members = members.map(|pooling| (pooling, PooledFusion::backend()));
+            Ok(pooled_members(members, rate_hz))
+        }
+    }
+}
+
+/// Pooled spectra and what compares them, as members of a monitor.
+fn pooled_members(
+    members: impl Iterator<Item = (Pooling, BackendConfig)>,
+    rate_hz: u32,
+) -> (Vec<MemberCard>, Vec<Model>) {
+    let member = |(pooling, backend)| {
+        let config = pooled(pooling, rate_hz);
+        let name = spoken(pooling).to_owned();
+        let model = ModelCard::Pooled(config.clone());
+        (MemberCard { name, model, backend }, Model::Pooled(config))
+    };
+    members.map(member).unzip()
+}
+
+/// How members' scores are joined.
+pub(super) fn joined_by(recipe: Option<&Recipe>) -> Rule {
+    recipe.and_then(|recipe| recipe.fusion.as_ref()).map_or(Rule::Max, |fusion| fusion.rule)
+}

@@ -1,0 +1,75 @@
+//! Whatever scores recordings, by what its path holds: a run, or a monitor.
+
+use std::path::{Path, PathBuf};
+
+use offkey_infer::Compute;
+use offkey_monitor::{Monitor, Verdict};
+
+use crate::{ClipScore, Detector, Holds, OffkeyError, holds};
+
+/// A run or a monitor, ready to score recordings.
+pub enum Loaded {
+    /// The detector of a run.
+    Run(Box<Detector>),
+    /// A monitor.
+    Monitor(Box<Monitor>),
+}
+
+impl Loaded {
+    /// Loads what a path holds: the folder of a run, or the model file of a monitor.
+    ///
+    /// # Errors
+    /// [`OffkeyError`] when it holds neither, or a file is damaged.
+    pub fn open(path: &Path, compute: Compute) -> Result<Self, OffkeyError> {
+        match holds(path) {
+            Holds::Monitor => Ok(Self::Monitor(Box::new(Monitor::load(path, compute)?))),
+            Holds::Run | Holds::Seeds | Holds::Other => {
+                Ok(Self::Run(Box::new(Detector::load(path)?)))
+            }
+        }
+    }
+
+    /// Scores one recording. For a run, machine and section are the ones given, or those that the name says;
+    /// a monitor knows one machine. Its score is that of the worst window, and 0 is the threshold.
+    ///
+    /// # Errors
+    /// As [`Detector::score`] and [`Monitor::examine`].
+    pub fn score(
+        &self,
+        path: &Path,
+        machine: Option<&str>,
+        section: Option<&str>,
+    ) -> Result<ClipScore, OffkeyError> {
+        let monitor = match self {
+            Self::Run(run) => {
+                return Ok(run.score(&[path.to_owned()], machine, section)?.remove(0));
+            }
+            Self::Monitor(monitor) => monitor,
+        };
+        let examined = monitor.examine(path)?;
+        let nearest = examined.nearest.map_or_else(String::new, |(recording, _)| recording);
+        Ok(ClipScore {
+            path: path.to_owned(),
+            machine: monitor.card().name.clone(),
+            section: String::new(),
+            score: examined.clip.score.unwrap_or(f64::NAN),
+            threshold: 0.0,
+            decision: examined.clip.verdict == Verdict::Alarm,
+            expected_false_alarms: monitor.promise().at_most,
+            raised_by: examined.raised_by,
+            nearest: PathBuf::from(nearest),
+        })
+    }
+
+    /// What is worth saying of the rate of a recording before it is scored.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Audio`] when the recording cannot be read.
+    pub fn about_rate(&self, path: &Path) -> Result<Option<String>, OffkeyError> {
+        match self {
+            Self::Run(run) => run.about_rate(path),
+            // A monitor refuses what it cannot judge.
+            Self::Monitor(_) => Ok(None),
+        }
+    }
+}
