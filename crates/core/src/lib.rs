@@ -4,11 +4,13 @@
 //! This crate knows names and files of names; it never knows audio, tensors, clocks or networks.
 
 pub mod clip;
+mod counted;
 pub mod dataset;
 pub mod digest;
 pub mod error_kind;
 mod formulas;
 pub mod labels;
+pub mod lock;
 pub mod names;
 pub mod npy;
 pub mod paths;
@@ -23,14 +25,16 @@ pub mod walk;
 pub mod whole;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
+pub use counted::counted;
 pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
 pub use digest::Digest;
 pub use error_kind::{ErrorKind, io_hint};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
+pub use lock::Lock;
 pub use names::DcaseName;
 pub use paths::printable;
 pub use score_files::{ScoreFileError, ScoreFiles, Unused, read_score_files, score_rows};
 pub use seed::Seed;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};
-pub use whole::write_whole;
+pub use whole::{remove_abandoned, write_whole};
