@@ -116,6 +116,16 @@ pub enum ConfigError {
         /// Its value.
         found: String,
     },
+    /// A size that no network has.
+    #[error("`{field}` is {found}, expected {expected}")]
+    Size {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What would have been accepted.
+        expected: &'static str,
+    },
     /// The clip is shorter than a layer needs.
     #[error("branch {branch}: clips of {clip_samples} samples are too short for `{layer}`")]
     TooShort {
@@ -194,8 +204,19 @@ impl EncoderConfig {
         if !(self.clip_s.is_finite() && self.clip_s > 0.0) {
             return clip_error("clip_s", self.clip_s.to_string());
         }
+        if self.rate_hz > HIGHEST_RATE_HZ || self.clip_s > LONGEST_CLIP_S {
+            return Err(ConfigError::Size {
+                field: "rate_hz and clip_s",
+                found: format!("{} Hz and {} s", self.rate_hz, self.clip_s),
+                expected: "at most 1,000,000 Hz and 3600 s",
+            });
+        }
         if self.branches.is_empty() {
             return Err(ConfigError::NoBranches);
+        }
+        if self.branches.len() > MOST_LAYERS {
+            let (field, found) = ("branches", self.branches.len().to_string());
+            return Err(ConfigError::Size { field, found, expected: "at most 64" });
         }
         for (index, branch) in self.branches.iter().enumerate() {
             branch.validate(index, self.clip_samples())?;
@@ -227,6 +248,14 @@ impl SpectrumConfig {
         positive(branch, "kernels", &self.kernels)?;
         positive(branch, "strides", &self.strides)?;
         positive(branch, "dims", &[self.dims])?;
+        small("filters", &[self.filters])?;
+        small("kernels", &self.kernels)?;
+        small("strides", &self.strides)?;
+        small("dims", &[self.dims])?;
+        if self.dense_layers > MOST_LAYERS {
+            let (field, found) = ("dense_layers", self.dense_layers.to_string());
+            return Err(ConfigError::Size { field, found, expected: "at most 64" });
+        }
         if self.strides.len() != self.kernels.len() {
             return Err(ConfigError::Branch {
                 branch,
@@ -249,6 +278,9 @@ impl StftConfig {
         positive(branch, "stem_stride", &[self.stem_stride])?;
         positive(branch, "stage_channels", &self.stage_channels)?;
         positive(branch, "dims", &[self.dims])?;
+        small("stem_stride", &[self.stem_stride])?;
+        small("stage_channels", &self.stage_channels)?;
+        small("dims", &[self.dims])?;
         if !self.window.is_multiple_of(2) {
             return Err(ConfigError::Branch {
                 branch,
@@ -269,6 +301,27 @@ impl StftConfig {
     }
 }
 
+/// Rate and length above which nothing is a clip.
+const HIGHEST_RATE_HZ: u32 = 1_000_000;
+const LONGEST_CLIP_S: f64 = 3600.0;
+/// Most layers of one kind.
+const MOST_LAYERS: usize = 64;
+/// Largest number of channels, or length of a kernel.
+const LARGEST: usize = 65_536;
+
+/// Refuses sizes that no network has, before anything is reserved for them.
+fn small(field: &'static str, values: &[usize]) -> Result<(), ConfigError> {
+    if values.len() <= MOST_LAYERS && values.iter().all(|&value| value <= LARGEST) {
+        return Ok(());
+    }
+    let mut found = format!("{:?}", &values[..values.len().min(MOST_LAYERS)]);
+    if values.len() > MOST_LAYERS {
+        found += &format!(" and {} more", values.len() - MOST_LAYERS);
+    }
+    let expected = "at most 64 numbers, each at most 65,536";
+    Err(ConfigError::Size { field, found, expected })
+}
+
 fn positive(branch: usize, field: &'static str, values: &[usize]) -> Result<(), ConfigError> {
     if !values.is_empty() && values.iter().all(|&value| value > 0) {
         return Ok(());
@@ -279,4 +332,43 @@ fn positive(branch: usize, field: &'static str, values: &[usize]) -> Result<(), 
         found: format!("{values:?}"),
         expected: "at least one number, all positive",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HUGE: usize = 1_000_000_000_000;
+
+    #[test]
+    fn sizes_that_no_network_has_are_refused() {
+        let spectrum = |change: fn(&mut SpectrumConfig)| {
+            let mut config = SpectrumConfig::default();
+            change(&mut config);
+            BranchConfig::Spectrum(config)
+        };
+        let stft = |change: fn(&mut StftConfig)| {
+            let mut config = StftConfig::default();
+            change(&mut config);
+            BranchConfig::Stft(config)
+        };
+        let branches = [
+            spectrum(|c| c.filters = HUGE),
+            spectrum(|c| c.dims = HUGE),
+            spectrum(|c| c.dense_layers = HUGE),
+            spectrum(|c| c.kernels = vec![HUGE, 1, 1]),
+            spectrum(|c| (c.kernels, c.strides) = (vec![1; 1000], vec![1; 1000])),
+            stft(|c| c.stage_channels = vec![HUGE]),
+            stft(|c| c.dims = HUGE),
+        ];
+        for branch in branches {
+            let config = EncoderConfig { branches: vec![branch], ..EncoderConfig::default() };
+            assert!(matches!(config.validate(), Err(ConfigError::Size { .. })), "{config:?}");
+        }
+        for (rate_hz, clip_s) in [(u32::MAX, 1.0), (16_000, 1e18)] {
+            let config = EncoderConfig { rate_hz, clip_s, ..EncoderConfig::default() };
+            assert!(matches!(config.validate(), Err(ConfigError::Size { .. })), "{config:?}");
+        }
+        assert!(EncoderConfig::default().validate().is_ok());
+    }
 }

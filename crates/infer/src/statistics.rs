@@ -87,11 +87,16 @@ impl StatisticsConfig {
 
     /// Statistics that are not standardised: mean and deviation of every bin as they are.
     pub fn unscaled(&self) -> Statistics {
-        let dims = 2 * match self {
+        let dims = 2 * self.bands();
+        Statistics { config: self.clone(), mean: vec![0.0; dims], deviation: vec![1.0; dims] }
+    }
+
+    /// Bins of a frame.
+    fn bands(&self) -> usize {
+        match self {
             Self::LogMel(log_mel) => log_mel.mels,
             Self::Spectrogram(stft) => stft.bins(),
-        };
-        Statistics { config: self.clone(), mean: vec![0.0; dims], deviation: vec![1.0; dims] }
+        }
     }
 
     /// Mean and standard deviation over time of every bin of one clip.
@@ -122,6 +127,14 @@ impl Statistics {
             }
         }
         Ok(table)
+    }
+
+    /// Whether its numbers fit its spectrogram.
+    pub fn is_sound(&self) -> bool {
+        let values = self.mean.iter().chain(&self.deviation);
+        self.mean.len() == self.deviation.len()
+            && self.config.bands().checked_mul(2) == Some(self.mean.len())
+            && values.copied().all(f32::is_finite)
     }
 
     /// Which spectrogram is summed up.

@@ -86,28 +86,39 @@ impl fmt::Display for Finding {
 }
 
 /// Reads the first `most_s` seconds of a file and lists everything suspicious about it, also what its
-/// mono samples do not show: that its channels cancel each other.
+/// mono samples do not show: that its channels cancel each other. Of a file that is damaged within them
+/// what lies before is looked at, and the damage returned beside.
 ///
 /// # Errors
-/// As [`crate::decode()`].
+/// [`AudioError`] when the file cannot be opened, or read on.
 pub fn inspect_clip(
     path: &Path,
     decode: &DecodeConfig,
     most_s: f64,
     limits: &InspectConfig,
-) -> Result<Vec<Finding>, AudioError> {
+) -> Result<(Vec<Finding>, Option<AudioError>), AudioError> {
     let mut reader = ClipReader::open(path, decode)?;
     let rate_hz = reader.rate_hz();
     let most = (most_s * f64::from(rate_hz)) as usize;
     let mut samples = Vec::new();
-    while samples.len() < most && reader.read_block(&mut samples)? {}
+    let damage = loop {
+        if samples.len() >= most {
+            break None;
+        }
+        match reader.read_block(&mut samples) {
+            Ok(true) => {}
+            Ok(false) => break None,
+            Err(error @ AudioError::Damaged { .. }) => break Some(error),
+            Err(error) => return Err(error),
+        }
+    };
     samples.truncate(most);
     let mut findings = inspect_samples(&Waveform { samples, rate_hz }, limits);
     if let Some(cancel) = reader.channel_finding() {
         findings.retain(|finding| !matches!(finding, Finding::Silent { .. }));
         findings.insert(0, cancel);
     }
-    Ok(findings)
+    Ok((findings, damage))
 }
 
 /// Lists everything suspicious about a clip, in the order of [`Finding`]'s variants.

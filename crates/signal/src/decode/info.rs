@@ -96,6 +96,20 @@ impl Codec {
             Self::Vorbis | Self::Mp3 | Self::Aac | Self::Opus => true,
         }
     }
+
+    /// Whether the same sound comes out of both codings: they are one, or both keep all of it. Eight
+    /// bits add a noise that can be heard beside quiet sound.
+    pub fn is_like(self, other: Self) -> bool {
+        self == other || (self.keeps_all() && other.keeps_all())
+    }
+
+    fn keeps_all(self) -> bool {
+        match self {
+            Self::Integer(bits) | Self::Flac(bits) => bits > 8,
+            Self::Float(_) | Self::Alac => true,
+            Self::Vorbis | Self::Mp3 | Self::Aac | Self::Opus => false,
+        }
+    }
 }
 
 impl fmt::Display for Container {
@@ -127,6 +141,20 @@ impl fmt::Display for Codec {
             Self::Mp3 => f.write_str("MP3"),
             Self::Aac => f.write_str("AAC"),
             Self::Opus => f.write_str("Opus"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codings_that_keep_all_are_alike_and_those_that_do_not_are_their_own() {
+        let (wav, flac) = (Codec::Integer(16), Codec::Flac(24));
+        assert!(wav.is_like(flac) && wav.is_like(Codec::Float(32)) && wav.is_like(Codec::Alac));
+        for other in [Codec::Mp3, Codec::Aac, Codec::Vorbis, Codec::Opus, Codec::Integer(8)] {
+            assert!(!wav.is_like(other) && !other.is_like(flac) && other.is_like(other), "{other}");
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::{Damage, pcm::ByteOrder};
 
 /// Bytes looked at behind the announced end of the sound.
 pub(super) const AHEAD_BYTES: usize = 1 << 12;
-/// Zeros behind the announced end that are passed in search of more sound.
-pub(super) const MOST_ZEROS: u64 = 1 << 33;
+/// So many zeros behind the announced end are silence, whatever comes behind them: no writer fills a
+/// file with more, and a stream need not hold back more.
+pub(super) const MOST_ZEROS: u64 = 1 << 24;
 /// A shorter rest that is no chunk is not taken for sound.
 const LEAST_SOUND_BYTES: usize = 1 << 10;
 /// Sizes that writers put down before they know: around 2 GiB, and the largest.
@@ -171,21 +172,25 @@ impl Sound {
                     let frame = announced / self.layout.frame_bytes as u64;
                     return Ok((sound_end, Some(Damage::AnotherRecording { frame })));
                 }
-                Behind::Zeros if !self.may_go_on() || place - sound_end >= MOST_ZEROS => {
-                    return Ok((sound_end, None));
+                Behind::Zeros if !self.may_go_on() => return Ok((sound_end, None)),
+                Behind::Zeros => {
+                    place = first_other(bytes, place)?;
+                    if place - sound_end >= MOST_ZEROS {
+                        return Ok((end, None));
+                    }
                 }
-                Behind::Zeros => place = first_other(bytes, place + AHEAD_BYTES as u64)?,
             }
         }
     }
 }
 
-/// Place of the first byte from `place` on that is not zero, or of the end, or of the place where
-/// looking was given up.
+/// Place of the first byte from `place` on that is not zero, or of the end, or [`MOST_ZEROS`] on.
 fn first_other(bytes: &mut impl Bytes, mut place: u64) -> Result<u64, Stop> {
     let (mut block, last) = (vec![0; 1 << 20], place + MOST_ZEROS);
     while place < last {
-        let found = bytes.read_at(place, &mut block)?;
+        let wanted = usize::try_from(last - place).unwrap_or(usize::MAX).min(block.len());
+        let block = &mut block[..wanted];
+        let found = bytes.read_at(place, block)?;
         if let Some(other) = block[..found].iter().position(|byte| *byte != 0) {
             return Ok(place + other as u64);
         }

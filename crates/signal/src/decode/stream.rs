@@ -310,6 +310,11 @@ impl Running {
             // The first byte that is not zero tells what the zeros were.
             lead = rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len());
             let whole = lead / frame_bytes * frame_bytes;
+            if self.zeros + lead as u64 >= MOST_ZEROS {
+                self.left = None;
+                self.give_zeros(out);
+                return (Step::Used, 0);
+            }
             if whole > 0 {
                 self.zeros += whole as u64;
                 return (Step::Used, whole);
@@ -327,7 +332,7 @@ impl Running {
                 (Step::Used, 0)
             }
             _ if sound.len() >= frame_bytes => self.give(sound, out, false),
-            Behind::Zeros if self.sound.may_go_on() && self.zeros < MOST_ZEROS => {
+            Behind::Zeros if self.sound.may_go_on() => {
                 let whole = AHEAD_BYTES / frame_bytes * frame_bytes;
                 self.zeros += whole as u64;
                 (Step::Used, whole)

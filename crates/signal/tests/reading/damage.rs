@@ -134,7 +134,7 @@ fn channels_that_cancel_are_found_in_file_and_stream() {
     std::fs::write(&path, &bytes).unwrap();
     let config = DecodeConfig::default();
     let limits = offkey_signal::InspectConfig::default();
-    let findings = offkey_signal::inspect_clip(&path, &config, 10.0, &limits).unwrap();
+    let findings = offkey_signal::inspect_clip(&path, &config, 10.0, &limits).unwrap().0;
     assert!(matches!(findings[..], [Finding::ChannelsCancel { .. }]), "{findings:?}");
     assert!(findings[0].to_string().contains("pick one"));
     let mut stream = offkey_signal::StreamReader::new(&path, None, &config);

@@ -98,6 +98,32 @@ fn a_size_that_wraps_around_within_silence_loses_nothing_behind_it() {
 }
 
 #[test]
+fn hours_of_silence_behind_a_wrapped_size_are_neither_lost_nor_held_in_memory() {
+    /// Zeros from which on a stream no longer waits to see what comes behind them.
+    const HELD_BYTES: usize = 1 << 24;
+    let fmt = Form::new(1, 1, 16).chunk();
+    let samples = [sound(8000), vec![0.0; HELD_BYTES], sound(8000)].concat();
+    let body = pcm(&samples, 2);
+    let bytes = riff_sized(36 + 20_000, &[fmt, sized(b"data", 20_000, &body)]);
+    let config = DecodeConfig::default();
+    let file = crate::kit::as_file(&bytes, &config);
+    assert_eq!((file.error, file.samples.len()), (None, samples.len()));
+    let mut stream = offkey_signal::StreamReader::new("clip".as_ref(), None, &config);
+    let (mut heard, mut most) = (0, 0);
+    for piece in bytes.chunks(1 << 16) {
+        let mut given = Vec::new();
+        stream.push(piece, &mut given).unwrap();
+        (heard, most) = (heard + given.len(), most.max(given.len()));
+    }
+    let mut rest = Vec::new();
+    stream.finish(&mut rest).unwrap();
+    assert_eq!(heard + rest.len(), samples.len());
+    // Twice as much silence came.
+    assert!(most <= HELD_BYTES / 2 + (1 << 16), "{most}");
+    assert!(file.samples.ends_with(&rest) && rest.iter().any(|sample| *sample != 0.0));
+}
+
+#[test]
 fn a_file_that_ends_before_its_header_says_gives_what_is_there() {
     let (samples, body, fmt) = second();
     let bytes = riff_sized(36 + 60 * 32_000, &[fmt, sized(b"data", 60 * 32_000, &body)]);
