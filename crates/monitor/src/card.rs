@@ -1,6 +1,7 @@
 //! What a model file says besides its arrays.
 
 use offkey_score::Rule;
+use offkey_signal::Codec;
 use serde::{Deserialize, Serialize};
 
 use crate::{FalseAlarmRate, MemberCard, Profile, WindowRule};
@@ -53,6 +54,9 @@ pub struct RecordingCard {
     pub role: Role,
     /// The journal entry that added it; 0 is the learning itself.
     pub entry: u32,
+    /// Form of its samples; none: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<Codec>,
 }
 
 /// What a recording is used for.

@@ -3,6 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
+use offkey_core::counted;
 use serde::{Deserialize, Serialize};
 
 use crate::Verdict;
@@ -88,7 +89,9 @@ const DEFAULT_LIMIT: f64 = 4.0;
 impl fmt::Display for EventRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Count { alarms, windows, .. } => write!(f, "{alarms} of {windows} windows"),
+            Self::Count { alarms, windows, .. } => {
+                write!(f, "{alarms} of {}", counted(*windows, "window"))
+            }
             Self::Cusum { allowance, limit } => {
                 write!(f, "a sum of scores above {limit} (allowance {allowance})")
             }

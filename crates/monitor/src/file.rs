@@ -8,13 +8,13 @@ use std::{
 };
 
 use ndarray::Array2;
-use offkey_core::{Digest, write_whole};
+use offkey_core::{Digest, remove_abandoned, write_whole};
 use offkey_infer::{Compute, DeviceKind, Encoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError, WindowRule, form_1,
-    model::Detecting,
+    model::Detecting, sizes,
 };
 
 /// Form of the file. A reader reads its own and all earlier forms.
@@ -24,6 +24,8 @@ const LARGEST_BYTES: u64 = 1 << 30;
 /// Longest window, in seconds, and highest rate that a file is believed.
 const LONGEST_WINDOW_S: f64 = 3600.0;
 const HIGHEST_RATE_HZ: u32 = 1_000_000;
+/// Most samples from one window to the next: a day at the highest rate.
+const LONGEST_HOP: u64 = 86_400_000_000;
 
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,8 @@ pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(MonitorError::io(folder))?;
+    // What cannot be removed hurts nobody.
+    let _ = remove_abandoned(folder);
     tempfile::tempfile_in(folder).map_err(MonitorError::io(folder))?;
     Ok(())
 }
@@ -178,10 +182,17 @@ impl Monitor {
         if found > LARGEST_BYTES {
             return Err(ModelFileError::TooLarge { path: path.to_owned(), found }.into());
         }
-        let bytes = fs::read(path).map_err(MonitorError::io(path))?;
+        Self::read(path, &fs::read(path).map_err(MonitorError::io(path))?, compute)
+    }
+
+    /// Reads and verifies the bytes of a model file; `path` stands for it in errors.
+    ///
+    /// # Errors
+    /// As [`Monitor::load`].
+    pub fn read(path: &Path, bytes: &[u8], compute: Compute) -> Result<Self, MonitorError> {
         let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
         let metadata = header.metadata().clone();
         let metadata = metadata.ok_or_else(|| damaged("it has no description".to_owned()))?;
         let views = tensors.tensors().into_iter().collect();
@@ -216,7 +227,7 @@ fn read_members(
     let card: MonitorCard =
         serde_json::from_str(parts.text("card")?).map_err(MonitorError::json(path))?;
     parts.check_rule(card.windows, &card.rates_hz)?;
-    let sounds = parts.array("sounds")?;
+    let (sounds, rule) = (parts.array("sounds")?, card.windows);
     parts.check_array("sounds", &sounds, [sounds.nrows(), card.windows.samples])?;
     let profiles = card.journal.iter().map(|entry| &entry.profile_before).chain([&card.profile]);
     if card.members.is_empty()
@@ -231,6 +242,9 @@ fn read_members(
         let name = format!("member {number}");
         let rows = parts.array(&name)?;
         parts.check_array(&name, &rows, [card.window_count(), rows.ncols()])?;
+        sizes::check(&member.model, rows.ncols(), card.windows)
+            .map_err(|problem| parts.refuse(Unusable::Other(format!("`{name}`: {problem}"))))?;
+        let columns = rows.ncols();
         heard.embeddings.push(rows);
         models.push(match &member.model {
             ModelCard::Pooled(config) => {
@@ -240,6 +254,7 @@ fn read_members(
             ModelCard::Statistics(statistics) => Model::Statistics(statistics.clone()),
             ModelCard::Network(card) => {
                 let encoder = parts.encoder(&format!("network {number}."), card, compute)?;
+                parts.check_encoder(&encoder, columns, rule)?;
                 Model::Network(Box::new(encoder))
             }
         });
@@ -304,9 +319,30 @@ impl Parts<'_> {
             && (1..=most).contains(&rule.samples)
             && rule.hop > 0
             && rule.hop >= rule.samples.div_ceil(1000)
+            && rule.hop as u64 <= LONGEST_HOP
             && !rates.is_empty()
             && rates.iter().all(|&rate| plausible(rate));
         if sound { Ok(()) } else { Err(self.refuse(Unusable::Values)) }
+    }
+
+    /// Refuses a network that hears other windows than the file's, or makes other vectors.
+    pub(crate) fn check_encoder(
+        &self,
+        encoder: &Encoder,
+        columns: usize,
+        rule: WindowRule,
+    ) -> Result<(), MonitorError> {
+        let config = encoder.config();
+        let (rate_hz, samples, dims) = (config.rate_hz, config.clip_samples(), config.dims());
+        if (rate_hz, samples, dims) == (rule.rate_hz, rule.samples, columns) {
+            return Ok(());
+        }
+        let problem = format!(
+            "its network hears {samples} samples at {rate_hz} Hz and makes {dims} numbers, expected {} samples at {} Hz \
+             and {columns} numbers",
+            rule.samples, rule.rate_hz
+        );
+        Err(self.refuse(Unusable::Other(problem)))
     }
 
     /// A network from its card and the arrays whose names begin with `prefix`.

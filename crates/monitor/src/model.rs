@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
-use offkey_core::Seed;
+use offkey_core::{Digest, Seed, counted};
 use offkey_score::{Detector, Guarantee, Member, PValue, References};
-use offkey_signal::{AudioError, AudioInfo, ClipReader, DecodeConfig, probe};
+use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
 use crate::{
     BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
@@ -71,6 +71,10 @@ pub(crate) struct Finding {
     pub(crate) change: Option<BandChange>,
     /// The nearest normal window: recording and first sample.
     pub(crate) nearest: Option<(String, u64)>,
+    /// The member that says most.
+    pub(crate) loudest: Option<usize>,
+    /// What each member says, in deviations of held-out normals; none where it does not count.
+    pub(crate) by_member: Vec<Option<f64>>,
 }
 
 /// Least deviation of a column that a change is measured in, in decibels.
@@ -97,10 +101,29 @@ impl Monitor {
         &self.card
     }
 
+    /// Tells it from every other model, and from itself before and after an update.
+    pub fn fingerprint(&self) -> String {
+        let card =
+            serde_json::to_vec(&self.card).expect("a card has string keys and finite numbers");
+        let mut digest = Digest::new();
+        digest.add(&card);
+        let mut digits = digest.hex();
+        digits.truncate(32);
+        digits
+    }
+
     /// The models of its members, in the order of the card.
     pub fn models(&self) -> &[Model] {
         match &self.detecting {
             Detecting::Members(members) => &members.models,
+            Detecting::First(_) => &[],
+        }
+    }
+
+    /// What each member heard of the recordings, `[windows, dims]`, in the order of the card's recordings.
+    pub fn references(&self) -> &[Array2<f32>] {
+        match &self.detecting {
+            Detecting::Members(members) => &members.heard.embeddings,
             Detecting::First(_) => &[],
         }
     }
@@ -163,15 +186,21 @@ impl Monitor {
         })
     }
 
-    fn find(&self, members: &Members, heard: &HeardWindow) -> Result<Finding, MonitorError> {
+    pub(crate) fn find(
+        &self,
+        members: &Members,
+        heard: &HeardWindow,
+    ) -> Result<Finding, MonitorError> {
         let rows: Vec<ArrayView1<f32>> = heard.vectors.iter().map(ArrayView1::from).collect();
         let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
         let judged = members.detector.judge(&rows).map_err(failed)?;
-        let all = members.detector.guarantee().comparisons();
-        let share = |losses: usize| (losses + 1) as f64 / (all + 1) as f64;
-        let allowed = members.detector.allowed_losses();
-        let verdict = Verdict::of(share(judged.lost), share(allowed), share(0));
-        let what = match members.detector.guarantee() {
+        let guarantee = members.detector.guarantee();
+        let all = guarantee.comparisons();
+        // The verdict follows from the number that is printed.
+        let share = |losses: usize| guarantee.share(losses).value();
+        let alarm = members.detector.false_alarms().value();
+        let verdict = Verdict::of(judged.p_value.value(), alarm, share(1) - share(0));
+        let what = match guarantee {
             Guarantee::Measured { .. } => "stretches learned from",
             Guarantee::JackknifePlus { .. } => "recordings learned from",
         };
@@ -180,7 +209,9 @@ impl Monitor {
             lost => format!("{lost} of {all} {what} look at least as unusual"),
         };
         let (mut change, mut nearest) = (None, None);
-        if let Some(loudest) = judged.loudest() {
+        let by_member = judged.members.iter().map(|member| member.z).collect();
+        let loudest = judged.loudest();
+        if let Some(loudest) = loudest {
             if verdict != Verdict::Normal {
                 words += &format!(", by `{}`", self.card.members[loudest].name);
             }
@@ -193,7 +224,8 @@ impl Monitor {
             PValue::AtMost(p) => (p, PKind::Bound),
             PValue::Measured(p) => (p, PKind::Measured),
         };
-        Ok(Finding { score: judged.score, p_value, p_kind, verdict, words, change, nearest })
+        let score = judged.score;
+        Ok(Finding { score, p_value, p_kind, verdict, words, change, nearest, loudest, by_member })
     }
 
     /// Judges a recording by its worst window; calls `on_window` with every window's verdict.
@@ -216,22 +248,14 @@ impl Monitor {
             verdict: Verdict::CannotTell,
             reason,
             damage: None,
+            differs: None,
         };
-        // Opened and not probed: of a recording that is cut short what is there is judged.
-        let as_it_is = DecodeConfig { rate_hz: None, ..self.card.windows.decode_config() };
-        let info = match ClipReader::open(path, &as_it_is) {
-            Ok(reader) => *reader.info(),
+        let info = match self.open_alike(path) {
+            Ok(info) => info,
+            Err(MonitorError::RecordingRate { refusal, .. }) => return Ok(cannot_tell(refusal)),
             Err(error) => return Ok(cannot_tell(error.to_string())),
         };
-        if !self.card.rates_hz.contains(&info.rate_hz) {
-            let rates: Vec<String> =
-                self.card.rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
-            return Ok(cannot_tell(format!(
-                "recorded at {} Hz, and the normal recordings at {}: record alike, or learn again",
-                info.rate_hz,
-                rates.join(" or ")
-            )));
-        }
+        let differs = self.listening().difference(&info);
         let rule = self.card.windows;
         let mut worst: Option<WindowVerdict> = None;
         let mut windows = 0;
@@ -246,7 +270,7 @@ impl Monitor {
             Ok::<(), MonitorError>(())
         });
         let damage = match heard {
-            Ok(()) => None,
+            Ok(damage) => damage.map(|damage| damage.to_string()),
             Err(MonitorError::Audio(error)) => Some(error.to_string()),
             Err(error) => return Err(error),
         };
@@ -270,22 +294,25 @@ impl Monitor {
             reason = cancelled;
         }
         if let Some(damage) = &damage {
-            reason += &format!("; only {windows} windows were heard: {damage}");
+            reason += &format!("; heard: {} only: {damage}", counted(windows, "window"));
+        }
+        if let Some(differs) = &differs {
+            reason += &format!("; {differs}");
         }
         let WindowVerdict { score, p_value, p_kind, verdict, .. } = worst;
         let path = path.to_owned();
-        Ok(ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage })
+        Ok(ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage, differs })
     }
 
-    /// What a recording is, where it was recorded at a rate the model knows.
-    pub(crate) fn probe_alike(&self, path: &Path) -> Result<AudioInfo, MonitorError> {
-        let info: Result<AudioInfo, AudioError> = probe(path);
-        let info = info?;
-        if self.card.rates_hz.contains(&info.rate_hz) {
-            return Ok(info);
+    /// What a recording is, where it can be judged. Opened and not probed: of a recording that is cut
+    /// short what is there is heard.
+    pub(crate) fn open_alike(&self, path: &Path) -> Result<AudioInfo, MonitorError> {
+        let as_it_is = DecodeConfig { rate_hz: None, ..self.card.windows.decode_config() };
+        let info = *ClipReader::open(path, &as_it_is)?.info();
+        match self.listening().refusal(info.rate_hz) {
+            None => Ok(info),
+            Some(refusal) => Err(MonitorError::RecordingRate { path: path.to_owned(), refusal }),
         }
-        let (path, expected) = (path.to_owned(), self.card.rates_hz.clone());
-        Err(MonitorError::RecordingRate { path, found: info.rate_hz, expected })
     }
 
     pub(crate) fn all_too_short(&self, recordings: &[PathBuf]) -> MonitorError {

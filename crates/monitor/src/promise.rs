@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use offkey_core::counted;
 use offkey_score::{MOST_COMPARED, jackknife_plus_bound};
 use serde::Serialize;
 
@@ -74,17 +75,21 @@ impl fmt::Display for Promise {
         match (self.at_most, self.measured) {
             (Some(at_most), _) => write!(
                 f,
-                "usable: at most {} of normal recordings alarm (bound from {recordings} recordings, {windows} windows)",
-                percent(at_most)
+                "usable: at most {} of normal recordings alarm (bound from {}, {})",
+                percent(at_most),
+                counted(*recordings, "recording"),
+                counted(*windows, "window")
             )?,
             (None, Some(measured)) => write!(
                 f,
-                "not yet usable: no bound on false alarms from {recordings} recordings, {LEAST_RECORDINGS} are needed; \
-                 within them about {} of stretches alarm (measured, not guaranteed)",
+                "not yet usable: no bound on false alarms from {}, {LEAST_RECORDINGS} are needed; within them about {} of \
+                 stretches alarm (measured, not guaranteed)",
+                counted(*recordings, "recording"),
                 percent(measured)
             )?,
             (None, None) => {
-                write!(f, "not yet usable: no bound on false alarms from {recordings} recordings")?;
+                let recordings = counted(*recordings, "recording");
+                write!(f, "not yet usable: no bound on false alarms from {recordings}")?;
             }
         }
         match (self.wished, self.wish_kept) {
@@ -93,7 +98,7 @@ impl fmt::Display for Promise {
                 write!(f, "; the wish `{wish}` is not guaranteed")?;
                 match self.needed() {
                     Some(needed) if needed <= MOST_COMPARED => {
-                        write!(f, ": that needs {needed} recordings")?;
+                        write!(f, ": that needs {}", counted(needed, "recording"))?;
                     }
                     Some(_) => {
                         let strictest = percent(jackknife_plus_bound(0, MOST_COMPARED));
@@ -151,9 +156,7 @@ mod tests {
 
     #[test]
     fn a_wish_is_kept_only_where_the_bound_lies_below_it() {
-        assert!(
-            promise(Some(0.04), 24, Some("5%")).to_string().contains("`0.05 per window` is kept")
-        );
+        assert!(promise(Some(0.04), 24, Some("5%")).to_string().contains("`5 %` is kept"));
         let text = promise(Some(1.0 / 9.0), 8, Some("5%")).to_string();
         assert!(text.contains("is not guaranteed: that needs 19 recordings"), "{text}");
         let text = promise(Some(1.0 / 9.0), 8, Some("1 per week")).to_string();

@@ -75,7 +75,15 @@ impl FromStr for FalseAlarmRate {
 
 impl fmt::Display for FalseAlarmRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} per {}", self.count, self.period.entry().1)
+        let Self { count, period } = *self;
+        if period == Period::Window {
+            // As it is typed: 0.07 is no 7.000000000000001 %.
+            let percent = (100.0 * count * 1e9).round() / 1e9;
+            if (percent / 100.0).to_bits() == count.to_bits() {
+                return write!(f, "{percent} %");
+            }
+        }
+        write!(f, "{count} per {}", period.entry().1)
     }
 }
 
@@ -124,9 +132,12 @@ mod tests {
             ("2 an hour", "2 per hour"),
             ("3 per weeks", "3 per week"),
             ("1/month", "1 per month"),
-            ("5%", "0.05 per window"),
-            ("2,5 %", "0.025 per window"),
-            ("0.05 per window", "0.05 per window"),
+            ("5%", "5 %"),
+            ("2,5 %", "2.5 %"),
+            ("0.5%", "0.5 %"),
+            ("0.07 per window", "7 %"),
+            ("0.05 per window", "5 %"),
+            ("0.3333333333333333 per window", "0.3333333333333333 per window"),
         ] {
             let rate: FalseAlarmRate = text.parse().expect(text);
             assert_eq!(rate.to_string(), read);

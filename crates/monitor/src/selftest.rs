@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use ndarray::{Array2, ArrayView2, Axis};
-use offkey_core::Seed;
+use offkey_core::{Seed, counted};
 use offkey_score::{Detector, Member, References, Rule};
 use serde::Serialize;
 
@@ -26,19 +26,27 @@ pub struct PlantedFault<'a> {
 }
 
 /// Detection of each kind of fault at each level.
+///
+/// A window that alarms, or cannot be judged, without any fault says nothing about faults: it is left
+/// out of all shares.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SelfTest {
-    /// Normal windows the faults were planted into.
+    /// Normal windows heard.
     pub windows: usize,
     /// Windows of them that alarm without any fault; absent where they are windows learned from, of
     /// which hardly any can.
     pub false_alarms: Option<usize>,
+    /// Windows that are judged and do not alarm without a fault: shares are of these.
+    pub tested: usize,
     /// Share of normal recordings that alarm, at most, as promised.
     pub promised: Option<f64>,
     /// Levels tried, in decibels of the fault relative to the window.
     pub levels_db: Vec<f64>,
     /// One curve per kind of fault.
     pub faults: Vec<FaultCurve>,
+    /// Recordings that could not be heard, in whole or in part, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// How well one kind of fault is found.
@@ -46,10 +54,12 @@ pub struct SelfTest {
 pub struct FaultCurve {
     /// The kind.
     pub fault: String,
-    /// Share of windows that alarm, at each level.
+    /// Share of windows that alarm with the fault and not without it, at each level.
     pub detected: Vec<f64>,
-    /// Share of windows that cannot be judged, at each level, as where the fault clips: noticed too,
-    /// though not as a fault.
+    /// 95 % interval of that share, if windows were independent.
+    pub interval: Vec<[f64; 2]>,
+    /// Share of windows that cannot be judged with the fault and can without it, at each level, as where
+    /// the fault clips: noticed too, though not as a fault.
     pub cannot_tell: Vec<f64>,
     /// Lowest level from which on at least half of the windows are no longer taken as sound that could
     /// be normal: they alarm, or cannot be judged; absent where there is none, or the windows are too
@@ -64,7 +74,7 @@ pub struct FaultCurve {
 pub struct MemberCurve {
     /// The member.
     pub member: String,
-    /// Share of windows that would alarm, at each level.
+    /// Share of windows that would alarm with the fault and not without it, at each level.
     pub detected: Vec<f64>,
     /// Lowest level from which on at least half of them would.
     pub found_from_db: Option<f64>,
@@ -91,46 +101,55 @@ impl Monitor {
         planted: &[PlantedFault<'_>],
         step: Step<'_>,
     ) -> Result<SelfTest, MonitorError> {
-        let windows = self.normal_windows(recordings)?;
+        let (windows, left_out) = self.normal_windows(recordings)?;
         if windows.is_empty() {
             return Err(self.all_too_short(recordings));
         }
-        let false_alarms = if recordings.is_empty() { None } else { Some(self.count(&windows)?.0) };
+        let heard = windows.len();
         let alone = self.each_alone()?;
+        let before = self.hear(&alone, &windows)?;
+        let alarms = before.iter().filter(|window| window.verdict == Verdict::Alarm).count();
+        let false_alarms = (!recordings.is_empty()).then_some(alarms);
+        let quiet =
+            |window: &Reaction| matches!(window.verdict, Verdict::Normal | Verdict::Suspicious);
+        let (windows, before): (Vec<_>, Vec<_>) =
+            windows.into_iter().zip(before).filter(|(_, before)| quiet(before)).unzip();
         let total = planted.len() * LEVELS_DB.len();
         let mut faults = Vec::new();
         for (index, fault) in planted.iter().enumerate() {
-            let mut curve = Curve::new(alone.len());
+            let mut curve = Curve::new(&before);
             for (level_index, level_db) in LEVELS_DB.into_iter().enumerate() {
                 let planted = self.with_fault(&windows, fault, level_db);
-                curve.add(self.count(&planted)?, self.alarms_alone(&alone, &planted)?);
+                curve.add(&before, &self.hear(&alone, &planted)?);
                 if !step(index * LEVELS_DB.len() + level_index + 1, total) {
                     return Err(MonitorError::Cancelled);
                 }
             }
             let names = self.card.members.iter().map(|member| member.name.as_str());
-            faults.push(curve.finished(fault.name, windows.len(), names));
+            faults.push(curve.finished(fault.name, names));
         }
         Ok(SelfTest {
-            windows: windows.len(),
+            windows: heard,
             false_alarms,
+            tested: windows.len(),
             promised: self.promise().at_most,
             levels_db: LEVELS_DB.to_vec(),
             faults,
+            left_out,
         })
     }
 
-    /// Windows that alarm, and windows that cannot be judged.
-    fn count(&self, windows: &[Vec<f32>]) -> Result<(usize, usize), MonitorError> {
-        let (mut alarms, mut unjudged) = (0, 0);
-        for window in windows {
-            match self.judge(0, window)?.verdict {
-                Verdict::Alarm => alarms += 1,
-                Verdict::CannotTell => unjudged += 1,
-                Verdict::Normal | Verdict::Suspicious => {}
-            }
-        }
-        Ok((alarms, unjudged))
+    /// What is said of windows, and which members alone would alarm.
+    fn hear(
+        &self,
+        alone: &[Detector],
+        windows: &[Vec<f32>],
+    ) -> Result<Vec<Reaction>, MonitorError> {
+        let each = windows.iter().map(|window| {
+            let verdict = self.judge(0, window)?.verdict;
+            Ok(Reaction { verdict, members: self.alarms_alone(alone, window)? })
+        });
+        each.collect()
     }
 
     /// A detector of each member alone.
@@ -155,43 +174,51 @@ impl Monitor {
         Detector::fit(&[Member { name, backend, references }], Rule::Max).map_err(failed)
     }
 
-    /// For each member the windows that it alone would alarm at.
-    fn alarms_alone(
-        &self,
-        alone: &[Detector],
-        windows: &[Vec<f32>],
-    ) -> Result<Vec<usize>, MonitorError> {
-        let mut alarms = vec![0; alone.len()];
+    /// Whether each member alone would alarm at a window.
+    fn alarms_alone(&self, alone: &[Detector], window: &[f32]) -> Result<Vec<bool>, MonitorError> {
         if alone.is_empty() {
-            return Ok(alarms);
+            return Ok(Vec::new());
         }
         let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
-        for window in windows {
-            let heard = HeardWindow::of(self.models(), self.card.windows, window)?;
-            for ((count, detector), vector) in alarms.iter_mut().zip(alone).zip(&heard.vectors) {
-                let row = ArrayView2::from_shape((1, vector.len()), vector)
-                    .expect("a vector is one row of its length");
-                let judged = detector.judge_all(&[row]).map_err(failed)?;
-                *count += usize::from(judged[0].alarm());
-            }
-        }
-        Ok(alarms)
+        let heard = HeardWindow::of(self.models(), self.card.windows, window)?;
+        let each = alone.iter().zip(&heard.vectors).map(|(detector, vector)| {
+            let row = ArrayView2::from_shape((1, vector.len()), vector)
+                .expect("a vector is one row of its length");
+            Ok(detector.judge_all(&[row]).map_err(failed)?[0].alarm())
+        });
+        each.collect()
     }
 
-    fn normal_windows(&self, recordings: &[PathBuf]) -> Result<Vec<Vec<f32>>, MonitorError> {
+    /// Windows to plant faults into, and what could not be heard of the recordings.
+    fn normal_windows(
+        &self,
+        recordings: &[PathBuf],
+    ) -> Result<(Vec<Vec<f32>>, Vec<String>), MonitorError> {
         if recordings.is_empty() {
             let rows: &Array2<f32> = &self.sounds;
-            return Ok(rows.axis_iter(Axis(0)).map(|row| row.to_vec()).collect());
+            return Ok((rows.axis_iter(Axis(0)).map(|row| row.to_vec()).collect(), Vec::new()));
         }
-        let mut windows = Vec::new();
+        let (mut windows, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
         for path in recordings {
-            self.probe_alike(path)?;
-            each_window(path, self.card.windows, |_, window| {
-                windows.push(window.to_vec());
-                Ok::<(), MonitorError>(())
-            })?;
+            let heard = self.open_alike(path).and_then(|_| {
+                each_window(path, self.card.windows, |_, window| {
+                    windows.push(window.to_vec());
+                    Ok::<(), MonitorError>(())
+                })
+            });
+            match heard {
+                Ok(None) => {}
+                Ok(Some(damage)) => left_out.push(format!("what comes after the damage: {damage}")),
+                Err(error) => {
+                    left_out.push(error.to_string());
+                    refused.get_or_insert(error);
+                }
+            }
         }
-        Ok(windows)
+        match refused {
+            Some(error) if windows.is_empty() => Err(error),
+            _ => Ok((windows, left_out)),
+        }
     }
 
     fn with_fault(
@@ -214,78 +241,106 @@ impl Monitor {
     }
 }
 
+/// What a window is taken for.
+struct Reaction {
+    verdict: Verdict,
+    /// Whether each member alone would alarm.
+    members: Vec<bool>,
+}
+
 /// Counts of one kind of fault, level by level.
 struct Curve {
+    tested: usize,
     alarms: Vec<usize>,
     unjudged: Vec<usize>,
-    members: Vec<Vec<usize>>,
+    /// Of each member the windows at which it alone does not alarm without the fault, and those of them
+    /// at which it does with it, level by level.
+    members: Vec<(usize, Vec<usize>)>,
 }
 
 impl Curve {
-    fn new(members: usize) -> Self {
-        Self { alarms: Vec::new(), unjudged: Vec::new(), members: vec![Vec::new(); members] }
+    /// A curve over windows that do not alarm as they are.
+    fn new(before: &[Reaction]) -> Self {
+        let members = before.first().map_or(0, |window| window.members.len());
+        let calm = |member: usize| before.iter().filter(|window| !window.members[member]).count();
+        let members = (0..members).map(|member| (calm(member), Vec::new())).collect();
+        Self { tested: before.len(), alarms: Vec::new(), unjudged: Vec::new(), members }
     }
 
-    fn add(&mut self, (alarms, unjudged): (usize, usize), members: Vec<usize>) {
-        self.alarms.push(alarms);
-        self.unjudged.push(unjudged);
-        for (curve, count) in self.members.iter_mut().zip(members) {
-            curve.push(count);
+    /// Adds a level: the same windows with the fault.
+    fn add(&mut self, before: &[Reaction], with_fault: &[Reaction]) {
+        let count = |verdict: Verdict| with_fault.iter().filter(|w| w.verdict == verdict).count();
+        self.alarms.push(count(Verdict::Alarm));
+        self.unjudged.push(count(Verdict::CannotTell));
+        for (member, (_, counts)) in self.members.iter_mut().enumerate() {
+            let pairs = before.iter().zip(with_fault);
+            let found = pairs.filter(|(b, w)| w.members[member] && !b.members[member]).count();
+            counts.push(found);
         }
     }
 
-    fn finished<'a>(
-        self,
-        fault: &str,
-        windows: usize,
-        names: impl Iterator<Item = &'a str>,
-    ) -> FaultCurve {
-        let shares = |counts: &[usize]| -> Vec<f64> {
-            counts.iter().map(|&count| count as f64 / windows as f64).collect()
-        };
-        let found = |counts: &[usize]| {
-            if windows < LEAST_WINDOWS { None } else { found_from(&shares(counts)) }
-        };
-        let noticed: Vec<usize> = self
-            .alarms
-            .iter()
-            .zip(&self.unjudged)
-            .map(|(alarm, unjudged)| alarm + unjudged)
-            .collect();
-        let members = names.zip(&self.members).map(|(member, counts)| MemberCurve {
+    fn finished<'a>(self, fault: &str, names: impl Iterator<Item = &'a str>) -> FaultCurve {
+        let Self { tested, alarms, unjudged, members } = self;
+        let noticed: Vec<usize> = alarms.iter().zip(&unjudged).map(|(a, u)| a + u).collect();
+        let members = names.zip(&members).map(|(member, (calm, counts))| MemberCurve {
             member: member.to_owned(),
-            detected: shares(counts),
-            found_from_db: found(counts),
+            detected: shares(counts, *calm),
+            found_from_db: found_from(counts, *calm),
         });
         FaultCurve {
             fault: fault.to_owned(),
-            detected: shares(&self.alarms),
-            cannot_tell: shares(&self.unjudged),
-            found_from_db: found(&noticed),
+            detected: shares(&alarms, tested),
+            interval: alarms.iter().map(|&count| interval(count, tested).into()).collect(),
+            cannot_tell: shares(&unjudged, tested),
+            found_from_db: found_from(&noticed, tested),
             members: members.collect(),
         }
     }
 }
 
+/// Counts as shares; of nothing there are none.
+fn shares(counts: &[usize], of: usize) -> Vec<f64> {
+    counts.iter().map(|&count| count as f64 / of.max(1) as f64).collect()
+}
+
 impl SelfTest {
     /// What the numbers say, in sentences.
     pub fn words(&self) -> String {
-        let Self { windows, .. } = self;
+        let Self { windows, tested, .. } = self;
         let mut words = format!(
-            "percent of {windows} normal windows that alarm with a fault of that level relative to the window; +n?: n percent \
-             more cannot be judged\n"
+            "percent of {} that alarm with a fault of that level relative to the window and not without it; +n?: n percent \
+             more cannot be judged\n",
+            counted(*tested, "normal window")
         );
-        if *windows < LEAST_WINDOWS {
+        if tested < windows {
             words += &format!(
-                "{windows} windows are too few to tell from which level on a fault is found: give more normal recordings with --data\n"
+                "{} of {windows} not tested: alarms, or cannot be judged, without any fault\n",
+                counted(windows - tested, "window")
             );
+        }
+        if *tested < LEAST_WINDOWS {
+            words += &format!(
+                "{tested} of the {LEAST_WINDOWS} windows needed to tell from which level on a fault is found: give more \
+                 normal recordings with --data\n"
+            );
+        } else {
+            let (low, high) = interval(tested / 2, *tested);
+            words += &format!(
+                "a share of 50 % of so many windows has a 95 % interval of {:.0} to {:.0} %, if windows were independent\n",
+                100.0 * low,
+                100.0 * high
+            );
+        }
+        for left_out in &self.left_out {
+            words += &format!("left out: {left_out}\n");
         }
         words += &match self.false_alarms {
             None => "false alarms were not tested: these windows were learned from; give other normal recordings with --data".to_owned(),
             Some(alarms) => {
                 let (low, high) = interval(alarms, *windows);
                 let found = format!(
-                    "without a fault {alarms} of {windows} windows alarm: {:.1} % (95 % interval {:.1} to {:.1} %, if windows were independent)",
+                    "without a fault {alarms} of {} alarm: {:.1} % (95 % interval {:.1} to {:.1} %, if windows were independent)",
+                    counted(*windows, "window"),
                     100.0 * alarms as f64 / *windows as f64,
                     100.0 * low,
                     100.0 * high
@@ -310,8 +365,11 @@ impl SelfTest {
     }
 }
 
-/// Wilson's 95 % interval of a share.
+/// Wilson's 95 % interval of a share; of nothing, anything.
 fn interval(count: usize, of: usize) -> (f64, f64) {
+    if of == 0 {
+        return (0.0, 1.0);
+    }
     let (n, share, z) = (of as f64, count as f64 / of as f64, 1.96_f64);
     let centre = share + z * z / (2.0 * n);
     let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
@@ -319,9 +377,14 @@ fn interval(count: usize, of: usize) -> (f64, f64) {
     (((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0))
 }
 
-/// Lowest level of the unbroken run, from the loudest down, at which faults are noticed.
-fn found_from(noticed: &[f64]) -> Option<f64> {
-    let found = noticed.iter().take_while(|&&share| share >= FOUND - 1e-9).count();
+/// Lowest level of the unbroken run, from the loudest down, at which faults are noticed in enough of
+/// `of` windows; none where these are too few to tell.
+fn found_from(noticed: &[usize], of: usize) -> Option<f64> {
+    if of < LEAST_WINDOWS {
+        return None;
+    }
+    let enough = |share: &f64| *share >= FOUND - 1e-9;
+    let found = shares(noticed, of).into_iter().take_while(enough).count();
     found.checked_sub(1).map(|last| LEVELS_DB[last])
 }
 
@@ -331,32 +394,59 @@ mod tests {
 
     #[test]
     fn a_fault_is_found_from_the_end_of_the_unbroken_run() {
-        let cases: [(&[f64], Option<f64>); 3] = [
-            (&[1.0, 1.0, 0.6, 0.4, 0.6, 0.0, 0.0], Some(0.0)),
-            (&[0.2, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], None),
-            (&[1.0; 7], Some(-20.0)),
+        let cases: [(&[usize], usize, Option<f64>); 4] = [
+            (&[10, 10, 6, 4, 6, 0, 0], 10, Some(0.0)),
+            (&[2, 10, 0, 0, 0, 0, 0], 10, None),
+            (&[10; 7], 10, Some(-20.0)),
+            (&[2; 7], 2, None),
         ];
-        for (detected, expected) in cases {
-            assert_eq!(found_from(detected), expected, "{detected:?}");
+        for (noticed, of, expected) in cases {
+            assert_eq!(found_from(noticed, of), expected, "{noticed:?}");
         }
     }
 
     #[test]
+    fn an_alarm_that_comes_without_the_fault_is_not_the_faults() {
+        let reaction = |alarm: bool, member: bool| {
+            let verdict = if alarm { Verdict::Alarm } else { Verdict::Normal };
+            Reaction { verdict, members: vec![member] }
+        };
+        // Ten windows that do not alarm; at half of them the member alone always does.
+        let before: Vec<Reaction> = (0..10).map(|i| reaction(false, i % 2 == 0)).collect();
+        let with: Vec<Reaction> = (0..10).map(|i| reaction(i < 3, i % 2 == 0 || i == 1)).collect();
+        let mut curve = Curve::new(&before);
+        for _ in LEVELS_DB {
+            curve.add(&before, &with);
+        }
+        let curve = curve.finished("knock", ["spectrum"].into_iter());
+        assert_eq!(curve.detected, [0.3; 7]);
+        assert!(curve.interval[0][0] > 0.1 && curve.interval[0][1] < 0.61, "{:?}", curve.interval);
+        assert_eq!(curve.members[0].detected, [0.2; 7], "one of the five at which it was calm");
+        assert_eq!((curve.found_from_db, curve.members[0].found_from_db), (None, None));
+    }
+
+    #[test]
     fn words_follow_from_the_numbers() {
-        let test = |windows, alarms, promised| SelfTest {
+        let test = |windows, alarms: Option<usize>, promised| SelfTest {
             windows,
             false_alarms: alarms,
+            tested: windows - alarms.unwrap_or(0),
             promised,
             levels_db: LEVELS_DB.to_vec(),
             faults: Vec::new(),
+            left_out: Vec::new(),
         };
         for (windows, alarms, promised, word) in [
             (40, Some(40), Some(0.05), "more than the bound of 5.0 %"),
+            (40, Some(40), Some(0.05), "percent of 0 normal windows"),
+            (40, Some(1), Some(0.05), "1 window of 40 not tested"),
+            (40, Some(40), Some(0.05), "0 of the 8 windows needed"),
             (400, Some(2), Some(0.05), ": within the bound of 5.0 %"),
             (10, Some(0), Some(0.05), "too few windows to tell whether"),
+            (10, Some(0), Some(0.05), "24 to 76 %"),
             (40, Some(3), None, "no bound was promised"),
             (40, None, Some(0.05), "false alarms were not tested"),
-            (2, Some(0), Some(0.05), "2 windows are too few to tell"),
+            (1, Some(0), Some(0.05), "percent of 1 normal window that"),
         ] {
             let words = test(windows, alarms, promised).words();
             assert!(words.contains(word), "{word}: {words}");

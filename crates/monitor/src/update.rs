@@ -10,6 +10,7 @@ use std::{
 };
 
 use offkey_core::Digest;
+use offkey_signal::{AudioError, Codec};
 
 use crate::{
     Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard, Role, Step, Verdict,
@@ -34,6 +35,8 @@ pub struct UpdateReport {
     pub added: Vec<PathBuf>,
     /// Known already, in whatever copy.
     pub known: Vec<PathBuf>,
+    /// Taken in as far as they could be heard, each with what is wrong with it.
+    pub partial: Vec<(PathBuf, String)>,
     /// Not taken in, each with the reason.
     pub refused: Vec<(PathBuf, String)>,
     /// Windows taken in.
@@ -44,10 +47,16 @@ pub struct UpdateReport {
 pub struct Listened {
     /// Fingerprint of all of its sound.
     pub content: String,
+    /// Fingerprint of the first of its windows: a copy that is cut short has the same.
+    pub first: String,
     /// First sample of each of its windows.
     pub starts: Vec<u64>,
     /// Its windows as members hear them.
     pub heard: Heard,
+    /// Form of its samples.
+    pub codec: Codec,
+    /// What is wrong with it from some place on, where something is; what lies before was heard.
+    pub damage: Option<String>,
 }
 
 impl Monitor {
@@ -101,6 +110,9 @@ impl Monitor {
                 forced.push(path.display().to_string());
             }
             contents.insert(listened.content.clone());
+            if let Some(damage) = listened.damage {
+                report.partial.push((path.clone(), damage));
+            }
             report.windows += listened.starts.len();
             report.added.push(path.clone());
             cards.push(RecordingCard {
@@ -113,6 +125,7 @@ impl Monitor {
                     Addition::WholePeriod => Role::Calibration,
                 },
                 entry,
+                codec: Some(listened.codec),
             });
             heard.extend(listened.heard);
         }
@@ -174,10 +187,13 @@ impl Monitor {
 
     /// Listens to a whole recording.
     fn listen(&self, path: &Path) -> Result<Listened, MonitorError> {
-        self.probe_alike(path)?;
+        self.open_alike(path)?;
         let listened = listen(path, self.card.windows, |_, window| {
             HeardWindow::of(self.models(), self.card.windows, window).map(Some)
         })?;
+        if let (true, Some(damage)) = (listened.starts.is_empty(), &listened.damage) {
+            return Err(MonitorError::Partial { damage: damage.clone() });
+        }
         if listened.starts.is_empty() {
             return Err(self.all_too_short(&[path.to_owned()]));
         }
@@ -188,7 +204,8 @@ impl Monitor {
 /// Listens to all windows of a recording, and takes the fingerprint of its sound: the same for every
 /// copy, whatever its name and its file form.
 ///
-/// A window that `hear` returns nothing for is left out.
+/// A window that `hear` returns nothing for is left out. Of a recording that is damaged somewhere what
+/// lies before is heard.
 ///
 /// # Errors
 /// [`MonitorError::Audio`] when it cannot be read, or the error of `hear`.
@@ -199,18 +216,28 @@ pub fn listen(
 ) -> Result<Listened, MonitorError> {
     let mut hash = Digest::new();
     let mut windower = crate::Windower::new(rule, 0);
-    let (mut starts, mut heard) = (Vec::new(), Heard::default());
-    each_block(path, rule, |block| {
+    let (mut starts, mut heard, mut first) = (Vec::new(), Heard::default(), String::new());
+    let (codec, damage) = each_block(path, rule, |block| {
         fingerprint(&mut hash, block);
         windower.push(block, |start, window| {
-            if let Some(window) = hear(start, window)? {
+            if let Some(heard_window) = hear(start, window)? {
+                if starts.is_empty() {
+                    let mut hash = Digest::new();
+                    fingerprint(&mut hash, window);
+                    first = hex(hash);
+                }
                 starts.push(start);
-                heard.push(window);
+                heard.push(heard_window);
             }
             Ok::<(), MonitorError>(())
         })
     })?;
-    Ok(Listened { content: hex(hash), starts, heard })
+    let damage = match damage {
+        // A disk that cannot be read may be read later.
+        Some(error @ AudioError::Io { .. }) => return Err(error.into()),
+        damage => damage.map(|damage| damage.to_string()),
+    };
+    Ok(Listened { content: hex(hash), first, starts, heard, codec, damage })
 }
 
 /// Adds samples to a fingerprint.

@@ -80,6 +80,9 @@ pub struct ClipVerdict {
     /// What is wrong with the recording, where some of it could not be heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// What sets the recording apart from those learned from before it is heard, as another coding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
 }
 
 impl ClipVerdict {
@@ -129,6 +132,8 @@ impl fmt::Display for Verdict {
 
 #[cfg(test)]
 mod tests {
+    use offkey_score::jackknife_plus_bound;
+
     use super::*;
 
     #[test]
@@ -146,16 +151,22 @@ mod tests {
 
     #[test]
     fn what_every_fifth_normal_does_is_never_suspicious() {
-        for normals in 1..40 {
-            let step = 1.0 / f64::from(normals + 1);
+        for normals in 5..120 {
+            let bound = |lost: usize| jackknife_plus_bound(lost, normals);
             for worse in 1..normals {
-                let p = f64::from(worse + 1) * step;
-                let verdict = Verdict::of(p, step, step);
-                assert!(p <= 0.2 + 1e-9 || verdict == Verdict::Normal, "{worse} of {normals}");
+                let verdict = Verdict::of(bound(worse), bound(0), bound(1) - bound(0));
+                assert!(
+                    bound(worse) <= 0.2 + 1e-9 || verdict == Verdict::Normal,
+                    "{worse} of {normals}"
+                );
             }
         }
-        let of_twelve =
-            [0, 1, 2].map(|worse| Verdict::of(f64::from(1 + worse) / 13.0, 1.0 / 13.0, 1.0 / 13.0));
-        assert_eq!(of_twelve, [Verdict::Alarm, Verdict::Suspicious, Verdict::Normal]);
+        let of = |normals: usize| {
+            let bound = |lost: usize| jackknife_plus_bound(lost, normals);
+            [0, 1, 2].map(|lost| Verdict::of(bound(lost), bound(0), bound(1) - bound(0)))
+        };
+        assert_eq!(of(13), [Verdict::Alarm, Verdict::Normal, Verdict::Normal]);
+        assert_eq!(of(20), [Verdict::Alarm, Verdict::Suspicious, Verdict::Normal]);
+        assert_eq!(of(100), [Verdict::Alarm, Verdict::Suspicious, Verdict::Suspicious]);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use offkey_signal::{
-    AudioError, ChannelRule, ClipReader, DecodeConfig, Finding, InspectConfig, inspect_clip,
+    AudioError, ChannelRule, ClipReader, Codec, DecodeConfig, Finding, InspectConfig, inspect_clip,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,34 +96,40 @@ impl Windower {
     }
 }
 
-/// Calls `on_window` with start and samples of every window of a recording, in bounded memory.
+/// Calls `on_window` with start and samples of every window of a recording, in bounded memory. Returns
+/// what is wrong with the recording from some place on, where something is: what lies before was given.
 ///
 /// # Errors
-/// [`AudioError`] when the recording cannot be used, or the error of `on_window`.
+/// [`AudioError`] when the recording cannot be opened, or the error of `on_window`.
 pub fn each_window<E: From<AudioError>>(
     path: &Path,
     rule: WindowRule,
     mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Option<AudioError>, E> {
     let mut windower = Windower::new(rule, 0);
-    each_block(path, rule, |block| windower.push(block, &mut on_window))
+    let (_, damage) = each_block(path, rule, |block| windower.push(block, &mut on_window))?;
+    Ok(damage)
 }
 
-/// Calls `on_block` with the samples of a recording, one block after the other.
+/// Calls `on_block` with the samples of a recording, one block after the other. Returns how they are
+/// coded, and what keeps the rest from being heard.
 pub(crate) fn each_block<E: From<AudioError>>(
     path: &Path,
     rule: WindowRule,
     mut on_block: impl FnMut(&[f32]) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<(Codec, Option<AudioError>), E> {
     let mut reader = ClipReader::open(path, &rule.decode_config())?;
+    let codec = reader.info().codec;
     let mut block = Vec::new();
     loop {
         block.clear();
         // What was read before an error is heard first.
         let more = reader.read_block(&mut block);
         on_block(&block)?;
-        if !more? {
-            return Ok(());
+        match more {
+            Ok(true) => {}
+            Ok(false) => return Ok((codec, None)),
+            Err(error) => return Ok((codec, Some(error))),
         }
     }
 }
@@ -133,7 +139,7 @@ pub(crate) fn each_block<E: From<AudioError>>(
 pub fn channels_cancel(path: &Path, rule: WindowRule) -> Option<String> {
     const MOST_S: f64 = 600.0;
     let limits = InspectConfig::default();
-    let findings = inspect_clip(path, &rule.decode_config(), MOST_S, &limits).ok()?;
+    let (findings, _) = inspect_clip(path, &rule.decode_config(), MOST_S, &limits).ok()?;
     let cancel = |finding: &&Finding| matches!(finding, Finding::ChannelsCancel { .. });
     findings.iter().find(cancel).map(ToString::to_string)
 }

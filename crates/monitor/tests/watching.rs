@@ -1,5 +1,7 @@
 //! The watch engine with sources and clocks of the tests: nothing waits, nothing is heard twice.
 
+mod machine;
+
 use std::{
     cell::Cell,
     fs,
@@ -7,88 +9,15 @@ use std::{
     time::Duration,
 };
 
-use ndarray::Array2;
-use offkey_core::Seed;
-use offkey_infer::pooled::{PooledConfig, Pooling, Spectrogram};
+use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_monitor::{
-    Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, MonitorError, Problem,
-    Profile, RecordingCard, Role, WindowRule, WindowVerdict,
+    Monitor, MonitorError, Problem, WindowVerdict,
     watch::{
         Clock, Event, EventKind, Folder, KeepRule, Memory, Observer, Piece, Settings, Source,
-        Stretch, WatchReport, Watcher,
+        Stretch, WatchReport, Watcher, counted_by,
     },
 };
-use offkey_score::{BackendConfig, Rule};
-use offkey_signal::{ChannelRule, DecodeConfig, FloorRule, LogMel, decode, encode_wav};
-
-const RATE_HZ: u32 = 16_000;
-/// Samples of a window; the next one begins where it ends.
-const WINDOW: usize = 4096;
-
-/// Noise of a machine, another stretch for every seed.
-fn noise(seed: u64, samples: usize) -> Vec<f32> {
-    // A generator that starts from a small number is almost silent at first.
-    let mut state = Seed::new(seed).child("noise").value() | 1;
-    (0..samples)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            0.1 * (state as f32 / u64::MAX as f32 - 0.5)
-        })
-        .collect()
-}
-
-/// The same with a tone that the machine does not make.
-fn strange(seed: u64, samples: usize) -> Vec<f32> {
-    let step = std::f32::consts::TAU * 3100.0 / RATE_HZ as f32;
-    let tone = (0..).map(|index| 0.1 * (index as f32 * step).sin());
-    noise(seed, samples).into_iter().zip(tone).map(|(x, t)| x + t).collect()
-}
-
-/// A monitor of the noise.
-fn monitor() -> Monitor {
-    let windows =
-        WindowRule { channel: ChannelRule::Mix, rate_hz: RATE_HZ, samples: WINDOW, hop: WINDOW };
-    let log_mel = LogMel { floor_rule: FloorRule::Add, ..LogMel::default() };
-    let config = PooledConfig { spectrogram: Spectrogram::LogMel(log_mel), pooling: Pooling::Mean };
-    let models = vec![Model::Pooled(config.clone())];
-    let mut heard = Heard::default();
-    let mut recordings = Vec::new();
-    for number in 0..40 {
-        let wave = noise(100 + number, WINDOW);
-        heard.push(HeardWindow::of(&models, windows, &wave).expect("long enough"));
-        recordings.push(RecordingCard {
-            path: format!("{number}.wav"),
-            group: number.to_string(),
-            content: number.to_string(),
-            starts: vec![0],
-            role: Role::Calibration,
-            entry: 0,
-        });
-    }
-    let profile = Profile::new(RATE_HZ, &heard.levels, heard.spectra.iter().map(Vec::as_slice));
-    let card = MonitorCard {
-        name: "noise".to_owned(),
-        version: "test".to_owned(),
-        seed: 1,
-        recipe: "test".to_owned(),
-        windows,
-        rates_hz: vec![RATE_HZ],
-        explanation: String::new(),
-        members: vec![MemberCard {
-            name: "mean spectrum".to_owned(),
-            model: ModelCard::Pooled(config),
-            backend: BackendConfig::from_name("shrunk-mahalanobis").expect("its name"),
-        }],
-        rule: Rule::Max,
-        wished: None,
-        profile,
-        recordings,
-        journal: Vec::new(),
-    };
-    Monitor::new(card, heard, models, Array2::zeros((0, WINDOW))).expect("forty recordings")
-}
+use offkey_signal::{DecodeConfig, decode, encode_wav, resample};
 
 /// A clock that stands still until it is moved.
 #[derive(Default)]
@@ -306,4 +235,80 @@ fn memory_is_what_a_source_may_ask() {
     let bookmark = memory.bookmark("line").expect("it was heard");
     assert_eq!((bookmark.id.as_str(), bookmark.next_sample), ("line#1", 2 * WINDOW as u64));
     assert_eq!(memory.places().collect::<Vec<_>>(), ["line"]);
+}
+
+#[test]
+fn an_event_that_has_not_ended_is_reported_as_open() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let settings = settings(folder.path());
+    let watch = |sound: Vec<f32>, told: &mut Told| {
+        let begin_at = |first_sample| match begin() {
+            Piece::Begin { stretch, .. } => Piece::Begin { stretch, first_sample },
+            other => other,
+        };
+        let first = told.windows.len() * WINDOW;
+        watched(&monitor, &settings, vec![begin_at(first as u64), Piece::Sound(sound)], told)
+            .expect("it is judged")
+    };
+    let mut told = Told::default();
+    let report = watch(strange(1, 4 * WINDOW), &mut told);
+    assert!(report.open && report.events == 1, "{report:?}");
+    // The next watch goes on with it.
+    let report = watch(noise(3, 4 * WINDOW), &mut told);
+    assert!(!report.open && report.events == 0, "{report:?}");
+    let kinds: Vec<EventKind> = told.events.iter().map(|event| event.event).collect();
+    assert_eq!(kinds, [EventKind::Start, EventKind::End]);
+}
+
+#[test]
+fn hours_without_an_event_add_up_over_watches_of_one_model_and_rule() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let mut settings = settings(folder.path());
+    let windows_s = |windows: usize| windows as f64 * WINDOW as f64 / f64::from(RATE_HZ);
+    let heard = |settings: &Settings, first: usize, windows: usize| {
+        let stretch =
+            Stretch { place: "line".to_owned(), id: "line#1".to_owned(), name: "line".to_owned() };
+        let begin = Piece::Begin { stretch, first_sample: (first * WINDOW) as u64 };
+        let sound = Piece::Sound(noise(7 + first as u64, windows * WINDOW));
+        let report = watched(&monitor, settings, vec![begin, sound], &mut Told::default());
+        report.expect("it is judged").evidence.hours * 3600.0
+    };
+    let near = |found: f64, windows: usize| (found - windows_s(windows)).abs() < 1e-6;
+    assert!(near(heard(&settings, 0, 10), 10));
+    assert!(near(heard(&settings, 10, 5), 15), "the first ten count still");
+    let state = folder.path().join("state");
+    let counted = counted_by(&monitor, &state).expect("the state").expect("of this model");
+    assert!(near(counted.hours * 3600.0, 15), "{counted:?}");
+    // Another rule makes other events of the same sound.
+    settings.rule = "3/4".parse().expect("a rule");
+    assert!(near(heard(&settings, 15, 5), 5));
+}
+
+#[test]
+fn what_sets_a_recording_apart_is_said_once_and_in_its_alarms() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let inbox = folder.path().join("inbox");
+    fs::create_dir(&inbox).expect("a folder");
+    // Three times the rate: all that the model hears is there.
+    let slow = strange(1, 3 * WINDOW);
+    let fast = resample(&slow, RATE_HZ, 3 * RATE_HZ).expect("rates");
+    fs::write(inbox.join("a.wav"), encode_wav(&fast, 3 * RATE_HZ)).expect("room");
+    fs::write(inbox.join("b.wav"), encode_wav(&fast, 3 * RATE_HZ)).expect("room");
+    fs::write(inbox.join("c.wav"), encode_wav(&slow, RATE_HZ / 2)).expect("room");
+    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let mut told = Told::default();
+    let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
+    let mut source = Folder::new(inbox, None, monitor.listening(), Duration::ZERO, true);
+    loop {
+        let piece = source.next(watcher.memory(), Duration::ZERO);
+        if !watcher.take(piece, &mut told).expect("it is judged") {
+            break;
+        }
+    }
+    assert_eq!(told.windows.len(), 6, "{:?}", told.troubles);
+    let said = told.troubles.iter().filter(|said| said.contains("converted from 48000 Hz"));
+    assert_eq!(said.count(), 1, "{:?}", told.troubles);
+    assert!(told.events[0].reason.contains("converted from 48000 Hz"), "{:?}", told.events);
+    let refused = told.troubles.iter().any(|said| said.contains("nothing above 4000 Hz"));
+    assert!(refused, "{:?}", told.troubles);
 }

@@ -92,6 +92,7 @@ pub(crate) fn read(
     }
     parts.check_rule(card.windows, &card.rates_hz)?;
     let encoder = parts.encoder("encoder.", parts.text("encoder")?, compute)?;
+    parts.check_encoder(&encoder, references.ncols(), card.windows)?;
     let journal_entries: BTreeSet<u32> = card.references.iter().map(|row| row.entry).collect();
     let added = card.references.iter().filter(|row| row.entry > 0).count();
     let sound = card.promise.is_sound(card.calibration.len() + added)
@@ -188,7 +189,8 @@ impl First {
             alike => format!("{alike} of {windows} calibration windows look at least as unusual"),
         };
         let (score, p_value, p_kind) = (place.score, place.p_value, PKind::Measured);
-        Ok(Finding { score, p_value, p_kind, verdict, words, change: None, nearest })
+        let (change, loudest, by_member) = (None, None, Vec::new());
+        Ok(Finding { score, p_value, p_kind, verdict, words, change, nearest, loudest, by_member })
     }
 
     /// What holds for normal recordings.
@@ -232,6 +234,7 @@ impl FirstCard {
                     starts: vec![row.window.start],
                     role,
                     entry: row.entry,
+                    codec: None,
                 }),
             }
         }

@@ -3,14 +3,14 @@
 
 use std::{collections::VecDeque, io, path::PathBuf, time::Duration};
 
-use offkey_signal::PcmFormat;
+use offkey_signal::{AudioInfo, PcmFormat};
 
 use super::{
     follow::{Follow, FollowError, Look},
     memory::Memory,
-    source::{Listening, Mark, Piece, Source, Stretch},
+    source::{Mark, Piece, Source, Stretch},
 };
-use crate::Problem;
+use crate::{Listening, Problem};
 
 /// A file that grows.
 pub struct GrowingFile {
@@ -23,6 +23,8 @@ pub struct GrowingFile {
     state: State,
     /// Bytes that the last mark covers.
     marked: u64,
+    /// Whether it was told how the file differs from the normal recordings.
+    compared: bool,
     beginnings: u64,
     ready: VecDeque<Piece>,
 }
@@ -59,6 +61,7 @@ impl GrowingFile {
             follow: None,
             state: State::Fresh,
             marked: 0,
+            compared: false,
             beginnings: 0,
             ready: VecDeque::new(),
         }
@@ -69,6 +72,7 @@ impl GrowingFile {
         let config = self.listening.windows.decode_config();
         self.follow = Some((Follow::open(&self.path, Some(self.raw), &config)?, look));
         self.marked = 0;
+        self.compared = false;
         let known = memory.bookmark(&self.name).filter(|bookmark| {
             let fits = |mark: Mark| mark.fits(&self.path, &look).unwrap_or(false);
             self.state == State::Fresh && bookmark.mark.is_none_or(fits)
@@ -120,16 +124,9 @@ impl GrowingFile {
         let Some((follow, _)) = &mut self.follow else { return };
         let mut samples = Vec::new();
         let read = follow.read_on(&mut samples);
-        let wrong_rate = follow.rate_hz().filter(|rate| !self.listening.rates_hz.contains(rate));
-        if let Some(found) = wrong_rate {
-            let expected = &self.listening.rates_hz;
-            let reason = format!(
-                "it has {found} Hz, expected one of {expected:?} Hz as the normal recordings"
-            );
-            return self.lost(Problem::NotUnderstood, reason, State::Refused);
-        }
-        if !samples.is_empty() {
-            self.ready.push_back(Piece::Sound(samples));
+        let info = follow.info();
+        if !self.hand_over(info, samples) {
+            return;
         }
         match read {
             Ok(true) => {}
@@ -145,19 +142,37 @@ impl GrowingFile {
         }
     }
 
+    /// Hands samples over where they can be judged; false where they cannot.
+    fn hand_over(&mut self, info: Option<AudioInfo>, samples: Vec<f32>) -> bool {
+        if let Some(refusal) = info.and_then(|info| self.listening.refusal(info.rate_hz)) {
+            self.lost(Problem::NotUnderstood, refusal, State::Refused);
+            return false;
+        }
+        if let Some(info) = info.filter(|_| !std::mem::replace(&mut self.compared, true)) {
+            self.ready.extend(self.listening.difference(&info).map(Piece::Differs));
+        }
+        if !samples.is_empty() {
+            self.ready.push_back(Piece::Sound(samples));
+        }
+        true
+    }
+
     /// Everything there is by now was read.
     fn at_end(&mut self) {
         let Some((follow, _)) = &mut self.follow else { return };
         if self.once {
             self.state = State::Over;
             let mut samples = Vec::new();
-            let finished = follow.finish(&mut samples);
-            self.ready.push_back(Piece::Sound(samples));
+            let (finished, info) = (follow.finish(&mut samples), follow.info());
+            if !self.hand_over(info, samples) {
+                return;
+            }
             if let Err(error) = finished {
                 let message = error.to_string();
                 self.ready.push_back(Piece::Unread { message, again: false });
             }
         }
+        let Some((follow, _)) = &self.follow else { return };
         if follow.read > self.marked {
             self.marked = follow.read;
             let mark = Mark::of(&self.path, self.marked).ok();

@@ -18,9 +18,9 @@ use offkey_signal::AudioError;
 use super::{
     follow::{Follow, FollowError, Look},
     memory::Memory,
-    source::{Listening, Mark, Piece, Source, Stretch},
+    source::{Mark, Piece, Source, Stretch},
 };
-use crate::Problem;
+use crate::{Listening, Problem};
 
 /// Looks at an unchanged recording before it is said that it cannot be heard: it may still be being
 /// written.
@@ -40,7 +40,7 @@ pub struct Folder {
     lost: bool,
     known: BTreeMap<String, Known>,
     due: VecDeque<Due>,
-    hearing: Option<(Due, Follow, u64)>,
+    hearing: Option<Hearing>,
     ready: VecDeque<Piece>,
 }
 
@@ -52,6 +52,16 @@ struct Known {
     /// Whether it was handed over as it is.
     done: bool,
     failures: u32,
+}
+
+/// A recording being handed over.
+struct Hearing {
+    due: Due,
+    follow: Follow,
+    /// Samples handed over.
+    heard: u64,
+    /// Whether it was told how it differs from the normal recordings.
+    compared: bool,
 }
 
 /// A recording to be handed over.
@@ -162,11 +172,13 @@ impl Folder {
         let stretch =
             Stretch { place: due.place.clone(), id, name: due.path.display().to_string() };
         self.ready.push_back(Piece::Begin { stretch, first_sample: 0 });
-        self.hearing = Some((due, follow, 0));
+        self.hearing = Some(Hearing { due, follow, heard: 0, compared: false });
     }
 
     fn read(&mut self) {
-        let Some((due, mut follow, heard)) = self.hearing.take() else { return };
+        let Some(Hearing { due, mut follow, heard, compared }) = self.hearing.take() else {
+            return;
+        };
         let mut samples = Vec::new();
         let mut read = follow.read_on(&mut samples);
         let ended = matches!(read, Ok(false));
@@ -174,15 +186,15 @@ impl Folder {
             read = Err(FollowError::Audio(error));
         }
         let heard = heard + samples.len() as u64;
-        let known_rate = |rate: &u32| self.listening.rates_hz.contains(rate);
-        if let Some(rate_hz) = follow.rate_hz().filter(|rate| !known_rate(rate)) {
-            let expected = &self.listening.rates_hz;
-            let problem = format!(
-                "left out: `{}`: it has {rate_hz} Hz, expected one of {expected:?} Hz as the normal recordings",
-                due.path.display()
-            );
+        let info = follow.info();
+        if let Some(refusal) = info.and_then(|info| self.listening.refusal(info.rate_hz)) {
+            let problem = format!("left out: `{}`: {refusal}", due.path.display());
             return self.complete(&due, &follow, Some(problem));
         }
+        if let (Some(info), false) = (&info, compared) {
+            self.ready.extend(self.listening.difference(info).map(Piece::Differs));
+        }
+        let compared = compared || info.is_some();
         if !samples.is_empty() {
             self.ready.push_back(Piece::Sound(samples));
         }
@@ -199,7 +211,7 @@ impl Folder {
                 });
                 self.complete(&due, &follow, problem);
             }
-            Ok(true) => self.hearing = Some((due, follow, heard)),
+            Ok(true) => self.hearing = Some(Hearing { due, follow, heard, compared }),
             Err(
                 FollowError::Io(error) | FollowError::Audio(AudioError::Io { source: error, .. }),
             ) => {

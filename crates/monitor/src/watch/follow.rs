@@ -8,7 +8,7 @@ use std::{
 };
 
 use offkey_core::Digest;
-use offkey_signal::{AudioError, DecodeConfig, PcmFormat, StreamReader};
+use offkey_signal::{AudioError, AudioInfo, DecodeConfig, PcmFormat, StreamReader};
 
 use super::source::Mark;
 
@@ -120,9 +120,9 @@ impl Follow {
         })
     }
 
-    /// The sampling rate of the recording, once its header has come.
-    pub(super) fn rate_hz(&self) -> Option<u32> {
-        self.reader.info().map(|info| info.rate_hz)
+    /// What the recording is, once its header has come; of compressed sound, once it is whole.
+    pub(super) fn info(&self) -> Option<AudioInfo> {
+        self.reader.info()
     }
 
     /// Reads on and appends samples; false at the present end of the file.

@@ -8,12 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::Digest;
+use offkey_core::{Digest, Lock, counted};
 use serde::{Deserialize, Serialize};
 
 use super::source::Mark;
 use crate::{
-    EventState, MonitorError, Problem,
+    EventEvidence, EventState, Monitor, MonitorError, Problem,
     lock::{beside, lock},
 };
 
@@ -57,6 +57,50 @@ pub(super) struct Now {
     pub(super) problem: Option<Problem>,
     /// Sound that is being kept of the event going on.
     pub(super) clip: Option<KeptClip>,
+    /// What was heard over all watches.
+    #[serde(default)]
+    pub(super) counted: Counted,
+}
+
+/// What was heard over all watches of a source, and what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Counted {
+    /// Fingerprint of the model that judged.
+    model: String,
+    /// Windows judged.
+    pub(super) windows: u64,
+    /// Events begun.
+    pub(super) events: usize,
+}
+
+impl Counted {
+    /// Counts from 0 where another model judges: what one does says nothing of another.
+    pub(super) fn by(&mut self, model: &str) {
+        if self.model != model {
+            *self = Self { model: model.to_owned(), windows: 0, events: 0 };
+        }
+    }
+
+    /// What it says about events per week.
+    pub(super) fn evidence(&self, every_s: f64) -> EventEvidence {
+        EventEvidence::of(self.windows as f64 * every_s / 3600.0, self.events)
+    }
+}
+
+/// What the state file of a watch says about events per week, where it was written with this model.
+///
+/// # Errors
+/// [`MonitorError::Io`] when the file cannot be read.
+pub fn counted_by(monitor: &Monitor, state: &Path) -> Result<Option<EventEvidence>, MonitorError> {
+    let bytes = fs::read(state).map_err(MonitorError::io(state))?;
+    let lines = bytes.split(|&byte| byte == b'\n').filter_map(read);
+    let mut last = lines.filter_map(|line| match line {
+        Line::Now(now) => Some(now.counted),
+        Line::Source(_) | Line::Stretch { .. } | Line::Gone(_) => None,
+    });
+    let counted = last.next_back().filter(|counted| counted.model == monitor.fingerprint());
+    Ok(counted.map(|counted| counted.evidence(monitor.card().every_s())))
 }
 
 /// A clip being written.
@@ -95,6 +139,7 @@ impl Memory {
                 unjudged: 0,
                 problem: None,
                 clip: None,
+                counted: Counted::default(),
             },
         }
     }
@@ -148,7 +193,7 @@ pub(super) struct Store {
     recorded: Option<Now>,
     /// Whether the file holds a whole memory; else it is written anew at the next record.
     whole: bool,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// Lines that the file may have beyond twice what it needs before it is rewritten.
@@ -195,7 +240,8 @@ impl Store {
         }
         if damaged > 0 {
             told.push(format!(
-                "{damaged} of {lines} lines of `{}` are damaged and not used",
+                "damaged and not used: {damaged} of {} of `{}`",
+                counted(lines, "line"),
                 path.display()
             ));
         }

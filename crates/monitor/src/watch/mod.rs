@@ -13,6 +13,7 @@ mod follow;
 mod memory;
 #[cfg(feature = "microphone")]
 mod microphone;
+mod report;
 mod sink;
 mod source;
 mod stream;
@@ -28,13 +29,15 @@ pub use clock::{Clock, SystemClock, utc};
 pub use event::{Event, EventKind};
 pub use file::GrowingFile;
 pub use folder::Folder;
-pub use memory::{Bookmark, Memory};
+pub use memory::{Bookmark, Memory, counted_by};
 pub use offkey_signal::{PcmFormat, SampleKind};
+pub use report::WatchReport;
 pub use sink::{LogFile, Outbox, Sink};
-pub use source::{Listening, Mark, Piece, Source, Stretch};
+pub use source::{Mark, Piece, Source, Stretch};
 pub use stream::ByteStream;
-pub use watcher::{WatchReport, Watcher};
+pub use watcher::Watcher;
 
+pub use crate::Listening;
 use crate::{EventRule, Monitor, MonitorError, WindowVerdict};
 
 /// How to watch.
@@ -68,13 +71,6 @@ pub trait Observer {
 
 /// Longest that a source may wait for sound, so that a stop is noticed soon.
 const NAP: Duration = Duration::from_millis(50);
-
-impl Monitor {
-    /// What a source must know to be listened to by this monitor.
-    pub fn listening(&self) -> Listening {
-        Listening { windows: self.card().windows, rates_hz: self.card().rates_hz.clone() }
-    }
-}
 
 /// Watches a source until it ends or the observer stops it.
 ///

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory::Memory;
-use crate::{Problem, WindowRule};
+use crate::Problem;
 
 /// Sound for a watch, piece by piece.
 pub trait Source {
@@ -26,6 +26,8 @@ pub enum Piece {
     },
     /// Samples at the model's rate, one after the other.
     Sound(Vec<f32>),
+    /// What sets the stretch apart from the normal recordings before it is heard, in a sentence.
+    Differs(String),
     /// All of the stretch that there is was handed over. It goes on later if it grows.
     Complete {
         /// How to recognise the recording when it is met again; none where a stretch has no file.
@@ -79,13 +81,4 @@ pub struct Mark {
     pub head: u64,
     /// Fingerprint of its last bytes.
     pub tail: u64,
-}
-
-/// What every source must know of the model that listens.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listening {
-    /// How recordings become windows.
-    pub windows: WindowRule,
-    /// Rates that can be judged.
-    pub rates_hz: Vec<u32>,
 }

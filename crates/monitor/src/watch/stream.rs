@@ -1,6 +1,7 @@
 //! Bytes that come from elsewhere as a source: a pipe, standard input, a microphone.
 
 use std::{
+    collections::VecDeque,
     io::{self, Read},
     path::Path,
     sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
@@ -11,9 +12,9 @@ use offkey_signal::{PcmFormat, StreamReader};
 
 use super::{
     memory::Memory,
-    source::{Listening, Piece, Source, Stretch},
+    source::{Piece, Source, Stretch},
 };
-use crate::Problem;
+use crate::{Listening, Problem};
 
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 15;
@@ -32,8 +33,10 @@ pub struct ByteStream {
     over: bool,
     end_expected: bool,
     came: bool,
-    /// What is told last.
-    last: Option<Piece>,
+    /// Whether it was told how the stream differs from the normal recordings.
+    compared: bool,
+    /// What is told next, before more is read.
+    ready: VecDeque<Piece>,
 }
 
 impl ByteStream {
@@ -75,7 +78,8 @@ impl ByteStream {
             over: false,
             end_expected: false,
             came: false,
-            last: None,
+            compared: false,
+            ready: VecDeque::new(),
         }
     }
 
@@ -102,25 +106,26 @@ impl ByteStream {
         } else {
             self.reader.push(bytes, &mut samples)
         };
-        let rate_hz = self.reader.info().map(|info| info.rate_hz);
-        if let Some(found) = rate_hz.filter(|rate| !self.listening.rates_hz.contains(rate)) {
+        let info = self.reader.info();
+        if let Some(reason) = info.and_then(|info| self.listening.refusal(info.rate_hz)) {
             self.over = true;
-            let expected = &self.listening.rates_hz;
-            let reason = format!(
-                "the stream has {found} Hz, expected one of {expected:?} Hz as the normal recordings"
-            );
             return Piece::Lost { problem: Problem::NotUnderstood, reason };
         }
+        if let (Some(info), false) = (&info, self.compared) {
+            self.compared = true;
+            self.ready.extend(self.listening.difference(info).map(Piece::Differs));
+        }
+        self.ready.push_back(Piece::Sound(samples));
         match taken {
-            Ok(()) if self.over => self.last = Some(self.ended("the stream has ended")),
+            Ok(()) if self.over => self.ready.push_back(self.ended("the stream has ended")),
             Ok(()) => {}
             Err(error) => {
                 self.over = true;
                 let reason = error.to_string();
-                self.last = Some(Piece::Lost { problem: Problem::NotUnderstood, reason });
+                self.ready.push_back(Piece::Lost { problem: Problem::NotUnderstood, reason });
             }
         }
-        Piece::Sound(samples)
+        self.ready.pop_front().unwrap_or(Piece::Nothing)
     }
 }
 
@@ -129,8 +134,8 @@ impl Source for ByteStream {
         if let Some(stretch) = self.begin.take() {
             return Piece::Begin { stretch, first_sample: 0 };
         }
-        if let Some(last) = self.last.take() {
-            return last;
+        if let Some(piece) = self.ready.pop_front() {
+            return piece;
         }
         if self.over {
             return Piece::End;

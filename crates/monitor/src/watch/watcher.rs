@@ -1,20 +1,18 @@
 //! One source being watched: pieces of sound to verdicts, verdicts to events, events to their sink.
 
-use std::{collections::VecDeque, error::Error, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use super::{
     Observer, Settings,
     clip::{self, PreRoll},
     clock::{Clock, utc},
     event::{Event, EventKind},
-    memory::{Bookmark, KeptClip, Memory, Store},
+    memory::{Bookmark, Counted, KeptClip, Memory, Store},
+    report::{Complaints, WatchReport},
     sink::{LogFile, Outbox},
     source::{Mark, Piece, Stretch},
 };
-use crate::{
-    Change, EventEvidence, EventState, Monitor, MonitorError, Problem, Verdict, WindowVerdict,
-    Windower,
-};
+use crate::{Change, EventState, Monitor, MonitorError, Problem, Verdict, WindowVerdict, Windower};
 
 /// Windows between two records of where a stretch stands.
 const WINDOWS_PER_RECORD: u64 = 8;
@@ -23,25 +21,6 @@ const MOST_PLACES: usize = 1000;
 /// Samples that may come at once behind the window that opens an event.
 const BLOCK_SAMPLES: usize = 1 << 17;
 const EVENTS_WAIT: &str = "events wait until they can be delivered";
-
-/// What became of a watch.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct WatchReport {
-    /// Windows judged or not.
-    pub windows: u64,
-    /// Alarms among them.
-    pub alarms: u64,
-    /// Windows that could not be judged.
-    pub unjudged: u64,
-    /// Recordings that could not be heard.
-    pub unread: u64,
-    /// Events begun.
-    pub events: usize,
-    /// Whether the source ended or was lost at the end.
-    pub lost: bool,
-    /// What the sound that was judged says about events per week.
-    pub evidence: EventEvidence,
-}
 
 /// Takes the pieces of one source, in order.
 pub struct Watcher<'a> {
@@ -59,8 +38,7 @@ pub struct Watcher<'a> {
     last_came: Duration,
     /// What keeps the source itself from being heard, where that was told.
     lost: Option<Problem>,
-    /// The last trouble told, so that a full disk fills no log with its complaint.
-    trouble: Option<String>,
+    complaints: Complaints,
     report: WatchReport,
 }
 
@@ -72,6 +50,8 @@ struct Hearing {
     skip: u64,
     /// Position of the next sample to come.
     at: u64,
+    /// What sets it apart from the normal recordings before it is heard.
+    differs: Option<String>,
 }
 
 /// Where a window lies.
@@ -106,7 +86,9 @@ impl<'a> Watcher<'a> {
         };
         if memory.now.events.rule() != settings.rule {
             memory.now.events = EventState::new(settings.rule);
+            memory.now.counted = Counted::default();
         }
+        memory.now.counted.by(&monitor.fingerprint());
         let outbox = match &settings.log {
             Some(path) => {
                 let (log, told) = LogFile::open(path)?;
@@ -131,7 +113,7 @@ impl<'a> Watcher<'a> {
             places: VecDeque::new(),
             last_came: clock.elapsed(),
             lost: None,
-            trouble: None,
+            complaints: Complaints::default(),
             report: WatchReport::default(),
         })
     }
@@ -156,6 +138,12 @@ impl<'a> Watcher<'a> {
                 self.came(observer);
                 self.hear(&samples, observer)?;
             }
+            Piece::Differs(how) => {
+                self.complaints.message(&format!("alarms may come from this: {how}"), observer);
+                if let Some(hearing) = &mut self.hearing {
+                    hearing.differs = Some(how);
+                }
+            }
             Piece::Complete { mark } => self.complete(mark, observer),
             Piece::Nothing => self.nothing_came(observer),
             Piece::Lost { problem, reason } => {
@@ -169,7 +157,7 @@ impl<'a> Watcher<'a> {
             }
             Piece::Unread { message, again } => {
                 self.report.unread += u64::from(!again);
-                self.complain_once(&message, observer);
+                self.complaints.message(&message, observer);
             }
             Piece::Gone(places) => self.memory.forget(places),
             Piece::End => return Ok(false),
@@ -186,10 +174,9 @@ impl<'a> Watcher<'a> {
         if let (Some(path), events @ 1..) = (&self.settings.log, self.outbox.pending()) {
             return Err(MonitorError::EventsNotWritten { path: path.clone(), events });
         }
-        let judged = self.report.windows - self.report.unjudged;
-        let hours = judged as f64 * self.monitor.card().every_s() / 3600.0;
         self.report.lost = self.lost.is_some();
-        self.report.evidence = EventEvidence::of(hours, self.report.events);
+        self.report.open = self.memory.now.events.is_open();
+        self.report.evidence = self.memory.now.counted.evidence(self.monitor.card().every_s());
         Ok(self.report)
     }
 
@@ -204,6 +191,7 @@ impl<'a> Watcher<'a> {
             windower: Windower::new(rule, next_sample),
             skip: next_sample - first_sample,
             at: first_sample,
+            differs: None,
             stretch,
         });
         // Recorded before anything of it is told, so that its events keep their names.
@@ -223,7 +211,12 @@ impl<'a> Watcher<'a> {
             Ok::<(), MonitorError>(())
         });
         let hop = self.monitor.card().windows.hop as u64;
-        for verdict in judged {
+        for mut verdict in judged {
+            if let Some(how) =
+                hearing.differs.as_ref().filter(|_| verdict.verdict != Verdict::Normal)
+            {
+                verdict.reason += &format!("; {how}");
+            }
             self.judge(&verdict, &hearing, observer);
             let id = hearing.stretch.id.clone();
             let mark = self.memory.bookmark(&hearing.stretch.place).and_then(|known| known.mark);
@@ -252,6 +245,7 @@ impl<'a> Watcher<'a> {
         self.report.windows += 1;
         self.report.alarms += u64::from(verdict.verdict == Verdict::Alarm);
         self.report.unjudged += u64::from(verdict.verdict == Verdict::CannotTell);
+        self.memory.now.counted.windows += u64::from(verdict.verdict != Verdict::CannotTell);
         observer.window(&stretch.name, rule.seconds(verdict.start), self.clock.unix_s(), verdict);
         let (name, id) = (stretch.name.clone(), stretch.id.clone());
         self.places.push_back(Place { name, id, start: verdict.start });
@@ -303,6 +297,7 @@ impl<'a> Watcher<'a> {
             start: verdict.start.saturating_sub(windows_back.saturating_mul(rule.hop as u64)),
         });
         self.report.events += 1;
+        self.memory.now.counted.events += 1;
         self.memory.now.open_id = format!("{}@{}", first.id, first.start);
         self.begin_clip(windows_back, hearing, observer);
         let id = format!("{}:start", self.memory.now.open_id);
@@ -406,7 +401,7 @@ impl<'a> Watcher<'a> {
             observer.event(&event);
         }
         if let Err(error) = delivered {
-            self.complain(EVENTS_WAIT, &error, observer);
+            self.complaints.error(EVENTS_WAIT, &error, observer);
         }
     }
 
@@ -426,7 +421,7 @@ impl<'a> Watcher<'a> {
                 let (stretch, next_sample) = (hearing.stretch.id.clone(), hearing.at);
                 self.memory.now.clip = Some(KeptClip { path, stretch, next_sample });
             }
-            Err(error) => self.complain("the event's sound is not kept", &error, observer),
+            Err(error) => self.complaints.error("the event's sound is not kept", &error, observer),
         }
     }
 
@@ -445,7 +440,7 @@ impl<'a> Watcher<'a> {
                 // There is no room for more: what is kept by now stays.
                 Ok(false) => return,
                 Err(error) => {
-                    self.complain("the event's sound is not kept on", &error, observer);
+                    self.complaints.error("the event's sound is not kept on", &error, observer);
                     return;
                 }
             }
@@ -459,31 +454,13 @@ impl<'a> Watcher<'a> {
     /// windows since then are judged again, and events told before are recognised by name.
     fn record(&mut self, observer: &mut dyn Observer) {
         if let Err(error) = self.outbox.flush() {
-            self.complain(EVENTS_WAIT, &error, observer);
+            self.complaints.error(EVENTS_WAIT, &error, observer);
             return;
         }
         let Some(store) = &mut self.store else { return };
         match store.record(&mut self.memory) {
             Ok(()) => {}
-            Err(error) => self.complain("the position is not recorded", &error, observer),
-        }
-    }
-
-    /// Tells of trouble, with its causes, once until something else happens.
-    fn complain(&mut self, what: &str, error: &dyn Error, observer: &mut dyn Observer) {
-        let mut message = format!("{what}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message += &format!(": {error}");
-            cause = error.source();
-        }
-        self.complain_once(&message, observer);
-    }
-
-    fn complain_once(&mut self, message: &str, observer: &mut dyn Observer) {
-        if self.trouble.as_deref() != Some(message) {
-            observer.trouble(message);
-            self.trouble = Some(message.to_owned());
+            Err(error) => self.complaints.error("the position is not recorded", &error, observer),
         }
     }
 }

@@ -1,0 +1,111 @@
+//! What is said of recordings: verdicts that follow from the printed numbers, and what sets a recording
+//! apart from those learned from.
+
+mod machine;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
+use offkey_core::Seed;
+use offkey_monitor::{ClipVerdict, Monitor, PlantedFault, Verdict};
+use offkey_signal::{encode_wav, resample};
+
+fn checked(monitor: &Monitor, path: &Path) -> ClipVerdict {
+    monitor.check(path, &mut |_| {}).expect("it is judged")
+}
+
+#[test]
+fn the_verdict_follows_from_the_number_that_is_printed() {
+    let monitor = monitor();
+    let alarm = monitor.promise().at_most.expect("forty recordings");
+    let mut seen = BTreeSet::new();
+    for step in 0..200 {
+        // From nothing to a clear tone.
+        let tone = 0.01 * step as f32 / 200.0;
+        let window: Vec<f32> = noise(step, WINDOW)
+            .into_iter()
+            .zip(strange(step, WINDOW))
+            .map(|(plain, odd)| plain + 10.0 * tone * (odd - plain))
+            .collect();
+        let judged = monitor.judge(0, &window).expect("it is judged");
+        let p = judged.p_value.expect("a number");
+        let expected = if p <= alarm + 1e-9 {
+            Verdict::Alarm
+        } else if p <= 0.1 + 1e-9 {
+            Verdict::Suspicious
+        } else {
+            Verdict::Normal
+        };
+        assert_eq!(judged.verdict, expected, "{p}");
+        seen.insert(expected);
+    }
+    assert!(seen.contains(&Verdict::Normal) && seen.contains(&Verdict::Alarm), "{seen:?}");
+}
+
+#[test]
+fn another_coding_and_a_higher_rate_are_judged_and_said_and_a_lower_rate_is_refused() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let path = |name: &str| folder.path().join(name);
+    let sound = noise(900, 4 * WINDOW);
+    fs::write(path("same.wav"), encode_wav(&sound, RATE_HZ)).expect("room");
+    let same = checked(&monitor, &path("same.wav"));
+    assert!(same.differs.is_none() && same.verdict == Verdict::Normal, "{same:?}");
+
+    fs::write(path("coarse.wav"), eight_bits(&sound)).expect("room");
+    let coarse = checked(&monitor, &path("coarse.wav"));
+    assert!(coarse.reason.contains("coded as 8-bit, and the normal recordings as 16-bit"));
+    assert!(coarse.differs.is_some_and(|differs| coarse.reason.ends_with(&differs)));
+
+    let fast = resample(&sound, RATE_HZ, 3 * RATE_HZ).expect("rates");
+    fs::write(path("fast.wav"), encode_wav(&fast, 3 * RATE_HZ)).expect("room");
+    let fast = checked(&monitor, &path("fast.wav"));
+    assert!(fast.score.is_some() && fast.reason.contains("converted from 48000 Hz"), "{fast:?}");
+
+    fs::write(path("slow.wav"), encode_wav(&sound, RATE_HZ / 2)).expect("room");
+    let slow = checked(&monitor, &path("slow.wav"));
+    assert_eq!(slow.verdict, Verdict::CannotTell);
+    assert!(slow.reason.contains("8000 Hz, it holds nothing above 4000 Hz"), "{slow:?}");
+}
+
+/// A WAV file of eight bits.
+fn eight_bits(samples: &[f32]) -> Vec<u8> {
+    let mut bytes = encode_wav(&vec![0.0; samples.len() / 2], RATE_HZ);
+    bytes.truncate(44);
+    bytes[28..32].copy_from_slice(&RATE_HZ.to_le_bytes());
+    bytes[32..36].copy_from_slice(&[1, 0, 8, 0]);
+    bytes[40..44].copy_from_slice(&(samples.len() as u32).to_le_bytes());
+    bytes.extend(samples.iter().map(|x| (x * 128.0 + 128.0).round().clamp(0.0, 255.0) as u8));
+    bytes
+}
+
+#[test]
+fn a_self_test_does_not_find_what_alarms_without_a_fault() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    // Half of these recordings alarm as they are; nothing is planted.
+    let mut paths = Vec::new();
+    for number in 0..24 {
+        let wave =
+            if number % 2 == 0 { noise(700 + number, WINDOW) } else { strange(number, WINDOW) };
+        paths.push(folder.path().join(format!("{number}.wav")));
+        fs::write(paths.last().expect("a path"), encode_wav(&wave, RATE_HZ)).expect("room");
+    }
+    let nothing = |_: &mut Vec<f32>, _: u32, _: f64, _: Seed| {};
+    let planted = [PlantedFault { name: "nothing", plant: &nothing }];
+    let test = monitor.self_test(&paths, &planted, &|_, _| true).expect("it is tested");
+    let alarms = test.false_alarms.expect("new recordings");
+    assert!(alarms >= 12 && test.tested == 24 - alarms, "{test:?}");
+    assert_eq!(test.faults[0].detected, [0.0; 7], "nothing was planted");
+    assert_eq!(test.faults[0].found_from_db, None);
+    assert!(
+        test.words().contains(&format!("{alarms} windows of 24 not tested")),
+        "{}",
+        test.words()
+    );
+
+    // One that cannot be heard does not stop the others; what is left of a damaged one counts.
+    let whole = encode_wav(&noise(1, 2 * WINDOW), RATE_HZ);
+    fs::write(&paths[0], &whole[..whole.len() - 100]).expect("room");
+    fs::write(&paths[1], b"garbage").expect("room");
+    let test = monitor.self_test(&paths, &planted, &|_, _| true).expect("it is tested");
+    assert_eq!((test.windows, test.left_out.len()), (23, 2), "{:?}", test.left_out);
+}
