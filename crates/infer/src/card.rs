@@ -92,6 +92,9 @@ pub enum ModelError {
     /// A spectrogram cannot be pooled.
     #[error(transparent)]
     Pooled(#[from] crate::pooled::PooledError),
+    /// An encoder from elsewhere cannot embed a clip.
+    #[error(transparent)]
+    Foreign(#[from] crate::foreign::ForeignError),
     /// An autoencoder cannot score a clip.
     #[error(transparent)]
     Autoencoder(#[from] crate::autoencoder::AutoencoderError),
@@ -138,7 +141,10 @@ impl ModelCard {
     }
 
     /// The card as text.
-    pub(crate) fn to_toml(&self, path: &Path) -> Result<String, ModelError> {
+    ///
+    /// # Errors
+    /// [`ModelError::Damaged`] when the table of the loss cannot be written as TOML.
+    pub fn to_toml(&self, path: &Path) -> Result<String, ModelError> {
         toml::to_string(self).map_err(|error| damaged(path, &error))
     }
 }

@@ -19,6 +19,12 @@ pub trait ClipSource: Sync {
     /// Whatever keeps the clip from being read; training stops and passes it on.
     fn wave(&self, index: usize, seed: Seed) -> Result<Vec<f32>, SourceError>;
 
+    /// A number that all clips of one recording share, so that a split can keep them on one side. Each
+    /// clip is a recording of its own where a source does not say otherwise.
+    fn recording(&self, index: usize) -> usize {
+        index
+    }
+
     /// Whether there are no clips.
     fn is_empty(&self) -> bool {
         self.len() == 0

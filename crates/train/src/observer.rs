@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use offkey_infer::Encoder;
+
 /// Watches a training run.
 pub trait TrainObserver {
     /// Called after every optimiser step. [`ControlFlow::Break`] asks training to write a
@@ -11,6 +13,18 @@ pub trait TrainObserver {
     /// Called after every epoch, when its checkpoint is written.
     fn epoch(&mut self, epoch: &EpochEvent) {
         let _ = epoch;
+    }
+
+    /// Whether the model as it is after an epoch is wanted, for looking only. Makes one pass over the
+    /// training clips, for the statistics of the norms, and changes nothing of the training.
+    fn wants_model(&self, epoch: usize) -> bool {
+        let _ = epoch;
+        false
+    }
+
+    /// The model that would be written if training ended after this epoch, where it was wanted.
+    fn model(&mut self, epoch: usize, encoder: Encoder) {
+        let _ = (epoch, encoder);
     }
 }
 
@@ -29,6 +43,8 @@ pub struct StepEvent {
     pub loss: f64,
     /// Scale of an angular margin loss after the step.
     pub scale: Option<f64>,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
     /// Seconds since the previous step ended.
     pub seconds: f64,
 }
@@ -53,6 +69,24 @@ pub struct EpochEvent {
     pub train: Option<Compactness>,
     /// The same on clips held out of training, where [`crate::TrainConfig::held_out`] asks for some.
     pub held_out: Option<Compactness>,
+    /// What the epoch's last step pulled together and pushed apart, where the loss is a softmax on the
+    /// sphere without margin and compactness is measured.
+    pub gradient: Option<GradientSplit>,
+    /// The mean loss that a model pays at least if it gives all training clips the same embedding: the
+    /// entropy of the class frequencies. For the same losses.
+    pub trivial_loss: Option<f64>,
+}
+
+/// The gradient of a softmax loss by the unit embeddings, split as in theorem B of docs/theory.md. Means
+/// over the clips of a batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientSplit {
+    /// Length of the part that lowers distances to the own centres.
+    pub pull: f64,
+    /// Length of the part that raises distances to all others.
+    pub push: f64,
+    /// Cosine between the two directions in which embeddings move.
+    pub agreement: f64,
 }
 
 /// How close embeddings are to their own class and to others, as the model would give them if

@@ -35,6 +35,12 @@ impl FieldPath {
     }
 }
 
+/// A matrix as an array.
+pub(crate) fn to_array(tensor: Tensor<2>) -> Array2<f32> {
+    let [rows, columns] = tensor.dims();
+    Array2::from_shape_vec((rows, columns), values_of(tensor)).expect("rows x columns values")
+}
+
 /// All tensors of a module, running statistics included.
 pub(crate) fn collect<M: Module>(module: &M) -> NamedTensors {
     let mut collector = Collector::default();

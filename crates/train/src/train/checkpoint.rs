@@ -12,7 +12,9 @@ use offkey_infer::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{TrainConfig, TrainError, TrainJob, objective::Scales, supply::Position};
+use super::{
+    TrainConfig, TrainError, TrainJob, objective::Scales, options::HeldOut, supply::Position,
+};
 use crate::{Labels, LossConfig};
 
 const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
@@ -51,6 +53,12 @@ pub(super) struct RunState {
     /// Whether it has.
     #[serde(default)]
     pub(super) stopped: bool,
+    /// What held-out clips gave after each epoch, where training ends on convergence.
+    #[serde(default)]
+    pub(super) held_out: Vec<HeldOut>,
+    /// Whether it has converged.
+    #[serde(default)]
+    pub(super) converged: bool,
 }
 
 impl RunState {

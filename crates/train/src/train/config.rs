@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::options::{EarlyStopping, Schedule};
+use super::options::{Convergence, EarlyStopping, Schedule};
 use crate::{MaskingConfig, SelfSupervision};
 
 /// Training settings. The defaults are the paper's recipe: Adam at 1e-3, batches of 64 clips,
@@ -35,6 +35,10 @@ pub struct TrainConfig {
     /// When to stop before the end; needs [`Self::held_out`]. Absent, training goes on to the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
+    /// When training has converged and ends; needs [`Self::held_out`]. Absent, training goes on to
+    /// the end. Unlike [`Self::early_stopping`] it keeps the last weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convergence: Option<Convergence>,
     /// Probability that a clip is mixed with its partner, the clip at the mirrored position of
     /// the batch, by a weight drawn from U(0, 1); labels mix alike. 1.0 in the paper, 0.5 in the
     /// author's later systems.
@@ -50,8 +54,12 @@ pub struct TrainConfig {
     /// Whether to measure [`crate::Compactness`] over all clips after every epoch. Costs two passes
     /// over the set per epoch: one for the statistics of the norms, one for the embeddings.
     pub measure_compactness: bool,
-    /// Share of the clips of every class that is kept out of training, for measuring only. Default
-    /// none: every normal clip teaches. At least one clip of a class stays in training.
+    /// Epochs from one measurement to the next; the last epoch is measured too. Default 1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub measure_epochs: usize,
+    /// Share of the recordings of every class that is kept out of training, for measuring only: loss
+    /// and accuracy of the task after every epoch. Default none: every normal clip teaches. At least
+    /// one clip of a class stays in training, and clips of one recording stay together.
     pub held_out: f64,
     /// Whether training stops with an explanation when all embeddings of a batch point the same
     /// way. Studies of collapse go on and record it.
@@ -106,12 +114,14 @@ impl Default for TrainConfig {
             gradient_length: None,
             average_weights: None,
             early_stopping: None,
+            convergence: None,
             mixup: 1.0,
             self_supervision: SelfSupervision::None,
             masking: MaskingConfig::default(),
             l2_penalty: 1e-5,
             batch_norm: BatchNormStatistics::Auto,
             measure_compactness: false,
+            measure_epochs: 1,
             held_out: 0.0,
             stop_on_collapse: true,
             prefetch_batches: 1,
@@ -141,7 +151,9 @@ impl TrainConfig {
     /// Whether a run of so many steps ends with a recomputation of its statistics. Running ones are
     /// of other weights than an average or those of an earlier epoch.
     pub fn recomputes_statistics(&self, steps: usize) -> bool {
-        let is_last = self.average_weights.is_none() && self.early_stopping.is_none();
+        let is_last = self.average_weights.is_none()
+            && self.early_stopping.is_none()
+            && self.convergence.is_none();
         match self.batch_norm {
             BatchNormStatistics::Auto => steps < SHORT_RUN_STEPS || !is_last,
             BatchNormStatistics::Running => false,
@@ -156,11 +168,11 @@ impl TrainConfig {
             TrainLength::AtLeast { epochs, steps } => epochs.max(steps) == 0,
         };
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let not_negative = |value: f64| value.is_finite() && value >= 0.0;
         let share = |value: &f64, most: f64| (0.0..=most).contains(value);
         let checks = [
             ("batch_clips", self.batch_clips as f64, self.batch_clips >= 2, "at least 2"),
             ("length", 0.0, !zero, "at least 1"),
+            ("measure_epochs", self.measure_epochs as f64, self.measure_epochs > 0, "at least 1"),
             ("learning_rate", self.learning_rate, positive(self.learning_rate), POSITIVE),
             ("mixup", self.mixup, share(&self.mixup, 1.0), "a probability"),
             ("held_out", self.held_out, share(&self.held_out, 0.5), "a share from 0 to 0.5"),
@@ -181,10 +193,23 @@ impl TrainConfig {
             Some(("average_weights", decay.to_string(), "at least 0 and below 1"))
         } else if self.early_stopping.is_some_and(|early| early.patience_epochs == 0) {
             Some(("patience_epochs", "0".to_owned(), "at least 1"))
+        } else if let Some(found) =
+            self.convergence.map(|rule| rule.tolerance).filter(|t| !not_negative(*t))
+        {
+            Some(("tolerance", found.to_string(), NOT_NEGATIVE))
         } else {
             self.schedule.invalid().or_else(|| self.masking.invalid())
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
+fn not_negative(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
 }
 
 const POSITIVE: &str = "a positive number";

@@ -5,6 +5,8 @@ mod checkpoint;
 mod clip_set;
 mod config;
 mod error;
+mod examine;
+mod gradient_split;
 mod measure;
 mod objective;
 mod options;
@@ -17,7 +19,7 @@ pub use config::{BatchNormStatistics, TrainConfig, TrainLength};
 pub use error::TrainError;
 use offkey_core::Seed;
 use offkey_infer::{ClipSource, Compute, EncoderConfig};
-pub use options::{CosineSchedule, EarlyStopping, Schedule};
+pub use options::{Convergence, CosineSchedule, EarlyStopping, Schedule};
 
 use clip_set::ClipSet;
 use trainer::Trainer;
@@ -61,6 +63,9 @@ pub struct TrainReport {
     /// The epoch, from 0, whose weights were kept because the held-out loss was lowest; absent
     /// without [`TrainConfig::early_stopping`].
     pub best_epoch: Option<usize>,
+    /// Whether the held-out clips have stopped to gain; absent without
+    /// [`TrainConfig::convergence`].
+    pub converged: Option<bool>,
     /// Mean loss of the last completed epoch; absent when none was.
     pub loss: Option<f64>,
     /// Seconds of this call.
@@ -91,9 +96,14 @@ pub fn train(
     if training.len() < 2 {
         return Err(TrainError::TooFewClips { found: training.len() });
     }
-    if job.train.early_stopping.is_some() && held_out.len() == 0 {
+    let needs_held_out = [
+        ("early_stopping", job.train.early_stopping.is_some()),
+        ("convergence", job.train.convergence.is_some()),
+    ];
+    let unmet = needs_held_out.into_iter().find(|(_, asked)| *asked && held_out.len() == 0);
+    if let Some((field, _)) = unmet {
         return Err(TrainError::Setting {
-            field: "early_stopping",
+            field,
             found: "without clips to measure on".to_owned(),
             expected: "a share of `held_out` that some class can spare a clip for",
         });

@@ -4,28 +4,31 @@ use std::{ops::Range, sync::mpsc::Receiver, time::Instant};
 
 use burn::{
     module::Module,
-    tensor::{Device, Gradients, Tensor, TensorData},
+    tensor::{Device, Gradients},
 };
 use ndarray::Array2;
-use offkey_core::Seed;
 use offkey_infer::{
-    Forward, ModelCard, clear_model, normalised, weights::NamedTensors, write_model,
+    Encoder, ModelCard, clear_model, normalised, weights::NamedTensors, write_model,
 };
 
 use super::{
     TrainError, TrainJob, TrainReport, batches,
     checkpoint::{self, RunIdentity, RunState},
     clip_set::ClipSet,
+    examine::Examiner,
+    gradient_split::Softmax,
     measure,
     objective::Objective,
-    supply::{Batch, Supply, plain_batch},
+    options::HeldOut,
+    supply::{Batch, Supply},
 };
 use crate::{
-    Compactness, EarlyStopping, EpochEvent, StepEvent, TrainConfig, TrainObserver,
+    Compactness, EarlyStopping, EpochEvent, GradientSplit, LossConfig, StepEvent, TrainConfig,
+    TrainObserver,
     adam::{Adam, Shares, squared_length},
-    device::{device, evaluator},
-    network::{Moments, NORM_MOMENTUM, Network, Pass, into_inputs},
-    tensors::{collect, restore, to_tensor, values_of},
+    device::{device, encoder_from_parts},
+    network::{NORM_MOMENTUM, Network, Pass, into_inputs},
+    tensors::{collect, restore, to_array, values_of},
 };
 
 /// Below this variance of unit embeddings the encoder gives the same answer to every clip:
@@ -57,6 +60,8 @@ pub(super) struct Trainer<'a> {
 struct StepOutcome {
     loss: f64,
     variance: f64,
+    /// Of the last step of an epoch, where it is measured.
+    gradient: Option<GradientSplit>,
 }
 
 impl<'a> Trainer<'a> {
@@ -119,7 +124,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn is_done(&self) -> bool {
-        self.state.stopped || self.state.steps == self.steps
+        self.state.stopped || self.state.converged || self.state.steps == self.steps
     }
 
     /// Trains until the end or until the observer stops it; returns the clips that passed.
@@ -142,8 +147,11 @@ impl<'a> Trainer<'a> {
             let stop = observer.step(&event).is_break();
             self.advance(&outcome, clips);
             if self.state.batch == self.ranges.len() || self.state.steps == self.steps {
-                let event = self.end_epoch(outcome.variance, epoch_begin)?;
+                let event = self.end_epoch(&outcome, epoch_begin)?;
                 observer.epoch(&event);
+                if observer.wants_model(event.epoch) {
+                    observer.model(event.epoch, self.present_encoder()?);
+                }
                 epoch_begin = Instant::now();
                 step_begin = Instant::now();
             } else if stop {
@@ -168,6 +176,7 @@ impl<'a> Trainer<'a> {
         let outcome = StepOutcome {
             loss: f64::from(values_of(loss.clone().inner())[0]),
             variance: measure::variance(&unit),
+            gradient: self.gradient_split(&unit, &labels),
         };
         if !outcome.loss.is_finite() {
             return Err(TrainError::Diverged { step, loss: outcome.loss });
@@ -179,6 +188,22 @@ impl<'a> Trainer<'a> {
         self.network.update_running(pass, NORM_MOMENTUM);
         self.average_weights();
         Ok(outcome)
+    }
+
+    /// Whether the loss is a softmax on the sphere without margin.
+    fn is_softmax(&self) -> bool {
+        matches!(self.job.loss, LossConfig::Adacos(_) | LossConfig::SubClusterAdacos(_))
+    }
+
+    /// What this step pulls and pushes, if it is the last of an epoch and compactness is measured.
+    fn gradient_split(&self, unit: &Array2<f32>, labels: &Array2<f32>) -> Option<GradientSplit> {
+        let is_last = self.state.batch + 1 == self.ranges.len();
+        if !(is_last && self.job.train.measure_compactness && self.is_softmax()) {
+            return None;
+        }
+        let centres = &self.objective.plain.class_centres()?;
+        let (classes, scale) = (self.job.labels.classes, self.objective.plain.scale()?);
+        Some(Softmax { centres, classes, scale }.split(unit, labels))
     }
 
     /// Moves the weights against their gradients.
@@ -225,6 +250,37 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    fn examiner(&self) -> Examiner<'_> {
+        let (job, clips, held_out) = (self.job, self.clips, self.held_out);
+        Examiner { job, clips, held_out, ranges: &self.ranges, device: &self.device }
+    }
+
+    /// Distances and losses of the model that would be written now, where the configuration asks for
+    /// them or clips are held out.
+    fn measure(&self) -> Result<(Option<Compactness>, Option<Compactness>), TrainError> {
+        let TrainConfig { measure_compactness, measure_epochs, .. } = self.job.train;
+        let is_last = self.state.steps == self.steps;
+        let is_due = is_last || (self.state.epoch + 1).is_multiple_of(*measure_epochs);
+        if !is_due || !(*measure_compactness || self.held_out.len() > 0) {
+            return Ok((None, None));
+        }
+        let (train, held_out) = self.examiner().measure(self.present()?, &self.objective.plain)?;
+        Ok((Some(train), held_out))
+    }
+
+    /// The model that would be written now, ready to embed.
+    fn present_encoder(&self) -> Result<Encoder, TrainError> {
+        let network = self.examiner().with_statistics(self.present()?, "statistics")?;
+        let (card, path) = (self.card(), checkpoint::path(self.job.folder));
+        let weights = collect(&network).to_bytes(&path, None)?;
+        Ok(encoder_from_parts(&card.to_toml(&path)?, &weights, self.job.compute)?)
+    }
+
+    fn card(&self) -> ModelCard {
+        let TrainJob { encoder, loss, labels, seed, .. } = *self.job;
+        ModelCard::new(encoder, loss.to_table(), labels.classes, seed, self.state.steps)
+    }
+
     fn advance(&mut self, outcome: &StepOutcome, clips: usize) {
         self.state.steps += 1;
         self.state.batch += 1;
@@ -241,16 +297,32 @@ impl<'a> Trainer<'a> {
             clips,
             loss: outcome.loss,
             scale: self.objective.plain.scale(),
+            learning_rate: self.learning_rate(),
             seconds,
         }
     }
 
-    fn end_epoch(&mut self, variance: f64, begin: Instant) -> Result<EpochEvent, TrainError> {
+    /// The learning rate of the present step.
+    fn learning_rate(&self) -> f64 {
+        let train = self.job.train;
+        train.learning_rate * train.schedule.share(self.state.steps, self.steps)
+    }
+
+    fn end_epoch(&mut self, last: &StepOutcome, begin: Instant) -> Result<EpochEvent, TrainError> {
         let epoch = self.state.epoch;
         let loss = self.state.loss_sum / self.state.loss_clips as f64;
         let (train, held_out) = self.measure()?;
         if let (Some(early), Some(held_out)) = (self.job.train.early_stopping, held_out) {
             self.compare_with_best(early, held_out.loss);
+        }
+        if let (Some(rule), Some(held_out)) = (self.job.train.convergence, held_out) {
+            let now = HeldOut {
+                step: self.state.steps,
+                loss: held_out.loss,
+                accuracy: held_out.accuracy,
+            };
+            self.state.held_out.push(now);
+            self.state.converged = rule.is_met(&self.state.held_out);
         }
         self.state = RunState {
             epoch: epoch + 1,
@@ -266,10 +338,12 @@ impl<'a> Trainer<'a> {
             epochs: self.job.train.epochs(self.ranges.len()),
             loss,
             scale: self.objective.plain.scale(),
-            embedding_variance: variance,
+            embedding_variance: last.variance,
             seconds: begin.elapsed().as_secs_f64(),
             train,
             held_out,
+            gradient: last.gradient,
+            trivial_loss: self.is_softmax().then(|| self.clips.entropy()),
         })
     }
 
@@ -295,84 +369,11 @@ impl<'a> Trainer<'a> {
             None => self.present()?,
         };
         if self.job.train.recomputes_statistics(self.steps) {
-            let moments = self.moments(&network, "statistics")?;
-            network.set_running(moments);
+            network = self.examiner().with_statistics(network, "statistics")?;
         }
-        let TrainJob { encoder, loss, labels, seed, folder, .. } = *self.job;
-        let card = ModelCard::new(encoder, loss.to_table(), labels.classes, seed, self.state.steps);
-        write_model(folder, &card, &collect(&network))?;
-        checkpoint::remove(folder)?;
+        write_model(self.job.folder, &self.card(), &collect(&network))?;
+        checkpoint::remove(self.job.folder)?;
         Ok(())
-    }
-
-    /// What every norm sees of the unmixed training clips under the present weights, in batches of
-    /// a random order: clips of one class, which stand together in a source, would be told apart by
-    /// their batch alone.
-    fn moments(&self, network: &Network, purpose: &str) -> Result<Moments, TrainError> {
-        let device = self.device.clone().inner();
-        let seed = self.job.seed.child(purpose);
-        let order = batches::order(self.clips.len(), seed.child("order"));
-        let mut moments = Moments::default();
-        for range in &self.ranges {
-            let batch = plain_batch(self.clips, self.job.encoder, &order[range.clone()], seed)?;
-            let clips = batch.features.clips;
-            let mut pass = Pass::Train(Vec::new());
-            network.forward(into_inputs(batch.features, self.job.encoder, &device), &mut pass);
-            moments.add(pass, clips);
-        }
-        Ok(moments)
-    }
-
-    /// Distances on training and held-out clips, where the configuration asks for them: those of
-    /// the model that would be written now, with the moments of the training clips for statistics,
-    /// so that an embedding does not depend on the clips beside it.
-    fn measure(&self) -> Result<(Option<Compactness>, Option<Compactness>), TrainError> {
-        let TrainConfig { measure_compactness, early_stopping, .. } = self.job.train;
-        if !measure_compactness && early_stopping.is_none() {
-            return Ok((None, None));
-        }
-        let mut network = self.present()?;
-        let moments = self.moments(&network, "measure")?;
-        network.set_running(moments);
-        let network = evaluator(self.job.encoder, network, self.job.compute)?;
-        let seed = self.job.seed.child("measure");
-        let (unit, loss) = self.embed_all(&*network, self.clips, seed)?;
-        let labels = self.clips.labels();
-        let means = measure::class_means(&unit, &labels, self.clips.classes());
-        let centres = self.objective.plain.class_centres();
-        let train = measure::compactness(&unit, &labels, &means, centres.as_ref(), loss);
-        if self.held_out.len() == 0 {
-            return Ok((Some(train), None));
-        }
-        let (unit, loss) = self.embed_all(&*network, self.held_out, seed)?;
-        let labels = self.held_out.labels();
-        let held_out = measure::compactness(&unit, &labels, &means, centres.as_ref(), loss);
-        Ok((Some(train), Some(held_out)))
-    }
-
-    /// Unit embeddings of all clips of a set and their mean loss.
-    fn embed_all(
-        &self,
-        network: &dyn Forward,
-        set: &ClipSet<'_>,
-        seed: Seed,
-    ) -> Result<(Array2<f32>, f64), TrainError> {
-        let head = self.objective.plain.valid();
-        let device = self.device.clone().inner();
-        let dims = self.job.encoder.dims();
-        let (mut values, mut loss_sum) = (Vec::new(), 0.0);
-        let indices: Vec<usize> = (0..set.len()).collect();
-        for clips in indices.chunks(self.job.train.batch_clips) {
-            let batch = plain_batch(set, self.job.encoder, clips, seed)?;
-            let embeddings = network.forward(batch.features);
-            let tensor = TensorData::new(embeddings.clone(), [clips.len(), dims]);
-            let tensor = Tensor::from_data(tensor, &device);
-            let loss = head.loss(tensor, to_tensor(&batch.labels, &device));
-            loss_sum += f64::from(values_of(loss)[0]) * clips.len() as f64;
-            values.extend(embeddings);
-        }
-        let all = Array2::from_shape_vec((set.len(), dims), values).expect("one row per clip");
-        Ok((normalised(all), loss_sum / set.len() as f64))
     }
 
     fn save(&self) -> Result<(), TrainError> {
@@ -412,6 +413,7 @@ impl<'a> Trainer<'a> {
             epochs: self.state.epoch,
             steps: self.state.steps,
             best_epoch: self.state.best.map(|(epoch, _)| epoch),
+            converged: self.job.train.convergence.map(|_| self.state.converged),
             loss: self.state.last_epoch_loss,
             seconds,
             clips_per_second: clips_done as f64 / seconds.max(f64::MIN_POSITIVE),
@@ -435,11 +437,8 @@ impl RunState {
             last_epoch_loss: None,
             best: None,
             stopped: false,
+            held_out: Vec::new(),
+            converged: false,
         }
     }
-}
-
-fn to_array(tensor: Tensor<2>) -> Array2<f32> {
-    let [rows, columns] = tensor.dims();
-    Array2::from_shape_vec((rows, columns), values_of(tensor)).expect("rows x columns values")
 }

@@ -4,7 +4,8 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use offkey_core::Seed;
 use offkey_infer::{
-    BranchConfig, ClipSource, Compute, EncoderConfig, SourceError, SpectrumConfig, StftConfig,
+    BranchConfig, ClipSource, Compute, Encoder, EncoderConfig, SourceError, SpectrumConfig,
+    StftConfig,
 };
 use offkey_train::{
     EpochEvent, Labels, LossConfig, StepEvent, TrainConfig, TrainError, TrainJob, TrainLength,
@@ -103,6 +104,9 @@ pub(crate) struct Recorder {
     pub(crate) stop_after: Option<usize>,
     pub(crate) steps: Vec<StepEvent>,
     pub(crate) epochs: Vec<EpochEvent>,
+    /// Whether it asks for the model of every epoch.
+    pub(crate) looks: bool,
+    pub(crate) models: Vec<Encoder>,
 }
 
 impl TrainObserver for Recorder {
@@ -116,6 +120,14 @@ impl TrainObserver for Recorder {
 
     fn epoch(&mut self, epoch: &EpochEvent) {
         self.epochs.push(epoch.clone());
+    }
+
+    fn wants_model(&self, _epoch: usize) -> bool {
+        self.looks
+    }
+
+    fn model(&mut self, _epoch: usize, encoder: Encoder) {
+        self.models.push(encoder);
     }
 }
 

@@ -1,9 +1,12 @@
 //! Laws of the optimiser's options.
 
+use offkey_core::Seed;
 use offkey_infer::{Compute, Encoder};
-use offkey_train::{CosineSchedule, EarlyStopping, Schedule, TrainConfig, TrainLength};
+use offkey_train::{
+    Convergence, CosineSchedule, EarlyStopping, Schedule, TrainConfig, TrainLength,
+};
 
-use super::hums::{Recorder, Setting, weights};
+use super::hums::{Recorder, Setting, hum, weights};
 
 fn trained(change: impl FnOnce(&mut TrainConfig)) -> (Vec<u8>, Recorder) {
     let folder = tempfile::tempdir().unwrap();
@@ -17,7 +20,7 @@ fn trained(change: impl FnOnce(&mut TrainConfig)) -> (Vec<u8>, Recorder) {
 type Change = fn(&mut TrainConfig);
 
 /// Every option on its own.
-const OPTIONS: [(&str, Change); 5] = [
+const OPTIONS: [(&str, Change); 6] = [
     ("schedule", |train| train.schedule = Schedule::Cosine(CosineSchedule::default())),
     ("weight decay", |train| train.weight_decay = 0.1),
     ("gradient length", |train| train.gradient_length = Some(0.01)),
@@ -25,6 +28,11 @@ const OPTIONS: [(&str, Change); 5] = [
     ("early stopping", |train| {
         train.held_out = 0.2;
         train.early_stopping = Some(EarlyStopping { patience_epochs: 1 });
+    }),
+    ("convergence", |train| {
+        train.held_out = 0.2;
+        train.length = TrainLength::Epochs(12);
+        train.convergence = Some(Convergence { flat_steps: 6, least_steps: 9, tolerance: 0.5 });
     }),
 ];
 
@@ -102,4 +110,48 @@ fn early_stopping_needs_clips_to_measure_on() {
     setting.train.early_stopping = Some(EarlyStopping::default());
     let error = setting.run(folder.path(), false, &mut Recorder::default()).unwrap_err();
     assert!(error.to_string().contains("`early_stopping`"), "{error}");
+}
+
+#[test]
+fn training_ends_when_it_has_converged_and_says_where_it_has_not() {
+    let report = |rule: Convergence| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut setting = Setting::new();
+        setting.train.held_out = 0.2;
+        setting.train.mixup = 0.0;
+        setting.train.length = TrainLength::Steps(60);
+        setting.train.convergence = Some(rule);
+        setting.run(folder.path(), false, &mut Recorder::default()).unwrap()
+    };
+    // A tolerance of all the loss leaves the accuracy alone to decide.
+    let lenient = Convergence { flat_steps: 12, least_steps: 15, tolerance: 1.0 };
+    let early = report(lenient);
+    assert_eq!(early.converged, Some(true));
+    assert!(early.finished && (15..60).contains(&early.steps), "{early:?}");
+    let never = report(Convergence { least_steps: 1000, ..lenient });
+    assert_eq!((never.converged, never.steps), (Some(false), 60));
+}
+
+#[test]
+fn a_model_that_is_looked_at_changes_nothing_and_is_the_one_that_would_be_written() {
+    let run = |look: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut setting = Setting::new();
+        setting.train.average_weights = Some(0.9);
+        let mut recorder = Recorder { looks: look, ..Recorder::default() };
+        setting.run(folder.path(), false, &mut recorder).unwrap();
+        let waves: Vec<_> = (0..4).map(|index| hum(index, Seed::new(8))).collect();
+        let written = Encoder::load(folder.path(), Compute::default()).unwrap();
+        let written = written.embed(&waves).unwrap();
+        let seen: Vec<_> =
+            recorder.models.iter().map(|model| model.embed(&waves).unwrap()).collect();
+        (weights(folder.path()), written, seen)
+    };
+    let (plain, _, none) = run(false);
+    let (bytes, written, seen) = run(true);
+    assert_eq!(bytes, plain);
+    assert!(none.is_empty());
+    assert_eq!(seen.len(), 3, "one per epoch");
+    assert_ne!(seen[0], seen[2]);
+    assert_eq!(seen[2], written);
 }
