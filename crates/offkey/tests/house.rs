@@ -39,6 +39,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("offkey-study", &["offkey", "offkey-core", "offkey-eval", "offkey-report"]),
     ("offkey-cli", &["offkey", "offkey-study"]),
+    (
+        "offkey-py",
+        &[
+            "offkey",
+            "offkey-core",
+            "offkey-eval",
+            "offkey-infer",
+            "offkey-report",
+            "offkey-score",
+            "offkey-signal",
+        ],
+    ),
     ("offkey-serve", &["offkey-core", "offkey-infer", "offkey-monitor", "offkey-signal"]),
 ];
 
