@@ -26,6 +26,6 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = Truth::read(&written("ground_truth_fan_section_00_test.csv", bytes));
     let _ = Truth::read(&written("eval_data_list.csv", bytes));
     if let Ok(rows) = read_score_files(&written("anomaly_score_fan_section_00_test.csv", bytes)) {
-        assert!(!rows.is_empty(), "score files without scores");
+        assert!(!rows.rows.is_empty(), "score files without scores");
     }
 });

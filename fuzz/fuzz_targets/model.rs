@@ -1,0 +1,311 @@
+//! Whole model files whose checksum is right and whose content is not: read, asked what they promise,
+//! and made to judge a window; or refused by name.
+//!
+//! The input is a list of edits. Each changes one value of a sound file: of its description, of its
+//! arrays, or the shape of an array. Other inputs are whole files as they are.
+
+#![no_main]
+
+use std::{collections::HashMap, path::Path, sync::LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+use ndarray::Array2;
+use offkey_core::Digest;
+use offkey_infer::{
+    Compute, StatisticsConfig,
+    pooled::{PooledConfig, Pooling, Spectrogram},
+};
+use offkey_monitor::{
+    Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, Profile, RecordingCard,
+    Role, WindowRule,
+};
+use offkey_score::{BackendConfig, Rule};
+use offkey_signal::{ChannelRule, Codec, FloorRule, LogMel, Stft};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::{Value, json};
+
+const RATE_HZ: u32 = 8_000;
+/// The profile of a model hears frames of 1024 samples.
+const WINDOW: usize = 1024;
+/// Windows longer than this are not judged: they are allowed, and take their time.
+const MOST_SAMPLES: usize = 1 << 14;
+const EDIT_BYTES: usize = 12;
+const MOST_EDITS: usize = 6;
+
+/// A file taken apart.
+#[derive(Clone)]
+struct File {
+    texts: HashMap<String, String>,
+    arrays: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let log_mel = LogMel {
+        rate_hz: RATE_HZ,
+        window: 256,
+        hop: 128,
+        fft: 256,
+        mels: 8,
+        floor_rule: FloorRule::Add,
+        ..LogMel::default()
+    };
+    let pooled = PooledConfig { spectrogram: Spectrogram::LogMel(log_mel), pooling: Pooling::Mean };
+    let statistics = StatisticsConfig::Spectrogram(Stft { window: 16, hop: 8 }).unscaled();
+    let statistics = Box::new(statistics);
+    let members = [
+        (ModelCard::Pooled(pooled.clone()), Model::Pooled(pooled), "shrunk-mahalanobis"),
+        (ModelCard::Statistics(statistics.clone()), Model::Statistics(statistics), "knn"),
+    ];
+    let mut files: Vec<File> =
+        members.into_iter().map(|(card, model, backend)| taken_apart(&learned(card, model, backend))).collect();
+    files.push(taken_apart(include_bytes!("../../testdata/monitor/form_1.offkey")));
+    files
+});
+
+fn noise(seed: u64, samples: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        0.1 * (state as f32 / u64::MAX as f32 - 0.5)
+    };
+    (0..samples + 20).map(|_| next()).skip(20).collect()
+}
+
+/// The bytes of a model of eight recordings.
+fn learned(card: ModelCard, model: Model, backend: &str) -> Vec<u8> {
+    let windows =
+        WindowRule { channel: ChannelRule::Mix, rate_hz: RATE_HZ, samples: WINDOW, hop: WINDOW };
+    let models = vec![model];
+    let (mut heard, mut recordings, mut sounds) =
+        (Heard::default(), Vec::new(), Array2::zeros((0, WINDOW)));
+    for number in 0..8_u64 {
+        let wave = noise(number, WINDOW);
+        heard.push(HeardWindow::of(&models, windows, &wave).expect("long enough"));
+        if number == 0 {
+            sounds.push_row(ndarray::ArrayView1::from(&wave)).expect("one length");
+        }
+        recordings.push(RecordingCard {
+            path: format!("{number}.wav"),
+            group: number.to_string(),
+            content: number.to_string(),
+            starts: vec![0],
+            role: Role::Calibration,
+            entry: 0,
+            codec: Some(Codec::Integer(16)),
+        });
+    }
+    let profile = Profile::new(RATE_HZ, &heard.levels, heard.spectra.iter().map(Vec::as_slice));
+    let card = MonitorCard {
+        name: "noise".to_owned(),
+        version: "fuzz".to_owned(),
+        seed: 1,
+        recipe: "fuzz".to_owned(),
+        windows,
+        rates_hz: vec![RATE_HZ],
+        explanation: String::new(),
+        members: vec![MemberCard {
+            name: "member".to_owned(),
+            model: card,
+            backend: BackendConfig::from_name(backend).expect("its name"),
+        }],
+        rule: Rule::Max,
+        wished: Some("5%".parse().expect("a rate")),
+        profile,
+        recordings,
+        journal: Vec::new(),
+    };
+    let folder = tempfile::tempdir().expect("a fuzzer needs a temporary folder");
+    let path = folder.path().join("m.offkey");
+    Monitor::new(card, heard, models, sounds).expect("a model").save(&path).expect("room");
+    std::fs::read(&path).expect("the file")
+}
+
+fn taken_apart(bytes: &[u8]) -> File {
+    let (_, header) = SafeTensors::read_metadata(bytes).expect("a sound file");
+    let tensors = SafeTensors::deserialize(bytes).expect("a sound file");
+    let arrays = tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| (name, view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+        .collect();
+    File { texts: header.metadata().clone().expect("a description"), arrays }
+}
+
+impl File {
+    /// The file's bytes with the checksum that its content has; none where no file is of this form.
+    fn signed(mut self) -> Option<Vec<u8>> {
+        self.arrays.sort_by(|a, b| a.0.cmp(&b.0));
+        self.texts.remove("sha256");
+        let mut digest = Digest::new();
+        let mut texts: Vec<(&String, &String)> = self.texts.iter().collect();
+        texts.sort();
+        for (key, value) in texts {
+            for part in [key, value] {
+                digest.add(part);
+                digest.add([0]);
+            }
+        }
+        let mut views = Vec::new();
+        for (name, dtype, shape, data) in &self.arrays {
+            digest.add(name);
+            digest.add(format!("{dtype:?}{shape:?}"));
+            digest.add(data);
+            views.push((name.clone(), TensorView::new(*dtype, shape.clone(), data).ok()?));
+        }
+        self.texts.insert("sha256".to_owned(), digest.hex());
+        safetensors::serialize(views, Some(self.texts)).ok()
+    }
+
+    fn edit(&mut self, edit: &[u8; EDIT_BYTES]) {
+        let [kind, a, b, what, payload @ ..] = *edit;
+        let at = usize::from(u16::from_le_bytes([a, b]));
+        match kind % 8 {
+            0..=4 => self.edit_card(at, what, payload),
+            5 => self.edit_text(at, payload),
+            6 => self.edit_number(at, what, payload),
+            _ => self.edit_shape(at, payload),
+        }
+    }
+
+    /// One value of the description becomes another.
+    fn edit_card(&mut self, at: usize, what: u8, payload: [u8; 8]) {
+        let Some(card) = self.texts.get_mut("card") else { return };
+        let Ok(mut value) = serde_json::from_str::<Value>(card) else { return };
+        let leaves = count(&value);
+        change(&mut value, &mut (at % leaves.max(1)), &odd(what, payload));
+        *card = value.to_string();
+    }
+
+    /// A number in another text, as the card of a network, becomes another.
+    fn edit_text(&mut self, at: usize, payload: [u8; 8]) {
+        let mut names: Vec<String> =
+            self.texts.keys().filter(|key| *key != "sha256").cloned().collect();
+        names.sort();
+        let Some(text) = names.get(at % names.len().max(1)).and_then(|n| self.texts.get_mut(n))
+        else {
+            return;
+        };
+        let digits: Vec<usize> =
+            text.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
+        let place = usize::from(u16::from_le_bytes([payload[0], payload[1]]));
+        let Some(&start) = digits.get(place % digits.len().max(1)) else { return };
+        let number = match payload[2] % 4 {
+            0 => format!("{}", i64::from_le_bytes(payload)),
+            1 => format!("{}", payload[3]),
+            2 => format!("1{}", "0".repeat(usize::from(payload[3] % 20))),
+            _ => "nan".to_owned(),
+        };
+        text.replace_range(start..=start, &number);
+    }
+
+    fn edit_number(&mut self, at: usize, what: u8, payload: [u8; 8]) {
+        let count = self.arrays.len().max(1);
+        let Some((_, dtype, _, data)) = self.arrays.get_mut(usize::from(what) % count) else { return };
+        let bytes = if *dtype == Dtype::F32 { 4 } else { 1 };
+        let place = at * bytes % data.len().max(1) / bytes * bytes;
+        if let Some(number) = data.get_mut(place..place + bytes) {
+            number.copy_from_slice(&payload[..bytes]);
+        }
+    }
+
+    /// An array loses its last rows or columns, or becomes another one's size.
+    fn edit_shape(&mut self, at: usize, payload: [u8; 8]) {
+        let count = self.arrays.len().max(1);
+        let Some((_, dtype, shape, data)) = self.arrays.get_mut(at % count) else { return };
+        if let [rows, columns] = shape.as_mut_slice() {
+            (*rows, *columns) = match payload[0] % 4 {
+                0 => (*columns, *rows),
+                1 => (usize::from(payload[1]), *columns),
+                2 => (*rows, usize::from(payload[1])),
+                _ => (0, *columns),
+            };
+            let size = if *dtype == Dtype::F32 { 4 } else { 2 };
+            data.resize(*rows * *columns * size, payload[2]);
+        }
+    }
+}
+
+/// A value that a forger might write.
+fn odd(what: u8, payload: [u8; 8]) -> Value {
+    let bits = u64::from_le_bytes(payload);
+    match what % 20 {
+        0 => json!(0),
+        1 => json!(-1),
+        2 => json!(1),
+        3 => json!(u64::MAX),
+        4 => json!(i64::MIN),
+        5 => json!(bits),
+        6 => json!(bits % 100),
+        7 => json!(1e300),
+        8 => json!(-1e-300),
+        9 => json!(f64::from_bits(bits)),
+        10 => json!((bits % 10_000) as f64 / 1000.0),
+        11 => Value::Null,
+        12 => json!([]),
+        13 => json!({}),
+        14 => json!(""),
+        15 => json!("x".repeat(usize::from(payload[0]))),
+        16 => json!(true),
+        17 => json!([1, 2, 3]),
+        18 => json!(1_u64 << (bits % 64)),
+        _ => json!("1 per week"),
+    }
+}
+
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+fn change(value: &mut Value, left: &mut usize, new: &Value) -> bool {
+    if *left == 0 {
+        *value = new.clone();
+        return true;
+    }
+    *left -= 1;
+    match value {
+        Value::Array(items) => items.iter_mut().any(|item| change(item, left, new)),
+        Value::Object(fields) => fields.values_mut().any(|field| change(field, left, new)),
+        _ => false,
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let [which, rest @ ..] = bytes else { return };
+    let path = Path::new("fuzzed.offkey");
+    let files = &*FILES;
+    // The file of the first form is large and slow, and whole files seldom get past their checksum.
+    let index = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 2, 3][usize::from(*which % 16)];
+    let file = match files.get(index) {
+        None => rest.to_vec(),
+        Some(sound) => {
+            let mut file = sound.clone();
+            for edit in rest.as_chunks::<EDIT_BYTES>().0.iter().take(MOST_EDITS) {
+                file.edit(edit);
+            }
+            let Some(signed) = file.signed() else { return };
+            signed
+        }
+    };
+    let monitor = match Monitor::read(path, &file, Compute::default()) {
+        Ok(monitor) => monitor,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    assert!(!monitor.promise().to_string().is_empty());
+    let _ = (monitor.warnings(), monitor.odd_recordings(), monitor.fingerprint());
+    let samples = monitor.card().windows.samples;
+    if samples <= MOST_SAMPLES
+        && let Ok(judged) = monitor.judge(0, &noise(99, samples))
+    {
+        assert!(judged.score.is_none_or(|score| !score.is_nan()), "a score that is no number");
+        assert!(judged.p_value.is_none_or(|p| (0.0..=1.0).contains(&p)), "p {:?}", judged.p_value);
+    }
+});
