@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offkey::{ErrorKind, OffkeyError, RecipeError, io_hint, monitor::MonitorError};
+use offkey::{ErrorKind, OffkeyError, RecipeError, counted, io_hint, monitor::MonitorError};
 use offkey_study::{StudyError, StudyFileError};
 
 /// An error of any verb.
@@ -21,7 +21,7 @@ pub(crate) enum CliError {
         name: String,
     },
     /// Recordings that were not taken into a monitor; each was named.
-    #[error("{refused} recordings were not taken in")]
+    #[error("{} not taken in", counted(*refused, "recording"))]
     Refused {
         /// How many.
         refused: usize,
@@ -33,7 +33,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     /// Some of several recordings could not be used; each was named.
-    #[error("{failed} of {total} recordings could not be {done}")]
+    #[error("{failed} of {} could not be {done}", counted(*total, "recording"))]
     Some {
         /// How many.
         failed: usize,

@@ -12,6 +12,12 @@ use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
 
 use clap::FromArgMatches;
 use offkey::ErrorKind;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{command::Cli, error::CliError, progress::CANCELLED};
 
@@ -76,14 +82,15 @@ fn on_interrupt() {
 }
 
 fn init_logging(quiet: bool) {
-    let level = if quiet { tracing::Level::ERROR } else { tracing::Level::WARN };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
+    let level = if quiet { LevelFilter::ERROR } else { LevelFilter::WARN };
+    // What a decoder thinks of a file is said by our own messages, or is nobody's concern.
+    let ours = Targets::new().with_default(level).with_target("symphonia", LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .without_time()
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
 }
 
 #[expect(clippy::print_stderr, reason = "errors are for people and go to standard error")]

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use offkey::{
-    monitor::{ClipVerdict, PKind, Problem, Verdict, WindowVerdict},
+    monitor::{ClipVerdict, PKind, Problem, Promise, Verdict, WindowVerdict},
     printable,
 };
 use serde::Serialize;
@@ -44,6 +44,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Serialize)]
 struct Clips {
+    expected_false_alarms: Option<f64>,
     clips: Vec<Clip>,
 }
 
@@ -56,9 +57,13 @@ struct Clip {
     #[serde(skip_serializing_if = "Option::is_none")]
     p_kind: Option<PKind>,
     verdict: Verdict,
+    /// Share of normal recordings that alarm: at most so many where the p-value is a bound.
+    expected_false_alarms: Option<f64>,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     windows: Option<Vec<Window>>,
 }
@@ -69,9 +74,12 @@ struct Row<'a> {
     path: &'a str,
     score: Option<f64>,
     p_value: Option<f64>,
+    p_kind: Option<PKind>,
     verdict: Verdict,
+    expected_false_alarms: Option<f64>,
     reason: &'a str,
     damage: &'a str,
+    differs: &'a str,
 }
 
 /// One window's verdict, as both `check` and `watch` print it.
@@ -94,10 +102,22 @@ impl Window {
 }
 
 impl Clip {
-    fn new(verdict: ClipVerdict, windows: Option<Vec<Window>>) -> Self {
-        let ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage } = verdict;
+    fn new(clip: ClipVerdict, promise: &Promise, windows: Option<Vec<Window>>) -> Self {
+        let ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage, differs } = clip;
         let path = path.to_string_lossy().into_owned();
-        Self { path, score, p_value, p_kind, verdict, reason, damage, windows }
+        let expected_false_alarms = promise.at_most.or(promise.measured);
+        Self {
+            path,
+            score,
+            p_value,
+            p_kind,
+            verdict,
+            expected_false_alarms,
+            reason,
+            damage,
+            differs,
+            windows,
+        }
     }
 
     fn is_partial(&self) -> bool {
@@ -107,7 +127,7 @@ impl Clip {
 
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let monitor = load_monitor(&args.model)?;
-    let rule = monitor.card().windows;
+    let (rule, promise) = (monitor.card().windows, monitor.promise());
     let mut clips = Vec::new();
     for named in &args.clips {
         let found = if named.exists() {
@@ -119,7 +139,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         let paths = match found {
             Ok(paths) => paths,
             Err(reason) => {
-                clips.push(unread(named, &reason));
+                clips.push(Clip::new(unread(named, reason), &promise, None));
                 continue;
             }
         };
@@ -130,7 +150,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
                     windows.push(Window::new(rule.seconds(window.start), window));
                 }
             })?;
-            clips.push(Clip::new(verdict, args.windows.then_some(windows)));
+            clips.push(Clip::new(verdict, &promise, args.windows.then_some(windows)));
             if CANCELLED.load(Ordering::Relaxed) {
                 break;
             }
@@ -138,7 +158,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     }
     let alarm = clips.iter().any(|clip| clip.verdict == Verdict::Alarm);
     let partial = clips.iter().any(Clip::is_partial) || CANCELLED.load(Ordering::Relaxed);
-    show(args, clips);
+    show(args, &promise, clips);
     Ok(match (alarm, partial) {
         (true, _) => ExitCode::from(EXIT_ALARM),
         (false, true) => ExitCode::from(EXIT_UNJUDGED),
@@ -146,16 +166,16 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-fn unread(path: &Path, reason: &str) -> Clip {
-    let (path, reason) = (path.to_string_lossy().into_owned(), reason.to_owned());
-    let verdict = Verdict::CannotTell;
-    let (score, p_value, p_kind, damage, windows) = (None, None, None, None, None);
-    Clip { path, score, p_value, p_kind, verdict, reason, damage, windows }
+fn unread(path: &Path, reason: String) -> ClipVerdict {
+    let (path, verdict) = (path.to_owned(), Verdict::CannotTell);
+    let (score, p_value, p_kind, damage, differs) = (None, None, None, None, None);
+    ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage, differs }
 }
 
-fn show(args: &CheckArgs, clips: Vec<Clip>) {
+fn show(args: &CheckArgs, promise: &Promise, clips: Vec<Clip>) {
     if args.json {
-        return print_json(&Clips { clips });
+        let expected_false_alarms = promise.at_most.or(promise.measured);
+        return print_json(&Clips { expected_false_alarms, clips });
     }
     if args.csv {
         let rows: Vec<Row<'_>> = clips.iter().map(row_of).collect();
@@ -184,8 +204,11 @@ fn row_of(clip: &Clip) -> Row<'_> {
         path: &clip.path,
         score: clip.score,
         p_value: clip.p_value,
+        p_kind: clip.p_kind,
         verdict: clip.verdict,
+        expected_false_alarms: clip.expected_false_alarms,
         reason: &clip.reason,
         damage: clip.damage.as_deref().unwrap_or_default(),
+        differs: clip.differs.as_deref().unwrap_or_default(),
     }
 }

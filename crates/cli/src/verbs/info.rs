@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use offkey::{
-    ChannelRule,
-    monitor::{MonitorCard, Promise, Role},
+    ChannelRule, counted,
+    monitor::{EventEvidence, MonitorCard, Promise, Role, watch::counted_by},
 };
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ use crate::{
 pub(crate) struct InfoArgs {
     /// The model file
     pub(crate) model: PathBuf,
+    /// The state file of a watch with this model: what it heard counts for events per week
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -30,6 +33,8 @@ struct Info<'a> {
     usable: bool,
     promise: &'a Promise,
     next_step: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watched: Option<EventEvidence>,
     #[serde(flatten)]
     card: &'a MonitorCard,
 }
@@ -37,9 +42,13 @@ struct Info<'a> {
 pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
     let monitor = load_monitor(&args.model)?;
     let (card, promise) = (monitor.card(), monitor.promise());
+    let watched = match &args.state {
+        Some(state) => Some(counted_by(&monitor, state)?.unwrap_or_default()),
+        None => None,
+    };
     if args.json {
         let (usable, next_step) = (promise.is_usable(), promise.next_step());
-        print_json(&Info { usable, promise: &promise, next_step, card });
+        print_json(&Info { usable, promise: &promise, next_step, watched, card });
         return Ok(());
     }
     let rates: Vec<String> = card.rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
@@ -53,15 +62,21 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
         card.name, card.version, card.recipe, card.seed, card.explanation
     );
     text += &format!(
-        "windows: {:.1} s long, one every {} s, at {} Hz; recordings of {}; {channel}\nreferences: {} windows of {} recordings, \
+        "windows: {:.1} s long, one every {} s, at {} Hz; recordings of {}; {channel}\nreferences: {} of {}, \
          {calibrating} of which calibrate\n",
         card.windows.seconds(card.windows.samples as u64),
         card.every_s(),
         card.windows.rate_hz,
         rates.join(" or "),
-        card.window_count(),
-        card.recordings.len(),
+        counted(card.window_count(), "window"),
+        counted(card.recordings.len(), "recording"),
     );
+    if let Some(watched) = &watched {
+        let together = watched.and(promise.events);
+        text += &format!(
+            "watched, if all of it was normal: {watched}\ntogether with the recordings learned from: {together}\n"
+        );
+    }
     for entry in &card.journal {
         let whole = if entry.whole_period { ", a whole period" } else { ", as references" };
         let forced = match entry.forced.len() {
@@ -69,9 +84,9 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
             forced => format!(", {forced} of them not judged normal"),
         };
         text += &format!(
-            "added {}: {} windows of {}{whole}{forced}\n",
+            "added {}: {} of {}{whole}{forced}\n",
             entry.entry,
-            entry.windows,
+            counted(entry.windows, "window"),
             entry.recordings.join(", ")
         );
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use offkey::{
-    Compute, OffkeyError, Recipe,
+    Compute, OffkeyError, Recipe, counted,
     learn::LearnRequest,
     monitor::{FalseAlarmRate, make_room_for},
 };
@@ -28,6 +28,10 @@ pub(crate) struct LearnArgs {
     /// recordings support]
     #[arg(long, value_name = "RATE")]
     pub(crate) false_alarms: Option<FalseAlarmRate>,
+    /// Recordings of known faults, or a folder of them: what sounds like them scores higher, and the
+    /// bound on false alarms holds as before; give it again for more
+    #[arg(long, value_name = "PATH")]
+    pub(crate) faults: Vec<PathBuf>,
     /// Length of a window, as in 2s [default: 10s, or as long as shorter recordings are]
     #[arg(long, value_parser = seconds)]
     pub(crate) window: Option<f64>,
@@ -58,6 +62,7 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
     let recipe = args.recipe.as_ref().map(|name| Recipe::load(name, &args.set)).transpose();
     let request = LearnRequest {
         data: args.data.clone(),
+        faults: args.faults.clone(),
         name: args.name.clone().or(stem).unwrap_or_else(|| "machine".to_owned()),
         false_alarms: args.false_alarms,
         window_s: args.window,
@@ -69,9 +74,9 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
     let (monitor, report) = offkey::learn::learn(&request, bars)?;
     monitor.save(&args.output)?;
     let mut text = format!(
-        "learned from {} recordings, {} windows of {:.1} s\ndetector: {}\npromise: {}\n",
-        report.recordings,
-        report.windows,
+        "learned from {}, {} of {:.1} s\ndetector: {}\npromise: {}\n",
+        counted(report.recordings, "recording"),
+        counted(report.windows, "window"),
         report.window_s,
         monitor.card().explanation,
         monitor.promise()

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use offkey::{
-    Progress, Stage,
+    Progress, Stage, counted,
     monitor::{Addition, lock_model},
 };
 
@@ -42,8 +42,8 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         monitor.save(&args.model)?;
         if let Some(entry) = undone {
             print(&format!(
-                "took out {} windows of {}\npromise: {}\n",
-                entry.windows,
+                "took out {} of {}\npromise: {}\n",
+                counted(entry.windows, "window"),
                 entry.recordings.join(", "),
                 monitor.promise()
             ));
@@ -61,10 +61,16 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
     if !report.added.is_empty() {
         monitor.save(&args.model)?;
     }
-    let mut text =
-        format!("took in {} windows of {} recordings\n", report.windows, report.added.len());
+    let mut text = format!(
+        "took in {} of {}\n",
+        counted(report.windows, "window"),
+        counted(report.added.len(), "recording")
+    );
     for path in &report.known {
         text += &format!("known already: {}\n", path.display());
+    }
+    for (path, damage) in &report.partial {
+        text += &format!("heard in part: {}: {damage}\n", path.display());
     }
     for (path, reason) in &report.refused {
         text += &format!("not taken in: {}: {reason}\n", path.display());

@@ -10,11 +10,14 @@ use std::{
 };
 
 use clap::Args;
-use offkey::monitor::{
-    EventRule, Monitor, Verdict, WindowVerdict,
-    watch::{
-        self, ByteStream, Clock, Event, Folder, GrowingFile, KeepRule, Observer, PcmFormat,
-        SampleKind, Settings, Source, SystemClock, WatchReport, utc,
+use offkey::{
+    counted,
+    monitor::{
+        EventRule, Monitor, Verdict, WindowVerdict,
+        watch::{
+            self, ByteStream, Clock, Event, Folder, GrowingFile, KeepRule, Observer, PcmFormat,
+            SampleKind, Settings, Source, SystemClock, WatchReport, utc,
+        },
     },
 };
 use serde::Serialize;
@@ -188,7 +191,7 @@ pub(crate) fn watch(args: &WatchArgs, quiet: bool) -> Result<ExitCode, CliError>
     let settings = args.settings(waits);
     let report = watch::watch(&monitor, source.as_mut(), &settings, &clock, &mut teller)?;
     if !quiet {
-        teller.conclude(&report);
+        teller.conclude(&report, settings.state.is_some());
     }
     Ok(if report.events > 0 {
         ExitCode::from(EXIT_ALARM)
@@ -214,12 +217,18 @@ struct Teller {
 impl Teller {
     /// What came of it, for people.
     #[expect(clippy::print_stderr, reason = "standard output is for events")]
-    fn conclude(&self, report: &WatchReport) {
-        let WatchReport { windows, alarms, unjudged, unread, events, evidence, .. } = report;
+    fn conclude(&self, report: &WatchReport, remembered: bool) {
+        let WatchReport { windows, alarms, unjudged, unread, events, open, evidence, .. } = report;
         let line_end = if self.status { "\n" } else { "" };
+        let still = match (open, remembered) {
+            (false, _) => "",
+            (true, true) => "; the last event is still open, and the next watch goes on with it",
+            (true, false) => "; the last event is still open, and has no end in the output",
+        };
+        let all = if remembered { " of all watches with this state" } else { "" };
         eprintln!(
             "{line_end}windows heard: {windows} (alarms: {alarms}, cannot tell: {unjudged}); recordings left out: {unread}; events begun: \
-             {events}\nif all of it was normal: {evidence}"
+             {events}{still}\nif all sound{all} was normal: {evidence}"
         );
     }
 
@@ -253,9 +262,11 @@ impl Observer for Teller {
             let p_value = verdict.p_value.map(|p| format!("p = {p:.4}")).unwrap_or_default();
             let (windows, alarms) = self.report;
             eprint!(
-                "\r{}  {at_s:>9.1} s  {:<12} {p_value:<12} {windows} windows, {alarms} alarms  ",
+                "\r{}  {at_s:>9.1} s  {:<12} {p_value:<12} {}, {}  ",
                 utc(unix_s),
-                verdict.verdict
+                verdict.verdict,
+                counted(windows, "window"),
+                counted(alarms, "alarm")
             );
         }
     }

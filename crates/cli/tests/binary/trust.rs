@@ -157,3 +157,26 @@ fn results_that_are_lost_never_end_with_the_code_of_success() {
         assert_eq!(status.code(), Some(1), "{words:?}");
     }
 }
+
+/// The table of kinds of trouble names the test that holds each: none of them is gone or renamed.
+#[test]
+fn every_test_that_the_table_of_trust_names_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let table = std::fs::read_to_string(root.join("docs/lab/trust.md")).expect("the table");
+    let mut sources = String::new();
+    for path in files(&root.join("crates"), "rs") {
+        sources += &std::fs::read_to_string(path).expect("a source file");
+    }
+    let tests = table.split('`').skip(1).step_by(2).filter(|name| {
+        name.contains('_')
+            && name.chars().all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit())
+    });
+    let (mut named, mut absent) = (0, Vec::new());
+    for name in tests {
+        named += 1;
+        if !sources.contains(&format!("fn {name}(")) {
+            absent.push(name);
+        }
+    }
+    assert!(named > 50 && absent.is_empty(), "{named} named, absent: {absent:?}");
+}

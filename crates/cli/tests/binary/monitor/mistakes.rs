@@ -1,7 +1,7 @@
 //! What a person gets wrong is said, not passed over as if all were well. With the committed model.
 
 use super::sound::{bytes_of, model, normal_sound, wav, with_tone};
-use crate::common::{Bench, stderr};
+use crate::common::{Bench, files, stderr};
 
 #[test]
 fn a_clip_that_does_not_exist_is_not_a_clip_without_alarm() {
@@ -103,6 +103,31 @@ fn what_cannot_be_learned_from_is_named_with_its_reason() {
 }
 
 #[test]
+fn what_is_left_of_a_cut_recording_is_learned_from_and_the_damage_named() {
+    let bench = Bench::new();
+    bench.ok(
+        "data synth --quiet --out machine --machines 1 --clips 24 --clip-s 2 --snr 20 --seed 9",
+    );
+    let recordings = files(&bench.path("machine"), "wav");
+    let normal = recordings.iter().filter(|path| path.to_string_lossy().contains("train_normal"));
+    for (index, path) in normal.take(8).enumerate() {
+        let mut bytes = std::fs::read(path).expect("a recording");
+        if index == 3 {
+            // The first of them again, cut short: a copy.
+            bench.write("normal/copy.wav", &bytes[..bytes.len() - 9000]);
+        }
+        if index == 5 {
+            bytes.truncate(bytes.len() - 9000);
+        }
+        bench.write(&format!("normal/day {index}.wav"), &bytes);
+    }
+    let said = bench.ok("learn normal -o new.offkey --window 0.5s --quiet");
+    assert!(said.contains("learned from 8 recordings"), "{said}");
+    assert!(said.contains("what comes after 3 windows") && said.contains("is cut short"), "{said}");
+    assert!(said.contains("day 3.wav: begins as `normal/copy.wav` does: a copy"), "{said}");
+}
+
+#[test]
 fn recordings_too_short_to_judge_are_told_by_a_watch() {
     let bench = Bench::new();
     let sound = normal_sound(&bench, 1);
@@ -121,15 +146,81 @@ fn recordings_too_short_to_judge_are_told_by_a_watch() {
 fn another_rate_is_neither_updated_with_nor_tested_on() {
     let bench = Bench::new();
     let mut bytes = wav(&normal_sound(&bench, 1));
-    bytes[24..28].copy_from_slice(&44_100_u32.to_le_bytes());
+    bytes[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
     bench.write("other.wav", &bytes);
     let error = bench.fails(1, &format!("selftest --data other.wav --model {}", model()));
-    assert!(error.contains("44100 Hz"), "{error}");
+    assert!(error.contains("8000 Hz, it holds nothing above 4000 Hz"), "{error}");
     bench.write("raw.wav", &bytes_of(&[0; 100]));
     let checked = bench.json(&format!("check other.wav raw.wav --model {} --json", model()));
     for clip in checked["clips"].as_array().expect("clips") {
         assert_eq!(clip["verdict"], "cannot_tell", "{clip}");
     }
+}
+
+#[test]
+fn a_higher_rate_is_converted_and_that_is_said_beside_the_rate_of_false_alarms() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 1);
+    // Each sample three times: the same sound at three times the rate, near enough.
+    let held: Vec<i16> = sound.iter().flat_map(|&x| [x; 3]).collect();
+    let mut bytes = wav(&held);
+    bytes[24..28].copy_from_slice(&48_000_u32.to_le_bytes());
+    bench.write("fast.wav", &bytes);
+    let checked = bench.json(&format!("check fast.wav --model {} --json", model()));
+    let clip = &checked["clips"][0];
+    assert!(clip["score"].as_f64().is_some(), "{clip}");
+    for key in ["differs", "reason"] {
+        assert!(clip[key].to_string().contains("converted from 48000 Hz"), "{key}: {clip}");
+    }
+    let promised = bench.json(&format!("info {} --json", model()))["promise"]["at_most"].clone();
+    assert_eq!(clip["expected_false_alarms"], promised);
+    let output = bench.run(&format!("check fast.wav --model {} --csv", model()));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = table.lines();
+    let header = "path,score,p_value,p_kind,verdict,expected_false_alarms,reason,damage,differs";
+    assert_eq!(lines.next(), Some(header));
+    let row = lines.next().unwrap_or_default();
+    assert!(row.contains(&promised.to_string()) && row.contains("converted from 48000"), "{row}");
+}
+
+#[test]
+#[cfg(unix)]
+fn nothing_is_left_beside_a_model_or_a_log() {
+    let bench = Bench::new();
+    bench.write("inbox/a.wav", &wav(&normal_sound(&bench, 1)));
+    std::fs::copy(model(), bench.path("m.offkey")).expect("a copy");
+    // What a killed writer left, and a lock whose holder was killed.
+    bench.write(".offkey-abc.part", b"half a model");
+    bench.write("m.offkey.lock", b"");
+    bench.fails(1, "update --model m.offkey --normal inbox");
+    bench.ok("watch inbox --model m.offkey --once --log events.jsonl");
+    let mut left: Vec<_> = std::fs::read_dir(bench.path(""))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["events.jsonl.state", "inbox", "m.offkey", "machine"]);
+}
+
+#[test]
+fn an_event_that_has_no_end_yet_is_said_and_hours_heard_are_kept() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 2);
+    bench.write("inbox/a.wav", &wav(&with_tone(&sound)));
+    let line = format!("watch inbox --model {} --once", model());
+    let error = bench.fails(3, &line);
+    assert!(error.contains("still open, and has no end in the output"), "{error}");
+    let error = bench.fails(3, &format!("{line} --log events.jsonl"));
+    assert!(error.contains("still open, and the next watch goes on with it"), "{error}");
+    let info = format!("info {} --state events.jsonl.state", model());
+    let text = bench.ok(&info);
+    assert!(text.contains("watched, if all of it was normal: false events"), "{text}");
+    let watched = bench.json(&format!("{info} --json"))["watched"].clone();
+    // Eight windows of half a second, and one event.
+    assert_eq!(
+        (watched["hours"].as_f64(), watched["events"].as_u64()),
+        (Some(4.0 / 3600.0), Some(1))
+    );
 }
 
 #[test]

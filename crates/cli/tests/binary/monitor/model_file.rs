@@ -34,7 +34,8 @@ fn a_file_of_the_first_form_still_loads_and_judges_as_it_did() {
             assert_eq!(checked["p_value"], p_value, "{checked}");
         }
         let keys: Vec<&String> = checked.as_object().expect("an object").keys().collect();
-        let known = ["p_kind", "p_value", "path", "reason", "score", "verdict"];
+        let known =
+            ["expected_false_alarms", "p_kind", "p_value", "path", "reason", "score", "verdict"];
         assert!(keys.iter().all(|key| known.contains(&key.as_str())), "{keys:?}");
     }
 }
