@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`decode`](mod@decode), then [`stft`].
 
+mod cancel;
 mod damage;
 pub mod decode;
 mod encode;
@@ -26,8 +27,8 @@ pub mod waveform;
 
 pub use damage::Damage;
 pub use decode::{
-    AudioInfo, ChannelRule, ClipReader, Codec, Container, DecodeConfig, StreamReader, decode,
-    decode_bytes, decode_fit, decode_range, probe,
+    AudioInfo, Cancelled, ChannelRule, ClipReader, Codec, Container, DecodeConfig, StreamReader,
+    decode, decode_bytes, decode_fit, decode_range, probe,
 };
 pub use encode::encode_wav;
 pub use error::{AudioError, FeatureError};

@@ -8,6 +8,8 @@ const LIMITS: &[(&str, f64, f64)] = &[
     // Audio.
     ("audio.holdout", 0.0, 0.99),
     ("channel.pick", 0.0, 255.0),
+    ("cancel.near", 0.0, 255.0),
+    ("cancel.far", 0.0, 255.0),
     ("snr_db", -200.0, 200.0),
     // Clips and spectrograms.
     ("rate_hz", 100.0, 384_000.0),
@@ -113,7 +115,8 @@ pub(super) fn check(name: &str, recipe: &toml::Value) -> Result<(), RecipeError>
     }
 }
 
-fn limits(key: &str) -> Option<(f64, f64)> {
+/// The smallest and the largest number at a dotted key; none where the key has no range.
+pub(super) fn limits(key: &str) -> Option<(f64, f64)> {
     // Items of lists stand at `kernels.0`; what their list is called counts.
     let without_index = key.trim_end_matches(|c: char| c.is_ascii_digit());
     let key = without_index.strip_suffix('.').unwrap_or(key);
@@ -167,6 +170,7 @@ mod tests {
     /// Changes that lead to every alternative with a number of its own.
     const ALTERNATIVES: &[&str] = &[
         "audio.channel.pick=1",
+        "audio.channel.cancel={}",
         "audio.noise={kind='white', snr_db=0.0, clips='all'}",
         "model.network.pseudo_attributes=2",
         "model.network.training.length.epochs=3",

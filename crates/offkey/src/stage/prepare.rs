@@ -48,6 +48,7 @@ pub(crate) fn settle(
         let used = match rule {
             ChannelRule::Mix => "their mean is used".to_owned(),
             ChannelRule::Pick(channel) => format!("channel {channel}, counted from 0, is used"),
+            ChannelRule::Cancel(_) => format!("{rule} is used"),
         };
         progress.note(&format!(
             "recordings have up to {channels} channels: {used}; `--set audio.channel.pick=N` takes \
@@ -98,7 +99,8 @@ pub(crate) fn prepare<'a>(
     cache: Arc<WaveCache>,
     progress: &'a dyn Progress,
 ) -> Result<Run<'a>, OffkeyError> {
-    let watch = Stopwatch::start();
+    let stopwatch = Stopwatch::start();
+    request.registries.resolve(request.recipe.clone())?;
     check_stems(&dataset.clips).map_err(DataError::Names)?;
     dataset.assign_splits(Seed::new(seed), request.recipe.audio.holdout);
     for problem in &dataset.problems {
@@ -144,7 +146,7 @@ pub(crate) fn prepare<'a>(
         clips_per_second: None,
         peak_memory_bytes: None,
     };
-    watch.stop(&mut manifest, Stage::Check);
+    stopwatch.stop(&mut manifest, Stage::Check);
     manifest.set_done(Stage::Check);
     files::write_atomically(&folder.recipe(), request.recipe.to_toml().as_bytes())?;
     table::write_csv(&folder.clips(), &clips)?;
@@ -156,7 +158,9 @@ pub(crate) fn prepare<'a>(
         table::write_csv(&folder.skipped(), &rows)?;
     }
     files::write_json(&folder.manifest(), &manifest)?;
-    Ok(Run { folder, recipe: request.recipe.clone(), clips, manifest, cache, progress })
+    let recipe = request.registries.resolve(request.recipe.clone())?;
+    let (registries, watch) = (request.registries.clone(), request.watch);
+    Ok(Run { folder, recipe, clips, manifest, cache, progress, registries, watch })
 }
 
 /// Takes over a run that was begun before, and forgets the stages whose settings have changed since.
@@ -190,7 +194,9 @@ fn go_on<'a>(
     files::write_atomically(&folder.recipe(), now.to_toml().as_bytes())?;
     files::write_json(&folder.manifest(), &manifest)?;
     let clips = table::read_csv(&folder.clips())?;
-    Ok(Run { folder, recipe: now.clone(), clips, manifest, cache, progress })
+    let recipe = request.registries.resolve(now.clone())?;
+    let (registries, watch) = (request.registries.clone(), request.watch);
+    Ok(Run { folder, recipe, clips, manifest, cache, progress, registries, watch })
 }
 
 /// Decodes every clip once; removes the unusable ones from `clips` and returns them, or fails.

@@ -58,6 +58,25 @@ pub enum ChannelRule {
     Mix,
     /// One channel, counted from 0.
     Pick(u16),
+    /// A near channel less what a far one hears of the same, over stretches of ten seconds.
+    Cancel(Cancelled),
+}
+
+/// The channels of a near and a far microphone, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cancelled {
+    /// The microphone at the machine.
+    pub near: u16,
+    /// The microphone away from it.
+    pub far: u16,
+}
+
+impl Default for Cancelled {
+    /// As in the challenge's sets of 2026.
+    fn default() -> Self {
+        Self { near: 0, far: 1 }
+    }
 }
 
 impl fmt::Display for ChannelRule {
@@ -65,6 +84,9 @@ impl fmt::Display for ChannelRule {
         match self {
             Self::Mix => f.write_str("the mean of all channels"),
             Self::Pick(channel) => write!(f, "channel {channel} (counted from 0)"),
+            Self::Cancel(Cancelled { near, far }) => {
+                write!(f, "channel {near} less what channel {far} hears (counted from 0)")
+            }
         }
     }
 }

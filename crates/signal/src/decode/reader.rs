@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    AudioInfo, ChannelRule, DecodeConfig,
+    AudioInfo, Cancelled, ChannelRule, DecodeConfig,
     mono::Mono,
     open,
     source::{Piece, Source},
@@ -65,12 +65,13 @@ impl ClipReader {
         let (resampler, frame) = Resampler::starting_at(start, from_hz, to_hz)
             .map_err(|_| AudioError::Rate { path: source.path().to_owned(), from_hz, to_hz })?;
         let frame = frame.min(info.frames);
-        if frame > 0 {
-            source.seek(frame)?;
+        let mono = Mono::new(config.channel, info.channels, info.rate_hz, frame);
+        if mono.frame() > 0 {
+            source.seek(mono.frame())?;
         }
         Ok(Self {
             source,
-            mono: Mono::new(config.channel, info.channels, frame),
+            mono,
             resampler,
             rate_hz: to_hz,
             frames: Vec::new(),
@@ -163,9 +164,16 @@ impl ClipReader {
         match self.source.read_block(&mut self.frames)? {
             Piece::Frames => self.damage = self.mono.push(&self.frames, &mut self.block),
             Piece::Damaged(damage) => self.damage = Some(damage),
-            Piece::End => return Ok(false),
+            Piece::End => {
+                self.mono.finish(&mut self.block);
+                return Ok(!self.block.is_empty());
+            }
         }
-        Ok(!self.block.is_empty())
+        if self.damage.is_some() {
+            self.mono.finish(&mut self.block);
+        }
+        // A far channel is cancelled stretch by stretch: until one is whole, nothing comes out.
+        Ok(!self.block.is_empty() || (self.damage.is_none() && !self.frames.is_empty()))
     }
 }
 
@@ -195,7 +203,11 @@ impl ChannelRule {
             Self::Pick(wanted) if wanted >= found => {
                 Err(AudioError::Channel { path: path.to_owned(), found, wanted })
             }
-            Self::Pick(_) | Self::Mix => Ok(()),
+            Self::Cancel(Cancelled { near, far }) if near.max(far) >= found => {
+                let wanted = near.max(far);
+                Err(AudioError::Channel { path: path.to_owned(), found, wanted })
+            }
+            Self::Pick(_) | Self::Mix | Self::Cancel(_) => Ok(()),
         }
     }
 }

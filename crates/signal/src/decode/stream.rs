@@ -217,6 +217,10 @@ impl StreamReader {
     /// Gives what the converter holds back, and says what was wrong.
     fn end(&mut self, damage: Option<Damage>, out: &mut Vec<f32>) -> Result<(), AudioError> {
         let State::Sound(running) = &mut self.state else { return Ok(()) };
+        let mut rest = Vec::new();
+        running.mono.finish(&mut rest);
+        running.given |= !rest.is_empty();
+        running.resampler.push(&rest, out);
         running.resampler.finish(out);
         let (info, finding, given) = (running.info(), running.mono.finding(), running.given);
         self.state = State::Over(Some((info, finding)));
@@ -271,7 +275,7 @@ impl Running {
             from_hz,
             to_hz,
         })?;
-        let mono = Mono::new(config.channel, layout.channels, 0);
+        let mono = Mono::new(config.channel, layout.channels, layout.rate_hz, 0);
         let left = sound.size.bytes();
         Ok(Self { sound, left, decisions: 0, mono, resampler, given: false, zeros: 0 })
     }
