@@ -63,6 +63,38 @@ fn a_data_set_becomes_scores_metrics_and_a_page() {
 }
 
 #[test]
+fn a_network_and_pooled_spectra_score_together_and_each_clip_says_which_raised_it() {
+    let bench = Bench::new();
+    bench.ok(SYNTH);
+    let joined =
+        bench.json(&format!("run --data data --out joined --json {QUICK} --set fusion={{}}"));
+    let alone = bench.json(&format!("run --data data --out alone --json {QUICK}"));
+    assert_ne!(joined["auc"], alone["auc"], "the spectra change nothing");
+    let embeddings = "embeddings/embeddings.npy";
+    assert_eq!(
+        bench.read(&format!("joined/{embeddings}")),
+        bench.read(&format!("alone/{embeddings}"))
+    );
+    assert!(!bench.read("joined/embeddings/pooled.npy").is_empty());
+    let again = bench.json("evaluate joined --json");
+    bench.ok("embed joined --quiet");
+    bench.ok("score joined --quiet");
+    assert_eq!(bench.json("evaluate joined --json --quiet")["auc"], again["auc"]);
+    let scores = bench.json("score data --run joined --json --quiet");
+    let members: std::collections::BTreeSet<&str> = scores
+        .as_array()
+        .expect("clips")
+        .iter()
+        .filter_map(|clip| clip["raised_by"].as_str())
+        .collect();
+    assert!(members.len() > 1, "{members:?}");
+    // The fusion alone is a recipe, and a baseline beside every run.
+    let fusion = bench.json("run --data data --out fusion --recipe fusion --json --quiet");
+    assert!(fusion["auc"].as_f64().is_some_and(|auc| auc > 0.5), "{fusion}");
+    assert!(bench.ok("evaluate joined --quiet").contains("fusion"));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
     let bench = Bench::new();
     bench.ok(SYNTH);

@@ -1,5 +1,6 @@
 //! The verbs around one machine, through the real binary.
 
+mod choosing;
 mod mistakes;
 mod model_file;
 mod sound;

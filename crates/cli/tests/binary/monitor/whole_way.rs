@@ -9,7 +9,7 @@ use crate::common::{Bench, QUICK, files, stderr};
 
 /// Normal recordings of one synthetic machine as a plain folder, and its anomalies and further normal
 /// recordings elsewhere.
-fn plain_folders(bench: &Bench) {
+pub(super) fn plain_folders(bench: &Bench) {
     bench.ok("data synth --quiet --out data --machines 1 --clips 40 --clip-s 4 --snr 20 --seed 9");
     for (folder, words) in [
         ("normal", ["train", "normal"]),
