@@ -26,7 +26,9 @@ pub mod whole;
 
 pub use clip::{Clip, Condition, Domain, Split, Year};
 pub use counted::counted;
-pub use dataset::{DEFAULT_HOLDOUT, DataError, Dataset, Layout, Problem, recognise_year};
+pub use dataset::{
+    DEFAULT_HOLDOUT, DataError, Dataset, Layout, OfficialCheck, PartCheck, Problem, recognise_year,
+};
 pub use digest::Digest;
 pub use error_kind::{ErrorKind, io_hint};
 pub use labels::{AuxiliaryTask, LabelError, Labels};

@@ -1,6 +1,6 @@
 //! Clips as waveforms of one length, decoded when asked for.
 
-use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf, sync::Arc};
 
 use offkey_core::{Clip, Seed};
 use offkey_infer::{ClipSource, SourceError};
@@ -27,6 +27,8 @@ pub trait Treatment: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct ClipAudio {
     clips: Vec<Clip>,
+    /// Of each clip the first one of its recording.
+    recordings: Vec<usize>,
     decode: DecodeConfig,
     config: AudioConfig,
     treatment: Option<Arc<dyn Treatment>>,
@@ -47,6 +49,7 @@ impl ClipAudio {
     ) -> Self {
         let channel = config.channel.unwrap_or_default();
         Self {
+            recordings: recordings(clips),
             clips: clips.iter().map(|&clip| clip.clone()).collect(),
             decode: DecodeConfig { channel, rate_hz: Some(rate_hz) },
             config: config.clone(),
@@ -135,9 +138,20 @@ impl ClipAudio {
     }
 }
 
+/// Of each clip the first one that was cut from the same recording.
+fn recordings(clips: &[&Clip]) -> Vec<usize> {
+    let mut first: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    let keys = clips.iter().map(|clip| (&*clip.machine, &*clip.section, &*clip.group));
+    keys.enumerate().map(|(index, key)| *first.entry(key).or_insert(index)).collect()
+}
+
 impl ClipSource for ClipAudio {
     fn len(&self) -> usize {
         self.clips.len()
+    }
+
+    fn recording(&self, index: usize) -> usize {
+        self.recordings[index]
     }
 
     fn wave(&self, index: usize, seed: Seed) -> Result<Vec<f32>, SourceError> {

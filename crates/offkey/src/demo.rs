@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use offkey_infer::Compute;
 use offkey_synth::{SynthConfig, SynthError};
 
 use crate::{
-    DEFAULT_CACHE_BYTES, Existing, FolderError, OffkeyError, Progress, Recipe, RunMetrics,
-    RunRequest, Seeds, Stage, run,
+    Existing, FolderError, OffkeyError, Progress, Recipe, RunMetrics, RunRequest, Seeds, Stage, run,
 };
 
 /// Where a demo left its files, and how it went.
@@ -46,17 +44,11 @@ pub fn demo(
     let config =
         SynthConfig { clips: DEMO_CLIPS, snr_db: DEMO_SNR_DB, seed, ..SynthConfig::default() };
     synthesize(&config, &data, progress)?;
+    let recipe = Recipe::load("tiny", &[])?;
     let request = RunRequest {
-        data: vec![data.clone()],
-        truth: Vec::new(),
-        recipe: Recipe::load("tiny", &[])?,
-        out: run_folder.clone(),
         existing,
         seeds: Seeds::One(seed),
-        year: None,
-        compute: Compute::default(),
-        skip_bad: false,
-        cache_bytes: DEFAULT_CACHE_BYTES,
+        ..RunRequest::new(vec![data.clone()], recipe, run_folder.clone())
     };
     let metrics = run::run(&request, progress)?;
     Ok(DemoReport { data, run: run_folder, metrics })

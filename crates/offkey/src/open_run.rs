@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc};
 use offkey_core::{Clip, Seed, Split, table};
 
 use crate::{
-    DEFAULT_CACHE_BYTES, Manifest, OffkeyError, Progress, Recipe, RunFolder, Stage, files,
-    manifest::Stopwatch, wave_cache::WaveCache, withheld::withheld,
+    DEFAULT_CACHE_BYTES, Manifest, OffkeyError, Progress, Recipe, Registries, RunFolder, Stage,
+    Watch, files, manifest::Stopwatch, wave_cache::WaveCache, withheld::withheld,
 };
 
 /// A run that is open: its folder, locked, and what every stage needs.
@@ -17,19 +17,32 @@ pub(crate) struct Run<'a> {
     pub(crate) manifest: Manifest,
     pub(crate) cache: Arc<WaveCache>,
     pub(crate) progress: &'a dyn Progress,
+    pub(crate) registries: Registries,
+    pub(crate) watch: Watch,
 }
 
 impl<'a> Run<'a> {
     /// Opens a run to redo a stage.
     pub(crate) fn open(root: &Path, progress: &'a dyn Progress) -> Result<Self, OffkeyError> {
+        Self::open_with(root, &Registries::default(), progress)
+    }
+
+    /// Opens a run whose recipe may name losses and backends of other crates.
+    pub(crate) fn open_with(
+        root: &Path,
+        registries: &Registries,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, OffkeyError> {
         let folder = RunFolder::open(root)?;
         Ok(Self {
-            recipe: Recipe::read(&folder.recipe())?,
+            recipe: registries.resolve(Recipe::read(&folder.recipe())?)?,
             clips: table::read_csv(&folder.clips())?,
             manifest: files::read_json(&folder.manifest())?,
             cache: Arc::new(WaveCache::new(DEFAULT_CACHE_BYTES)),
             folder,
             progress,
+            registries: registries.clone(),
+            watch: Watch::default(),
         })
     }
 

@@ -1,11 +1,13 @@
 //! What is asked of a run.
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::{num::NonZeroUsize, ops::RangeInclusive, path::PathBuf};
 
 use offkey_core::Year;
 use offkey_infer::Compute;
+use offkey_score::{BackendConfig, BackendRegistry};
+use offkey_train::loss::LossRegistry;
 
-use crate::{Recipe, run_folder::Existing};
+use crate::{ModelConfig, OffkeyError, Recipe, run_folder::Existing};
 
 /// Everything asked of a run.
 #[derive(Debug, Clone)]
@@ -30,6 +32,69 @@ pub struct RunRequest {
     pub skip_bad: bool,
     /// Bound of the memory for decoded recordings.
     pub cache_bytes: u64,
+    /// Losses and backends of other crates that the recipe may name.
+    pub registries: Registries,
+    /// What is written for looking at a training while it runs.
+    pub watch: Watch,
+}
+
+impl RunRequest {
+    /// A request with seed 0, nothing skipped, and nothing but the built-in losses and backends.
+    pub fn new(data: Vec<PathBuf>, recipe: Recipe, out: PathBuf) -> Self {
+        Self {
+            data,
+            truth: Vec::new(),
+            recipe,
+            out,
+            existing: Existing::Refuse,
+            seeds: Seeds::One(0),
+            year: None,
+            compute: Compute::default(),
+            skip_bad: false,
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            registries: Registries::default(),
+            watch: Watch::default(),
+        }
+    }
+}
+
+/// Losses and backends of other crates, by the names that recipes give them as `custom = "NAME"`.
+#[derive(Debug, Clone, Default)]
+pub struct Registries {
+    /// Losses.
+    pub losses: LossRegistry,
+    /// Backends.
+    pub backends: BackendRegistry,
+}
+
+impl Registries {
+    /// The recipe with its backends from outside looked up, after its loss was found to exist.
+    ///
+    /// # Errors
+    /// [`OffkeyError::Backend`] or [`OffkeyError::Embed`] for a name that is not registered.
+    pub(crate) fn resolve(&self, mut recipe: Recipe) -> Result<Recipe, OffkeyError> {
+        if let ModelConfig::Network(network) = &recipe.model {
+            network.loss.needs_classes(&self.losses).map_err(OffkeyError::embed)?;
+        }
+        let name = match &recipe.backend {
+            BackendConfig::Custom(custom) => custom.name().to_owned(),
+            other => other.name().to_owned(),
+        };
+        let unknown =
+            |source: offkey_score::ScoreError| OffkeyError::Backend { name, source: source.into() };
+        recipe.backend = recipe.backend.resolved(&self.backends).map_err(unknown)?;
+        Ok(recipe)
+    }
+}
+
+/// What is written for looking at a training while it runs. Nothing of it changes the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// Measure the AUC on the test clips after every so many epochs, into `watched.csv`. It is for looking only:
+    /// whoever chooses by it has trained on the test set.
+    pub metrics_epochs: Option<NonZeroUsize>,
+    /// Write `events/`, which `TensorBoard` opens.
+    pub events: bool,
 }
 
 /// One seed, or several trials.

@@ -10,8 +10,8 @@ use offkey_core::{Dataset, Year};
 use offkey_infer::DeviceKind;
 
 use crate::{
-    Existing, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, RunFolder, RunMetrics,
-    RunRequest, Seeds, Stage, files,
+    Existing, ModelConfig, OffkeyError, PAGE_MASKS, Progress, Recipe, Registries, RunFolder,
+    RunMetrics, RunRequest, Seeds, Stage, files,
     metrics::combine,
     open_run::Run,
     run_folder::{self, seed_folders},
@@ -122,6 +122,34 @@ pub fn embed(root: &Path, progress: &dyn Progress) -> Result<(), OffkeyError> {
 /// [`OffkeyError`], among them when there are no embeddings.
 pub fn score(root: &Path, progress: &dyn Progress) -> Result<(), OffkeyError> {
     for_each_seed(root, |root| Run::open(root, progress)?.score())
+}
+
+/// Redoes one stage of a run whose recipe names losses or backends of other crates: its training,
+/// embeddings, scores, baselines, metrics, map or page.
+///
+/// # Errors
+/// [`OffkeyError`], among them when a name is not registered, or the stage before is missing.
+pub fn redo(
+    root: &Path,
+    stage: Stage,
+    registries: &Registries,
+    progress: &dyn Progress,
+) -> Result<(), OffkeyError> {
+    for_each_seed(root, |root| {
+        let mut run = Run::open_with(root, registries, progress)?;
+        match stage {
+            Stage::Train => run.train(false),
+            Stage::Embed => run.embed(),
+            Stage::Score => run.score(),
+            Stage::Evaluate => run.evaluate().map(|_| ()),
+            Stage::Report => run.report(PAGE_MASKS).map(|_| ()),
+            Stage::Map => run.map().map(|_| ()),
+            Stage::Baselines => run.fit_baselines(),
+            Stage::Synthesize | Stage::Check | Stage::Explain => {
+                Err(OffkeyError::NotRedone { stage })
+            }
+        }
+    })
 }
 
 /// Does a stage's work on a run, or on every run of a folder of several seeds.

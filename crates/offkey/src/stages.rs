@@ -46,6 +46,10 @@ pub struct StageRow {
 pub const RECIPE_FILE: &str = "recipe.toml";
 /// How far a run has come.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// The AUC on test clips while training went on.
+pub const WATCHED_FILE: &str = "watched.csv";
+/// What `TensorBoard` opens.
+pub const EVENTS_FOLDER: &str = "events";
 
 /// Every stage of a run, in the order they are run.
 pub static STAGES: [StageRow; 9] = [
@@ -75,10 +79,18 @@ pub static STAGES: [StageRow; 9] = [
         files: &[
             (
                 "model",
-                "encoder.toml, weights.safetensors, classes.csv (class of each training clip); while training the checkpoint. Of statistics: statistics.json. Of autoencoders: machines.json, and per machine a folder with weights and errors.csv",
+                "encoder.toml, weights.safetensors, classes.csv (class of each training clip); while training the checkpoint. Of statistics: statistics.json. Of pooled spectra: pooled.json. Of autoencoders: machines.json, and per machine a folder with weights and errors.csv",
             ),
             ("losses.csv", "one row per step"),
-            ("compactness.csv", "one row per epoch, where the recipe asks for it"),
+            (
+                "compactness.csv",
+                "one row per epoch, where the recipe asks for it or holds clips out",
+            ),
+            (
+                WATCHED_FILE,
+                "AUC on the test clips after every so many epochs, for looking only, where `--watch-metrics` asks for it",
+            ),
+            (EVENTS_FOLDER, "event files for TensorBoard, where `--tensorboard` asks for them"),
         ],
     },
     StageRow {
@@ -86,7 +98,10 @@ pub static STAGES: [StageRow; 9] = [
         name: "embed",
         verb: "embed",
         needs: &[Stage::Train],
-        files: &[("embeddings", "embeddings.npy, `[clips, dims]`, with rows.csv")],
+        files: &[(
+            "embeddings",
+            "embeddings.npy, `[clips, dims]`, with rows.csv; pooled.npy: the pooled spectra of the recipe's `fusion`, side by side",
+        )],
     },
     StageRow {
         stage: Stage::Score,

@@ -6,7 +6,7 @@ mod planted;
 use std::{fs, path::Path};
 
 use offkey::{
-    Clip, Condition, Detector, Existing, ExplainRequest, OffkeyError, Progress, Recipe, RiseConfig,
+    Clip, Condition, Detector, ExplainRequest, OffkeyError, Progress, Recipe, RiseConfig,
     RunRequest, Seed, Seeds, Silent, Split, Stage, SynthConfig, explain_clip, run, synthesize,
 };
 use offkey_core::table;
@@ -32,17 +32,10 @@ fn model(folder: &Path) -> (Detector, Vec<Clip>) {
         "model.network.training.length={steps=60}".to_owned(),
         "model.network.training.batch_clips=16".to_owned(),
     ];
+    let recipe = Recipe::load("tiny", &changes).expect("a valid recipe");
     let request = RunRequest {
-        data: vec![data],
-        truth: Vec::new(),
-        recipe: Recipe::load("tiny", &changes).expect("a valid recipe"),
-        out: folder.join("run"),
-        existing: Existing::Refuse,
         seeds: Seeds::One(3),
-        year: None,
-        compute: offkey::Compute::default(),
-        skip_bad: false,
-        cache_bytes: offkey::DEFAULT_CACHE_BYTES,
+        ..RunRequest::new(vec![data], recipe, folder.join("run"))
     };
     run(&request, &Silent).expect("a run on good recordings");
     let clips: Vec<Clip> =

@@ -38,7 +38,19 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("offkey-study", &["offkey", "offkey-core", "offkey-eval", "offkey-report"]),
-    ("offkey-cli", &["offkey", "offkey-study"]),
+    (
+        "offkey-onnx",
+        &[
+            "offkey",
+            "offkey-core",
+            "offkey-infer",
+            "offkey-monitor",
+            "offkey-score",
+            "offkey-signal",
+        ],
+    ),
+    ("offkey-cli", &["offkey", "offkey-onnx", "offkey-study"]),
+    ("offkey-example-outside", &["offkey"]),
     (
         "offkey-py",
         &[

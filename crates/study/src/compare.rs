@@ -1,13 +1,13 @@
 //! What a cell has more than the one it is compared with, trial by trial, with intervals over trials.
 
-use offkey_core::stats::{self, Interval, t_interval};
+use offkey_core::stats::{self, Interval, resampled_t_interval};
 
 use crate::{
     file::StudyFile,
-    results::{JobResult, auc},
+    results::{JobResult, auc, overlap},
 };
 
-/// A paired difference over trials, with Student's 95 % interval, which two trials do not have.
+/// A paired difference over trials, with its 95 % interval, which two trials do not have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Difference {
     pub(crate) mean: f64,
@@ -25,7 +25,7 @@ pub(crate) fn against_reference(
     cell: &str,
     machine: &str,
 ) -> Option<Difference> {
-    difference(&amounts(&pairs(study, results, cell, machine)))
+    difference(&amounts(&pairs(study, results, cell, machine)), overlap(results))
 }
 
 /// How much more than at the base levels of the other factors a cell is ahead of the one it is
@@ -36,7 +36,7 @@ pub(crate) fn change_from_base(
     results: &[&JobResult],
     cell: &str,
 ) -> Option<Difference> {
-    difference(&amounts(&changes(study, results, cell, "")))
+    difference(&amounts(&changes(study, results, cell, "")), overlap(results))
 }
 
 pub(crate) fn amounts(pairs: &Pairs<'_>) -> Vec<f64> {
@@ -131,10 +131,13 @@ fn compared_factor(study: &StudyFile) -> usize {
     study.factors.iter().position(|factor| factor.reference.is_some()).unwrap_or(0)
 }
 
-/// Mean difference with its interval; none for fewer than two pairs.
-pub(crate) fn difference(pairs: &[f64]) -> Option<Difference> {
+/// Mean difference with its interval; none for fewer than two pairs. `overlap` is that of
+/// [`overlap`](crate::results::overlap): 0 gives Student's interval, more the corrected one of Nadeau and Bengio.
+pub(crate) fn difference(pairs: &[f64], overlap: f64) -> Option<Difference> {
     let mean = stats::mean(pairs).filter(|_| pairs.len() > 1)?;
-    Some(Difference { mean, interval: t_interval(pairs, 0.95) })
+    let interval = resampled_t_interval(pairs, overlap, 0.95);
+    // Differences of areas under curves lie between -1 and 1.
+    Some(Difference { mean, interval: interval.map(|interval| interval.clipped(-1.0, 1.0)) })
 }
 
 #[cfg(test)]
@@ -175,21 +178,21 @@ mod tests {
 
     #[test]
     fn the_interval_of_equal_differences_is_their_value() {
-        let d = difference(&[0.25; 5]).expect("five pairs");
+        let d = difference(&[0.25; 5], 0.0).expect("five pairs");
         assert_eq!((d.mean, d.interval), (0.25, Some(Interval { low: 0.25, high: 0.25 })));
     }
 
     #[test]
     fn two_trials_have_a_difference_and_no_interval() {
-        let d = difference(&[0.25, 0.75]).expect("two pairs");
+        let d = difference(&[0.25, 0.75], 0.0).expect("two pairs");
         assert_eq!((d.mean, d.interval), (0.5, None));
-        assert_eq!(difference(&[0.25]), None);
+        assert_eq!(difference(&[0.25], 0.0), None);
     }
 
     #[test]
     fn the_interval_holds_the_mean_and_widens_with_the_spread() {
         let of = |pairs: [f64; 5]| {
-            let d = difference(&pairs).expect("five pairs");
+            let d = difference(&pairs, 0.0).expect("five pairs");
             let interval = d.interval.expect("more than two");
             assert!(interval.low < d.mean && d.mean < interval.high, "{d:?}");
             interval.high - interval.low

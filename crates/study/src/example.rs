@@ -19,6 +19,7 @@ pub(crate) fn result(study: &StudyFile, cell: usize, trial: u64, auc: f64) -> Jo
         clips_per_second: None,
         peak_memory_bytes: None,
         model: String::new(),
+        split: None,
     }
 }
 

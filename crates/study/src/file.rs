@@ -162,7 +162,7 @@ pub struct BuiltInStudy {
 }
 
 /// Every built-in study.
-pub const BUILT_IN_STUDIES: [BuiltInStudy; 8] = [
+pub const BUILT_IN_STUDIES: [BuiltInStudy; 9] = [
     BuiltInStudy { name: "losses", toml: include_str!("../../../recipes/studies/losses.toml") },
     BuiltInStudy {
         name: "auxiliary-task",
@@ -180,6 +180,10 @@ pub const BUILT_IN_STUDIES: [BuiltInStudy; 8] = [
     BuiltInStudy {
         name: "recorded-noise",
         toml: include_str!("../../../recipes/studies/recorded-noise.toml"),
+    },
+    BuiltInStudy {
+        name: "converged-noise",
+        toml: include_str!("../../../recipes/studies/converged-noise.toml"),
     },
     BuiltInStudy { name: "ablation", toml: include_str!("../../../recipes/studies/ablation.toml") },
     BuiltInStudy { name: "backends", toml: include_str!("../../../recipes/studies/backends.toml") },

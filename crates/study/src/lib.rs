@@ -13,6 +13,7 @@ mod pictures;
 mod plan;
 mod recipes;
 mod results;
+mod runs;
 mod tables;
 mod write;
 
@@ -22,4 +23,5 @@ pub use file::{
     BUILT_IN_STUDIES, BuiltInStudy, Cell, Confirmation, Factor, Level, StudyFile, StudyFileError,
 };
 pub use plan::{Job, Plan, plan};
-pub use results::JobResult;
+pub use results::{JobResult, SplitOfClips};
+pub use runs::{CompareError, ComparedRow, Comparison, compare_runs};

@@ -29,6 +29,41 @@ pub struct JobResult {
     pub peak_memory_bytes: Option<u64>,
     /// The folder of the model.
     pub model: String,
+    /// Which clips it was trained and tested on; absent for synthetic sets, which every trial has of its own, and in
+    /// results of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitOfClips>,
+}
+
+/// The clips of a result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitOfClips {
+    /// SHA-256 over the clips and what is known of them.
+    pub fingerprint: String,
+    /// Training clips.
+    pub training: usize,
+    /// Test clips.
+    pub test: usize,
+}
+
+impl SplitOfClips {
+    /// Test clips per training clip where trials are different splits of a set, whose training clips then
+    /// overlap; 0 where all are of one split.
+    pub(crate) fn overlap<'a>(splits: impl IntoIterator<Item = &'a Self>) -> f64 {
+        let splits: Vec<&Self> = splits.into_iter().collect();
+        let distinct: BTreeSet<&str> = splits.iter().map(|s| s.fingerprint.as_str()).collect();
+        if distinct.len() < 2 {
+            return 0.0;
+        }
+        let shares: Vec<f64> =
+            splits.iter().map(|s| s.test as f64 / s.training.max(1) as f64).collect();
+        stats::mean(&shares).unwrap_or(0.0)
+    }
+}
+
+/// As [`SplitOfClips::overlap`], of all trials of some results.
+pub(crate) fn overlap(results: &[&JobResult]) -> f64 {
+    SplitOfClips::overlap(results.iter().filter_map(|result| result.split.as_ref()))
 }
 
 /// One row of `compactness.csv`: one epoch of one training.
@@ -52,6 +87,14 @@ pub(crate) struct EpochRow {
     /// Share of clips that lie nearest to their own class.
     pub(crate) train_accuracy: Option<f64>,
     pub(crate) held_out_accuracy: Option<f64>,
+    /// Mean loss of the task on training clips after the epoch, and on held-out ones.
+    pub(crate) train_loss: Option<f64>,
+    pub(crate) held_out_loss: Option<f64>,
+    /// The gradient of a softmax loss, split, and what a collapsed model pays at least.
+    pub(crate) pull: Option<f64>,
+    pub(crate) push: Option<f64>,
+    pub(crate) agreement: Option<f64>,
+    pub(crate) trivial_loss: Option<f64>,
     /// To the nearest of the loss's own centres.
     pub(crate) train_own_centre: Option<f64>,
 }
@@ -114,6 +157,18 @@ pub(crate) fn spread(values: &[f64]) -> Option<Spread> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn splits_that_differ_share_training_clips_and_one_split_does_not() {
+        let split = |fingerprint: &str| SplitOfClips {
+            fingerprint: fingerprint.to_owned(),
+            training: 80,
+            test: 20,
+        };
+        assert_eq!(SplitOfClips::overlap(&[split("a"), split("a")]).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(SplitOfClips::overlap(&[split("a"), split("b")]).to_bits(), 0.25_f64.to_bits());
+        assert_eq!(SplitOfClips::overlap(&[]).to_bits(), 0.0_f64.to_bits());
+    }
 
     #[test]
     fn spread_is_the_sample_deviation() {

@@ -6,7 +6,8 @@ use crate::{
     compare::{Difference, against_reference, base_of_others, change_from_base},
     file::StudyFile,
     results::{
-        EpochRow, JobResult, Spread, auc, by_data, cells, machines, ordered, spread, values,
+        EpochRow, JobResult, Spread, auc, by_data, cells, machines, ordered, overlap, spread,
+        values,
     },
 };
 
@@ -18,8 +19,9 @@ pub(crate) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
         let _ = write!(
             text,
             "\n## {data}\n\nFrom 0 to 1; mean ± standard deviation over trials. The difference is that of the AUC, trial by \
-             trial, to the reference level, with Student's 95 % interval over trials; two trials have none.\n\n\
+             trial, to the reference level, with {} over trials; two trials have none.\n\n\
              | cell | trials | AUC | difference | pAUC | AUC source | AUC target | train s | CPU s | peak MB |\n|{}\n",
+            name_of_interval(overlap(&of_data)),
             " --- |".repeat(10)
         );
         let cells = cells(&of_data);
@@ -32,6 +34,15 @@ pub(crate) fn markdown(study: &StudyFile, results: &[JobResult], epochs: &[Epoch
         text += &last_epoch_table(data, &of_data);
     }
     text
+}
+
+/// Which interval a difference over trials has.
+fn name_of_interval(overlap: f64) -> &'static str {
+    if overlap > 0.0 {
+        "a 95 % interval by the corrected resampled t, since trials are splits that share clips,"
+    } else {
+        "Student's 95 % interval"
+    }
 }
 
 fn row(study: &StudyFile, results: &[&JobResult], cell: &str) -> String {

@@ -10,7 +10,7 @@ use crate::{
     compare::{Pairs, amounts, changes, difference, pairs},
     file::StudyFile,
     page, pictures,
-    results::{EpochRow, JobResult, by_data, cells, machines},
+    results::{EpochRow, JobResult, by_data, cells, machines, overlap},
     tables,
 };
 
@@ -92,7 +92,7 @@ fn differences<'a>(study: &StudyFile, results: &'a [JobResult]) -> Vec<Differenc
         for cell in cells(&of_data) {
             for &machine in &machines {
                 let row = |metric: &'static str, pairs: &Pairs<'a>| {
-                    let d = difference(&amounts(pairs))?;
+                    let d = difference(&amounts(pairs), overlap(&of_data))?;
                     Some(DifferenceRow {
                         data,
                         cell,
@@ -139,6 +139,12 @@ fn epochs(folder: &Path, results: &[JobResult]) -> Result<Vec<EpochRow>, OffkeyE
             train_between: epoch.train_between,
             train_accuracy: epoch.train_accuracy,
             held_out_accuracy: epoch.held_out_accuracy,
+            train_loss: epoch.train_loss,
+            held_out_loss: epoch.held_out_loss,
+            pull: epoch.pull,
+            push: epoch.push,
+            agreement: epoch.agreement,
+            trivial_loss: epoch.trivial_loss,
             train_own_centre: epoch.train_own_centre,
         }));
     }

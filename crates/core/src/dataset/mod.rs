@@ -8,6 +8,9 @@ mod error;
 mod folder;
 mod manifest;
 mod naming;
+mod official;
+mod official_part;
+mod official_table;
 mod problem;
 mod review;
 mod split;
@@ -29,6 +32,7 @@ use error::io_error;
 use folder::{Placed, Root};
 
 pub use error::DataError;
+pub use official::{OfficialCheck, PartCheck};
 pub use problem::Problem;
 pub use split::DEFAULT_HOLDOUT;
 pub use year::recognise_year;

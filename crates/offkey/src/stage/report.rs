@@ -9,8 +9,8 @@ use offkey_report::page::{
 };
 
 use super::{
+    recorder::{CompactnessRow, LossRow},
     score::{SectionThreshold, read_scores},
-    train::{CompactnessRow, LossRow},
 };
 use crate::{
     ModelConfig, OffkeyError, Recipe, RunFolder, SectionKey, Stage, files, metrics::RunMetrics,
@@ -28,14 +28,14 @@ impl Run<'_> {
             let path = RunFolder::require(run.folder.metrics(), Stage::Report, Stage::Evaluate)?;
             let metrics: RunMetrics = files::read_json(&path)?;
             let (rows, thresholds) = read_scores(&run.folder.scores())?;
-            let table = run.embedding_table(Stage::Report)?;
+            let embedded = run.embedded(Stage::Report)?;
             let can_be_mapped = !matches!(run.recipe.model, ModelConfig::Autoencoder(_))
-                && MAPPED_CLIPS.contains(&table.clips.len());
+                && MAPPED_CLIPS.contains(&embedded.table.clips.len());
             if can_be_mapped && !run.manifest.is_done(Stage::Map) {
                 run.map()?;
             }
             let sections = sections(&rows, &thresholds);
-            let (cards, shown) = run.cards(&sections, &table, masks)?;
+            let (cards, shown) = run.cards(&sections, &embedded, masks)?;
             files::write_json(&run.folder.shown_clips(), &shown)?;
             let page = PageData {
                 title: format!("{}: {}", run.recipe.name, data_names(&run.manifest.data)),
