@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use offkey::{
-    ChannelRule, counted,
+    counted,
     monitor::{EventEvidence, MonitorCard, Promise, Role, watch::counted_by},
 };
 use serde::Serialize;
@@ -52,10 +52,7 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
         return Ok(());
     }
     let rates: Vec<String> = card.rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
-    let channel = match card.windows.channel {
-        ChannelRule::Mix => "the mean of all channels".to_owned(),
-        ChannelRule::Pick(channel) => format!("channel {channel} (counted from 0)"),
-    };
+    let channel = card.windows.channel.to_string();
     let calibrating = card.recordings.iter().filter(|r| r.role == Role::Calibration).count();
     let mut text = format!(
         "{}, learned by offkey {} with recipe `{}`, seed {}\npromise: {promise}\ndetector: {}\n",
