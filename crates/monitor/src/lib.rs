@@ -44,7 +44,7 @@ pub use rate::{FalseAlarmRate, RateError};
 pub use selftest::{FaultCurve, MemberCurve, Plant, PlantedFault, SelfTest};
 pub use update::{Addition, Listened, UpdateReport, listen};
 pub use verdict::{ClipVerdict, PKind, Problem, Verdict};
-pub use windows::{WindowRef, WindowRule, Windower, channels_cancel, each_window};
+pub use windows::{ReadRecording, WindowRef, WindowRule, Windower, channels_cancel, each_window};
 
 /// Told after each step of a long call how many steps are done, and of how many; answers whether to go
 /// on.

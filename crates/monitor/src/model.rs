@@ -269,16 +269,16 @@ impl Monitor {
             }
             Ok::<(), MonitorError>(())
         });
-        let damage = match heard {
-            Ok(damage) => damage.map(|damage| damage.to_string()),
-            Err(MonitorError::Audio(error)) => Some(error.to_string()),
+        let (damage, samples) = match heard {
+            Ok(read) => (read.damage.map(|damage| damage.to_string()), read.samples),
+            Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
             Err(error) => return Err(error),
         };
         let Some(worst) = worst else {
             return Ok(cannot_tell(damage.unwrap_or_else(|| {
                 format!(
                     "lasts {:.1} s, and the model needs {:.1} s",
-                    info.duration_s(),
+                    rule.seconds(samples),
                     rule.seconds(rule.samples as u64)
                 )
             })));
@@ -308,7 +308,7 @@ impl Monitor {
     /// short what is there is heard.
     pub(crate) fn open_alike(&self, path: &Path) -> Result<AudioInfo, MonitorError> {
         let as_it_is = DecodeConfig { rate_hz: None, ..self.card.windows.decode_config() };
-        let info = *ClipReader::open(path, &as_it_is)?.info();
+        let info = *ClipReader::open_uncounted(path, &as_it_is)?.info();
         match self.listening().refusal(info.rate_hz) {
             None => Ok(info),
             Some(refusal) => Err(MonitorError::RecordingRate { path: path.to_owned(), refusal }),

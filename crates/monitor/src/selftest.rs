@@ -207,8 +207,9 @@ impl Monitor {
                 })
             });
             match heard {
-                Ok(None) => {}
-                Ok(Some(damage)) => left_out.push(format!("what comes after the damage: {damage}")),
+                Ok(read) => left_out.extend(
+                    read.damage.map(|damage| format!("what comes after the damage: {damage}")),
+                ),
                 Err(error) => {
                     left_out.push(error.to_string());
                     refused.get_or_insert(error);

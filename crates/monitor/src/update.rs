@@ -217,7 +217,7 @@ pub fn listen(
     let mut hash = Digest::new();
     let mut windower = crate::Windower::new(rule, 0);
     let (mut starts, mut heard, mut first) = (Vec::new(), Heard::default(), String::new());
-    let (codec, damage) = each_block(path, rule, |block| {
+    let read = each_block(path, rule, |block| {
         fingerprint(&mut hash, block);
         windower.push(block, |start, window| {
             if let Some(heard_window) = hear(start, window)? {
@@ -232,12 +232,12 @@ pub fn listen(
             Ok::<(), MonitorError>(())
         })
     })?;
-    let damage = match damage {
+    let damage = match read.damage {
         // A disk that cannot be read may be read later.
         Some(error @ AudioError::Io { .. }) => return Err(error.into()),
         damage => damage.map(|damage| damage.to_string()),
     };
-    Ok(Listened { content: hex(hash), first, starts, heard, codec, damage })
+    Ok(Listened { content: hex(hash), first, starts, heard, codec: read.codec, damage })
 }
 
 /// Adds samples to a fingerprint.

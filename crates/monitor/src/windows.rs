@@ -96,8 +96,19 @@ impl Windower {
     }
 }
 
-/// Calls `on_window` with start and samples of every window of a recording, in bounded memory. Returns
-/// what is wrong with the recording from some place on, where something is: what lies before was given.
+/// What became of reading a recording.
+#[derive(Debug)]
+pub struct ReadRecording {
+    /// How its samples are coded.
+    pub codec: Codec,
+    /// Samples given, at the rate they were given at.
+    pub samples: u64,
+    /// What is wrong with the recording from some place on, where something is: what lies before was
+    /// given.
+    pub damage: Option<AudioError>,
+}
+
+/// Calls `on_window` with start and samples of every window of a recording, in bounded memory.
 ///
 /// # Errors
 /// [`AudioError`] when the recording cannot be opened, or the error of `on_window`.
@@ -105,31 +116,30 @@ pub fn each_window<E: From<AudioError>>(
     path: &Path,
     rule: WindowRule,
     mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
-) -> Result<Option<AudioError>, E> {
+) -> Result<ReadRecording, E> {
     let mut windower = Windower::new(rule, 0);
-    let (_, damage) = each_block(path, rule, |block| windower.push(block, &mut on_window))?;
-    Ok(damage)
+    each_block(path, rule, |block| windower.push(block, &mut on_window))
 }
 
-/// Calls `on_block` with the samples of a recording, one block after the other. Returns how they are
-/// coded, and what keeps the rest from being heard.
+/// Calls `on_block` with the samples of a recording, one block after the other.
 pub(crate) fn each_block<E: From<AudioError>>(
     path: &Path,
     rule: WindowRule,
     mut on_block: impl FnMut(&[f32]) -> Result<(), E>,
-) -> Result<(Codec, Option<AudioError>), E> {
-    let mut reader = ClipReader::open(path, &rule.decode_config())?;
-    let codec = reader.info().codec;
+) -> Result<ReadRecording, E> {
+    let mut reader = ClipReader::open_uncounted(path, &rule.decode_config())?;
+    let (codec, mut samples) = (reader.info().codec, 0);
     let mut block = Vec::new();
     loop {
         block.clear();
         // What was read before an error is heard first.
         let more = reader.read_block(&mut block);
         on_block(&block)?;
+        samples += block.len() as u64;
         match more {
             Ok(true) => {}
-            Ok(false) => return Ok((codec, None)),
-            Err(error) => return Ok((codec, Some(error))),
+            Ok(false) => return Ok(ReadRecording { codec, samples, damage: None }),
+            Err(error) => return Ok(ReadRecording { codec, samples, damage: Some(error) }),
         }
     }
 }

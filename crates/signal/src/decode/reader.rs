@@ -52,6 +52,15 @@ impl ClipReader {
         Self::new(open(path)?.count()?, config, 0)
     }
 
+    /// As [`ClipReader::open`], to be read once and forward: compressed sound that does not tell its
+    /// length is not decoded to count it, and [`AudioInfo::frames`] is then `u64::MAX`.
+    ///
+    /// # Errors
+    /// As [`ClipReader::open`].
+    pub fn open_uncounted(path: &Path, config: &DecodeConfig) -> Result<Self, AudioError> {
+        Self::new(open(path)?, config, 0)
+    }
+
     /// A reader whose first sample is number `start` after rate conversion.
     pub(super) fn new(
         mut source: Source,
