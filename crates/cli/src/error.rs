@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use offkey::{ErrorKind, OffkeyError, RecipeError, counted, io_hint, monitor::MonitorError};
+use offkey_onnx::OnnxError;
 use offkey_study::{StudyError, StudyFileError};
 
 /// An error of any verb.
@@ -32,6 +33,9 @@ pub(crate) enum CliError {
     /// A recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// A model cannot be exported.
+    #[error(transparent)]
+    Export(#[from] OnnxError),
     /// Some of several recordings could not be used; each was named.
     #[error("{failed} of {} could not be {done}", counted(*total, "recording"))]
     Some {
@@ -78,6 +82,7 @@ impl CliError {
             Self::Monitor(error) => error.kind(),
             Self::Study(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
+            Self::Export(error) => error.kind(),
             Self::NoSource { .. } | Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
             Self::Refused { .. }
             | Self::Some { .. }
@@ -101,6 +106,7 @@ impl CliError {
             ),
             Self::Study(error) => error.hint(),
             Self::Recipe(error) => error.hint(),
+            Self::Export(error) => error.hint(),
             Self::NoDetector => {
                 Some("name a run with --run RUN, or a model file with --model FILE".to_owned())
             }

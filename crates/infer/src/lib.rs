@@ -9,6 +9,7 @@ mod config;
 mod cost;
 mod encoder;
 pub mod features;
+pub mod foreign;
 mod model;
 mod network;
 mod parts;

@@ -9,7 +9,10 @@ use std::{
 
 use ndarray::Array2;
 use offkey_core::{Digest, remove_abandoned, write_whole};
-use offkey_infer::{Compute, DeviceKind, Encoder};
+use offkey_infer::{
+    Compute, DeviceKind, Encoder,
+    foreign::{Foreign, ForeignConfig},
+};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
@@ -142,6 +145,11 @@ impl Monitor {
             own.push(floats(&format!("member {number}"), rows));
         }
         for (number, model) in detecting.models.iter().enumerate() {
+            if let Model::Onnx(foreign) = model {
+                let content = foreign.bytes().to_vec();
+                let shape = vec![content.len()];
+                own.push((format!("onnx {number}"), Dtype::U8, content, shape));
+            }
             if let Model::Network(encoder) = model {
                 let (_, weights) = encoder.to_parts().map_err(MonitorError::embed)?;
                 let tensors =
@@ -257,6 +265,12 @@ fn read_members(
                 parts.check_encoder(&encoder, columns, rule)?;
                 Model::Network(Box::new(encoder))
             }
+            ModelCard::Onnx(config) => {
+                let foreign = parts.foreign(&format!("onnx {number}"), config)?;
+                let (clip, dims) = (config.clip(), foreign.dims());
+                parts.check_hearing((clip.rate_hz, clip.samples, dims), columns, rule)?;
+                Model::Onnx(Box::new(foreign))
+            }
         });
     }
     Ok((card, heard, models, sounds))
@@ -333,7 +347,16 @@ impl Parts<'_> {
         rule: WindowRule,
     ) -> Result<(), MonitorError> {
         let config = encoder.config();
-        let (rate_hz, samples, dims) = (config.rate_hz, config.clip_samples(), config.dims());
+        self.check_hearing((config.rate_hz, config.clip_samples(), config.dims()), columns, rule)
+    }
+
+    /// Refuses a model that hears other windows than the file's, or makes other vectors.
+    fn check_hearing(
+        &self,
+        (rate_hz, samples, dims): (u32, usize, usize),
+        columns: usize,
+        rule: WindowRule,
+    ) -> Result<(), MonitorError> {
         if (rate_hz, samples, dims) == (rule.rate_hz, rule.samples, columns) {
             return Ok(());
         }
@@ -343,6 +366,13 @@ impl Parts<'_> {
             rule.samples, rule.rate_hz
         );
         Err(self.refuse(Unusable::Other(problem)))
+    }
+
+    /// An encoder that was trained elsewhere, from the array that holds its file.
+    fn foreign(&self, name: &str, config: &ForeignConfig) -> Result<Foreign, MonitorError> {
+        let view = self.views.get(name);
+        let view = view.ok_or_else(|| self.refuse(Unusable::Absent(format!("array `{name}`"))))?;
+        Foreign::from_bytes(config.clone(), view.data().to_vec()).map_err(MonitorError::embed)
     }
 
     /// A network from its card and the arrays whose names begin with `prefix`.

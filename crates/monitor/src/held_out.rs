@@ -89,7 +89,7 @@ impl Monitor {
         let mut warnings = Vec::new();
         let mean = |member: &crate::MemberCard| match &member.model {
             ModelCard::Pooled(config) => config.pooling == Pooling::Mean,
-            ModelCard::Statistics(_) | ModelCard::Network(_) => false,
+            ModelCard::Statistics(_) | ModelCard::Network(_) | ModelCard::Onnx(_) => false,
         };
         let spectra = self.card.members.iter().position(mean);
         let spectra = spectra.and_then(|member| members.heard.embeddings.get(member));

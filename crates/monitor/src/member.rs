@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_infer::{
     Encoder, Statistics,
+    foreign::{Foreign, ForeignConfig},
     pooled::{PooledConfig, Pooling, Spectrogram, embed_pooled},
 };
 use offkey_score::BackendConfig;
@@ -33,6 +34,8 @@ pub enum ModelCard {
     Statistics(Box<Statistics>),
     /// A network: the card of its encoder. Its weights are arrays of the file.
     Network(String),
+    /// An encoder that was trained elsewhere. The ONNX file is an array of the file.
+    Onnx(Box<ForeignConfig>),
 }
 
 /// A member's model, ready.
@@ -43,6 +46,8 @@ pub enum Model {
     Statistics(Box<Statistics>),
     /// A network.
     Network(Box<Encoder>),
+    /// An encoder that was trained elsewhere.
+    Onnx(Box<Foreign>),
 }
 
 /// One window as the members hear it.
@@ -67,7 +72,7 @@ impl HeardWindow {
         let mut pooled = vec![profile_spectrum(rule.rate_hz)];
         pooled.extend(models.iter().filter_map(|model| match model {
             Model::Pooled(config) => Some(config.clone()),
-            Model::Statistics(_) | Model::Network(_) => None,
+            Model::Statistics(_) | Model::Network(_) | Model::Onnx(_) => None,
         }));
         let rows = embed_pooled(&pooled, &windows).map_err(MonitorError::embed)?;
         let mut rows = rows.into_iter().map(row);
@@ -80,6 +85,7 @@ impl HeardWindow {
             Model::Network(encoder) => {
                 encoder.embed(&windows).map(row).map_err(MonitorError::embed)
             }
+            Model::Onnx(foreign) => foreign.embed(&windows).map(row).map_err(MonitorError::embed),
         });
         let vectors = vectors.collect::<Result<_, _>>()?;
         Ok(Self { vectors, spectrum, level_db: level_db(window) })

@@ -24,7 +24,7 @@ pub(crate) fn check(model: &ModelCard, columns: usize, rule: WindowRule) -> Resu
             };
             (statistics.dims(), spectrogram)
         }
-        ModelCard::Network(_) => return Ok(()),
+        ModelCard::Network(_) | ModelCard::Onnx(_) => return Ok(()),
     };
     if dims != columns {
         return Err(format!("its array has {columns} columns, and its model makes {dims}"));

@@ -73,6 +73,7 @@ pub use offkey_core::{
     Clip, Condition, Domain, ErrorKind, ScoreRow, Seed, Split, Year, counted, io_hint,
 };
 pub use offkey_eval::Metrics;
+pub use offkey_infer::foreign::{ForeignConfig, ForeignError, FrontEnd};
 pub use offkey_infer::{Compute, DeviceKind, Kernels};
 pub use offkey_report::rise::{RiseConfig, RiseError};
 pub use offkey_score as backends;

@@ -170,7 +170,7 @@ fn expected_training_s(recipe: &Recipe) -> f64 {
             slower * passes * network.encoder.multiply_adds() as f64 / TRAINING_MACS_PER_S
         }
         ModelConfig::Statistics(_) => 5.0,
-        ModelConfig::Pooled(_) => 0.0,
+        ModelConfig::Pooled(_) | ModelConfig::Onnx(_) => 0.0,
         ModelConfig::Autoencoder(model) => {
             let windows = model.network.epochs * CLIPS * WINDOWS_PER_CLIP;
             3.0 * windows as f64 * model.network.multiply_adds() as f64 / AUTOENCODER_MACS_PER_S

@@ -44,9 +44,10 @@ pub(crate) fn as_embedded(recipe: &Recipe) -> Recipe {
         name: String::new(),
         description: String::new(),
         backend: match recipe.model {
-            ModelConfig::Network(_) | ModelConfig::Statistics(_) | ModelConfig::Pooled(_) => {
-                BackendConfig::default()
-            }
+            ModelConfig::Network(_)
+            | ModelConfig::Statistics(_)
+            | ModelConfig::Pooled(_)
+            | ModelConfig::Onnx(_) => BackendConfig::default(),
             ModelConfig::Autoencoder(_) => BackendConfig::Column(ColumnConfig::default()),
         },
         threshold: match recipe.threshold {

@@ -88,7 +88,7 @@ impl Pooling {
 
     /// Pools every band of a spectrogram, `[bands, frames]` with one frame at least: every band's
     /// first number, then every band's second.
-    pub(super) fn pool(&self, bands: ArrayView2<f32>) -> Vec<f32> {
+    pub(crate) fn pool(&self, bands: ArrayView2<f32>) -> Vec<f32> {
         let each = |of_band: &dyn Fn(&[f32]) -> f64| {
             let rows = bands.rows().into_iter();
             rows.map(|band| of_band(&band.to_vec()) as f32).collect()

@@ -10,6 +10,7 @@ use std::{
 
 use ndarray::Array2;
 use offkey_core::{Clip, Seed, Split, names::DcaseName};
+use offkey_score::Scale;
 use offkey_signal::{probe, resample};
 use serde::Serialize;
 
@@ -66,8 +67,11 @@ pub struct ClipScore {
 pub struct SectionReferences {
     /// Which section.
     pub section: SectionKey,
-    /// Their embeddings, `[references, dims]`.
-    pub embeddings: Array2<f32>,
+    /// Their embeddings by the model, then by each pooled spectrum beside it, `[references, dims]`.
+    pub embeddings: Vec<Array2<f32>>,
+    /// The scale of each member's scores, none where a member does not count; empty where the model scores
+    /// alone.
+    pub scales: Vec<Option<Scale>>,
     /// The recordings, in the same order.
     pub clips: Vec<Clip>,
     /// Scores above it are anomalous.
@@ -160,7 +164,8 @@ impl Detector {
     pub fn references(&self) -> impl Iterator<Item = SectionReferences> {
         self.scorers.values().map(|scorer| SectionReferences {
             section: scorer.key.clone(),
-            embeddings: self.embedded.select(&scorer.reference_rows).swap_remove(0),
+            embeddings: self.embedded.select(&scorer.reference_rows),
+            scales: scorer.scorer.scales(),
             clips: scorer.reference_rows.iter().map(|&row| self.clips()[row].clone()).collect(),
             threshold: scorer.threshold(),
         })

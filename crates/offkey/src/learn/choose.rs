@@ -166,7 +166,7 @@ fn candidates(rule: WindowRule, further: Option<&Recipe>) -> Result<Vec<Recipe>,
                     log_mel.rate_hz = rule.rate_hz;
                 }
             }
-            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) => {}
+            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) | ModelConfig::Onnx(_) => {}
         }
     }
     recipes

@@ -1,6 +1,6 @@
 //! The members of a detector that need no training, as a recipe names them.
 
-use offkey_infer::pooled::Pooling;
+use offkey_infer::{foreign::Foreign, pooled::Pooling};
 use offkey_monitor::{MemberCard, Model, ModelCard};
 use offkey_score::{BackendConfig, Distance, Rule};
 
@@ -28,6 +28,20 @@ pub(super) fn members_of(
         }
         Some((recipe, ModelConfig::Autoencoder(_))) => {
             Err(OffkeyError::NotForMonitors { recipe: recipe.name.clone() })
+        }
+        Some((recipe, ModelConfig::Onnx(config))) => {
+            let foreign = Foreign::load(config.as_ref().clone()).map_err(OffkeyError::embed)?;
+            let member = MemberCard {
+                name: recipe.name.clone(),
+                model: ModelCard::Onnx(config.clone()),
+                backend: recipe.backend.clone(),
+            };
+            let beside = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
+            let beside = beside.map(|&pooling| (pooling, PooledFusion::backend()));
+            let (mut cards, mut models) = pooled_members(beside, rate_hz);
+            cards.insert(0, member);
+            models.insert(0, Model::Onnx(Box::new(foreign)));
+            Ok((cards, models))
         }
         Some((recipe, ModelConfig::Pooled(model))) => {
             let own = (model.pooling, recipe.backend.clone());

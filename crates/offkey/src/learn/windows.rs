@@ -37,7 +37,7 @@ pub(super) fn window_rule(
     let usual = lengths.get(lengths.len() / SHORTER).copied().unwrap_or(WINDOW_S);
     // Whole tenths of a second, so that rounding makes no recording too short.
     let fitting = ((usual * 10.0).floor() / 10.0).clamp(LEAST_WINDOW_S, WINDOW_S);
-    if let (Some(ModelConfig::Network(_)), Some(asked), Some(fixed)) =
+    if let (Some(ModelConfig::Network(_) | ModelConfig::Onnx(_)), Some(asked), Some(fixed)) =
         (recipe.map(|recipe| &recipe.model), request.window_s, by_recipe)
         && (asked - fixed).abs() > 1e-6
     {

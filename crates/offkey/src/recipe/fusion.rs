@@ -50,12 +50,12 @@ pub(crate) fn pooled(pooling: Pooling, rate_hz: u32) -> PooledConfig {
 
 impl PooledFusion {
     /// The spectra of clips of a rate.
-    pub(crate) fn pooled(&self, rate_hz: u32) -> Vec<PooledConfig> {
+    pub fn pooled(&self, rate_hz: u32) -> Vec<PooledConfig> {
         self.members.iter().map(|&pooling| pooled(pooling, rate_hz)).collect()
     }
 
     /// What compares them with those of normal clips.
-    pub(crate) fn backend() -> BackendConfig {
+    pub fn backend() -> BackendConfig {
         BackendConfig::ShrunkMahalanobis(ShrunkMahalanobisConfig::default())
     }
 }

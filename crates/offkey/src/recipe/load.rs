@@ -74,13 +74,29 @@ impl Recipe {
             toml::from_str(&source.text).map_err(|error| invalid(name, error))?;
         if table.contains_key(BASE) {
             return from_value(name, toml::Value::Table(resolved(source, MOST_BASES)?))?
+                .beside(&source.folder)
                 .checked(name);
         }
-        toml::from_str::<Self>(&source.text).map_err(|error| invalid(name, error))?.checked(name)
+        toml::from_str::<Self>(&source.text)
+            .map_err(|error| invalid(name, error))?
+            .beside(&source.folder)
+            .checked(name)
+    }
+
+    /// The same recipe, where a file it names lies in a folder.
+    fn beside(mut self, folder: &Path) -> Self {
+        if let ModelConfig::Onnx(foreign) = &mut self.model {
+            foreign.file = folder.join(&foreign.file);
+        }
+        self
     }
 
     /// Refuses numbers outside their range, and parts that do not go together.
-    fn checked(self, name: &str) -> Result<Self, RecipeError> {
+    fn checked(mut self, name: &str) -> Result<Self, RecipeError> {
+        if let ModelConfig::Onnx(foreign) = &mut self.model {
+            // A run's recipe has to name the same file wherever it is read.
+            foreign.file = std::path::absolute(&foreign.file).unwrap_or(foreign.file.clone());
+        }
         limits::check(name, &as_value(&self))?;
         let together = |key, source| RecipeError::Together { name: name.to_owned(), key, source };
         if let ModelConfig::Network(network) = &self.model {
@@ -99,9 +115,13 @@ impl Recipe {
             (ModelConfig::Autoencoder(_), backend) => {
                 Err(RecipeError::Backend { name: name.to_owned(), backend: backend.name() })
             }
-            (ModelConfig::Network(_) | ModelConfig::Statistics(_) | ModelConfig::Pooled(_), _) => {
-                Ok(self)
-            }
+            (
+                ModelConfig::Network(_)
+                | ModelConfig::Statistics(_)
+                | ModelConfig::Pooled(_)
+                | ModelConfig::Onnx(_),
+                _,
+            ) => Ok(self),
         }
     }
 }

@@ -10,6 +10,7 @@ mod path;
 use std::num::NonZeroUsize;
 
 use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
+use offkey_infer::foreign::ForeignConfig;
 use offkey_infer::{
     EncoderConfig, StatisticsConfig,
     autoencoder::AutoencoderConfig,
@@ -90,6 +91,8 @@ pub enum ModelConfig {
     Pooled(PooledModel),
     /// One autoencoder a machine: the challenge's official baseline.
     Autoencoder(AutoencoderModel),
+    /// An encoder that was trained elsewhere, in an ONNX file; nothing is trained here.
+    Onnx(Box<ForeignConfig>),
 }
 
 /// One autoencoder per machine. Its scores of a clip take the place of an embedding, and the backend
@@ -235,6 +238,10 @@ impl Recipe {
             ModelConfig::Autoencoder(autoencoder) => {
                 let rate_hz = autoencoder.network.log_mel.rate_hz;
                 (rate_hz, (f64::from(rate_hz) * autoencoder.clip_s).round() as usize)
+            }
+            ModelConfig::Onnx(foreign) => {
+                let clip = foreign.clip();
+                (clip.rate_hz, clip.samples)
             }
         }
     }

@@ -68,7 +68,7 @@ impl Run<'_> {
                 Embedder::Statistics(fitted.map_err(OffkeyError::embed)?)
             }
             ModelConfig::Pooled(model) => Embedder::Pooled(model.config()),
-            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) => {
+            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) | ModelConfig::Onnx(_) => {
                 unreachable!("the baselines are not trained")
             }
         };
@@ -94,7 +94,7 @@ fn baseline(name: &str, of: &Recipe) -> Result<Recipe, OffkeyError> {
             }
         }
         ModelConfig::Pooled(model) => (model.rate_hz, model.clip_s) = (rate_hz, clip_s),
-        ModelConfig::Network(_) | ModelConfig::Autoencoder(_) => {
+        ModelConfig::Network(_) | ModelConfig::Autoencoder(_) | ModelConfig::Onnx(_) => {
             unreachable!("the baselines are not trained")
         }
     }

@@ -102,7 +102,8 @@ impl Run<'_> {
             Embedder::Network(_)
             | Embedder::Statistics(_)
             | Embedder::Pooled(_)
-            | Embedder::Autoencoders(_) => Ok(None),
+            | Embedder::Autoencoders(_)
+            | Embedder::Foreign(_) => Ok(None),
         }
     }
 

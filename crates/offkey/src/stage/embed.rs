@@ -6,6 +6,7 @@ use ndarray::{Array2, s};
 use offkey_core::{Clip, EmbeddingTable, Seed};
 use offkey_infer::{
     Compute, Encoder, Statistics, StatisticsConfig,
+    foreign::{Foreign, ForeignConfig},
     pooled::{PooledConfig, embed_pooled},
 };
 
@@ -25,7 +26,11 @@ pub(crate) enum Embedder {
     Statistics(Statistics),
     Pooled(PooledConfig),
     Autoencoders(Autoencoders),
+    Foreign(Box<Foreign>),
 }
+
+/// The encoder that was trained elsewhere, in a run's model folder.
+const FOREIGN_FILE: &str = "encoder.onnx";
 
 impl Embedder {
     /// Loads a run's model.
@@ -44,6 +49,12 @@ impl Embedder {
             }
             ModelConfig::Pooled(ref model) => Ok(Self::Pooled(model.config())),
             ModelConfig::Autoencoder(_) => Autoencoders::load(folder).map(Self::Autoencoders),
+            ModelConfig::Onnx(ref config) => {
+                let config =
+                    ForeignConfig { file: folder.join(FOREIGN_FILE), ..config.as_ref().clone() };
+                let loaded = Foreign::load(config).map_err(OffkeyError::embed)?;
+                Ok(Self::Foreign(Box::new(loaded)))
+            }
         }
     }
 
@@ -58,6 +69,7 @@ impl Embedder {
             Self::Statistics(statistics) => statistics.embed(waves).map_err(OffkeyError::embed),
             Self::Pooled(pooled) => pooled.embed(waves).map_err(OffkeyError::embed),
             Self::Autoencoders(autoencoders) => autoencoders.embed(waves, clips),
+            Self::Foreign(foreign) => foreign.embed(waves).map_err(OffkeyError::embed),
         }
     }
 }
@@ -153,6 +165,15 @@ impl Run<'_> {
         let folder = self.folder.model();
         std::fs::create_dir_all(&folder).map_err(OffkeyError::io(&folder))?;
         Ok(files::write_json(&folder.join("pooled.json"), &model.config())?)
+    }
+
+    /// Keeps a copy of an encoder that was trained elsewhere: a run does not depend on files outside of it.
+    pub(crate) fn keep_foreign(&self, config: ForeignConfig) -> Result<(), OffkeyError> {
+        let loaded = Foreign::load(config).map_err(OffkeyError::embed)?;
+        let folder = self.folder.model();
+        std::fs::create_dir_all(&folder).map_err(OffkeyError::io(&folder))?;
+        let kept = folder.join(FOREIGN_FILE);
+        offkey_core::write_whole(&kept, loaded.bytes()).map_err(OffkeyError::io(&kept))
     }
 
     /// Fits statistics on the training clips: the model of recipes where nothing is trained.

@@ -40,6 +40,7 @@ impl Run<'_> {
             ModelConfig::Statistics(config) => self.fit_statistics(&config.features),
             ModelConfig::Pooled(config) => self.note_pooled(&config),
             ModelConfig::Autoencoder(config) => self.train_autoencoders(&config.network, resume),
+            ModelConfig::Onnx(config) => self.keep_foreign(*config),
         }
     }
 

@@ -1,0 +1,95 @@
+//! The file of one model, or of all members of a monitor's detector.
+
+use offkey_infer::{
+    ClipShape, Encoder, Model, ModelError, Statistics, pooled::PooledConfig, weights::NamedTensors,
+};
+use std::path::Path;
+
+use crate::{
+    Input, OnnxError, Port,
+    front::{Feature, Front},
+    graph::Graph,
+    network, pooled,
+};
+
+/// A model, and what its embedding is called in the file.
+#[derive(Debug, Clone)]
+pub struct Member<'a> {
+    /// Name of the output.
+    pub output: String,
+    /// What makes it.
+    pub model: MemberModel<'a>,
+}
+
+/// The kinds of models that can be written.
+#[derive(Debug, Clone, Copy)]
+pub enum MemberModel<'a> {
+    /// A trained network; its embeddings have length one.
+    Network(&'a Encoder),
+    /// A spectrogram pooled over time.
+    Pooled(&'a PooledConfig),
+    /// Standardised statistics of a spectrogram.
+    Statistics(&'a Statistics),
+}
+
+/// A file that was written into memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The ONNX file.
+    pub bytes: Vec<u8>,
+    /// What it takes.
+    pub inputs: Vec<Port>,
+    /// What it gives.
+    pub outputs: Vec<Port>,
+    /// The feature behind each input; none for sound.
+    pub(crate) features: Vec<Option<Feature>>,
+}
+
+/// Protocol buffers end here.
+const MOST_BYTES: usize = i32::MAX as usize;
+
+/// Writes models for clips of one shape as one ONNX file of operator set [`crate::OPSET`]. The metadata
+/// are written into it as they are.
+///
+/// # Errors
+/// [`OnnxError::Transform`] when sound of this length has no transform by matrices,
+/// [`OnnxError::TooLarge`] when the file would have 2 GB.
+pub fn model(
+    members: &[Member<'_>],
+    clip: ClipShape,
+    input: Input,
+    metadata: &[(String, String)],
+) -> Result<Written, OnnxError> {
+    let mut graph = Graph::default();
+    let mut front = Front::new(input, clip);
+    for Member { output, model } in members {
+        let (value, dims) = match model {
+            MemberModel::Network(encoder) => {
+                (network::embedding(&mut graph, &mut front, encoder)?, encoder.config().dims())
+            }
+            MemberModel::Pooled(config) => {
+                (pooled::pooled(&mut graph, &mut front, config)?, config.dims())
+            }
+            MemberModel::Statistics(own) => {
+                let (means, deviations) = scaling(own, clip)?;
+                let scaling = (&means[..], &deviations[..]);
+                (pooled::statistics(&mut graph, &mut front, own.config(), scaling)?, own.dims())
+            }
+        };
+        graph.output(&value, output, &[dims]);
+    }
+    let features = front.into_features();
+    let (bytes, [inputs, outputs]) = graph.finish(metadata);
+    if bytes.len() > MOST_BYTES {
+        return Err(OnnxError::TooLarge { name: "the ONNX file".to_owned(), bytes: bytes.len() });
+    }
+    Ok(Written { bytes, inputs, outputs, features })
+}
+
+/// Mean and deviation that statistics are standardised by.
+fn scaling(statistics: &Statistics, clip: ClipShape) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
+    let parts = Model::Statistics(statistics.clone(), clip).to_parts()?;
+    let (mut tensors, _) = NamedTensors::from_bytes(Path::new("statistics"), &parts.weights)?;
+    let mut take = |name: &str| tensors.0.remove(name).map_or(Vec::new(), |tensor| tensor.values);
+    Ok((take("mean"), take("deviation")))
+}
