@@ -118,9 +118,6 @@ impl Examined {
                 None => format!("`{}` does not count: it hears no difference", printable(name)),
             });
         }
-        if let Some((recording, at_s)) = &self.nearest {
-            words.push(format!("nearest normal: {} at {at_s:.1} s", printable(recording)));
-        }
         words
     }
 }

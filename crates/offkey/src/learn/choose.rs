@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Levels of planted faults, in decibels relative to the window.
-const LEVELS_DB: [f64; 2] = [-15.0, -5.0];
+const LEVELS_DB: [f64; 2] = [-20.0, -10.0];
 /// Windows that are made anomalous, at most.
 const MOST_WINDOWS: usize = 120;
 /// Parts that recordings are dealt to, each scored by what was fitted to the others.

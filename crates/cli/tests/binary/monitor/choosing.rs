@@ -25,7 +25,7 @@ fn a_detector_is_chosen_without_anomalies_and_learned_with() {
     plain_folders(&bench);
     let told = bench.ok("choose normal -o chosen.toml --kinds --quiet");
     assert!(told.contains("taken: ") && told.contains("loudest moments alone"), "{told}");
-    assert!(told.contains("knock at -15 dB") && told.contains("bands of two recordings"), "{told}");
+    assert!(told.contains("knock at -20 dB") && told.contains("bands of two recordings"), "{told}");
     assert_eq!(told, bench.ok("choose normal -o chosen.toml --kinds --quiet --force"));
     assert!(bench.fails(2, "choose normal -o chosen.toml").contains("exists already"));
     bench.ok("learn normal --recipe chosen.toml -o pump.offkey --quiet");
