@@ -216,6 +216,16 @@ impl Recipe {
         toml::to_string_pretty(self).expect("a recipe has string keys only")
     }
 
+    /// The smallest and the largest number that a recipe may have at a dotted key, as
+    /// `model.network.training.mixup`; none where the key takes no number.
+    ///
+    /// ```
+    /// assert_eq!(offkey::Recipe::range("model.network.training.mixup"), Some((0.0, 1.0)));
+    /// ```
+    pub fn range(key: &str) -> Option<(f64, f64)> {
+        limits::limits(key)
+    }
+
     /// What makes scores and decisions of embeddings.
     pub fn scoring(&self) -> Scoring<'_> {
         Scoring { backend: &self.backend, fusion: self.fusion.as_ref(), threshold: &self.threshold }
