@@ -17,7 +17,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError, WindowRule, form_1,
-    model::Detecting, sizes,
+    model::Detecting, ordered::ordered, sizes,
 };
 
 /// Form of the file. A reader reads its own and all earlier forms.
@@ -172,6 +172,7 @@ impl Monitor {
         metadata.insert("sha256".to_owned(), checksum(&metadata, views.iter()));
         let bytes =
             safetensors::serialize(views, Some(metadata)).map_err(|e| damaged(e.to_string()))?;
+        let bytes = ordered(bytes).map_err(MonitorError::json(path))?;
         write_in_place(path, &bytes).map_err(MonitorError::io(path))
     }
 

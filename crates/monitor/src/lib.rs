@@ -18,6 +18,7 @@ mod lock;
 mod member;
 mod model;
 mod naming;
+mod ordered;
 mod profile;
 mod promise;
 mod rate;
