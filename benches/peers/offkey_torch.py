@@ -52,7 +52,7 @@ class Encoder(nn.Module):
         return x * share.reshape(*share.shape, *[1] * (x.dim() - 2))
 
     def spectrum(self, waves, config, *name):
-        x = magnitude(torch.fft.rfft(waves)[:, : waves.shape[1] // 2], config).unsqueeze(1)
+        x = magnitude(torch.fft.rfft(waves.double())[:, : waves.shape[1] // 2], config).unsqueeze(1)
         for layer, stride in enumerate(config["strides"]):
             x = F.relu(self.conv(x, *name, "convolutions", str(layer), stride=stride))
             x = self.squeeze(x, *name, "squeezes", str(layer))
@@ -63,7 +63,8 @@ class Encoder(nn.Module):
         return self.dense(x, *name, "last")
 
     def stft(self, waves, config, *name):
-        window = torch.hann_window(config["window"], periodic=True, device=waves.device)
+        waves = waves.double()
+        window = torch.hann_window(config["window"], periodic=True, dtype=waves.dtype, device=waves.device)
         x = torch.stft(waves, config["window"], config["hop"], window=window, center=False, return_complex=True)
         x = magnitude(x, config)  # [clips, bins, frames]
         if config["subtract_mean"]:
@@ -96,4 +97,4 @@ class Encoder(nn.Module):
 
 def magnitude(spectrum, config):
     x = spectrum.abs()
-    return x.clamp(min=1e-4).log() if config["magnitude"] == "log" else x
+    return (x.clamp(min=1e-4).log() if config["magnitude"] == "log" else x).float()

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use offkey::{ErrorKind, OffkeyError, RecipeError, counted, io_hint, monitor::MonitorError};
+use offkey::{ErrorKind, OffkeyError, RecipeError, Year, counted, io_hint, monitor::MonitorError};
 use offkey_onnx::OnnxError;
-use offkey_study::{StudyError, StudyFileError};
+use offkey_study::{CompareError, StudyError, StudyFileError};
 
 /// An error of any verb.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub(crate) enum CliError {
     /// A study.
     #[error(transparent)]
     Study(#[from] StudyError),
+    /// Runs that are to be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// A recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -49,6 +52,18 @@ pub(crate) enum CliError {
     /// Nothing to score clips with.
     #[error("there is neither a run nor a model to score the clips with")]
     NoDetector,
+    /// A folder is not the official set of a year; the differences were named.
+    #[error("this is not the whole official set of {year}")]
+    NotWhole {
+        /// The year.
+        year: Year,
+    },
+    /// Nothing is known of a year's official set.
+    #[error("the official counts of {year} are not in this version")]
+    NoOfficialCounts {
+        /// The year.
+        year: Year,
+    },
     /// Nowhere to write to.
     #[error("the {what} has nowhere to write to")]
     NoOutput {
@@ -81,10 +96,15 @@ impl CliError {
             Self::Offkey(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
             Self::Study(error) => error.kind(),
+            Self::Compare(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
             Self::Export(error) => error.kind(),
-            Self::NoSource { .. } | Self::NoDetector | Self::NoOutput { .. } => ErrorKind::Usage,
+            Self::NoSource { .. }
+            | Self::NoDetector
+            | Self::NoOfficialCounts { .. }
+            | Self::NoOutput { .. } => ErrorKind::Usage,
             Self::Refused { .. }
+            | Self::NotWhole { .. }
             | Self::Some { .. }
             | Self::NoService { .. }
             | Self::Service { .. }
@@ -105,12 +125,16 @@ impl CliError {
                     .to_owned(),
             ),
             Self::Study(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
             Self::Recipe(error) => error.hint(),
             Self::Export(error) => error.hint(),
             Self::NoDetector => {
                 Some("name a run with --run RUN, or a model file with --model FILE".to_owned())
             }
-            Self::Some { .. } | Self::Service { .. } => None,
+            Self::NoOfficialCounts { .. } => {
+                Some("`offkey data inspect` counts whatever is there".to_owned())
+            }
+            Self::NotWhole { .. } | Self::Some { .. } | Self::Service { .. } => None,
             Self::NoService { .. } => Some(
                 "install it beside this program: `cargo install offkey-serve`, or build it in the source with \
                  `cargo build --release -p offkey-serve`"

@@ -1,9 +1,9 @@
 //! `offkey run`: from recordings to a page.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use offkey::{Compute, DeviceKind, Kernels, Recipe, RunRequest, Seeds, Year};
+use offkey::{Compute, DeviceKind, Kernels, Recipe, Registries, RunRequest, Seeds, Watch, Year};
 
 use super::shared::{ExistingArgs, print_run_metrics};
 use crate::{error::CliError, output::print, progress::Bars};
@@ -45,6 +45,13 @@ pub(crate) struct RunArgs {
     /// Memory for decoded recordings, in megabytes
     #[arg(long, value_name = "MB", default_value_t = offkey::DEFAULT_CACHE_BYTES >> 20)]
     pub(crate) cache_mb: u64,
+    /// Write event files into RUN/events while training, for `tensorboard --logdir RUN`
+    #[arg(long)]
+    pub(crate) tensorboard: bool,
+    /// Write the AUC on the test clips after every N epochs into watched.csv: for looking only, whoever
+    /// chooses by it has trained on the test set
+    #[arg(long, value_name = "N")]
+    pub(crate) watch_metrics: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) existing: ExistingArgs,
     /// Print the metrics as JSON
@@ -105,6 +112,8 @@ pub(crate) fn run(args: RunArgs, bars: &Bars) -> Result<(), CliError> {
         compute: Compute { device: args.device.into(), kernels: args.kernels.into() },
         skip_bad: args.skip_bad,
         cache_bytes: args.cache_mb << 20,
+        registries: Registries::default(),
+        watch: Watch { metrics_epochs: args.watch_metrics, events: args.tensorboard },
     };
     let metrics = offkey::run(&request, bars)?;
     print_run_metrics(&metrics, args.json);
