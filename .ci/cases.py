@@ -169,6 +169,9 @@ def containers(case):
             case.holds(f"{name} is read by its content", clip["verdict"] in ("normal", "suspicious"), clip)
         else:
             case.holds(f"{name} is heard as the machine, or refused by name", clip["verdict"] != "alarm" or name in ("mp3.wav", "mp3_id3.wav", "ogg.wav"), clip)
+    for name in ("mp3.wav", "mp3_id3.wav", "ogg.wav"):
+        clip = clips[name]
+        case.holds(f"{name}: that it is coded otherwise is said", clip.get("differs") and "coded as" in clip["reason"], clip)
     for path in sorted((case.folder / "in").iterdir()):
         if path.name == "raw.wav":
             continue  # raw samples are what a pipe is made for
