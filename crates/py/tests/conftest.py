@@ -22,7 +22,9 @@ def hum(seed: int, seconds: float = 2.0, fault: float = 0.0) -> np.ndarray:
     random = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
     pitch = 100.0 + random.normal(0.0, 0.3)
-    sound = sum(0.1 / n * np.sin(2 * np.pi * n * pitch * time + random.uniform(0, 6)) for n in range(1, 9))
+    sound = sum(
+        0.1 / n * np.sin(2 * np.pi * n * pitch * time + random.uniform(0, 6)) for n in range(1, 9)
+    )
     sound = sound + 0.02 * random.standard_normal(len(time))
     return (sound + fault * np.sin(2 * np.pi * 3150.0 * time)).astype(np.float32)
 

@@ -34,7 +34,9 @@ def test_a_fault_alarms_and_a_normal_recording_does_not(pump: offkey.Detector) -
     assert faulty.reason.rsplit(": ", 1)[1].startswith("recording "), "arrays keep their names"
 
 
-def test_arrays_files_and_bytes_give_the_same_numbers(pump: offkey.Detector, tmp_path: Path) -> None:
+def test_arrays_files_and_bytes_give_the_same_numbers(
+    pump: offkey.Detector, tmp_path: Path
+) -> None:
     for rate_hz in (RATE_HZ, 48_000):
         sound = np.round(hum(7, fault=0.05, seconds=6.0 * rate_hz / RATE_HZ) * 32768)
         sound = sound.clip(-32768, 32767).astype(np.int16)
@@ -54,7 +56,9 @@ def test_arrays_files_and_bytes_give_the_same_numbers(pump: offkey.Detector, tmp
         assert len(of_file.windows) == 3
 
 
-def test_learning_from_arrays_is_learning_from_files(normals: list[np.ndarray], tmp_path: Path) -> None:
+def test_learning_from_arrays_is_learning_from_files(
+    normals: list[np.ndarray], tmp_path: Path
+) -> None:
     folder = tmp_path / "pump"
     folder.mkdir()
     exact = [np.round(x * 32768).astype(np.int16) for x in normals]

@@ -61,7 +61,9 @@ def test_features_are_librosas() -> None:
 def test_scales_and_floors() -> None:
     x = hum(3)
     decibels = features.log_mel(x, RATE_HZ)
-    assert np.allclose(features.log_mel(x, RATE_HZ, scale="ln"), decibels * np.log(10) / 10, atol=1e-4)
+    assert np.allclose(
+        features.log_mel(x, RATE_HZ, scale="ln"), decibels * np.log(10) / 10, atol=1e-4
+    )
     silent = np.zeros(2048, np.float32)
     assert (features.log_mel(silent, RATE_HZ, floor=1e-8) == -80.0).all()
     assert (features.log_mel(silent, RATE_HZ, floor=1e-8, add_floor=True) == -80.0).all()

@@ -22,7 +22,9 @@ def test_areas_are_scikit_learns() -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
     for seed in range(5):
         labels, scores = scored(seed=seed)
-        assert metrics.auc(labels, scores) == pytest.approx(sklearn.roc_auc_score(labels, scores), abs=1e-12)
+        assert metrics.auc(labels, scores) == pytest.approx(
+            sklearn.roc_auc_score(labels, scores), abs=1e-12
+        )
         expected = sklearn.roc_auc_score(labels, scores, max_fpr=0.1)
         assert metrics.pauc(labels, scores) == pytest.approx(expected, abs=1e-12)
         fpr, tpr, thresholds = metrics.roc(labels, scores)

@@ -33,7 +33,9 @@ def test_a_run_is_read_into_data_frames(run: offkey.Run, engine: str) -> None:
     assert {type(value) for value in list(scores["score"])} == {float}
     assert set(scores["section"]) == {"00"}, "a section stays a text"
     thresholds = run.thresholds(engine)
-    assert len(thresholds) == 2 and list(thresholds["references"]) == [8, 8] or thresholds is not None
+    assert (
+        len(thresholds) == 2 and list(thresholds["references"]) == [8, 8] or thresholds is not None
+    )
     assert len(run.per_section(engine)) == 2
     assert run.metrics["auc"] == pytest.approx(float(np.mean(list(run.per_section(engine)["auc"]))))
     assert run.recipe["name"] == "log-mel-statistics" and run.manifest["seed"] == 0
@@ -58,7 +60,9 @@ def test_metrics_of_a_run_follow_from_its_scores(run: offkey.Run) -> None:
     assert found["per_section"] == run.metrics["per_section"]
 
 
-def test_a_network_is_trained_from_a_dictionary_and_explained(machines: Path, tmp_path: Path) -> None:
+def test_a_network_is_trained_from_a_dictionary_and_explained(
+    machines: Path, tmp_path: Path
+) -> None:
     recipe = {"base": "tiny", "name": "few steps"}
     stages: list[str] = []
     run = offkey.run(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 from conftest import CommandLine
 
 import offkey
@@ -36,7 +36,7 @@ def test_a_monitor(cli: CommandLine, machines: Path, tmp_path: Path) -> None:
         "check", test, "--model", tmp_path / "cli.offkey", "--windows", codes=(0, 3, 4)
     )["clips"]
     results = detector.check_all(test)
-    assert len(results) == len(printed) > 4
+    assert len(results) == len(printed) >= 4
     for result, clip in zip(results, printed):
         for key in ("path", "score", "p_value", "verdict", "reason"):
             assert getattr(result, key) == clip[key]
@@ -53,12 +53,14 @@ def test_a_run(cli: CommandLine, machines: Path, tmp_path: Path) -> None:
     of_cli, of_python = files(tmp_path / "cli"), files(tmp_path / "python")
     assert of_cli.keys() == of_python.keys()
     # What it took is of the moment: clocks and memory, and the page that shows them.
-    of_the_moment = ("manifest.json", "metrics.json", "report.html", "losses.csv")
+    of_the_moment = ("manifest.json", "metrics.json", "report.html")
     for name, digest in of_cli.items():
         if name not in of_the_moment:
             assert of_python[name] == digest, name
     costs = ("train_seconds", "clips_per_second", "peak_memory_bytes")
-    metrics = [json.loads((tmp_path / who / "metrics.json").read_text()) for who in ("cli", "python")]
+    metrics = [
+        json.loads((tmp_path / who / "metrics.json").read_text()) for who in ("cli", "python")
+    ]
     for cost in costs:
         for each in metrics:
             each.pop(cost)
@@ -87,10 +89,8 @@ def test_backends_on_embeddings(cli: CommandLine, run: offkey.Run, tmp_path: Pat
         detector = EmbeddingDetector("knn").fit(embeddings[train])
         of_python = dict(zip(clips["name"][test], detector.anomaly_score(embeddings[test])))
         for path in (tmp_path / "scores").glob(f"*{machine}*.csv"):
-            import csv
-
-            for row in csv.DictReader(path.open()):
-                if "score" in row and "name" in row:
-                    assert np.float64(row["score"]) == of_python[row["name"]]
+            with path.open(newline="") as table:
+                for row in csv.DictReader(table):
+                    assert float(row["score"]) == of_python[row["name"]]
                     compared += 1
     assert compared == int((clips["split"] == "test").sum())

@@ -226,4 +226,3 @@ def _result(said: dict[str, Any]) -> Result:
         threshold=said["threshold"],
         details=said,
     )
-

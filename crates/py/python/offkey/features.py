@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _arrays, _core
+from .errors import UsageError
 
 __all__ = ["log_mel", "spectrum", "stft"]
 
@@ -42,7 +43,7 @@ def log_mel(
     hop_length=hop, n_mels=mels, center=False), top_db=None)``.
     """
     if scale not in ("db", "ln"):
-        raise _arrays.UsageError(f"scale is {scale!r}, expected 'db' or 'ln'")
+        raise UsageError(f"scale is {scale!r}, expected 'db' or 'ln'")
     return _core.log_mel(
         _arrays.wave(x),
         _arrays.rate(rate_hz),

@@ -101,7 +101,9 @@ def _sorted_out(
         if all(are_paths):
             return [os.fspath(item) for item in given], []
         if any(are_paths):
-            raise UsageError("paths and arrays are mixed", "give all recordings in one of the two forms")
+            raise UsageError(
+                "paths and arrays are mixed", "give all recordings in one of the two forms"
+            )
         named = [(f"recording {index}", item) for index, item in enumerate(given)]
     if rate is None:
         raise UsageError("arrays were given without their rate", "say rate=16000, or what it is")

@@ -18,7 +18,13 @@ from .errors import UsageError
 
 __all__ = ["auc", "evaluate", "evaluate_files", "pauc", "roc"]
 
-_WORDS = {"0": "normal", "normal": "normal", "1": "anomaly", "anomaly": "anomaly", "abnormal": "anomaly"}
+_WORDS = {
+    "0": "normal",
+    "normal": "normal",
+    "1": "anomaly",
+    "anomaly": "anomaly",
+    "abnormal": "anomaly",
+}
 
 
 def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
@@ -80,7 +86,9 @@ def evaluate(
         return values
 
     columns = {
-        "name": [str(value) for value in column("name", name or [f"clip {i:06}" for i in range(count)])],
+        "name": [
+            str(value) for value in column("name", name or [f"clip {i:06}" for i in range(count)])
+        ],
         "machine": [str(value) for value in column("machine", machine)],
         "section": [str(value) for value in column("section", section)],
         "domain": [str(value) for value in column("domain", domain)],

@@ -178,7 +178,9 @@ _TEXTS = {
 def _rows(path: str) -> list[dict[str, Any]]:
     """A table's rows. Empty cells are None; a `'` that guards a text from spreadsheets is taken off."""
     with open(path, newline="", encoding="utf-8") as file:
-        return [{key: _cell(key, value) for key, value in row.items()} for row in csv.DictReader(file)]
+        return [
+            {key: _cell(key, value) for key, value in row.items()} for row in csv.DictReader(file)
+        ]
 
 
 def _cell(column: str, text: str) -> Any:

@@ -24,7 +24,9 @@ try:
     from sklearn.base import BaseEstimator, OutlierMixin
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
-    raise ImportError("offkey.sklearn needs scikit-learn 1.6 or newer: pip install scikit-learn") from error
+    raise ImportError(
+        "offkey.sklearn needs scikit-learn 1.6 or newer: pip install scikit-learn"
+    ) from error
 
 __all__ = ["EmbeddingDetector", "SoundDetector"]
 
@@ -49,7 +51,9 @@ class _Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         rows = self._checked(X, reset=True)
         if not 0.0 < self.contamination <= 0.5:
-            raise UsageError(f"contamination is {self.contamination}, expected above 0 and at most 0.5")
+            raise UsageError(
+                f"contamination is {self.contamination}, expected above 0 and at most 0.5"
+            )
         keys = [row.tobytes() for row in rows]
         if groups is None:
             number: dict[bytes, int] = {}
