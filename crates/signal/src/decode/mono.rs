@@ -222,7 +222,8 @@ mod tests {
     fn a_cancelled_far_channel_is_the_same_in_any_pieces_and_from_any_beginning() {
         let rate_hz = 1000;
         let rule = ChannelRule::Cancel(Cancelled::default());
-        let frames: Vec<f32> = (0..50_000).map(|n| ((n * n) % 997) as f32 / 997.0 - 0.5).collect();
+        let frames: Vec<f32> =
+            (0..50_000_u64).map(|n| ((n * n) % 997) as f32 / 997.0 - 0.5).collect();
         let read = |from: usize, piece: usize| {
             let mut mono = Mono::new(rule, 2, rate_hz, from as u64);
             let mut out = Vec::new();
