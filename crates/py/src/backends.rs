@@ -66,11 +66,11 @@ impl Backend {
         &self,
         py: Python<'py>,
         embeddings: PyReadonlyArray2<'py, f32>,
-    ) -> PyResult<(Bound<'py, PyArray1<i64>>, Scores<'py>)> {
+    ) -> PyResult<(Bound<'py, PyArray1<usize>>, Scores<'py>)> {
         let embeddings = embeddings.as_array();
         let nearest = py.detach(|| self.fitted.nearest(embeddings));
         let nearest = nearest.map_err(|error| error.raise(py))?;
-        let rows: Vec<i64> = nearest.iter().map(|nearest| nearest.reference as i64).collect();
+        let rows: Vec<usize> = nearest.iter().map(|nearest| nearest.reference).collect();
         let distances: Vec<f64> = nearest.iter().map(|nearest| nearest.distance).collect();
         Ok((rows.into_pyarray(py), distances.into_pyarray(py)))
     }

@@ -63,10 +63,7 @@ pub(crate) fn set_threads(py: Python<'_>, threads: usize) -> PyResult<()> {
 
 /// A recipe with every default spelled out.
 #[pyfunction]
-pub(crate) fn recipe_text<'py>(
-    py: Python<'py>,
-    recipe: RecipeChoice,
-) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn recipe_text(py: Python<'_>, recipe: RecipeChoice) -> PyResult<Bound<'_, PyAny>> {
     let recipe = py.detach(|| recipe.load()).map_err(|error| error.raise(py))?;
     to_python(py, &recipe)
 }

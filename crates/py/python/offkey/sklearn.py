@@ -154,12 +154,12 @@ class EmbeddingDetector(_Detector):
         table = {backend: {}} if isinstance(backend, str) else dict(backend)
         return _core.Backend.fit(json.dumps(table), rows, groups, self.seed)
 
-    def nearest(self, X: Any) -> tuple[npt.NDArray[np.int64], _Doubles]:
+    def nearest(self, X: Any) -> tuple[npt.NDArray[np.uintp], _Doubles]:
         """The nearest training row of each row, by its index, and how far it is."""
         check_is_fitted(self, "offset_")
         rows = self._checked(X, reset=False)
         self._wake()
-        nearest: tuple[npt.NDArray[np.int64], _Doubles] = self._detector.nearest(rows)
+        nearest: tuple[npt.NDArray[np.uintp], _Doubles] = self._detector.nearest(rows)
         return nearest
 
 
