@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -168,3 +169,21 @@ def test_a_run_judges_as_its_sections_do(run: offkey.Run, machines: Path) -> Non
     samples, rate_hz = offkey.read_sound(row["path"])
     assert detector.score(samples, rate_hz, name=row["path"]).score == row["score"]
     assert result.p_value is None and result.threshold > 0 and "nearest normal" in result.reason
+
+
+def test_memory_stays_flat_over_many_calls(pump: offkey.Detector) -> None:
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("memory is read from /proc")
+
+    def resident_mb() -> float:
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    x = hum(99)
+    for _ in range(50):
+        pump.score(x, RATE_HZ)
+    before = resident_mb()
+    for _ in range(500):
+        pump.score(x, RATE_HZ)
+    # One recording of 128 kB kept per call would be 64 MB.
+    assert resident_mb() - before < 8.0
