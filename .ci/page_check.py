@@ -42,7 +42,7 @@ def chromium():
 class Browser:
     """A browser and one page of it, over the debugging pipe (messages end with a zero byte)."""
 
-    def __init__(self, profile):
+    def __init__(self, profile, flags=()):
         to_read, self.to_browser = os.pipe()
         self.from_browser, to_write = os.pipe()
 
@@ -56,7 +56,7 @@ class Browser:
             [chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio",
              "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars",
              "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-             f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"],
+             f"--user-data-dir={profile}", "--remote-debugging-pipe", *flags, "about:blank"],
             preexec_fn=hand_over_pipes, close_fds=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read)

@@ -4,12 +4,13 @@
     service.py load  PROGRAM MODEL WAV [--sources 64] [--seconds 60]
     service.py kills PROGRAM MODEL WAV [--kills 300] [--recordings 200]
 
-`load`: growing files, fed in real time by one process; CPU, memory, delay from the end of a window to its verdict, bytes
-written. `kills`: a folder of recordings is heard while the service is killed at random moments; what was lost and what
+`load`: growing files, fed in real time by one process; CPU, memory, bytes written, and the delay from sound to event: a loud tone begins
+in one file after the other, and the time is taken until a page hears of the alarm (the window must be full before that). `kills`: a folder of recordings is heard while the service is killed at random moments; what was lost and what
 is there twice. WAV is a recording of the model's machine, 16-bit.
 """
 
 import argparse
+import array
 import json
 import os
 import pathlib
@@ -19,7 +20,9 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+import math
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -65,12 +68,28 @@ def number(process, file, key):
     return int(re.search(rf"^{key}:\s+(\d+)", text, re.M)[1])
 
 
-def delays(text):
-    """Delay that half, and 99 of 100, windows stay below."""
-    buckets = re.findall(r'window_delay_seconds_bucket\{le="([^"]+)"\} (\d+)', text)
-    total = int(buckets[-1][1])
-    below = lambda share: next(le for le, count in buckets if int(count) >= share * total)
-    return below(0.5), below(0.99), total
+def windows_of(text):
+    return sum(int(count) for count in re.findall(r"^offkey_windows_total\{[^}]*\} (\d+)", text, re.M))
+
+
+def with_tone(piece, rate):
+    """The same sound with a loud tone that the machine never made."""
+    samples = array.array("h", piece)
+    for index, sample in enumerate(samples):
+        samples[index] = max(-32768, min(32767, sample + int(9000 * math.sin(2 * math.pi * 3100 * index / rate))))
+    return samples.tobytes()
+
+
+def hear_alarms(url, began):
+    """Remembers when a page hears of the alarm of each machine."""
+    try:
+        with urllib.request.urlopen(f"{url}/api/live") as stream:
+            for line in stream:
+                if line.startswith(b"data:") and b'"alarm.began"' in line:
+                    began.setdefault(json.loads(line[5:])["data"]["machine"], time.monotonic())
+    except OSError:
+        # The service ended.
+        pass
 
 
 def load(args):
@@ -80,7 +99,7 @@ def load(args):
         shutil.copy(args.model, folder / "model.offkey")
         lines = ['[web]\nlisten = "127.0.0.1:0"\n']
         for index in range(args.sources):
-            lines.append(f'[machine.m{index}]\nmodel = "model.offkey"\nsource = {{ file = {{ path = "m{index}.raw", raw = {{ rate_hz = {rate} }} }} }}\n')
+            lines.append(f'[machine.m{index}]\nmodel = "model.offkey"\nsource = {{ file = {{ path = "m{index}.raw", raw = {{ rate_hz = {rate} }} }} }}\n[machine.m{index}.alarm]\nalarms = 1\nwindows = 1\n')
             (folder / f"m{index}.raw").touch()
         (folder / "serve.toml").write_text("".join(lines))
         process, url = start(args.program, folder)
@@ -88,21 +107,33 @@ def load(args):
             files = [(folder / f"m{index}.raw").open("ab", buffering=0) for index in range(args.sources)]
             step = int(STEP_S * rate) * 2
             begun, cpu, at = time.monotonic(), spent(process), 0
-            memory = []
+            memory, began, faults, written = [], {}, {}, 0
+            threading.Thread(target=hear_alarms, args=(url, began), daemon=True).start()
+            # The tone begins in one machine after the other, in the second half of the time.
+            every = max(1, int(args.seconds / 2 / STEP_S / min(args.sources, 20)))
             while time.monotonic() - begun < args.seconds:
                 piece = (sound + sound)[at:at + step]
                 at = (at + step) % len(sound)
-                for file in files:
-                    file.write(piece)
+                if len(memory) >= args.seconds / 2 / STEP_S and len(memory) % every == 0 and len(faults) < args.sources:
+                    faults[f"m{len(faults)}"] = time.monotonic()
+                if not faults:
+                    # Alarms and their sounds come after that.
+                    written = number(process, "io", "write_bytes") / (time.monotonic() - begun)
+                odd = with_tone(piece, rate) if faults else piece
+                for index, file in enumerate(files):
+                    file.write(odd if f"m{index}" in faults else piece)
                 memory.append(number(process, "status", "VmRSS") / 1024)
                 time.sleep(max(0, begun + len(memory) * STEP_S - time.monotonic()))
             wall, used = time.monotonic() - begun, spent(process) - cpu
-            half, most, windows = delays(metrics(url))
+            windows = windows_of(metrics(url))
+            waits = sorted(began[name] - at for name, at in faults.items() if name in began and began[name] > at)
             print(json.dumps({
                 "sources": args.sources, "seconds": round(wall, 1), "cores_used": round(used / wall, 3), "windows": windows,
                 "memory_mb_early": round(memory[len(memory) // 4], 1), "memory_mb_end": round(memory[-1], 1),
-                "delay_s_median_below": half, "delay_s_99_below": most,
-                "written_mb_per_day": round(number(process, "io", "write_bytes") / 2**20 / wall * 86400, 1),
+                "cpu_ms_per_window": round(1000 * used / max(1, windows), 2),
+                "tones": len(faults), "heard": len(waits), "alarms_before_a_tone": sum(name not in faults or began[name] <= faults[name] for name in began),
+                "s_from_tone_to_page_median": round(waits[len(waits) // 2], 2) if waits else None, "s_from_tone_to_page_max": round(waits[-1], 2) if waits else None,
+                "written_mb_per_day_without_alarms": round(written / 2**20 * 86400, 1),
             }))
         finally:
             process.terminate()

@@ -4,14 +4,14 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, LazyLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
         mpsc::SyncSender,
     },
     time::Duration,
 };
 
-use offkey_monitor::{WindowRule, Windower};
+use offkey_monitor::{MonitorError, WindowRule, Windower};
 use offkey_signal::ChannelRule;
 
 use crate::{
@@ -176,8 +176,10 @@ impl Listener {
             windows.push((start, window.to_vec()));
             Ok::<(), std::convert::Infallible>(())
         });
+        // The last sample came now: judging takes its time after that.
+        let arrived_ms = self.clock.now().unix_ms;
         for (start, window) in windows {
-            if !self.judge_window(stretch, start, &window, judge) {
+            if !self.judge_window(stretch, start, &window, judge, arrived_ms) {
                 return false;
             }
         }
@@ -195,10 +197,11 @@ impl Listener {
         start: u64,
         window: &[f32],
         judge: Option<&dyn Judge>,
+        arrived_ms: i64,
     ) -> bool {
         let Some(judge) = judge else { return true };
         let form = stretch.form;
-        let judged = match catch_unwind(AssertUnwindSafe(|| judge.judge(start, window))) {
+        let judged = match catch_unwind(AssertUnwindSafe(|| judge_in_pool(judge, start, window))) {
             Ok(judged) => judged.map_err(|error| crate::store::whole(&error)),
             Err(panic) => Err(format!("judging broke down: {}", said(panic.as_ref()))),
         };
@@ -215,7 +218,7 @@ impl Listener {
         let to_ms = |samples: u64| (1000 * samples / u64::from(form.rate_hz)).cast_signed();
         let at_ms = match stretch.start_ms {
             Some(start_ms) => start_ms + to_ms(start),
-            None => self.clock.now().unix_ms - to_ms(stretch.heard.saturating_sub(start)),
+            None => arrived_ms - to_ms(stretch.heard.saturating_sub(start)),
         };
         let next = start + form.hop as u64;
         let heard = HeardWindow {
@@ -230,6 +233,19 @@ impl Listener {
             hop_ms: to_ms(form.hop as u64).unsigned_abs(),
         };
         self.tell(Message::Window { machine: self.machine.clone(), heard: Box::new(heard) })
+    }
+}
+
+/// Judges where all machines are judged: as many threads as the computer has cores. What a model needs for
+/// its work belongs to the thread, so a thread per machine would hold that once per machine.
+fn judge_in_pool(judge: &dyn Judge, start: u64, window: &[f32]) -> Result<Judged, MonitorError> {
+    static POOL: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
+        let named = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("judge {index}"));
+        named.build().inspect_err(|error| tracing::warn!("no threads to judge in: {error}")).ok()
+    });
+    match POOL.as_ref() {
+        Some(pool) => pool.install(|| judge.judge(start, window)),
+        None => judge.judge(start, window),
     }
 }
 

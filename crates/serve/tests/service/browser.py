@@ -51,6 +51,29 @@ def no_wider_than(browser, report, what):
     report.check(f"{what} is not wider than the screen", wide <= 0, wide)
 
 
+def record(browser, report, url):
+    """Normal sound from the browser's microphone; removed again."""
+    browser.open(f"{url}/#/machine/new", 1280)
+    browser.wait_for("document.querySelector('[data-act=record]') !== null")
+    click(browser, "[data-act=record]")
+    time.sleep(4)
+    click(browser, "[data-act=record]")
+    count = "(document.querySelector('#normals')?.textContent ?? '')"
+    report.check("the browser's microphone is recorded", browser.wait_for(f"{count}.startsWith('1 normal recording,')", 20), browser.run(count))
+    seconds = get(f"{url}/api/machines/new/normals")["seconds"]
+    report.check("the recording is as long as it took", 2 < seconds < 6, seconds)
+    browser.run("[...document.querySelectorAll('#setup button')].find(b => b.textContent === 'Remove the recordings').click()")
+    report.check("recordings are removed", browser.wait_for(f"{count}.startsWith('0 normal')"), browser.run(count))
+
+
+def fault(browser, report, url):
+    """What is called a fault is kept."""
+    browser.run("window.prompt = () => 'bearing'")
+    click(browser, "[data-kind='alarm.began'] [data-act=fault]")
+    bank = "(document.querySelector('#bank')?.textContent ?? '')"
+    report.check("a confirmed fault is kept with its name", browser.wait_for(f"{bank}.includes('bearing')"), browser.run(bank))
+
+
 def set_up(browser, report, url, folder):
     browser.open(f"{url}/#/machine/new", 1280)
     report.check("a machine without a model says so", browser.wait_for(f"{BADGE}.includes('Not learned yet')"), browser.run(BADGE))
@@ -87,6 +110,9 @@ def alarm(browser, report, url, folder):
     shown = browser.wait_for(f"{BADGE}.includes('ALARM')", 10)
     delay = time.monotonic() - began
     report.check("the page turns to ALARM within a second, without reload", shown and delay <= SHOWN_WITHIN_S, f"{browser.run(BADGE)}, {delay:.2f} s")
+    live = """(canvas => { if (!canvas || canvas.width < 2) return false; const d = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      return new Set(d.filter((_, at) => at % 4 === 1)).size > 10; })(document.querySelector('#live'))"""
+    report.check("its sound is drawn as it comes", browser.wait_for(live), browser.run("document.querySelector('#live-told')?.textContent"))
     sound = "document.querySelector('[data-kind=\"alarm.began\"] audio')"
     report.check("the alarm has its sound", browser.wait_for(f"{sound} !== null"))
     played = browser.run(f"{sound}.play().then(() => true, error => String(error))")
@@ -144,12 +170,15 @@ def main():
         pictures.mkdir(parents=True, exist_ok=True)
     report = Report()
     with tempfile.TemporaryDirectory() as profile:
-        browser = Browser(profile)
+        # A microphone that beeps, and nobody who has to allow it.
+        browser = Browser(profile, ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"))
         try:
+            record(browser, report, url)
             set_up(browser, report, url, folder)
             self_test(browser, report, url)
             alarm(browser, report, url, folder)
             acknowledge(browser, report, url)
+            fault(browser, report, url)
             overview(browser, report, url)
             looks(browser, report, url, pictures)
             asked = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]

@@ -215,12 +215,12 @@ fn a_sound_called_normal_is_learned_and_can_be_taken_back() {
         (status, serde_json::from_str::<serde_json::Value>(&text).expect("JSON"))
     };
     let normal = serde_json::json!({ "event": event["id"], "kind": "normal" });
-    let (status, text) = say(normal.clone(), "/api/machines/pump/feedback");
-    assert_eq!(status, 409, "a fault is not taken in unless forced: {text}");
+    let (refused, text) = say(normal.clone(), "/api/machines/pump/feedback");
+    assert_eq!(refused, 409, "a fault is not taken in unless forced: {text}");
     let mut forced = normal;
     forced["force"] = true.into();
-    let (status, said) = say(forced, "/api/machines/pump/feedback");
-    assert_eq!(status, 200, "{said}");
+    let (taken, said) = say(forced, "/api/machines/pump/feedback");
+    assert_eq!(taken, 200, "{said}");
     let taken_back = serde_json::json!({ "id": said["id"] });
     assert_eq!(say(taken_back, "/api/machines/pump/feedback/undo").0, 200);
     assert_eq!(promise(), before);

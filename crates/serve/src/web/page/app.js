@@ -91,6 +91,13 @@ function troubles(machine) {
   return (machine.view ? machine.view.troubles : []).map(([trouble, why]) => el("p", { class: "trouble" }, `⚠ ${TROUBLES[trouble]}: ${why}`));
 }
 
+/** How many machines are in alarm, and whether somebody knows. */
+function heading(waiting) {
+  const active = machines.filter(({ view }) => view && !view.hidden && /^(active|latched)/.test(view.phase)).length;
+  const all = counted(machines.length, "machine");
+  return active ? `${active} of ${all} in alarm${waiting ? "" : ", acknowledged"}` : `${all}, no alarm`;
+}
+
 function showAll() {
   looking = null;
   const order = { alarm: 0, seen: 1, normal: 2, off: 3 };
@@ -109,7 +116,7 @@ function showAll() {
       meter(machine),
       el("p", { class: "soft" }, `Score ${number(last && last.score)} · p ${number(last && last.p_value, 2)}`)));
   });
-  main.replaceChildren(el("h1", {}, alarms ? `${alarms} of ${counted(machines.length, "machine")} in alarm` : `${counted(machines.length, "machine")}, no alarm`),
+  main.replaceChildren(el("h1", {}, heading(alarms)),
     el("ul", { class: "grid" }, ...cards));
 }
 
@@ -133,8 +140,7 @@ async function showMachine(name) {
     view && view.reason && view.phase !== "normal" ? el("p", {}, view.reason) : "",
     buttons(machine, path),
     machine.model_problem ? el("p", { class: "trouble" }, `⚠ The model cannot be used: ${machine.model_problem}`) : "",
-    liveSection(name),
-    el("section", {}, el("h2", {}, "Level"), meter(machine), el("p", { class: "soft", "data-level": name }, view && view.last ? `${number(view.last.level_db)} dB relative to full scale` : "")),
+    liveSection(machine),
     el("section", {}, el("h2", {}, "Anomaly score"), el("div", { class: "row", role: "group", "aria-label": "Time shown" }, ...spans), chart, summary),
     el("section", {}, el("h2", {}, "Events"), events),
     bank,
@@ -176,6 +182,11 @@ function kindText(kind) {
   return match && TROUBLES[match[1]] ? `${TROUBLES[match[1]]}${match[2] ? ": over" : ""}` : kind;
 }
 
+/** Why, as people read it: what was said about an event goes without the event's name. */
+function reasonOf(event) {
+  return event.kind.startsWith("feedback.") ? event.reason.split(": ").slice(1).join(": ") : event.reason;
+}
+
 async function showEvents(name, path, list, turn) {
   const found = await attempt(() => Promise.all([call(`${path}/events?most=40`), call(`${path}/feedback`)]));
   if (!found || turn !== drawn) return;
@@ -184,7 +195,7 @@ async function showEvents(name, path, list, turn) {
   list.replaceChildren(...events.map((event) => {
     const item = el("li", { "data-kind": event.kind }, el("strong", {}, kindText(event.kind)),
       el("span", { class: "soft" }, ` ${new Date(event.at_ms).toLocaleString()}${event.who ? ` · by ${event.who}` : ""}`),
-      event.reason ? el("p", {}, event.reason) : null);
+      reasonOf(event) ? el("p", {}, reasonOf(event)) : null);
     if (event.score !== null && event.kind === "alarm.began") item.append(el("p", { class: "soft" }, `Score ${number(event.score)} · p ${number(event.p_value, 2)}`));
     if (event.clip) item.append(sound(event));
     if (event.kind === "alarm.began") item.append(feedbackButtons(name, path, event, standing.filter((row) => row.event === event.id)));

@@ -112,18 +112,21 @@ const LIVE_COLUMNS = 240;
 let livePicture = null;
 
 /** The picture of a machine's sound as it comes, of the last minute. */
-function liveSection(name) {
-  const canvas = el("canvas", { id: "live", role: "img", "aria-label": "Spectrogram of the sound now: time to the right, frequency upwards" });
-  const told = el("p", { class: "soft", id: "live-told" }, "Drawn as sound comes.");
+function liveSection(machine) {
+  const name = machine.name, last = machine.view && machine.view.last;
+  const canvas = el("canvas", { hidden: true, id: "live", role: "img", "aria-label": "Spectrogram of the sound now: time to the right, frequency upwards" });
+  const told = el("p", { class: "soft", id: "live-told" }, "Nothing is heard at the moment.");
   if (!livePicture || livePicture.name !== name) livePicture = { name, columns: [], high_hz: 0 };
   livePicture.canvas = canvas;
   livePicture.told = told;
   drawLive();
-  return el("section", {}, el("h2", {}, "Sound now"), canvas, told);
+  return el("section", {}, el("h2", {}, "Sound now"), canvas, told, meter(machine),
+    el("p", { class: "soft", "data-level": name }, last ? `${number(last.level_db)} dB relative to full scale` : ""));
 }
 
 function drawLive() {
   if (!livePicture.columns.length) return;
+  livePicture.canvas.hidden = false;
   const blank = Array.from({ length: LIVE_COLUMNS - livePicture.columns.length }, () => livePicture.columns[0].map(() => 0));
   drawColumns(livePicture.canvas, [...blank, ...livePicture.columns]);
   livePicture.told.textContent = `The last ${Math.round(livePicture.columns.length / 4)} s, 40 Hz to ${number(livePicture.high_hz / 1000)} kHz.`;
