@@ -2,6 +2,8 @@
 //! on standard error.
 
 mod command;
+#[cfg(test)]
+mod documented;
 mod error;
 mod output;
 mod progress;

@@ -1,7 +1,107 @@
 //! Anomalous sound detection for machines: from recordings to a scored test set, and to an alarm.
 //!
-//! Start at [`run()`](run::run): it takes a [`RunRequest`] and does everything. Each stage can be redone from the
-//! files of the one before; [`Detector`] scores single clips with a finished run.
+//! # Map
+//!
+//! | you want | start at |
+//! | --- | --- |
+//! | a model of one machine, and verdicts on new sound | [`learn::learn`], then [`monitor::Monitor`] |
+//! | a benchmark: train, score, evaluate, a page | [`RunRequest`], then [`run()`](run::run) |
+//! | scores of single clips by a finished run | [`Detector`] |
+//! | one stage of a run again | [`redo`], with [`Stage`] |
+//! | a loss or a backend of your own | [`losses`], [`backends`], [`Registries`] |
+//! | scores of embeddings that another model made | [`score_embeddings`] |
+//!
+//! Every long call takes a [`Progress`] and asks it whether to stop; [`Silent`] never stops. Errors have a kind and a
+//! hint. Larger scores are more anomalous, everywhere.
+//!
+//! # A buffer of sound, judged by a monitor
+//!
+//! ```
+//! use offkey::{Silent, SynthConfig, learn, monitor::Verdict, synthesize};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let sounds = folder.path().join("sounds");
+//! let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+//! synthesize(&config, &sounds, &Silent)?;
+//!
+//! let request = learn::LearnRequest::new(vec![sounds.join("fan/train")], "fan");
+//! let (monitor, report) = learn::learn(&request, &Silent)?;
+//! assert_eq!(report.recordings, 12);
+//!
+//! let window = vec![0.0; monitor.card().windows.samples]; // from your sound card
+//! let verdict = monitor.judge(0, &window)?;
+//! assert_eq!(verdict.verdict, Verdict::CannotTell, "{}", verdict.reason); // silence
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A benchmark
+//!
+//! ```
+//! use offkey::{Recipe, RunRequest, Silent, SynthConfig, run, synthesize};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+//! let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+//! synthesize(&config, &data, &Silent)?;
+//!
+//! let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+//! let metrics = run(&RunRequest::new(vec![data], recipe, out.clone()), &Silent)?;
+//! assert!(metrics.metrics.auc.is_some());
+//! assert!(out.join("report.html").exists());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A backend of your own
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use ndarray::ArrayView2;
+//! use offkey::{
+//!     Recipe, Registries, RunRequest, Silent, SynthConfig,
+//!     backends::{BackendKind, BackendRegistry, FittedBackend, Fitting, ScoreError},
+//!     run, synthesize,
+//! };
+//!
+//! /// The largest value of an embedding; nothing is fitted.
+//! #[derive(Debug)]
+//! struct Largest;
+//!
+//! impl BackendKind for Largest {
+//!     fn fit(&self, _: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
+//!         Ok(Box::new(Largest))
+//!     }
+//! }
+//!
+//! impl FittedBackend for Largest {
+//!     fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64> {
+//!         let largest = |row: &[f32]| f64::from(row.iter().copied().fold(f32::MIN, f32::max));
+//!         embeddings.rows().into_iter().map(|row| largest(&row.to_vec())).collect()
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+//! # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+//! # synthesize(&config, &data, &Silent)?;
+//! let mut backends = BackendRegistry::default();
+//! backends.insert("largest", Arc::new(Largest));
+//! let registries = Registries { backends, ..Registries::default() };
+//!
+//! let changes = ["backend.custom='largest'".to_owned(), "model.statistics.clip_s=2.0".to_owned()];
+//! let recipe = Recipe::load("log-mel-statistics", &changes)?;
+//! let request = RunRequest { registries, ..RunRequest::new(vec![data], recipe, out) };
+//! assert!(run(&request, &Silent)?.metrics.auc.is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A loss of your own goes the same way: `crates/example-outside` has both.
 
 mod audio;
 mod conditions;
@@ -82,3 +182,8 @@ pub use offkey_signal::ChannelRule;
 pub use offkey_synth::SynthConfig;
 pub use offkey_train::TrainLength;
 pub use offkey_train::loss as losses;
+
+/// The README's Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -31,6 +31,23 @@ pub struct LearnRequest {
     pub compute: Compute,
 }
 
+impl LearnRequest {
+    /// Learning with the defaults of `offkey learn`, on the processor, with seed 0.
+    pub fn new(data: Vec<PathBuf>, name: impl Into<String>) -> Self {
+        Self {
+            data,
+            faults: Vec::new(),
+            name: name.into(),
+            false_alarms: None,
+            window_s: None,
+            every_s: None,
+            recipe: None,
+            seed: 0,
+            compute: Compute::default(),
+        }
+    }
+}
+
 /// A recording that was listened to.
 pub(super) struct Prepared {
     pub(super) clip: Clip,
