@@ -178,6 +178,11 @@ impl MonitorError {
 
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
+        if let Self::Embed(error) = self
+            && let Some(foreign) = error.downcast_ref::<offkey_infer::foreign::ForeignError>()
+        {
+            return foreign.hint();
+        }
         match self {
             Self::Locked { .. } => Some("wait for it, or end it"),
             Self::AllTooShort { .. } | Self::TooShort { .. } => {

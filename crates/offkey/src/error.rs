@@ -6,6 +6,7 @@ use std::{
 };
 
 use offkey_core::{ErrorKind, counted, io_hint};
+use offkey_infer::foreign::ForeignError;
 use offkey_synth::SynthError;
 use offkey_train::{TrainError, loss::LossError};
 
@@ -240,6 +241,11 @@ impl OffkeyError {
 
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<String> {
+        if let Self::Embed(error) = self
+            && let Some(foreign) = error.downcast_ref::<ForeignError>()
+        {
+            return foreign.hint().map(str::to_owned);
+        }
         let hint = match self {
             Self::File(error) => return error.hint(),
             Self::Folder(error) => return error.hint(),
