@@ -321,7 +321,7 @@ impl SelfTest {
         }
         if *tested < LEAST_WINDOWS {
             words += &format!(
-                "{tested} of the {LEAST_WINDOWS} windows needed to tell from which level on a fault is found: give more \
+                "too few windows to tell from which level on a fault is found, {tested} of the {LEAST_WINDOWS} needed: give more \
                  normal recordings with --data\n"
             );
         } else {
@@ -441,7 +441,7 @@ mod tests {
             (40, Some(40), Some(0.05), "more than the bound of 5.0 %"),
             (40, Some(40), Some(0.05), "percent of 0 normal windows"),
             (40, Some(1), Some(0.05), "1 window of 40 not tested"),
-            (40, Some(40), Some(0.05), "0 of the 8 windows needed"),
+            (40, Some(40), Some(0.05), "0 of the 8 needed"),
             (400, Some(2), Some(0.05), ": within the bound of 5.0 %"),
             (10, Some(0), Some(0.05), "too few windows to tell whether"),
             (10, Some(0), Some(0.05), "24 to 76 %"),

@@ -64,8 +64,34 @@ pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, O
         }
     }
     progress.end();
+    leave_out_low_rates(&mut found);
     join_microphones(&mut found.candidates);
     Ok(found)
+}
+
+/// Above this rate recordings are alike: by default nothing higher is heard.
+const ENOUGH_HZ: u32 = 16_000;
+/// One in so many recordings may have a lower rate than the others and be left out.
+const FEW: usize = 10;
+
+/// Leaves out few recordings of a lower rate than all others: what these hold above it would not be
+/// heard for their sake.
+fn leave_out_low_rates(found: &mut Found) {
+    let heard = |candidate: &Candidate| candidate.info.rate_hz.min(ENOUGH_HZ);
+    let mut rates: Vec<u32> = found.candidates.iter().map(heard).collect();
+    rates.sort_unstable();
+    let Some(&usual) = rates.get(rates.len() / FEW) else { return };
+    let (stay, low): (Vec<_>, Vec<_>) =
+        found.candidates.drain(..).partition(|candidate| heard(candidate) >= usual);
+    found.candidates = stay;
+    found.left_out.extend(low.into_iter().map(|Candidate { clip, info, .. }| {
+        let rate_hz = info.rate_hz;
+        let reason = format!(
+            "recorded at {rate_hz} Hz, it holds nothing above {} Hz, and nearly all others do",
+            rate_hz / 2
+        );
+        (clip.path, reason)
+    }));
 }
 
 /// The recording session, told apart between machines and sections.

@@ -245,8 +245,8 @@ fn codec_of(path: &Path, params: &AudioCodecParameters) -> Result<Codec, AudioEr
             Some(known) if known.codec.info.short_name.starts_with("pcm_f") => {
                 Ok(Codec::Float(bits))
             }
-            // A-law and mu-law: as coarse as eight bits.
-            Some(known) if known.codec.info.short_name.ends_with("law") => Ok(Codec::Integer(8)),
+            Some(known) if known.codec.info.short_name.ends_with("alaw") => refused("A-law"),
+            Some(known) if known.codec.info.short_name.ends_with("mulaw") => refused("mu-law"),
             Some(known) if known.codec.info.short_name.starts_with("pcm_") => {
                 Ok(Codec::Integer(bits))
             }

@@ -45,7 +45,7 @@ impl Foreign {
 }
 
 /// How forms begin that are known and not decoded: the place, the bytes, the name.
-const SOUNDS: [(usize, &[u8], &str); 22] = [
+const SOUNDS: [(usize, &[u8], &str); 30] = [
     (0, b".snd", "AU"),
     (0, b"#!AMR", "AMR"),
     (0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "WMA (ASF)"),
@@ -58,6 +58,14 @@ const SOUNDS: [(usize, &[u8], &str); 22] = [
     (0, b"MP+", "Musepack"),
     (0, b"NIST_1A", "NIST SPHERE"),
     (0, b"Creative Voice File", "VOC"),
+    (0, b"\x64\xA3\x01\x00", "IRCAM"),
+    (0, b"\x64\xA3\x02\x00", "IRCAM"),
+    (0, b"\x64\xA3\x03\x00", "IRCAM"),
+    (0, b"\x64\xA3\x04\x00", "IRCAM"),
+    (0, b" paf", "Ensoniq PARIS"),
+    (0, b"fap ", "Ensoniq PARIS"),
+    (0, b"2BIT", "AVR"),
+    (0, b"\xF0\x7E\x00\x01", "a MIDI sample dump"),
     (0, b"\x0B\x77", "AC-3"),
     (0, b"\x7F\xFE\x80\x01", "DTS"),
     (0, b"MThd", "MIDI"),

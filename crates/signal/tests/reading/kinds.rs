@@ -285,11 +285,14 @@ fn clips_of_one_and_two_samples_are_clips() {
 
 #[test]
 fn other_forms_are_named() {
-    let forms: [(&[u8], &str); 14] = [
+    let forms: [(&[u8], &str); 17] = [
         (b".snd\0\0\0\x18", "AU"),
         (b"#!AMR\n", "AMR"),
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9", "WMA (ASF)"),
         (b"wvpk", "WavPack"),
+        (b"\x64\xA3\x03\0\0\0\x7A\x46", "IRCAM"),
+        (b" paf\0\0\0\0", "Ensoniq PARIS"),
+        (b"2BIT\0\0\0\0", "AVR"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"%PDF-1.7", "a PDF document"),
         (b"\x89PNG\r\n", "a PNG picture"),

@@ -116,6 +116,11 @@ fn what_is_left_of_a_cut_recording_is_learned_from_and_the_damage_named() {
             // The first of them again, cut short: a copy.
             bench.write("normal/copy.wav", &bytes[..bytes.len() - 9000]);
         }
+        if index == 4 {
+            let mut slow = bytes.clone();
+            slow[24..28].copy_from_slice(&8_000_u32.to_le_bytes());
+            bench.write("normal/slow.wav", &slow);
+        }
         if index == 5 {
             bytes.truncate(bytes.len() - 9000);
         }
@@ -124,6 +129,11 @@ fn what_is_left_of_a_cut_recording_is_learned_from_and_the_damage_named() {
     let said = bench.ok("learn normal -o new.offkey --window 0.5s --quiet");
     assert!(said.contains("learned from 8 recordings"), "{said}");
     assert!(said.contains("what comes after 3 windows") && said.contains("is cut short"), "{said}");
+    // One of another rate does not take the upper half of their sound from all others.
+    assert!(
+        said.contains("slow.wav: recorded at 8000 Hz, it holds nothing above 4000 Hz"),
+        "{said}"
+    );
     assert!(said.contains("day 3.wav: begins as `normal/copy.wav` does: a copy"), "{said}");
 }
 
