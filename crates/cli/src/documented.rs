@@ -71,8 +71,20 @@ fn of_offkey(line: &str) -> Vec<Vec<String>> {
     let through_cargo =
         line.strip_prefix("cargo run --release -- ").map(|rest| format!("offkey {rest}"));
     let mut found = commands(through_cargo.as_deref().unwrap_or(line));
+    found.iter_mut().flatten().for_each(|word| *word = without_variables(word));
     found.retain(|words| words.first().is_some_and(|word| word == "offkey") && words.len() > 1);
     found
+}
+
+/// Variables of the shell replaced by a number.
+fn without_variables(word: &str) -> String {
+    let mut pieces = word.split('$');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        text.push('1');
+        text += piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    }
+    text
 }
 
 #[test]
@@ -100,4 +112,5 @@ fn words_are_split_as_a_shell_does() {
     let found = of_offkey("$ arecord -r 16000 | offkey watch - --set 'a b' > out.txt  # heard");
     assert_eq!(found, [["offkey", "watch", "-", "--set", "a b"]]);
     assert!(of_offkey("offkey: a line of output").is_empty());
+    assert_eq!(of_offkey("offkey run --seed $JOB_1")[0][3], "1");
 }
