@@ -153,7 +153,7 @@ mod tests {
         fs::write(&file, "").expect("a file");
         let ear = Ear::default();
         ear.record(&file.join("normals"), 10.0);
-        assert!(ear.hear(&[0.0; 10_000], 1000, 0).is_err());
+        assert!(ear.hear(&vec![0.0; 10_000], 1000, 0).is_err());
         assert_eq!(ear.left_s(), None);
     }
 }

@@ -30,8 +30,8 @@ use crate::{
     web::{self, Access, App, Certificate, Door, Peer, Shown},
 };
 
-/// Messages that wait for the recorder at most; who is faster waits.
-const MOST_MESSAGES: usize = 1024;
+/// Messages that wait for the recorder at most; who is faster waits. A message may hold the sound of a window.
+const MOST_MESSAGES: usize = 64;
 const MOST_LIVE: usize = 512;
 
 /// The running service.
