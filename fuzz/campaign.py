@@ -60,7 +60,7 @@ def add(target, runs):
     text = text.replace(found[0], line) if found else text + line + "\n"
     today = f'last = "{datetime.date.today()}"'
     text = re.sub(r'^last = ".*"$', today, text, flags=re.M) if 'last = "' in text else f"{today}\n{text}"
-    path.write_text(text)
+    path.write_text(text)  # comments at the top stay
 
 
 def run(target, options):
