@@ -16,10 +16,10 @@ fn every_run_shows_what_plain_statistics_reach() {
     bench.ok(SYNTH);
     let metrics =
         bench.json("run --data data --out run --recipe log-mel-statistics --quiet --json");
-    let baselines = metrics["baselines"].as_array().expect("two of them");
+    let baselines = metrics["baselines"].as_array().expect("three of them");
     let names: Vec<&str> = baselines.iter().filter_map(|b| b["name"].as_str()).collect();
-    assert_eq!(names, ["log-mel-statistics", "spectrogram-statistics"]);
-    assert_eq!(baselines[0]["auc"], metrics["auc"], "the recipe is this baseline");
+    assert_eq!(names, ["fusion", "log-mel-statistics", "spectrogram-statistics"]);
+    assert_eq!(baselines[1]["auc"], metrics["auc"], "the recipe is this baseline");
     let again = bench.json("evaluate run --quiet --json");
     assert_eq!(again["baselines"], metrics["baselines"], "from the files of the run");
     let printed = bench.ok("evaluate run --quiet");
