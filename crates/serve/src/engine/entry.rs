@@ -1,7 +1,10 @@
 //! One machine as the recorder keeps it: its setup, its state, and its last seconds of sound.
 
 use super::{HeardWindow, MachineSetup, PictureColumn, roll::Roll};
-use crate::{alarm::ConditionRule, config::Keep, machine::Machine, spectrum::Album, store::Op};
+use crate::{
+    alarm::ConditionRule, config::Keep, machine::Machine, source::Position, spectrum::Album,
+    store::Op,
+};
 
 /// Sound before the first odd window at most, in milliseconds; the configuration allows no more.
 const LONGEST_BEFORE_MS: u64 = 120_000;
@@ -81,4 +84,13 @@ impl Entry {
         let state = serde_json::to_string(&self.machine).expect("plain data has a JSON form");
         Op::State { machine: name.to_owned(), saved_ms, state }
     }
+}
+
+/// What the store has to remember of where a source stands.
+pub(super) fn position_ops(name: &str, position: Position) -> impl Iterator<Item = Op> {
+    position.into_iter().map(move |(key, value)| Op::Position {
+        machine: name.to_owned(),
+        key,
+        value,
+    })
 }

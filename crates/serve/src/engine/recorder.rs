@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared, entry::Entry};
+use super::{
+    Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared,
+    entry::{Entry, position_ops},
+};
 use crate::{
     clock::{Clock, Now},
     liveness::SoundStats,
@@ -254,8 +257,8 @@ impl Recorder {
         if let Some(entry) = self.machines.get_mut(name) {
             entry.remember_picture(&column);
         }
-        let (machine, high_hz) = (name.to_owned(), column.rate_hz as f32 / 2.0);
-        let bands = column.bands.to_vec();
+        let (machine, bands) = (name.to_owned(), column.bands.to_vec());
+        let high_hz = column.rate_hz as f32 / 2.0;
         let _ = self.shared.live.send(Live::Spectrum { machine, high_hz, bands });
     }
 
@@ -273,11 +276,11 @@ impl Recorder {
     }
 
     fn ask(&mut self, name: &str, ask: Ask, who: &str, now: Now) -> bool {
-        if !self.machines.contains_key(name) {
-            return false;
-        }
         let now_ms = now.unix_ms;
         let before = self.machines.get(name).map(|entry| entry.machine.view(name));
+        if before.is_none() {
+            return false;
+        }
         match ask {
             Ask::Alarm(command) => self.with(name, |entry| {
                 entry.machine.command(&entry.setup.rule, &command, who, now_ms)
@@ -381,7 +384,6 @@ impl Recorder {
                 let mut views = self.shared.views.write().unwrap_or_else(PoisonError::into_inner);
                 views.insert(view.name.clone(), MachineView::clone(view));
             }
-            // Nobody may be looking.
             let _ = self.shared.live.send(live);
         }
     }
@@ -492,14 +494,6 @@ impl Recorder {
         }
         self.put(ops);
     }
-}
-
-fn position_ops(name: &str, position: Position) -> impl Iterator<Item = Op> {
-    position.into_iter().map(move |(key, value)| Op::Position {
-        machine: name.to_owned(),
-        key,
-        value,
-    })
 }
 
 #[cfg(test)]
