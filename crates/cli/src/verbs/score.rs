@@ -106,23 +106,27 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
 }
 
 fn print_clip_scores(scores: &[ClipScore]) {
+    let joined = scores.iter().any(|clip| clip.raised_by.is_some());
     let rows: Vec<Vec<String>> = scores
         .iter()
         .map(|clip| {
-            vec![
+            let mut cells = vec![
                 clip.path.display().to_string(),
                 format!("{} {}", clip.machine, clip.section).trim_end().to_owned(),
                 format!("{:.4}", clip.score),
                 format!("{:.4}", clip.threshold),
                 if clip.decision { "anomalous" } else { "normal" }.to_owned(),
                 table::rate(clip.expected_false_alarms),
-                clip.raised_by.clone().unwrap_or_default(),
-            ]
+            ];
+            if joined {
+                cells.push(clip.raised_by.clone().unwrap_or_default());
+            }
+            cells
         })
         .collect();
     let mut header =
         vec!["clip", "compared with", "score", "threshold", "decision", "false alarms"];
-    if scores.iter().any(|clip| clip.raised_by.is_some()) {
+    if joined {
         header.push("raised by");
     }
     print(&table::render(&header, &rows));

@@ -8,18 +8,8 @@ use super::{
 };
 use crate::alarm::Schedule;
 
-const LONGEST_NAME: usize = 64;
 /// Sound before an alarm is kept in memory.
 const LONGEST_BEFORE_MS: u64 = 120_000;
-
-/// Why a name cannot be used: it becomes part of topics, addresses and folders.
-pub(super) fn bad_name(name: &str) -> Option<String> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    let good = !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(allowed);
-    (!good).then(|| {
-        format!("the name `{name}` cannot be used, expected at most {LONGEST_NAME} of a-z, 0-9, - and _; put what people call it into `title`")
-    })
-}
 
 pub(super) fn check(config: &Config, reading: &mut Reading<'_>) {
     check_web(config, reading);

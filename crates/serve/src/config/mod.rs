@@ -2,6 +2,7 @@
 
 mod check;
 mod parse;
+mod read;
 mod values;
 
 use std::{collections::BTreeMap, path::PathBuf};

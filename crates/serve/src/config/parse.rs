@@ -9,8 +9,6 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use super::{Config, MachineConfig, SinkConfig, StoreConfig, WebConfig, check};
-
 /// One thing wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
@@ -44,33 +42,37 @@ pub(super) struct Reading<'i> {
     errors: Vec<ConfigError>,
 }
 
-impl Config {
-    /// Reads and checks a configuration whole.
-    ///
-    /// # Errors
-    /// [`ConfigErrors`] with everything that is wrong.
-    pub fn read(text: &str) -> Result<Self, ConfigErrors> {
-        let (root, broken) = DeTable::parse_recoverable(text);
-        let mut reading = Reading { text, root: root.into_inner(), errors: Vec::new() };
-        for error in broken {
-            reading.tell(error.span(), error.message());
-        }
-        let config = Self {
-            store: reading.section::<StoreConfig>("store"),
-            web: reading.section::<WebConfig>("web"),
-            machines: reading.named::<MachineConfig>("machine"),
-            sinks: reading.named::<SinkConfig>("sink"),
-        };
-        reading.refuse_others();
-        check::check(&config, &mut reading);
-        let mut errors = reading.errors;
-        errors.sort();
-        errors.dedup();
-        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
-    }
+/// Longest name of a machine or sink.
+const LONGEST_NAME: usize = 64;
+
+/// Why a name cannot be used: it becomes part of topics, addresses and folders.
+fn bad_name(name: &str) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let good = !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(allowed);
+    (!good).then(|| {
+        format!("the name `{name}` cannot be used, expected at most {LONGEST_NAME} of a-z, 0-9, - and _; put what people call it into `title`")
+    })
 }
 
 impl<'i> Reading<'i> {
+    /// Takes a text apart; what is broken in it is told.
+    pub(super) fn new(text: &'i str) -> Self {
+        let (root, broken) = DeTable::parse_recoverable(text);
+        let mut reading = Self { text, root: root.into_inner(), errors: Vec::new() };
+        for error in broken {
+            reading.tell(error.span(), error.message());
+        }
+        reading
+    }
+
+    /// What was collected, in the order of lines.
+    pub(super) fn into_errors(self) -> Vec<ConfigError> {
+        let mut errors = self.errors;
+        errors.sort();
+        errors.dedup();
+        errors
+    }
+
     /// Tells what is wrong with the entry at a path of keys; with the nearest table where it is absent.
     pub(super) fn wrong(&mut self, path: &[&str], what: impl Into<String>) {
         let mut table = &self.root;
@@ -100,11 +102,11 @@ impl<'i> Reading<'i> {
         entry.map(|(_, value)| value.clone())
     }
 
-    fn section<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+    pub(super) fn section<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
         self.entry(name).and_then(|value| self.value(value)).unwrap_or_default()
     }
 
-    fn named<T: DeserializeOwned>(&mut self, name: &str) -> BTreeMap<String, T> {
+    pub(super) fn named<T: DeserializeOwned>(&mut self, name: &str) -> BTreeMap<String, T> {
         let Some(entry) = self.entry(name) else { return BTreeMap::new() };
         let span = entry.span();
         let DeValue::Table(table) = entry.into_inner() else {
@@ -114,7 +116,7 @@ impl<'i> Reading<'i> {
         };
         let mut found = BTreeMap::new();
         for (key, value) in table {
-            if let Some(problem) = check::bad_name(key.get_ref()) {
+            if let Some(problem) = bad_name(key.get_ref()) {
                 self.tell(Some(key.span()), &problem);
             }
             let at = key.span();
@@ -168,7 +170,7 @@ impl<'i> Reading<'i> {
         }
     }
 
-    fn refuse_others(&mut self) {
+    pub(super) fn refuse_others(&mut self) {
         let known = ["store", "web", "machine", "sink"];
         let others: Vec<(Range<usize>, String)> = self
             .root
@@ -196,61 +198,4 @@ fn take_out(value: &mut DeValue<'_>, place: &Range<usize>) -> bool {
         .find(|(key, value)| covers(key.span()) || covers(value.span()))
         .map(|(key, _)| key.clone());
     found.is_some_and(|key| table.remove(&key).is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn errors(text: &str) -> Vec<(usize, String)> {
-        let found = Config::read(text).err().map_or(Vec::new(), |errors| errors.errors);
-        found.into_iter().map(|error| (error.line, error.what)).collect()
-    }
-
-    const GOOD: &str = "[machine.pump]\nmodel = \"pump.offkey\"\nsource = { folder = \"in\" }\n";
-
-    #[test]
-    fn the_starter_checks() {
-        assert_eq!(errors(super::super::STARTER), []);
-    }
-
-    #[test]
-    fn a_short_configuration_has_its_defaults() {
-        let config = Config::read(GOOD).expect("a good configuration");
-        assert_eq!(config.web, WebConfig::default());
-        assert_eq!(config.machines["pump"].alarm.windows, 5);
-    }
-
-    #[test]
-    fn every_error_is_told_at_its_line() {
-        let text = "[web]\nlisten = 7\nbogus = 1\n\n[machine.pump]\nsource = { folder = \"in\" }\n\
-                    colour = \"red\"\n[machine.pump.alarm]\nwindows = \"x\"\ncooldown = \"3 weeks\"\n";
-        let found = errors(text);
-        let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [2, 3, 7, 9, 10], "{found:?}");
-        assert!(found[4].1.contains("3 weeks"), "{found:?}");
-    }
-
-    #[test]
-    fn one_slip_is_one_error() {
-        let found = errors("[machine.pump]\nsource = { uploads = {} }\n");
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].0 == 2 && found[0].1.contains("`upload`"), "{found:?}");
-    }
-
-    #[test]
-    fn broken_toml_is_told_at_its_line() {
-        let found = errors("[web]\nlisten = \n");
-        assert_eq!(found.first().map(|(line, _)| *line), Some(2), "{found:?}");
-    }
-
-    #[test]
-    fn unknown_sections_and_missing_keys_are_told() {
-        let found = errors("[machine.pump]\nmodel = \"x\"\n[sinks.a]\njournal = {}\n");
-        assert!(
-            found.iter().any(|(line, what)| *line == 1 && what.contains("source")),
-            "{found:?}"
-        );
-        assert!(found.iter().any(|(line, what)| *line == 3 && what.contains("sinks")), "{found:?}");
-    }
 }
