@@ -3,40 +3,12 @@
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_infer::{
     Encoder, Statistics,
-    foreign::{Foreign, ForeignConfig},
+    foreign::Foreign,
     pooled::{PooledConfig, Pooling, Spectrogram, embed_pooled},
 };
-use offkey_score::BackendConfig;
 use offkey_signal::{FloorRule, LogMel};
-use serde::{Deserialize, Serialize};
 
 use crate::{MonitorError, WindowRule, profile::level_db};
-
-/// One member: what it is called, what makes its vectors, what compares them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemberCard {
-    /// What the member is called, in reasons too.
-    pub name: String,
-    /// What makes its vectors.
-    pub model: ModelCard,
-    /// What compares them.
-    pub backend: BackendConfig,
-}
-
-/// What a model file says of a member's model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ModelCard {
-    /// A spectrogram pooled over time.
-    Pooled(PooledConfig),
-    /// Standardised statistics of a spectrogram.
-    Statistics(Box<Statistics>),
-    /// A network: the card of its encoder. Its weights are arrays of the file.
-    Network(String),
-    /// An encoder that was trained elsewhere. The ONNX file is an array of the file.
-    Onnx(Box<ForeignConfig>),
-}
 
 /// A member's model, ready.
 pub enum Model {

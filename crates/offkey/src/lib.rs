@@ -126,6 +126,7 @@ mod recordings;
 mod request;
 mod run;
 mod run_folder;
+mod scoring;
 mod section;
 mod stage;
 pub mod stages;
@@ -157,9 +158,10 @@ pub use recordings::{recordings, to_csv};
 pub use request::{DEFAULT_CACHE_BYTES, Registries, RunRequest, Seeds, Watch};
 pub use run::{embed, evaluate, map, redo, report, run, score, train};
 pub use run_folder::{Existing, FolderError, RunFolder};
+pub use scoring::Scoring;
 pub use section::SectionKey;
 pub use stage::{
-    AgainstColumn, ClipsError, CompactnessRow, Embedded, Scoring, SectionThreshold, score_table,
+    AgainstColumn, ClipsError, CompactnessRow, Embedded, SectionThreshold, score_table,
 };
 pub use stages::Stage;
 pub use threads::set_threads;

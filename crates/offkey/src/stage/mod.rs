@@ -23,4 +23,4 @@ pub use embedded::Embedded;
 pub use recorder::CompactnessRow;
 pub(crate) use recorder::TrainProgress;
 pub(crate) use score::{RaisedBy, SectionScorer, write_scores};
-pub use score::{Scoring, SectionThreshold, score_table};
+pub use score::{SectionThreshold, score_table};

@@ -4,15 +4,13 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use ndarray::{Array2, ArrayView2};
 use offkey_core::{Clip, ScoreRow, Seed, Split, table};
-use offkey_score::{
-    BackendConfig, Member, Nearest, Raised, References, Rule, Scorer, ThresholdConfig,
-};
+use offkey_score::{Member, Nearest, Raised, References, Rule, Scorer};
 use serde::{Deserialize, Serialize};
 
 use super::embedded::Embedded;
 use crate::{
-    OffkeyError, PooledFusion, Progress, RunFolder, SectionKey, Stage, files, open_run::Run,
-    recipe::spoken, withheld::withheld,
+    OffkeyError, Progress, RunFolder, SectionKey, Stage, files, open_run::Run, scoring::Scoring,
+    withheld::withheld,
 };
 
 /// The threshold of one section, as `scores/thresholds.json` holds it.
@@ -32,29 +30,6 @@ pub struct SectionThreshold {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_false_alarms: Option<f64>,
 }
-
-/// What makes scores and decisions of embeddings.
-#[derive(Debug, Clone, Copy)]
-pub struct Scoring<'a> {
-    /// What compares the model's embeddings with those of normal clips.
-    pub backend: &'a BackendConfig,
-    /// Pooled spectra beside the model, where there are any.
-    pub fusion: Option<&'a PooledFusion>,
-    /// What turns scores into decisions.
-    pub threshold: &'a ThresholdConfig,
-}
-
-impl Scoring<'_> {
-    /// Names of the members and what compares them, the model first.
-    fn members(&self) -> impl Iterator<Item = (&str, BackendConfig)> {
-        let spectra = self.fusion.into_iter().flat_map(|fusion| &fusion.members);
-        let spectra = spectra.map(|&pooling| (spoken(pooling), PooledFusion::backend()));
-        std::iter::once((MODEL, self.backend.clone())).chain(spectra)
-    }
-}
-
-/// What the model is called among the members of a detector.
-pub(crate) const MODEL: &str = "the model";
 
 /// One section's scorer, and where its references stand in the run's table.
 #[derive(Debug)]

@@ -1,0 +1,28 @@
+//! What makes scores and decisions of embeddings.
+
+use offkey_score::{BackendConfig, ThresholdConfig};
+
+use crate::recipe::{PooledFusion, spoken};
+
+/// What makes scores and decisions of embeddings.
+#[derive(Debug, Clone, Copy)]
+pub struct Scoring<'a> {
+    /// What compares the model's embeddings with those of normal clips.
+    pub backend: &'a BackendConfig,
+    /// Pooled spectra beside the model, where there are any.
+    pub fusion: Option<&'a PooledFusion>,
+    /// What turns scores into decisions.
+    pub threshold: &'a ThresholdConfig,
+}
+
+impl Scoring<'_> {
+    /// Names of the members and what compares them, the model first.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, BackendConfig)> {
+        let spectra = self.fusion.into_iter().flat_map(|fusion| &fusion.members);
+        let spectra = spectra.map(|&pooling| (spoken(pooling), PooledFusion::backend()));
+        std::iter::once((MODEL, self.backend.clone())).chain(spectra)
+    }
+}
+
+/// What the model is called among the members of a detector.
+pub(crate) const MODEL: &str = "the model";
