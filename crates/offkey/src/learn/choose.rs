@@ -91,22 +91,16 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
         let (recordings, left_out) = (groups.len(), found.left_out);
         return Err(OffkeyError::TooFewWindows { found: recordings, recordings, left_out });
     }
-    let (mut windows, mut of_group) = (Vec::new(), Vec::new());
+    let mut kept = Kept::default();
     for candidate in &found.candidates {
         each_window(&candidate.clip.path, rule, |_, window| {
             if unusable(rule.rate_hz, window).is_none() {
-                windows.push(window.to_vec());
-                of_group.push(candidate.group.clone());
+                kept.offer(window, &candidate.group);
             }
             Ok::<(), OffkeyError>(())
         })?;
     }
-    let kept: Vec<usize> = {
-        let wanted = windows.len().min(MOST_WINDOWS);
-        (0..wanted).map(|index| index * windows.len() / wanted).collect()
-    };
-    let windows: Vec<Vec<f32>> = kept.iter().map(|&index| windows[index].clone()).collect();
-    let of_group: Vec<String> = kept.iter().map(|&index| of_group[index].clone()).collect();
+    let (windows, of_group) = kept.spread();
     let made = made_anomalies(&windows, &of_group, rule, seed);
     let mut tried = Vec::new();
     for recipe in candidates(rule, request.recipe.as_ref())? {
@@ -139,6 +133,40 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     let recordings = of_group.iter().collect::<BTreeSet<_>>().len();
     let recipes = tried.into_iter().map(|candidate| candidate.recipe).collect();
     Ok(ranked(recipes, &scored, kinds, recordings, windows.len()))
+}
+
+/// A few windows out of any number, evenly spread, in bounded memory.
+#[derive(Default)]
+struct Kept {
+    windows: Vec<(Vec<f32>, String)>,
+    offered: usize,
+    /// One window of so many is kept: a power of two.
+    doublings: u32,
+}
+
+impl Kept {
+    fn offer(&mut self, window: &[f32], group: &str) {
+        if self.offered.is_multiple_of(1 << self.doublings) {
+            self.windows.push((window.to_vec(), group.to_owned()));
+        }
+        self.offered += 1;
+        if self.windows.len() >= 2 * MOST_WINDOWS {
+            let mut position = 0;
+            self.windows.retain(|_| {
+                position += 1;
+                position % 2 == 1
+            });
+            self.doublings += 1;
+        }
+    }
+
+    /// The windows and their recordings, at most as many as are made anomalous.
+    fn spread(self) -> (Vec<Vec<f32>>, Vec<String>) {
+        let (all, wanted) = (self.windows.len(), self.windows.len().min(MOST_WINDOWS));
+        let places: BTreeSet<usize> = (0..wanted).map(|index| index * all / wanted).collect();
+        let kept = self.windows.into_iter().enumerate();
+        kept.filter(|(place, _)| places.contains(place)).map(|(_, kept)| kept).unzip()
+    }
 }
 
 /// The detectors that are tried: the fusion, by the largest and by the mean; each of its spectra alone; the
@@ -387,6 +415,20 @@ mod tests {
         assert!(power(&crossed(&tone(100.0), &vec![0.0; 4000])) > 0.3);
         assert!(power(&crossed(&tone(6000.0), &vec![0.0; 4000])) < 0.01);
         assert!(power(&crossed(&vec![0.0; 4000], &tone(6000.0))) > 0.3);
+    }
+
+    #[test]
+    fn few_windows_are_kept_of_many_and_they_are_spread() {
+        let mut kept = Kept::default();
+        for window in 0..5000 {
+            kept.offer(&[window as f32], "one");
+            assert!(kept.windows.len() < 2 * MOST_WINDOWS);
+        }
+        let (windows, groups) = kept.spread();
+        assert!(windows.len() == MOST_WINDOWS && groups.len() == MOST_WINDOWS);
+        let steps: Vec<f32> = windows.windows(2).map(|pair| pair[1][0] - pair[0][0]).collect();
+        assert!(windows[0][0] < 100.0 && windows[MOST_WINDOWS - 1][0] > 4900.0, "{windows:?}");
+        assert!(steps.iter().all(|&step| step > 0.0 && step < 200.0), "{steps:?}");
     }
 
     #[test]
