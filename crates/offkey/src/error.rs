@@ -132,6 +132,16 @@ pub enum OffkeyError {
         /// Recordings left out, each with the reason.
         left_out: Vec<(PathBuf, String)>,
     },
+    /// Too few recordings to compare detectors on.
+    #[error("detectors cannot be compared on {}, expected {expected} at least{}", counted(*recordings, "recording"), listed("; left out: ", left_out))]
+    TooFewToChoose {
+        /// Recordings found.
+        recordings: usize,
+        /// Recordings needed.
+        expected: usize,
+        /// Recordings left out, each with the reason.
+        left_out: Vec<(PathBuf, String)>,
+    },
     /// A model file would be overwritten.
     #[error("`{}` exists already", path.display())]
     ModelExists {
@@ -235,6 +245,7 @@ impl OffkeyError {
             | Self::Autoencoder { .. }
             | Self::NoCovariate { .. }
             | Self::TooFewWindows { .. }
+            | Self::TooFewToChoose { .. }
             | Self::NoFaults { .. } => ErrorKind::Failed,
         }
     }
@@ -274,6 +285,7 @@ impl OffkeyError {
                     "record longer, or more often"
                 }
             }
+            Self::TooFewToChoose { .. } => "record more, or learn with the default",
             Self::NoFaults { .. } => "name recordings, or a folder of recordings, of faults",
             Self::NotForMonitors { .. } => {
                 "leave --recipe out, or name one with a network or statistics"

@@ -80,7 +80,7 @@ struct Ears {
 /// one more candidate, where it needs no training.
 ///
 /// # Errors
-/// [`OffkeyError::TooFewWindows`] with fewer than five recordings; whatever keeps recordings from being heard.
+/// [`OffkeyError::TooFewToChoose`] with fewer than five recordings; whatever keeps recordings from being heard.
 pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice, OffkeyError> {
     let found = find(&request.data, progress)?;
     let untrained = LearnRequest { recipe: None, ..request.clone() };
@@ -89,7 +89,8 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     let groups: BTreeSet<&str> = found.candidates.iter().map(|c| c.group.as_str()).collect();
     if groups.len() < LEAST_RECORDINGS {
         let (recordings, left_out) = (groups.len(), found.left_out);
-        return Err(OffkeyError::TooFewWindows { found: recordings, recordings, left_out });
+        let expected = LEAST_RECORDINGS;
+        return Err(OffkeyError::TooFewToChoose { recordings, expected, left_out });
     }
     let mut kept = Kept::default();
     for candidate in &found.candidates {
