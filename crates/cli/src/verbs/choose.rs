@@ -91,7 +91,7 @@ fn told(choice: &Choice) -> String {
     let taken = &choice.candidates[choice.taken];
     let why = match (choice.taken, taken.recipe.name.as_str()) {
         (0, _) => "it tells made anomalies best".to_owned(),
-        _ => "no other is ahead of it by more than the standard error".to_owned(),
+        _ => "no other is ahead of it by more than twice the standard error".to_owned(),
     };
     format!(
         "{}\n{} of {}, each scored by what was fitted to other recordings, against {} of made anomalies. \

@@ -33,6 +33,8 @@ const MOST_WINDOWS: usize = 120;
 const FOLDS: usize = 5;
 /// Fewest recordings that a choice can be made on.
 const LEAST_RECORDINGS: usize = 5;
+/// Standard errors by which another detector must be ahead of the fusion to be taken.
+const SURE: f64 = 2.0;
 /// Where low and high bands are crossed, as a share of the sampling rate.
 const CROSSING: f32 = 1.0 / 16.0;
 
@@ -56,7 +58,7 @@ pub struct Tried {
 pub struct Choice {
     /// The candidates, the best first.
     pub candidates: Vec<Tried>,
-    /// Place of the one taken: the fusion, unless another is ahead of it by more than the standard error.
+    /// Place of the one taken: the fusion, unless another is ahead of it by more than twice the standard error.
     pub taken: usize,
     /// Kinds of made anomalies.
     pub kinds: Vec<String>,
@@ -358,7 +360,7 @@ fn ranked(
     };
     let best = order[0];
     let (ahead, error) = behind(0, best);
-    let taken = if ahead > error { best } else { 0 };
+    let taken = if ahead > SURE * error { best } else { 0 };
     let candidate = |&index: &usize| {
         let (behind, error) = behind(index, best);
         let of_kind =
