@@ -14,7 +14,7 @@ mod events;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(test)]
-#[allow(dead_code, clippy::unwrap_used, reason = "shared with the tests of the whole crate")]
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests of the whole crate")]
 #[path = "../tests/training/hums.rs"]
 mod hums;
 mod labels;
