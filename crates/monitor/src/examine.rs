@@ -5,11 +5,7 @@ use std::path::Path;
 use offkey_core::paths::printable;
 use serde::Serialize;
 
-use crate::{
-    BandChange, ClipVerdict, HeardWindow, Monitor, MonitorError, WindowVerdict,
-    model::{Detecting, Finding},
-    windows::each_window,
-};
+use crate::{BandChange, ClipVerdict, Monitor, MonitorError};
 
 /// What one member says of a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,62 +39,24 @@ impl Monitor {
     /// # Errors
     /// [`MonitorError::NothingJudged`] when no window of it can be scored; else as [`Monitor::check`].
     pub fn examine(&self, path: &Path) -> Result<Examined, MonitorError> {
-        let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
-        let mut worst: Option<WindowVerdict> = None;
-        let clip = self.check(path, &mut |window| {
-            if worst.as_ref().is_none_or(|worst| key(window) > key(worst)) {
-                worst = Some(window.clone());
-            }
-        })?;
-        let Some(worst) = worst.filter(|worst| worst.score.is_some()) else {
+        let (clip, worst) = self.check_closely(path, &mut |_| {})?;
+        let Some((worst, Some(finding))) = worst else {
             let (path, reason) = (path.to_owned(), clip.reason);
             return Err(MonitorError::NothingJudged { path, reason });
         };
         let rule = self.card().windows;
-        let mut found = None;
-        each_window(path, rule, |start, window| {
-            if start == worst.start {
-                found = Some(self.finding(window)?);
-            }
-            Ok::<(), MonitorError>(())
-        })?;
-        let (rule_s, name) = (
-            |sample| rule.seconds(sample),
-            |member: usize| {
-                self.card().members.get(member).map_or_else(String::new, |card| card.name.clone())
-            },
-        );
-        let finding = found.as_ref();
+        let name = |member: usize| {
+            self.card().members.get(member).map_or_else(String::new, |card| card.name.clone())
+        };
+        let says = |(member, deviations)| MemberSays { name: name(member), deviations };
         Ok(Examined {
             clip,
-            window_s: rule_s(worst.start),
-            members: finding.map_or_else(Vec::new, |finding| {
-                let says = |(member, &deviations): (usize, &Option<f64>)| MemberSays {
-                    name: name(member),
-                    deviations,
-                };
-                finding.by_member.iter().enumerate().map(says).collect()
-            }),
-            raised_by: finding.and_then(|finding| finding.loudest).map(name),
-            band: finding.and_then(|finding| finding.change),
-            nearest: finding
-                .and_then(|finding| finding.nearest.clone())
-                .map(|(recording, start)| (recording, rule_s(start))),
+            window_s: rule.seconds(worst.start),
+            members: finding.by_member.into_iter().enumerate().map(says).collect(),
+            raised_by: finding.loudest.map(name),
+            band: finding.change,
+            nearest: finding.nearest.map(|(recording, start)| (recording, rule.seconds(start))),
         })
-    }
-
-    fn finding(&self, window: &[f32]) -> Result<Finding, MonitorError> {
-        let rule = self.card().windows;
-        match &self.detecting {
-            Detecting::First(first) => {
-                let spectrum = crate::form_1::First::spectrum(rule.rate_hz, window)?;
-                first.judge(window, &spectrum)
-            }
-            Detecting::Members(members) => {
-                let heard = HeardWindow::of(&members.models, rule, window)?;
-                self.find(members, &heard)
-            }
-        }
     }
 }
 

@@ -23,6 +23,7 @@ mod ordered;
 mod profile;
 mod promise;
 mod rate;
+mod recording;
 mod selftest;
 mod sizes;
 mod update;

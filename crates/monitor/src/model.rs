@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
-use offkey_core::{Digest, Seed, counted};
+use offkey_core::{Digest, Seed};
 use offkey_score::{Detector, Guarantee, Member, PValue, References};
 use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
 use crate::{
-    BandChange, ClipVerdict, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard,
-    MonitorError, PKind, Problem, Promise, Role, Verdict,
-    form_1::First,
-    held_out,
-    windows::{channels_cancel, each_window},
+    BandChange, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard, MonitorError,
+    PKind, Problem, Promise, Role, Verdict, form_1::First, held_out,
 };
 
 /// A loaded model file, ready to judge.
@@ -141,6 +138,15 @@ impl Monitor {
     /// # Errors
     /// [`MonitorError`] when a model refuses the window.
     pub fn judge(&self, start: u64, window: &[f32]) -> Result<WindowVerdict, MonitorError> {
+        Ok(self.judge_closely(start, window)?.0)
+    }
+
+    /// Judges a window; with what the detector found of it, where it was asked.
+    pub(crate) fn judge_closely(
+        &self,
+        start: u64,
+        window: &[f32],
+    ) -> Result<(WindowVerdict, Option<Finding>), MonitorError> {
         let unscored = |(problem, reason): (Problem, String)| WindowVerdict {
             start,
             score: None,
@@ -151,14 +157,14 @@ impl Monitor {
             reason,
         };
         if let Some(told) = self.card.profile.unusable(window) {
-            return Ok(unscored(told));
+            return Ok((unscored(told), None));
         }
         let rule = self.card.windows;
         let (finding, spectrum) = match &self.detecting {
             Detecting::First(first) => {
                 let spectrum = First::spectrum(rule.rate_hz, window)?;
                 if let Some(told) = self.card.profile.cannot_tell(window, &spectrum) {
-                    return Ok(unscored(told));
+                    return Ok((unscored(told), None));
                 }
                 (first.judge(window, &spectrum)?, spectrum)
             }
@@ -170,7 +176,7 @@ impl Monitor {
         let told = self.card.profile.cannot_tell(window, &spectrum);
         let (score, p_value) = (Some(finding.score), Some(finding.p_value));
         let p_kind = Some(finding.p_kind);
-        Ok(match told {
+        let verdict = match told {
             Some((problem, reason)) => {
                 WindowVerdict { score, p_value, p_kind, ..unscored((problem, reason)) }
             }
@@ -183,14 +189,11 @@ impl Monitor {
                 problem: None,
                 reason: self.reason(&finding, &spectrum),
             },
-        })
+        };
+        Ok((verdict, Some(finding)))
     }
 
-    pub(crate) fn find(
-        &self,
-        members: &Members,
-        heard: &HeardWindow,
-    ) -> Result<Finding, MonitorError> {
+    fn find(&self, members: &Members, heard: &HeardWindow) -> Result<Finding, MonitorError> {
         let rows: Vec<ArrayView1<f32>> = heard.vectors.iter().map(ArrayView1::from).collect();
         let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
         let judged = members.detector.judge(&rows).map_err(failed)?;
@@ -226,82 +229,6 @@ impl Monitor {
         };
         let score = judged.score;
         Ok(Finding { score, p_value, p_kind, verdict, words, change, nearest, loudest, by_member })
-    }
-
-    /// Judges a recording by its worst window; calls `on_window` with every window's verdict.
-    ///
-    /// A recording that cannot be judged is an answer, not an error; of one that is damaged somewhere
-    /// what lies before is judged.
-    ///
-    /// # Errors
-    /// [`MonitorError`] when a model refuses a window.
-    pub fn check(
-        &self,
-        path: &Path,
-        on_window: &mut dyn FnMut(&WindowVerdict),
-    ) -> Result<ClipVerdict, MonitorError> {
-        let cannot_tell = |reason: String| ClipVerdict {
-            path: path.to_owned(),
-            score: None,
-            p_value: None,
-            p_kind: None,
-            verdict: Verdict::CannotTell,
-            reason,
-            damage: None,
-            differs: None,
-        };
-        let info = match self.open_alike(path) {
-            Ok(info) => info,
-            Err(MonitorError::RecordingRate { refusal, .. }) => return Ok(cannot_tell(refusal)),
-            Err(error) => return Ok(cannot_tell(error.to_string())),
-        };
-        let differs = self.listening().difference(&info);
-        let rule = self.card.windows;
-        let mut worst: Option<WindowVerdict> = None;
-        let mut windows = 0;
-        let heard = each_window(path, rule, |start, window| {
-            let next = self.judge(start, window)?;
-            on_window(&next);
-            windows += 1;
-            let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
-            if worst.as_ref().is_none_or(|worst| key(&next) > key(worst)) {
-                worst = Some(next);
-            }
-            Ok::<(), MonitorError>(())
-        });
-        let (damage, samples) = match heard {
-            Ok(read) => (read.damage.map(|damage| damage.to_string()), read.samples),
-            Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
-            Err(error) => return Err(error),
-        };
-        let Some(worst) = worst else {
-            return Ok(cannot_tell(damage.unwrap_or_else(|| {
-                format!(
-                    "lasts {:.1} s, and the model needs {:.1} s",
-                    rule.seconds(samples),
-                    rule.seconds(rule.samples as u64)
-                )
-            })));
-        };
-        let mut reason = if windows > 1 {
-            format!("at {:.0} s: {}", rule.seconds(worst.start), worst.reason)
-        } else {
-            worst.reason
-        };
-        if worst.verdict == Verdict::CannotTell
-            && let Some(cancelled) = channels_cancel(path, self.card.windows)
-        {
-            reason = cancelled;
-        }
-        if let Some(damage) = &damage {
-            reason += &format!("; heard: {} only: {damage}", counted(windows, "window"));
-        }
-        if let Some(differs) = &differs {
-            reason += &format!("; {differs}");
-        }
-        let WindowVerdict { score, p_value, p_kind, verdict, .. } = worst;
-        let path = path.to_owned();
-        Ok(ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage, differs })
     }
 
     /// What a recording is, where it can be judged. Opened and not probed: of a recording that is cut

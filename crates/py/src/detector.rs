@@ -16,7 +16,6 @@ use crate::{
     convert::to_python,
     error::{Raise, usage},
     progress::long,
-    samples::check_samples,
 };
 
 /// A trained detector, ready to judge.
@@ -87,7 +86,7 @@ impl Judge {
         match self {
             Self::Monitor(monitor) => {
                 let mut windows = Windows::of(monitor);
-                let verdict = check_samples(monitor, name, sound, &mut |w| windows.add(w))?;
+                let verdict = monitor.check_samples(name, sound, &mut |w| windows.add(w))?;
                 Ok(Said::Monitor { verdict, windows: windows.said })
             }
             Self::Run(run) => {

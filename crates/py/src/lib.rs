@@ -13,7 +13,6 @@ mod learning;
 mod metrics;
 mod progress;
 mod runs;
-mod samples;
 mod sounds;
 
 /// The private module `offkey._core`.

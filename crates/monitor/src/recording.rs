@@ -1,0 +1,182 @@
+//! What is said of a whole recording, in a file or in memory: the verdict of its worst window.
+
+use std::path::Path;
+
+use offkey_core::counted;
+use offkey_signal::{AudioError, AudioInfo, Codec, Container, resample};
+
+use crate::{
+    ClipVerdict, Monitor, MonitorError, Verdict, WindowRule, WindowVerdict, Windower,
+    model::Finding,
+    windows::{channels_cancel, each_window},
+};
+
+/// The worst window of a recording, and what the detector found of it.
+pub(crate) type Worst = (WindowVerdict, Option<Finding>);
+
+/// Calls of a caller that wants to know of every window.
+type OnWindow<'a> = &'a mut dyn FnMut(&WindowVerdict);
+
+/// Windows judged so far.
+#[derive(Default)]
+struct Judged {
+    windows: usize,
+    worst: Option<Worst>,
+}
+
+/// What is known of a recording beside its windows.
+struct Heard {
+    /// Samples that were heard, at the model's rate.
+    samples: u64,
+    damage: Option<String>,
+    differs: Option<String>,
+    /// That its channels cancel, where that is why no window can be judged.
+    cancelled: Option<String>,
+}
+
+impl Monitor {
+    /// Judges a recording by its worst window; calls `on_window` with every window's verdict.
+    ///
+    /// A recording that cannot be judged is an answer, not an error; of one that is damaged somewhere
+    /// what lies before is judged.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when a model refuses a window.
+    pub fn check(&self, path: &Path, on_window: OnWindow<'_>) -> Result<ClipVerdict, MonitorError> {
+        Ok(self.check_closely(path, on_window)?.0)
+    }
+
+    /// As [`Monitor::check`], with the worst window.
+    pub(crate) fn check_closely(
+        &self,
+        path: &Path,
+        on_window: OnWindow<'_>,
+    ) -> Result<(ClipVerdict, Option<Worst>), MonitorError> {
+        let info = match self.open_alike(path) {
+            Ok(info) => info,
+            Err(MonitorError::RecordingRate { refusal, .. }) => {
+                return Ok((cannot_tell(path, refusal), None));
+            }
+            Err(error) => return Ok((cannot_tell(path, error.to_string()), None)),
+        };
+        let differs = self.listening().difference(&info);
+        let rule = self.card.windows;
+        let mut judged = Judged::default();
+        let read =
+            each_window(path, rule, |start, window| judged.add(self, start, window, on_window));
+        let (damage, samples) = match read {
+            Ok(read) => (read.damage.map(|damage| damage.to_string()), read.samples),
+            Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
+            Err(error) => return Err(error),
+        };
+        let untold = |(worst, _): &Worst| worst.verdict == Verdict::CannotTell;
+        let cancelled = judged
+            .worst
+            .as_ref()
+            .filter(|worst| untold(worst))
+            .and_then(|_| channels_cancel(path, rule));
+        Ok(judged.told(path, rule, Heard { samples, damage, differs, cancelled }))
+    }
+
+    /// Judges mono samples as [`Monitor::check`] judges a file; `name` stands for the recording. How the
+    /// samples were coded is not known: it counts as alike.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when the rate cannot be converted or a model refuses a window.
+    pub fn check_samples(
+        &self,
+        name: &Path,
+        (samples, rate_hz): (&[f32], u32),
+        on_window: OnWindow<'_>,
+    ) -> Result<ClipVerdict, MonitorError> {
+        let listening = self.listening();
+        if let Some(refusal) = listening.refusal(rate_hz) {
+            return Ok(cannot_tell(name, refusal));
+        }
+        let codec = listening.codecs.first().copied().unwrap_or(Codec::Integer(16));
+        let frames = samples.len() as u64;
+        let info = AudioInfo { rate_hz, channels: 1, frames, container: Container::Raw, codec };
+        let differs = listening.difference(&info);
+        let rule = self.card.windows;
+        let refused = |_| {
+            let (path, to_hz) = (name.to_owned(), rule.rate_hz);
+            MonitorError::Audio(AudioError::Rate { path, from_hz: rate_hz, to_hz })
+        };
+        let samples = resample(samples, rate_hz, rule.rate_hz).map_err(refused)?;
+        let mut judged = Judged::default();
+        Windower::new(rule, 0)
+            .push(&samples, |start, window| judged.add(self, start, window, on_window))?;
+        let heard = Heard { samples: samples.len() as u64, damage: None, differs, cancelled: None };
+        Ok(judged.told(name, rule, heard).0)
+    }
+}
+
+impl Judged {
+    fn add(
+        &mut self,
+        monitor: &Monitor,
+        start: u64,
+        window: &[f32],
+        on_window: OnWindow<'_>,
+    ) -> Result<(), MonitorError> {
+        let next = monitor.judge_closely(start, window)?;
+        on_window(&next.0);
+        self.windows += 1;
+        let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
+        if self.worst.as_ref().is_none_or(|(worst, _)| key(&next.0) > key(worst)) {
+            self.worst = Some(next);
+        }
+        Ok(())
+    }
+
+    /// The verdict on the recording, and the window that it is from.
+    fn told(self, path: &Path, rule: WindowRule, heard: Heard) -> (ClipVerdict, Option<Worst>) {
+        let Heard { samples, damage, differs, cancelled } = heard;
+        let Some((worst, finding)) = self.worst else {
+            let too_short = || {
+                format!(
+                    "lasts {:.1} s, and the model needs {:.1} s",
+                    rule.seconds(samples),
+                    rule.seconds(rule.samples as u64)
+                )
+            };
+            return (cannot_tell(path, damage.unwrap_or_else(too_short)), None);
+        };
+        let mut reason = worst.reason.clone();
+        if self.windows > 1 {
+            reason = format!("at {:.0} s: {reason}", rule.seconds(worst.start));
+        }
+        reason = cancelled.unwrap_or(reason);
+        if let Some(damage) = &damage {
+            reason += &format!("; heard: {} only: {damage}", counted(self.windows, "window"));
+        }
+        if let Some(differs) = &differs {
+            reason += &format!("; {differs}");
+        }
+        let verdict = ClipVerdict {
+            path: path.to_owned(),
+            score: worst.score,
+            p_value: worst.p_value,
+            p_kind: worst.p_kind,
+            verdict: worst.verdict,
+            reason,
+            damage,
+            differs,
+        };
+        (verdict, Some((worst, finding)))
+    }
+}
+
+/// The verdict on a recording of which no window was judged.
+fn cannot_tell(path: &Path, reason: String) -> ClipVerdict {
+    ClipVerdict {
+        path: path.to_owned(),
+        score: None,
+        p_value: None,
+        p_kind: None,
+        verdict: Verdict::CannotTell,
+        reason,
+        damage: None,
+        differs: None,
+    }
+}
