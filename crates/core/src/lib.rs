@@ -30,7 +30,7 @@ pub use dataset::{
     DEFAULT_HOLDOUT, DataError, Dataset, Layout, OfficialCheck, PartCheck, Problem, recognise_year,
 };
 pub use digest::Digest;
-pub use error_kind::{ErrorKind, io_hint};
+pub use error_kind::{ErrorKind, io_hint, with_causes};
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use lock::Lock;
 pub use names::DcaseName;

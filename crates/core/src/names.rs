@@ -222,34 +222,34 @@ pub const MACHINES: [(Year, &[&str]); 7] = [
     (Year::Y2021, &["gearbox", "ToyTrain"]),
     (Year::Y2022, &["bearing"]),
     (Year::Y2023, &["bandsaw", "grinder", "shaker", "ToyDrone", "ToyNscale", "ToyTank", "Vacuum"]),
-    (
-        Year::Y2024,
-        &[
-            "3DPrinter",
-            "AirCompressor",
-            "BrushlessMotor",
-            "HairDryer",
-            "HoveringDrone",
-            "RoboticArm",
-            "Scanner",
-            "ToothBrush",
-            "ToyCircuit",
-        ],
-    ),
-    (
-        Year::Y2025,
-        &[
-            "AutoTrash",
-            "BandSealer",
-            "CoffeeGrinder",
-            "HomeCamera",
-            "Polisher",
-            "ScrewFeeder",
-            "ToyPet",
-            "ToyRCCar",
-        ],
-    ),
+    (Year::Y2024, NEW_IN_2024),
+    (Year::Y2025, NEW_IN_2025),
     (Year::Y2026, &["BlowerDustCollector", "Sander", "SewingMachine"]),
+];
+
+/// Machine types of 2024, all of them new.
+pub(crate) const NEW_IN_2024: &[&str] = &[
+    "3DPrinter",
+    "AirCompressor",
+    "BrushlessMotor",
+    "HairDryer",
+    "HoveringDrone",
+    "RoboticArm",
+    "Scanner",
+    "ToothBrush",
+    "ToyCircuit",
+];
+
+/// Machine types that were new in 2025.
+pub(crate) const NEW_IN_2025: &[&str] = &[
+    "AutoTrash",
+    "BandSealer",
+    "CoffeeGrinder",
+    "HomeCamera",
+    "Polisher",
+    "ScrewFeeder",
+    "ToyPet",
+    "ToyRCCar",
 ];
 
 /// What one folder's name says, whatever the layout.

@@ -1,6 +1,6 @@
 //! Errors as the package's exceptions, with the advice beside the message.
 
-use std::{error::Error, fmt::Write};
+use std::error::Error;
 
 use offkey::{ErrorKind, OffkeyError, monitor::MonitorError};
 use offkey_report::TsneError;
@@ -61,22 +61,7 @@ fn exception(
         ErrorKind::Failed => "FailedError",
         ErrorKind::Cancelled => "CancelledError",
     };
-    raised(py, class, &with_causes(error), hint.as_deref())
-}
-
-/// The message of an error and of its causes, in one line.
-pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // A transparent error says what its cause says.
-        if !text.ends_with(&next) {
-            let _ = write!(text, ": {next}");
-        }
-        cause = error.source();
-    }
-    text
+    raised(py, class, &offkey_core::with_causes(error), hint.as_deref())
 }
 
 /// The exception of this name in `offkey.errors`; what keeps it from being made is raised instead.

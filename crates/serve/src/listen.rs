@@ -202,7 +202,7 @@ impl Listener {
         let Some(judge) = judge else { return true };
         let form = stretch.form;
         let judged = match catch_unwind(AssertUnwindSafe(|| judge_in_pool(judge, start, window))) {
-            Ok(judged) => judged.map_err(|error| crate::store::whole(&error)),
+            Ok(judged) => judged.map_err(|error| offkey_core::with_causes(&error)),
             Err(panic) => Err(format!("judging broke down: {}", said(panic.as_ref()))),
         };
         let judged = judged.unwrap_or_else(|reason| Judged {

@@ -7,6 +7,8 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use offkey_core::with_causes;
+
 use offkey_serve::{
     config::STARTER,
     history::{self, Question},
@@ -124,7 +126,7 @@ async fn serve(path: &Path) -> Result<(), ServiceError> {
         tokio::select! {
             _ = hang_up.recv() => match tokio::task::block_in_place(|| service.reload()) {
                 Ok(()) => tracing::info!("the configuration was read again"),
-                Err(error) => tracing::error!("everything goes on as before: {}", whole(&error)),
+                Err(error) => tracing::error!("everything goes on as before: {}", with_causes(&error)),
             },
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -159,15 +161,5 @@ fn write_out(text: &str) -> ExitCode {
 }
 
 fn complain(error: &dyn std::error::Error) {
-    let _ = writeln!(std::io::stderr().lock(), "error: {}", whole(error));
-}
-
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
+    let _ = writeln!(std::io::stderr().lock(), "error: {}", with_causes(error));
 }

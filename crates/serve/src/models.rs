@@ -12,7 +12,9 @@ use std::{
 use offkey_infer::Compute;
 use offkey_monitor::{Addition, Monitor, MonitorError, lock_model};
 
-use crate::{judge::Judge, listen::SharedJudge, store::whole};
+use offkey_core::with_causes;
+
+use crate::{judge::Judge, listen::SharedJudge};
 
 /// Why a model cannot be had or changed.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +129,7 @@ impl Models {
     pub fn empty(&self, machine: &str, path: &Path, why: &ModelError) -> SharedJudge {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let judge = SharedJudge::default();
-        let (path, problem) = (path.to_owned(), Some(whole(why)));
+        let (path, problem) = (path.to_owned(), Some(with_causes(why)));
         entries.insert(machine.to_owned(), Entry { path, judge: Arc::clone(&judge), problem });
         judge
     }
@@ -241,7 +243,7 @@ impl Models {
         now.running = false;
         now.good = Some(matches!(used, Ok(true)));
         if let Err(error) = &used {
-            now.said.push(whole(error));
+            now.said.push(with_causes(error));
         }
         used
     }

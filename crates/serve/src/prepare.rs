@@ -5,12 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_core::with_causes;
+
 use crate::{
     config::{Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig},
     models,
     setup::Folders,
     sink,
-    store::{StoreError, whole},
+    store::StoreError,
     web::{Access, AccessError, Certificate, TlsError},
 };
 
@@ -125,14 +127,15 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
     let folders = Folders::beside(&config, path);
     let mut problems = Vec::new();
     if let Err(error) = Certificate::of(&config.web, &folders.beside) {
-        problems.push(whole(&error));
+        problems.push(with_causes(&error));
     }
     if let Err(error) = Access::new(&config.web, &folders.beside) {
-        problems.push(whole(&error));
+        problems.push(with_causes(&error));
     }
     for (name, sink) in &config.sinks {
         let opened = sink::check(sink, &folders.beside);
-        problems.extend(opened.err().map(|error| format!("sink `{name}`: {}", whole(&error))));
+        problems
+            .extend(opened.err().map(|error| format!("sink `{name}`: {}", with_causes(&error))));
         if let SinkConfig::Command { run, .. } = sink {
             problems.extend(no_program(run).map(|why| format!("sink `{name}`: {why}")));
         }
@@ -163,12 +166,12 @@ fn look_at(name: &str, machine: &MachineConfig, folders: &Folders) -> Result<Vec
     let mut notes = Vec::new();
     let model = folders.model(name, machine);
     if model.exists() {
-        models::load(&model).map_err(|error| whole(&error))?;
+        models::load(&model).map_err(|error| with_causes(&error))?;
     } else {
         notes.push(format!("no model yet at `{}`: learn it in the browser", model.display()));
     }
     if let Some(idle) = &machine.operating.idle_model {
-        models::load(&folders.beside.join(idle)).map_err(|error| whole(&error))?;
+        models::load(&folders.beside.join(idle)).map_err(|error| with_causes(&error))?;
     }
     match &machine.source {
         SourceConfig::Command { run, .. } => no_program(run).map_or(Ok(()), Err)?,

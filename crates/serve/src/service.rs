@@ -11,6 +11,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use offkey_core::with_causes;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, broadcast, watch},
@@ -26,7 +27,7 @@ use crate::{
     prepare::{ServiceError, read_config},
     setup::{self, Folders},
     sink::{self, MqttSink, SinksHealth, Worker},
-    store::{ClipStore, Store, whole},
+    store::{ClipStore, Store},
     web::{self, Access, App, Certificate, Door, Peer, Shown},
 };
 
@@ -252,14 +253,14 @@ impl Service {
                 );
             }
             let judge = self.app.models.load(name, &path).unwrap_or_else(|error| {
-                tracing::error!("`{name}` is not judged: {}", whole(&error));
+                tracing::error!("`{name}` is not judged: {}", with_causes(&error));
                 self.app.models.empty(name, &path, &error)
             });
             let idle = machine.operating.idle_model.as_ref().and_then(|idle| {
                 let loaded = crate::models::load(&self.folders.beside.join(idle));
                 loaded
                     .inspect_err(|error: &ModelError| {
-                        tracing::error!("`{name}` at rest is not known: {}", whole(error));
+                        tracing::error!("`{name}` at rest is not known: {}", with_causes(error));
                     })
                     .ok()
             });
@@ -398,7 +399,7 @@ fn sweep(store: &Store, clips: &ClipStore) {
     if let Ok(rows) = rows
         && let Err(error) = clips.sweep(&rows)
     {
-        tracing::warn!("sounds without a place stay: {}", whole(&error));
+        tracing::warn!("sounds without a place stay: {}", with_causes(&error));
     }
 }
 

@@ -37,13 +37,7 @@ pub(super) struct Complaints {
 impl Complaints {
     /// Tells of an error, with its causes.
     pub(super) fn error(&mut self, what: &str, error: &dyn Error, observer: &mut dyn Observer) {
-        let mut message = format!("{what}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message += &format!(": {error}");
-            cause = error.source();
-        }
-        self.message(&message, observer);
+        self.message(&format!("{what}: {}", offkey_core::with_causes(error)), observer);
     }
 
     /// Tells of anything.

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use offkey_core::with_causes;
+
 use super::{
     Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared,
     entry::{Entry, position_ops},
@@ -20,7 +22,7 @@ use crate::{
     liveness::SoundStats,
     machine::{Call, Machine, MachineView, Moment, News},
     source::{HEARD, Position},
-    store::{ClipRow, Op, OutboxRow, Quota, Retention, ScoreRow, StoreError, whole},
+    store::{ClipRow, Op, OutboxRow, Quota, Retention, ScoreRow, StoreError},
 };
 
 /// The recorder.
@@ -195,10 +197,7 @@ impl Recorder {
             },
             Ok(None) => Machine::new(now.unix_ms),
             Err(error) => {
-                tracing::error!(
-                    "the state of `{name}` cannot be read, it begins anew: {}",
-                    whole(&error)
-                );
+                tracing::error!("the state of `{name}` begins anew: {}", with_causes(&error));
                 Machine::new(now.unix_ms)
             }
         }
@@ -322,13 +321,13 @@ impl Recorder {
             Ok(()) => {
                 for clip in clips {
                     if let Err(error) = self.shared.clips.remove(&clip.name) {
-                        tracing::error!("{}", whole(&error));
+                        tracing::error!("{}", with_causes(&error));
                     }
                 }
                 true
             }
             Err(error) => {
-                tracing::error!("cannot forget `{name}`: {}", whole(&error));
+                tracing::error!("cannot forget `{name}`: {}", with_causes(&error));
                 false
             }
         }
@@ -415,7 +414,7 @@ impl Recorder {
                 news.event.clip = Some(clip);
             }
             Err(error) => {
-                tracing::error!("the sound of an alarm of `{name}` is not kept: {}", whole(&error));
+                tracing::error!("sound of `{name}` is not kept: {}", with_causes(&error));
             }
         }
         news
@@ -480,7 +479,7 @@ impl Recorder {
     fn tidy(&mut self, now: Now) {
         let mut store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = store.forget(&self.retention, now.unix_ms) {
-            tracing::warn!("old rows stay: {}", whole(&error));
+            tracing::warn!("old rows stay: {}", with_causes(&error));
         }
         let rows = store.reader().and_then(|reader| reader.clips(None)).unwrap_or_default();
         drop(store);

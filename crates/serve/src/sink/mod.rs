@@ -176,7 +176,7 @@ impl Worker {
             let rows = match due(&self.shared, &self.name, &mut done) {
                 Ok(rows) => rows,
                 Err(error) => {
-                    self.fares(Some(crate::store::whole(&error)));
+                    self.fares(Some(offkey_core::with_causes(&error)));
                     Vec::new()
                 }
             };

@@ -97,7 +97,7 @@ impl FileSource {
             .reader
             .push(&block[..read], &mut samples)
             .err()
-            .map(|error| crate::store::whole(&error));
+            .map(|error| offkey_core::with_causes(&error));
         if let Some(found) = open.reader.info().filter(|_| !open.checked) {
             open.checked = true;
             self.rate_hz = Some(found.rate_hz);

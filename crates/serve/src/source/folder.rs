@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
+use offkey_core::with_causes;
+
 use offkey_monitor::WindowRule;
 use offkey_signal::ClipReader;
 
@@ -131,7 +133,7 @@ impl FolderSource {
         self.current = Some((name.clone(), look));
         let reader = match ClipReader::open(&path, &form.decode_config()) {
             Ok(reader) => reader,
-            Err(error) => return self.leave_out(name, look, &crate::store::whole(&error)),
+            Err(error) => return self.leave_out(name, look, &with_causes(&error)),
         };
         if let Some(why) = wrong_rate(reader.info().rate_hz, rates_hz) {
             return self.leave_out(name, look, &why);
@@ -159,7 +161,7 @@ impl FolderSource {
             match hearing.reader.read_block(&mut block) {
                 Ok(true) => {}
                 Ok(false) => hearing.over = Some(Ok(())),
-                Err(error) => hearing.over = Some(Err(crate::store::whole(&error))),
+                Err(error) => hearing.over = Some(Err(with_causes(&error))),
             }
             hearing.samples += block.len() as u64;
             self.hearing = Some(hearing);

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use offkey_core::with_causes;
+
 use offkey_monitor::{WindowRule, watch::open_microphone};
 use offkey_signal::{PcmFormat, StreamReader};
 
@@ -76,8 +78,8 @@ pub fn command_opener(run: Vec<String>, raw: PcmFormat) -> Opener {
 /// Opens a microphone of this computer; without a name the system's.
 pub fn microphone_opener(name: Option<String>) -> Opener {
     Box::new(move |rates_hz| {
-        let (bytes, raw) = open_microphone(name.as_deref(), rates_hz)
-            .map_err(|error| crate::store::whole(&error))?;
+        let (bytes, raw) =
+            open_microphone(name.as_deref(), rates_hz).map_err(|error| with_causes(&error))?;
         Ok(Opened { bytes, raw, child: None })
     })
 }
@@ -146,7 +148,7 @@ impl StreamSource {
         let Some(running) = &mut self.running else { return Next::Nothing };
         let mut samples = Vec::new();
         if let Err(error) = running.reader.push(bytes, &mut samples) {
-            running.over = Some(crate::store::whole(&error));
+            running.over = Some(with_causes(&error));
         }
         if !running.checked
             && let Some(found) = running.reader.info()
@@ -165,8 +167,7 @@ impl StreamSource {
         let Some(running) = &mut self.running else { return Next::Nothing };
         let mut samples = Vec::new();
         let finished = running.reader.finish(&mut samples);
-        let why =
-            finished.err().map_or_else(|| why.to_owned(), |error| crate::store::whole(&error));
+        let why = finished.err().map_or_else(|| why.to_owned(), |error| with_causes(&error));
         running.over = Some(why);
         if samples.is_empty() { Next::Nothing } else { Next::Sound(samples) }
     }

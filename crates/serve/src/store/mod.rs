@@ -106,7 +106,7 @@ impl Store {
         };
         match store.connect() {
             Err(error @ StoreError::TooNew { .. }) => return Err(error),
-            Err(error) => store.health.trouble = Some(whole(&error)),
+            Err(error) => store.health.trouble = Some(offkey_core::with_causes(&error)),
             Ok(()) => {}
         }
         Ok(store)
@@ -150,7 +150,7 @@ impl Store {
                 if is_damage(&error) {
                     self.connection = None;
                 }
-                self.health.trouble = Some(whole(&error));
+                self.health.trouble = Some(offkey_core::with_causes(&error));
                 false
             }
         }
@@ -337,17 +337,6 @@ fn is_damage(error: &StoreError) -> bool {
         StoreError::Sql(rusqlite::Error::SqliteFailure(code, _))
             if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
     )
-}
-
-/// An error with its causes.
-pub(crate) fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

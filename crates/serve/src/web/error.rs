@@ -6,10 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{
-    models::ModelError,
-    store::{StoreError, whole},
-};
+use offkey_core::with_causes;
+
+use crate::{models::ModelError, store::StoreError};
 
 /// A refusal.
 #[derive(Debug)]
@@ -40,7 +39,7 @@ impl IntoResponse for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, whole(&error))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, with_causes(&error))
     }
 }
 
@@ -55,7 +54,7 @@ impl From<ModelError> for Refusal {
             ModelError::NoLearner { .. } => StatusCode::NOT_IMPLEMENTED,
             ModelError::Io { .. } => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self::new(status, whole(&error))
+        Self::new(status, with_causes(&error))
     }
 }
 
