@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    path::Path as FilePath,
+    path::{Path as FilePath, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 use tokio_stream::StreamExt;
 
+use offkey_core::with_causes;
+
 use super::{App, auth::Who, error::Refusal};
 
 /// Recordings that may wait in a folder.
@@ -28,6 +30,8 @@ const MOST_WAITING: usize = 1000;
 const LONGEST_RECORD_S: f64 = 3600.0;
 /// How long an upload may stand still.
 const CHUNK_WITHIN: Duration = Duration::from_secs(30);
+/// How long the rest of a refused upload is read.
+const REST_WITHIN: Duration = Duration::from_secs(10);
 
 type Answer = Result<Json<Value>, Refusal>;
 
@@ -37,21 +41,16 @@ pub(crate) async fn upload(
     Path(name): Path<String>,
     body: Body,
 ) -> Answer {
-    app.known(&name)?;
-    let takes = app
-        .machines
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&name)
-        .map(|shown| shown.source);
-    if takes != Some("upload") {
-        return Err(Refusal::new(
-            StatusCode::CONFLICT,
-            format!("the source of `{name}` is not `upload`"),
-        ));
-    }
-    let folder = app.folders.uploads(&name);
-    let (file, bytes) = take(&app, &folder, body).await?;
+    let (file, bytes) = received(&app, body, || {
+        app.known(&name)?;
+        let machines = app.machines.read().unwrap_or_else(PoisonError::into_inner);
+        if machines.get(&name).is_none_or(|shown| shown.source != "upload") {
+            let what = format!("the source of `{name}` is not `upload`");
+            return Err(Refusal::new(StatusCode::CONFLICT, what));
+        }
+        Ok(app.folders.uploads(&name))
+    })
+    .await?;
     Ok(Json(json!({ "taken": file, "bytes": bytes })))
 }
 
@@ -61,9 +60,8 @@ pub(crate) async fn add_normal(
     Path(name): Path<String>,
     body: Body,
 ) -> Answer {
-    app.known(&name)?;
     let folder = app.folders.normals(&name);
-    let (file, bytes) = take(&app, &folder, body).await?;
+    let (file, bytes) = received(&app, body, || app.known(&name).map(|()| folder.clone())).await?;
     let path = folder.join(&file);
     let found = tokio::task::spawn_blocking(move || {
         let found = offkey_signal::probe(&path);
@@ -78,7 +76,7 @@ pub(crate) async fn add_normal(
         Ok(info) => Ok(Json(
             json!({ "taken": file, "bytes": bytes, "seconds": info.duration_s(), "rate_hz": info.rate_hz }),
         )),
-        Err(error) => Err(Refusal::bad(crate::store::whole(&error))),
+        Err(error) => Err(Refusal::bad(with_causes(&error))),
     }
 }
 
@@ -175,7 +173,7 @@ pub(crate) async fn learn(
     let (models, folder) = (Arc::clone(&app.models), app.folders.normals(&name));
     tokio::task::spawn_blocking(move || {
         if let Err(error) = models.learn(&name, &folder, &more) {
-            tracing::error!("`{name}` was not learned: {}", crate::store::whole(&error));
+            tracing::error!("`{name}` was not learned: {}", with_causes(&error));
         }
     });
     Ok(Json(json!({ "started": true })))
@@ -237,8 +235,37 @@ pub(super) fn full(error: &std::io::Error) -> Refusal {
     Refusal::new(StatusCode::INSUFFICIENT_STORAGE, format!("cannot store it: {error}"))
 }
 
+/// Takes a body into the folder that is found for it. Of one that is refused the rest is read and thrown away, within
+/// bounds: who still sends would else find a broken connection in place of the answer.
+async fn received(
+    app: &Arc<App>,
+    body: Body,
+    folder: impl FnOnce() -> Result<PathBuf, Refusal>,
+) -> Result<(String, u64), Refusal> {
+    let mut stream = body.into_data_stream();
+    let taken = match folder() {
+        Ok(folder) => take(app, &folder, &mut stream).await,
+        Err(refusal) => Err(refusal),
+    };
+    if taken.is_err() {
+        let mut left = app.upload_bytes;
+        let rest = async {
+            while let (1.., Some(Ok(chunk))) = (left, stream.next().await) {
+                left = left.saturating_sub(chunk.len() as u64);
+            }
+        };
+        // Whoever is slower than that need not hear the answer.
+        let _ = tokio::time::timeout(REST_WITHIN, rest).await;
+    }
+    taken
+}
+
 /// Writes a body into a folder, under a name of ours: its name and its size.
-async fn take(app: &Arc<App>, folder: &FilePath, body: Body) -> Result<(String, u64), Refusal> {
+async fn take(
+    app: &Arc<App>,
+    folder: &FilePath,
+    stream: &mut BodyDataStream,
+) -> Result<(String, u64), Refusal> {
     let _permit = app
         .uploads
         .try_acquire()
@@ -252,14 +279,13 @@ async fn take(app: &Arc<App>, folder: &FilePath, body: Body) -> Result<(String, 
         .prefix(".upload-")
         .tempfile_in(folder)
         .map_err(|error| full(&error))?;
-    let mut stream = body.into_data_stream();
     let (mut bytes, mut head) = (0_u64, Vec::new());
     // Who falls silent in the middle must not keep others out.
     let next = async |stream: &mut BodyDataStream| {
         let chunk = tokio::time::timeout(CHUNK_WITHIN, stream.next()).await;
         chunk.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload stood still"))
     };
-    while let Some(chunk) = next(&mut stream).await? {
+    while let Some(chunk) = next(stream).await? {
         let chunk =
             chunk.map_err(|error| Refusal::bad(format!("the upload broke off: {error}")))?;
         bytes += chunk.len() as u64;
