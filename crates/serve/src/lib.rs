@@ -25,3 +25,6 @@ pub mod spectrum;
 pub mod store;
 pub mod system;
 pub mod web;
+
+#[cfg(test)]
+mod testing;

@@ -7,12 +7,14 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
+    thread,
+    time::{Duration, Instant},
 };
 
 use offkey_infer::Compute;
 use offkey_monitor::{Addition, Monitor, MonitorError, lock_model};
 
-use offkey_core::with_causes;
+use offkey_core::{Lock, with_causes};
 
 use crate::{judge::Judge, listen::SharedJudge};
 
@@ -86,12 +88,15 @@ pub struct ModelView {
 }
 
 /// All models.
-#[derive(Default)]
 pub struct Models {
     entries: RwLock<BTreeMap<String, Entry>>,
     learning: Mutex<BTreeMap<String, Learning>>,
     /// One change at a time: each reads a file, changes and writes it.
     changing: Mutex<()>,
+    /// The program that learns.
+    learner: PathBuf,
+    /// How long a change waits for another program that changes the same file.
+    patience: Duration,
 }
 
 struct Entry {
@@ -99,6 +104,22 @@ struct Entry {
     judge: SharedJudge,
     /// Why its file cannot be used.
     problem: Option<String>,
+}
+
+/// A change of a model file takes seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Default for Models {
+    fn default() -> Self {
+        Self {
+            entries: RwLock::default(),
+            learning: Mutex::default(),
+            changing: Mutex::default(),
+            learner: learn::beside_this_program(),
+            patience: PATIENCE,
+        }
+    }
 }
 
 impl Models {
@@ -193,11 +214,24 @@ impl Models {
         if !path.exists() {
             return Err(ModelError::None { machine: machine.to_owned() });
         }
-        let _other_programs_wait = lock_model(&path)?;
+        let _other_programs_wait = self.lock(&path)?;
         let changed = change(Monitor::load(&path, Compute::default())?)?;
         changed.save(&path)?;
         *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(changed));
         Ok(())
+    }
+
+    /// Keeps other programs from changing a model file; waits for one that does.
+    fn lock(&self, path: &Path) -> Result<Lock, ModelError> {
+        let begun = Instant::now();
+        loop {
+            match lock_model(path) {
+                Err(MonitorError::Locked { .. }) if begun.elapsed() < self.patience => {
+                    thread::sleep(LOOK);
+                }
+                locked => return Ok(locked?),
+            }
+        }
     }
 
     fn entry(&self, machine: &str) -> Result<(PathBuf, SharedJudge), ModelError> {
@@ -220,3 +254,6 @@ impl Models {
 pub fn load(path: &Path) -> Result<Arc<dyn Judge>, ModelError> {
     Ok(Arc::new(Monitor::load(path, Compute::default())?))
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -4,12 +4,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
 };
 
 use offkey_core::with_causes;
+use offkey_infer::Compute;
+use offkey_monitor::{Addition, JournalEntry, Monitor};
 
-use super::{Learning, ModelError, Models, load};
+use super::{Learning, ModelError, Models};
 
 const LINES_KEPT: usize = 40;
 
@@ -25,16 +27,15 @@ impl Models {
         more: &[String],
     ) -> Result<bool, ModelError> {
         let (path, judge) = self.entry(machine)?;
-        let learner = learner()?;
+        let learner = self.learner()?;
         self.begin(machine)?;
-        let new = path.with_extension("new");
+        let new = path.with_extension(format!("{machine}.new"));
+        let known = journal(&path);
         let learned = self.run_learner(machine, &learner, normals, &new, more);
         let used = learned.and_then(|good| {
             if good {
-                let loaded = load(&new)?;
-                fs::rename(&new, &path)
-                    .map_err(|source| ModelError::Io { path: path.clone(), source })?;
-                *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+                let model = self.take_into_use(machine, &new, &path, &known)?;
+                *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(model));
             }
             Ok(good)
         });
@@ -57,7 +58,7 @@ impl Models {
         if !path.exists() {
             return Err(ModelError::None { machine: machine.to_owned() });
         }
-        let learner = learner()?;
+        let learner = self.learner()?;
         let output = Command::new(&learner)
             .arg("selftest")
             .arg("--model")
@@ -69,6 +70,58 @@ impl Models {
         serde_json::from_slice(&output.stdout).map_err(|_| ModelError::SelfTest {
             said: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         })
+    }
+
+    /// Puts a learned model in the place of the one in use. What people, or other programs, took into that one while
+    /// this was being learned is taken into this as well.
+    fn take_into_use(
+        &self,
+        machine: &str,
+        new: &Path,
+        path: &Path,
+        known: &[JournalEntry],
+    ) -> Result<Monitor, ModelError> {
+        let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = |source| ModelError::Io { path: path.to_owned(), source };
+        let mut model = Monitor::load(new, Compute::default())?;
+        if !path.exists() {
+            fs::rename(new, path).map_err(failed)?;
+            return Ok(model);
+        }
+        let _other_programs_wait = self.lock(path)?;
+        let mut added = false;
+        for entry in journal(path).into_iter().filter(|entry| !known.contains(entry)) {
+            let addition = match (entry.whole_period, entry.forced.is_empty()) {
+                (true, _) => Addition::WholePeriod,
+                (false, false) => Addition::Forced,
+                (false, true) => Addition::Normal,
+            };
+            let recordings: Vec<PathBuf> = entry.recordings.iter().map(PathBuf::from).collect();
+            let (updated, report) = model.update(&recordings, addition, &|_, _| true)?;
+            (model, added) = (updated, true);
+            for (recording, reason) in report.refused {
+                self.say(machine, format!("`{}` was not taken in: {reason}", recording.display()));
+            }
+        }
+        if added {
+            model.save(path)?;
+            // One that cannot be removed is overwritten by the next learning.
+            let _ = fs::remove_file(new);
+        } else {
+            // What a link leads to is replaced, as updates do.
+            fs::rename(new, fs::canonicalize(path).map_err(failed)?).map_err(failed)?;
+        }
+        Ok(model)
+    }
+
+    fn say(&self, machine: &str, line: String) {
+        let mut learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        learning.entry(machine.to_owned()).or_default().said.push(line);
+    }
+
+    fn learner(&self) -> Result<PathBuf, ModelError> {
+        let path = self.learner.clone();
+        if path.is_file() { Ok(path) } else { Err(ModelError::NoLearner { path }) }
     }
 
     fn begin(&self, machine: &str) -> Result<(), ModelError> {
@@ -119,10 +172,14 @@ impl Models {
     }
 }
 
-/// The program that learns: beside this one.
-fn learner() -> Result<PathBuf, ModelError> {
+/// What was added to a model after learning; nothing where there is no model.
+fn journal(path: &Path) -> Vec<JournalEntry> {
+    let model = Monitor::load(path, Compute::default());
+    model.map_or_else(|_| Vec::new(), |model| model.card().journal.clone())
+}
+
+/// Where the program that learns has to be: beside this one.
+pub(super) fn beside_this_program() -> PathBuf {
     let name = format!("offkey{}", std::env::consts::EXE_SUFFIX);
-    let own = std::env::current_exe().unwrap_or_default();
-    let path = own.with_file_name(name);
-    if path.is_file() { Ok(path) } else { Err(ModelError::NoLearner { path }) }
+    std::env::current_exe().unwrap_or_default().with_file_name(name)
 }

@@ -1,0 +1,104 @@
+//! Changes of a model from two sides at once.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::testing::{RATE_HZ, monitor, noise};
+
+const SAMPLES: usize = 4096;
+
+/// A folder with a model in use, and a program that "learns" by copying another model when it is let.
+struct Bench {
+    folder: tempfile::TempDir,
+    models: Models,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        monitor(SAMPLES).save(&at("pump.offkey")).expect("room");
+        monitor(2 * SAMPLES).save(&at("learned.offkey")).expect("room");
+        std::fs::write(
+            at("normal.wav"),
+            offkey_signal::encode_wav(&noise(7, 4 * SAMPLES), RATE_HZ),
+        )
+        .expect("room");
+        let script = format!(
+            "#!/bin/sh\ncd {}\ncp learned.offkey \"$4\"\ntouch begun\nuntil test -e go; do sleep 0.01; done\n",
+            folder.path().display()
+        );
+        std::fs::write(at("learner"), script).expect("room");
+        std::fs::set_permissions(at("learner"), std::fs::Permissions::from_mode(0o755))
+            .expect("it is ours");
+        let models =
+            Models { learner: at("learner"), patience: Duration::ZERO, ..Models::default() };
+        models.load("pump", &at("pump.offkey")).expect("a model");
+        Self { folder, models }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn learn(&self) -> Result<bool, ModelError> {
+        self.models.learn("pump", &self.path("normals"), &[])
+    }
+
+    fn on_disk(&self) -> Monitor {
+        Monitor::load(&self.path("pump.offkey"), Compute::default()).expect("a model")
+    }
+
+    fn in_use(&self) -> f64 {
+        self.models.view("pump").expect("a model").window_s
+    }
+}
+
+#[test]
+fn what_was_called_normal_while_another_model_was_learned_is_in_that_model() {
+    let bench = Bench::new();
+    thread::scope(|scope| {
+        let learning = scope.spawn(|| bench.learn());
+        while !bench.path("begun").exists() {
+            thread::yield_now();
+        }
+        bench.models.update("pump", &bench.path("normal.wav"), true).expect("it is taken in");
+        std::fs::write(bench.path("go"), "").expect("room");
+        assert!(learning.join().expect("no panic").expect("it can be learned"));
+    });
+    let learned = bench.on_disk();
+    assert_eq!(learned.card().windows.samples, 2 * SAMPLES, "the learned model");
+    let added: Vec<&String> = learned.card().journal.iter().flat_map(|e| &e.recordings).collect();
+    assert_eq!(added, [&bench.path("normal.wav").display().to_string()]);
+    assert!((bench.in_use() - 2.0 * SAMPLES as f64 / f64::from(RATE_HZ)).abs() < 1e-9);
+    // Nothing is left beside it, and the addition can be taken back.
+    assert!(!bench.path("pump.pump.new").exists());
+    bench.models.undo("pump").expect("the last addition");
+    assert!(bench.on_disk().card().journal.is_empty());
+}
+
+#[test]
+fn what_was_added_before_learning_anew_is_not_added_again() {
+    let bench = Bench::new();
+    bench.models.update("pump", &bench.path("normal.wav"), true).expect("it is taken in");
+    std::fs::write(bench.path("go"), "").expect("room");
+    assert!(bench.learn().expect("it can be learned"));
+    assert!(bench.on_disk().card().journal.is_empty());
+}
+
+#[test]
+fn a_model_that_another_program_changes_is_not_replaced_meanwhile() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("go"), "").expect("room");
+    let held = lock_model(&bench.path("pump.offkey")).expect("nobody else");
+    let refused = bench.learn();
+    assert!(
+        matches!(refused, Err(ModelError::Monitor(MonitorError::Locked { .. }))),
+        "{:?}",
+        refused.map_err(|error| error.to_string())
+    );
+    assert_eq!(bench.on_disk().card().windows.samples, SAMPLES);
+    drop(held);
+    assert!(bench.learn().expect("nobody holds it"));
+    assert_eq!(bench.on_disk().card().windows.samples, 2 * SAMPLES);
+}
