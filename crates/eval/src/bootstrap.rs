@@ -149,7 +149,7 @@ fn group_and_kind(clip: &Clip) -> (&str, (Option<Condition>, Option<Domain>)) {
 }
 
 /// Draws resamples of one row.
-struct Sampler {
+pub(crate) struct Sampler {
     name: String,
     ranked: RankedRow,
     /// Recordings of equal mixtures of conditions and domains are drawn apart.
@@ -157,11 +157,11 @@ struct Sampler {
     /// Whether there are clips of both conditions.
     has_areas: bool,
     /// Why the row has no interval of its own.
-    too_few: Option<NoInterval>,
+    pub(crate) too_few: Option<NoInterval>,
 }
 
 impl Sampler {
-    fn new(row: &ResultRow) -> Self {
+    pub(crate) fn new(row: &ResultRow) -> Self {
         let clips = || row.clips.iter().map(|row| &row.clip);
         let labelled = || clips().filter(|clip| clip.condition.is_some());
         let with = |condition: Condition| {
@@ -187,7 +187,7 @@ impl Sampler {
     }
 
     /// Whether resamples differ in every kind of recording.
-    fn varies(&self) -> bool {
+    pub(crate) fn varies(&self) -> bool {
         match &self.too_few {
             None => true,
             Some(NoInterval::TooFew { found, .. }) => *found >= LEAST_OF_KIND,
@@ -195,9 +195,15 @@ impl Sampler {
         }
     }
 
-    fn draw(&self, seed: Seed, counts: &mut Vec<u32>) -> Areas {
+    /// The areas of the clips as they are.
+    pub(crate) fn as_scored(&self) -> Areas {
+        self.ranked.areas(|_| 1)
+    }
+
+    /// The areas of one resample.
+    pub(crate) fn draw(&self, seed: Seed, counts: &mut Vec<u32>) -> Areas {
         if !self.varies() {
-            return self.ranked.areas(|_| 1);
+            return self.as_scored();
         }
         self.recordings.draw(seed, counts);
         let groups = self.recordings.groups();

@@ -74,7 +74,7 @@ pub fn evaluate_with(
 }
 
 /// Clips that may be evaluated, checked.
-fn test_clips(rows: &[ScoreRow]) -> Result<Vec<&ScoreRow>, EvalError> {
+pub(crate) fn test_clips(rows: &[ScoreRow]) -> Result<Vec<&ScoreRow>, EvalError> {
     let is_test = |row: &&ScoreRow| matches!(row.clip.split, Split::Test | Split::Unassigned);
     let clips: Vec<&ScoreRow> = rows.iter().filter(is_test).collect();
     if clips.is_empty() {

@@ -5,6 +5,7 @@
 //! was made; larger is more anomalous, always.
 
 mod bootstrap;
+mod compare;
 mod curve;
 mod decisions;
 mod error;
@@ -20,6 +21,7 @@ mod submission;
 mod trials;
 
 pub use bootstrap::BootstrapConfig;
+pub use compare::{Compared, Comparison, Drawn, Estimate, Lead, compare};
 pub use curve::{RocPoint, auc, pauc, roc};
 pub use decisions::{DecisionRates, bounded_f1_ev, decision_rates, f1_ev};
 pub use error::EvalError;
