@@ -35,6 +35,23 @@ pub trait Judge: Send + Sync {
     fn judge(&self, start: u64, window: &[f32]) -> Result<Judged, MonitorError>;
 }
 
+/// Why the model of a machine at rest cannot be asked about windows of the machine's own model, where that is so.
+/// How often windows come does not matter.
+pub fn other_windows(idle: WindowRule, machine: WindowRule) -> Option<String> {
+    let sound = |rule: WindowRule| (rule.rate_hz, rule.samples, rule.channel);
+    let words = |rule: WindowRule| {
+        let seconds = rule.seconds(rule.samples as u64);
+        format!("windows of {seconds} s at {} Hz, {}", rule.rate_hz, rule.channel)
+    };
+    (sound(idle) != sound(machine)).then(|| {
+        format!(
+            "its `idle_model` judges {}, and its own model {}: learn one of them again with the windows of the other",
+            words(idle),
+            words(machine)
+        )
+    })
+}
+
 impl Judge for Monitor {
     fn windows(&self) -> WindowRule {
         self.card().windows

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     ear::Ear,
     engine::{HeardWindow, Message, PictureColumn},
-    judge::{Judge, Judged},
+    judge::{Judge, Judged, other_windows},
     liveness::SoundStats,
     source::{Next, Source},
     spectrum,
@@ -84,11 +84,15 @@ impl Listener {
     /// Listens until it is stopped or nobody listens to it any more.
     pub fn run(mut self) {
         let mut stretch: Option<Stretch> = None;
+        let mut known_form = None;
         while !self.stop.load(Ordering::Relaxed) {
             let judge = self.judge.read().unwrap_or_else(PoisonError::into_inner).clone();
             let form = judge
                 .as_ref()
                 .map_or_else(|| usual_form(self.source.rate_hz()), |judge| judge.windows());
+            if judge.is_some() && known_form.replace(form) != Some(form) {
+                self.compare_idle(form);
+            }
             if let Some(now) = &mut stretch
                 && now.form != form
             {
@@ -133,6 +137,14 @@ impl Listener {
             if !told {
                 return;
             }
+        }
+    }
+
+    /// Says it where the model of the machine at rest cannot be asked about windows of this form.
+    fn compare_idle(&self, form: WindowRule) {
+        let why = self.idle.as_ref().and_then(|idle| other_windows(idle.windows(), form));
+        if let Some(why) = why {
+            tracing::error!("whether `{}` is at rest is not known: {why}", self.machine);
         }
     }
 
@@ -201,19 +213,20 @@ impl Listener {
     ) -> bool {
         let Some(judge) = judge else { return true };
         let form = stretch.form;
-        let judged = match catch_unwind(AssertUnwindSafe(|| judge_in_pool(judge, start, window))) {
-            Ok(judged) => judged.map_err(|error| offkey_core::with_causes(&error)),
-            Err(panic) => Err(format!("judging broke down: {}", said(panic.as_ref()))),
-        };
-        let judged = judged.unwrap_or_else(|reason| Judged {
+        let judged = guarded(judge, start, window).unwrap_or_else(|reason| Judged {
             score: None,
             p_value: None,
             answer: crate::store::WindowAnswer::CannotTell,
             reason,
         });
-        let idle = self.idle.as_ref().and_then(|idle| {
-            let judged = idle.judge(start, window).ok()?;
-            Some(judged.answer == crate::store::WindowAnswer::Normal)
+        let fitting =
+            self.idle.as_ref().filter(|idle| other_windows(idle.windows(), form).is_none());
+        let idle = fitting.and_then(|idle| {
+            let judged = guarded(idle.as_ref(), start, window);
+            let judged = judged.inspect_err(|why| {
+                tracing::debug!("whether `{}` is at rest is not known: {why}", self.machine);
+            });
+            Some(judged.ok()?.answer == crate::store::WindowAnswer::Normal)
         });
         let to_ms = |samples: u64| (1000 * samples / u64::from(form.rate_hz)).cast_signed();
         let at_ms = match stretch.start_ms {
@@ -233,6 +246,14 @@ impl Listener {
             hop_ms: to_ms(form.hop as u64).unsigned_abs(),
         };
         self.tell(Message::Window { machine: self.machine.clone(), heard: Box::new(heard) })
+    }
+}
+
+/// What a model says of a window; a model that breaks down does not take the listener with it.
+fn guarded(judge: &dyn Judge, start: u64, window: &[f32]) -> Result<Judged, String> {
+    match catch_unwind(AssertUnwindSafe(|| judge_in_pool(judge, start, window))) {
+        Ok(judged) => judged.map_err(|error| offkey_core::with_causes(&error)),
+        Err(panic) => Err(format!("judging broke down: {}", said(panic.as_ref()))),
     }
 }
 
@@ -268,3 +289,6 @@ impl Stretch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use offkey_core::with_causes;
 
 use crate::{
     config::{Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig},
+    judge::other_windows,
     models,
     setup::Folders,
     sink,
@@ -165,13 +166,16 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
 fn look_at(name: &str, machine: &MachineConfig, folders: &Folders) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     let model = folders.model(name, machine);
-    if model.exists() {
-        models::load(&model).map_err(|error| with_causes(&error))?;
-    } else {
+    let load = |path: &Path| models::load(path).map_err(|error| with_causes(&error));
+    let judge = if model.exists() { Some(load(&model)?) } else { None };
+    if judge.is_none() {
         notes.push(format!("no model yet at `{}`: learn it in the browser", model.display()));
     }
     if let Some(idle) = &machine.operating.idle_model {
-        models::load(&folders.beside.join(idle)).map_err(|error| with_causes(&error))?;
+        let idle = load(&folders.beside.join(idle))?;
+        if let Some(why) = judge.and_then(|judge| other_windows(idle.windows(), judge.windows())) {
+            return Err(why);
+        }
     }
     match &machine.source {
         SourceConfig::Command { run, .. } => no_program(run).map_or(Ok(()), Err)?,
@@ -201,6 +205,7 @@ fn no_program(run: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::monitor;
 
     fn checked(text: &str) -> Result<Vec<String>, ServiceError> {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -220,6 +225,23 @@ mod tests {
         for part in
             ["absent.pem", "the secret in", "machine `a`", "`no-such-program-here`", "sink `s`"]
         {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_the_machine_at_rest_judges_the_windows_of_its_own_model() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("serve.toml");
+        let text = "[machine.a]\nmodel = \"own.offkey\"\nsource = { upload = {} }\n\
+            [machine.a.operating]\nidle_model = \"idle.offkey\"\n";
+        std::fs::write(&path, text).expect("a configuration");
+        monitor(4096).save(&folder.path().join("own.offkey")).expect("room");
+        monitor(4096).save(&folder.path().join("idle.offkey")).expect("room");
+        check(&path).expect("in order");
+        monitor(8192).save(&folder.path().join("idle.offkey")).expect("room");
+        let told = check(&path).expect_err("other windows").to_string();
+        for part in ["machine `a`", "windows of 0.512 s", "windows of 0.256 s", "learn one"] {
             assert!(told.contains(part), "{part} in {told}");
         }
     }

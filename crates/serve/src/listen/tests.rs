@@ -1,0 +1,122 @@
+//! A listener with a source that says what it is told to, and models that answer what they are told to.
+
+use std::{
+    collections::VecDeque,
+    sync::mpsc::{Receiver, sync_channel},
+};
+
+use super::*;
+use crate::{clock::ManualClock, source::Position, store::WindowAnswer};
+
+const SAMPLES: usize = 1000;
+const RATE_HZ: u32 = 1000;
+
+fn form(samples: usize) -> WindowRule {
+    WindowRule { channel: ChannelRule::Mix, rate_hz: RATE_HZ, samples, hop: samples }
+}
+
+/// Says what stands here, and ends the listener after it.
+struct Script {
+    lines: VecDeque<Next>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Source for Script {
+    fn next(&mut self, _form: &WindowRule, _rates_hz: &[u32], _wait: Duration) -> Next {
+        self.lines.pop_front().unwrap_or_else(|| {
+            self.stop.store(true, Ordering::Relaxed);
+            Next::Nothing
+        })
+    }
+
+    fn position(&self, _next: u64) -> Position {
+        Vec::new()
+    }
+
+    fn reset(&mut self) {}
+}
+
+/// Answers every window alike; none: breaks down.
+struct Always {
+    form: WindowRule,
+    answer: Option<WindowAnswer>,
+}
+
+impl Judge for Always {
+    fn windows(&self) -> WindowRule {
+        self.form
+    }
+
+    fn rates_hz(&self) -> Vec<u32> {
+        vec![self.form.rate_hz]
+    }
+
+    fn promise(&self) -> String {
+        String::new()
+    }
+
+    fn judge(&self, _start: u64, _window: &[f32]) -> Result<Judged, MonitorError> {
+        let answer = self.answer.expect("a window that breaks this model");
+        Ok(Judged { score: Some(1.0), p_value: Some(0.5), answer, reason: "as told".to_owned() })
+    }
+}
+
+fn always(samples: usize, answer: Option<WindowAnswer>) -> Arc<dyn Judge> {
+    Arc::new(Always { form: form(samples), answer })
+}
+
+/// Lets a listener hear the script, and gives what it told.
+fn heard(
+    lines: impl IntoIterator<Item = Next>,
+    judge: Option<Arc<dyn Judge>>,
+    idle: Option<Arc<dyn Judge>>,
+    ear: &Arc<Ear>,
+) -> Vec<Message> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (to, told): (_, Receiver<Message>) = sync_channel(1000);
+    let lines = lines.into_iter().collect();
+    let listener = Listener {
+        machine: "pump".to_owned(),
+        source: Box::new(Script { lines, stop: Arc::clone(&stop) }),
+        judge: Arc::new(RwLock::new(judge)),
+        idle,
+        to,
+        clock: Arc::new(ManualClock::new(1_800_000_000_000)),
+        ear: Arc::clone(ear),
+        pictures: false,
+        stop,
+    };
+    listener.run();
+    told.into_iter().collect()
+}
+
+fn sound(seconds: usize) -> Next {
+    Next::Sound(vec![0.1; seconds * SAMPLES])
+}
+
+fn begin() -> Next {
+    Next::Begin { from: 0, start_ms: None }
+}
+
+/// Answers and what was said of rest, window by window.
+fn windows(told: Vec<Message>) -> Vec<(WindowAnswer, Option<bool>)> {
+    let window = |message| match message {
+        Message::Window { heard, .. } => Some((heard.judged.answer, heard.idle)),
+        _ => None,
+    };
+    told.into_iter().filter_map(window).collect()
+}
+
+#[test]
+fn a_model_of_the_machine_at_rest_that_breaks_down_leaves_the_listener_alive() {
+    let own = || Some(always(SAMPLES, Some(WindowAnswer::Normal)));
+    let of = |idle| windows(heard([begin(), sound(2)], own(), Some(idle), &Arc::default()));
+    assert_eq!(of(always(SAMPLES, None)), [(WindowAnswer::Normal, None); 2]);
+    let at_rest = always(SAMPLES, Some(WindowAnswer::Normal));
+    assert_eq!(of(at_rest), [(WindowAnswer::Normal, Some(true)); 2]);
+    let running = always(SAMPLES, Some(WindowAnswer::Alarm));
+    assert_eq!(of(running), [(WindowAnswer::Normal, Some(false)); 2]);
+    // Of windows of another length nothing is asked.
+    let other = always(2 * SAMPLES, Some(WindowAnswer::Normal));
+    assert_eq!(of(other), [(WindowAnswer::Normal, None); 2]);
+}
