@@ -7,6 +7,8 @@
 
 use realfft::{RealFftPlanner, num_complex::Complex};
 
+use crate::{fft::forward_plan, stft::periodic_hann};
+
 /// Frames of 64 ms, as 1024 samples at 16 kHz.
 const FRAME_S: f64 = 0.064;
 /// Fewer frames say too little about a relation: one would cancel everything.
@@ -48,13 +50,7 @@ pub(crate) fn cancel(
 
 /// Frames under a Hann window, half a frame apart; the first is centred at the first sample.
 fn spectra(samples: &[f32], frame: usize, frames: usize) -> Vec<Vec<Complex<f32>>> {
-    let plan = RealFftPlanner::<f32>::new().plan_fft_forward(frame);
-    let window: Vec<f32> = (0..frame)
-        .map(|n| {
-            let turn = n as f64 / frame as f64;
-            (0.5 - 0.5 * (std::f64::consts::TAU * turn).cos()) as f32
-        })
-        .collect();
+    let (plan, window) = (forward_plan(frame), periodic_hann(frame));
     let hop = frame / 2;
     let sample = |index: usize| index.checked_sub(hop).and_then(|at| samples.get(at)).copied();
     let of_frame = |number: usize| {

@@ -230,7 +230,7 @@ impl FramePlan {
 }
 
 /// Hann window whose period is its length, as spectral analysis wants it.
-fn periodic_hann(length: usize) -> Vec<f32> {
+pub(crate) fn periodic_hann(length: usize) -> Vec<f32> {
     (0..length).map(|i| (0.5 - 0.5 * (TAU * i as f64 / length as f64).cos()) as f32).collect()
 }
 

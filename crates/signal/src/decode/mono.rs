@@ -55,7 +55,8 @@ impl Mono {
         let (mut begin, mut gathering) = (frame, None);
         if let ChannelRule::Cancel(_) = rule {
             let stretch = STRETCH_S * u64::from(rate_hz);
-            begin -= frame % stretch;
+            // A last stretch too short to tell takes the relation of the one before it.
+            begin = (frame - frame % stretch).saturating_sub(stretch);
             gathering = Some(Gathering {
                 near: Vec::new(),
                 far: Vec::new(),
@@ -222,8 +223,9 @@ mod tests {
     fn a_cancelled_far_channel_is_the_same_in_any_pieces_and_from_any_beginning() {
         let rate_hz = 1000;
         let rule = ChannelRule::Cancel(Cancelled::default());
+        // The last stretch, of half a second, is too short to tell a relation.
         let frames: Vec<f32> =
-            (0..50_000_u64).map(|n| ((n * n) % 997) as f32 / 997.0 - 0.5).collect();
+            (0..41_000_u64).map(|n| ((n * n) % 997) as f32 / 997.0 - 0.5).collect();
         let read = |from: usize, piece: usize| {
             let mut mono = Mono::new(rule, 2, rate_hz, from as u64);
             let mut out = Vec::new();
@@ -234,9 +236,11 @@ mod tests {
             out
         };
         let whole = read(0, 25_000);
-        assert_eq!(whole.len(), 25_000);
+        assert_eq!(whole.len(), 20_500);
         assert_eq!(whole, read(0, 7));
-        assert_eq!(whole[12_345..20_000], read(12_345, 999)[..20_000 - 12_345]);
+        for from in [12_345, 20_000, 20_100] {
+            assert_eq!(whole[from..], read(from, 999));
+        }
     }
 
     #[test]
