@@ -76,6 +76,17 @@ pub struct MemberScore {
     pub nearest: Nearest,
 }
 
+/// A score, the member that raised it the most, and the reference that is nearest by it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Raised {
+    /// The anomaly score.
+    pub score: f64,
+    /// Position of the member.
+    pub member: usize,
+    /// The nearest reference.
+    pub nearest: Nearest,
+}
+
 /// Members' references in the order their backends are fitted in, and how they are left out.
 pub(crate) struct Learning {
     pub(crate) partition: Partition,
@@ -187,6 +198,24 @@ impl Fusion {
             }
         }
         Ok(of_windows)
+    }
+
+    /// The joined score of each window, the member that raised it the most, and its nearest reference by that one.
+    pub(crate) fn raised(&self, windows: &[ArrayView2<f32>]) -> Result<Vec<Raised>, ScoreError> {
+        let most = |scores: Vec<MemberScore>| {
+            let z = |score: &MemberScore| score.z.unwrap_or(f64::NEG_INFINITY);
+            let member = (1..scores.len()).fold(0, |best, other| {
+                if z(&scores[other]) > z(&scores[best]) { other } else { best }
+            });
+            let score = self.rule.join(scores.iter().filter_map(|score| score.z));
+            Raised { score, member, nearest: scores[member].nearest }
+        };
+        Ok(self.member_scores(windows)?.into_iter().map(most).collect())
+    }
+
+    /// The first member's backend.
+    pub(crate) fn first(&self) -> &Backend {
+        &self.members[0].backend
     }
 
     /// Joined scores of the references, each held out with its whole recording, in their order.

@@ -3,8 +3,7 @@
 use ndarray::ArrayView2;
 
 use crate::{
-    Backend, Fusion, Member, MemberScore, Nearest, Rule, Scale, ScoreError, ThresholdConfig,
-    Warning, decide,
+    Backend, Fusion, Member, Raised, Rule, Scale, ScoreError, ThresholdConfig, Warning, decide,
 };
 
 /// Members, held-out scores and threshold, fitted to the references of one machine and section.
@@ -12,22 +11,18 @@ use crate::{
 /// A member alone scores as its backend does; several are joined on the scale of their held-out normals.
 #[derive(Debug, Clone)]
 pub struct Scorer {
-    first: Backend,
-    /// All members, where there are several and enough references to compare them.
-    fusion: Option<Fusion>,
+    fitted: Fitted,
     held_out: Vec<f64>,
     threshold: f64,
     expected_false_alarms: Option<f64>,
     warnings: Vec<Warning>,
 }
 
-/// The member that raised a score the most, and the reference that is nearest by it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Raised {
-    /// Position of the member.
-    pub member: usize,
-    /// The nearest reference.
-    pub nearest: Nearest,
+#[derive(Debug, Clone)]
+enum Fitted {
+    /// The only member, or the first where references are too few or too alike to compare members.
+    Alone(Backend),
+    Joined(Fusion),
 }
 
 impl Scorer {
@@ -49,33 +44,36 @@ impl Scorer {
     ) -> Result<Self, ScoreError> {
         threshold.check()?;
         let Member { backend, references, .. } = members.first().ok_or(ScoreError::NoMembers)?;
-        let first = backend.fit(references)?;
-        let mut warnings = first.warnings().to_vec();
-        let fusion = match members {
+        let mut alone = None;
+        let joined = match members {
             [_] => None,
             _ => match Fusion::fit(members, rule) {
                 Ok(fusion) => Some(fusion),
                 Err(ScoreError::TooFewReferences { found, expected }) => {
-                    warnings.push(Warning::Alone { found, expected });
+                    alone = Some(Warning::Alone { found, expected });
                     None
                 }
                 Err(ScoreError::Constant) => {
-                    warnings.push(Warning::Constant);
+                    alone = Some(Warning::Constant);
                     None
                 }
                 Err(other) => return Err(other),
             },
         };
+        let fitted = match joined {
+            Some(fusion) => Fitted::Joined(fusion),
+            None => Fitted::Alone(backend.fit(references)?),
+        };
+        let mut warnings = fitted.first().warnings().to_vec();
+        warnings.extend(alone);
         let withheld_clips = withheld.first().map_or(0, ArrayView2::nrows);
-        let held_out = match (&fusion, withheld_clips) {
-            (Some(fusion), 0) => fusion.held_out().to_vec(),
-            (Some(fusion), _) => fusion.score(withheld)?,
-            (None, 0) => backend.held_out_scores(references)?,
-            (None, _) => first.score(withheld[0])?,
+        let held_out = match &fitted {
+            _ if withheld_clips > 0 => fitted.score(withheld)?,
+            Fitted::Joined(fusion) => fusion.held_out().to_vec(),
+            Fitted::Alone(_) => backend.held_out_scores(references)?,
         };
         Ok(Self {
-            first,
-            fusion,
+            fitted,
             threshold: threshold.fit(&held_out)?,
             expected_false_alarms: threshold.expected_false_alarms(withheld_clips),
             held_out,
@@ -88,10 +86,7 @@ impl Scorer {
     /// # Errors
     /// As [`Fusion::score`] and [`Backend::score`].
     pub fn score(&self, clips: &[ArrayView2<f32>]) -> Result<Vec<f64>, ScoreError> {
-        match &self.fusion {
-            Some(fusion) => fusion.score(clips),
-            None => self.first.score(own(clips)?),
-        }
+        self.fitted.score(clips)
     }
 
     /// Scores by the first member alone, on the scale of its backend.
@@ -99,13 +94,16 @@ impl Scorer {
     /// # Errors
     /// As [`Backend::score`].
     pub fn score_by_first(&self, clips: ArrayView2<f32>) -> Result<Vec<f64>, ScoreError> {
-        self.first.score(clips)
+        self.fitted.first().score(clips)
     }
 
     /// The scale of each member's scores, none where a member does not count; empty where the first member
     /// scores alone.
     pub fn scales(&self) -> Vec<Option<Scale>> {
-        self.fusion.as_ref().map_or_else(Vec::new, |fusion| fusion.scales().collect())
+        match &self.fitted {
+            Fitted::Alone(_) => Vec::new(),
+            Fitted::Joined(fusion) => fusion.scales().collect(),
+        }
     }
 
     /// Whether each score lies above the threshold.
@@ -113,23 +111,19 @@ impl Scorer {
         decide(scores, self.threshold)
     }
 
-    /// Which member raised the score of each clip, and its nearest reference by that member.
+    /// The score of each clip, which member raised it, and the nearest reference by that member.
     ///
     /// # Errors
     /// As [`Scorer::score`].
     pub fn raised(&self, clips: &[ArrayView2<f32>]) -> Result<Vec<Raised>, ScoreError> {
-        let Some(fusion) = &self.fusion else {
-            let nearest = self.first.nearest(own(clips)?)?;
-            return Ok(nearest.into_iter().map(|nearest| Raised { member: 0, nearest }).collect());
-        };
-        let most = |scores: Vec<MemberScore>| {
-            let z = |score: &MemberScore| score.z.unwrap_or(f64::NEG_INFINITY);
-            let member = (1..scores.len()).fold(0, |best, other| {
-                if z(&scores[other]) > z(&scores[best]) { other } else { best }
-            });
-            Raised { member, nearest: scores[member].nearest }
-        };
-        Ok(fusion.member_scores(clips)?.into_iter().map(most).collect())
+        match &self.fitted {
+            Fitted::Alone(backend) => {
+                let clips = own(clips)?;
+                let both = backend.score(clips)?.into_iter().zip(backend.nearest(clips)?);
+                Ok(both.map(|(score, nearest)| Raised { score, member: 0, nearest }).collect())
+            }
+            Fitted::Joined(fusion) => fusion.raised(clips),
+        }
     }
 
     /// Scores above it are anomalous.
@@ -151,6 +145,22 @@ impl Scorer {
     /// What had to be done differently from the settings.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+}
+
+impl Fitted {
+    fn first(&self) -> &Backend {
+        match self {
+            Self::Alone(backend) => backend,
+            Self::Joined(fusion) => fusion.first(),
+        }
+    }
+
+    fn score(&self, clips: &[ArrayView2<f32>]) -> Result<Vec<f64>, ScoreError> {
+        match self {
+            Self::Alone(backend) => backend.score(own(clips)?),
+            Self::Joined(fusion) => fusion.score(clips),
+        }
     }
 }
 

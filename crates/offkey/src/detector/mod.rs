@@ -49,7 +49,8 @@ pub struct ClipScore {
     pub score: f64,
     /// The section's threshold.
     pub threshold: f64,
-    /// Whether the score lies above it.
+    /// Whether it is called anomalous: by a run where the score lies above the threshold, by a monitor where it
+    /// alarms.
     pub decision: bool,
     /// Share of normal recordings expected to be called anomalous; none where it cannot be stated, because
     /// the threshold comes from recordings that the model was trained on.
@@ -228,8 +229,7 @@ impl Detector {
         wave: Vec<f32>,
     ) -> Result<Heard<'a>, OffkeyError> {
         let embedding = self.members.embed(std::slice::from_ref(&wave), &[clip])?;
-        let score = scorer.score(&embedding)?[0];
-        let RaisedBy { member, nearest } = scorer.raised(&embedding)?.remove(0);
+        let RaisedBy { score, member, nearest } = scorer.raised(&embedding)?.remove(0);
         Ok(Heard {
             wave,
             scorer,

@@ -42,9 +42,10 @@ pub(crate) struct SectionScorer {
     names: Vec<String>,
 }
 
-/// What raised the score of a clip, and what it is nearest to.
+/// The score of a clip, what raised it, and what it is nearest to.
 #[derive(Debug, Clone)]
 pub(crate) struct RaisedBy {
+    pub(crate) score: f64,
     /// The member, where there are several.
     pub(crate) member: Option<String>,
     /// The nearest reference by that member, as a row of the table the references came from.
@@ -112,7 +113,8 @@ impl SectionScorer {
     /// What raised the score of each clip.
     pub(crate) fn raised(&self, clips: &[Array2<f32>]) -> Result<Vec<RaisedBy>, OffkeyError> {
         let raised = self.scorer.raised(&views(clips)).map_err(|source| self.key.failed(source))?;
-        let named = |Raised { member, nearest }| RaisedBy {
+        let named = |Raised { score, member, nearest }| RaisedBy {
+            score,
             member: (self.names.len() > 1).then(|| self.names[member].clone()),
             nearest: Nearest { reference: self.reference_rows[nearest.reference], ..nearest },
         };
