@@ -21,7 +21,9 @@ pub struct MemberSays {
 pub struct Examined {
     /// What is said of the recording, as `check` says it.
     pub clip: ClipVerdict,
-    /// Where its worst window begins, in seconds.
+    /// Score of its worst window of those that can be scored.
+    pub score: f64,
+    /// Where that window begins, in seconds.
     pub window_s: f64,
     /// What each member says of that window, in the order of the model file; none for models of the first form.
     pub members: Vec<MemberSays>,
@@ -40,7 +42,7 @@ impl Monitor {
     /// [`MonitorError::NothingJudged`] when no window of it can be scored; else as [`Monitor::check`].
     pub fn examine(&self, path: &Path) -> Result<Examined, MonitorError> {
         let (clip, worst) = self.check_closely(path, &mut |_| {})?;
-        let Some((worst, Some(finding))) = worst else {
+        let Some((worst, finding)) = worst else {
             let (path, reason) = (path.to_owned(), clip.reason);
             return Err(MonitorError::NothingJudged { path, reason });
         };
@@ -51,6 +53,7 @@ impl Monitor {
         let says = |(member, deviations)| MemberSays { name: name(member), deviations };
         Ok(Examined {
             clip,
+            score: finding.score,
             window_s: rule.seconds(worst.start),
             members: finding.by_member.into_iter().enumerate().map(says).collect(),
             raised_by: finding.loudest.map(name),

@@ -11,8 +11,8 @@ use crate::{
     windows::{channels_cancel, each_window},
 };
 
-/// The worst window of a recording, and what the detector found of it.
-pub(crate) type Worst = (WindowVerdict, Option<Finding>);
+/// The worst window of a recording that the detector was asked about, and what it found.
+pub(crate) type Found = (WindowVerdict, Finding);
 
 /// Calls of a caller that wants to know of every window.
 type OnWindow<'a> = &'a mut dyn FnMut(&WindowVerdict);
@@ -21,7 +21,9 @@ type OnWindow<'a> = &'a mut dyn FnMut(&WindowVerdict);
 #[derive(Default)]
 struct Judged {
     windows: usize,
-    worst: Option<Worst>,
+    /// The window that decides.
+    worst: Option<WindowVerdict>,
+    found: Option<Found>,
 }
 
 /// What is known of a recording beside its windows.
@@ -46,12 +48,12 @@ impl Monitor {
         Ok(self.check_closely(path, on_window)?.0)
     }
 
-    /// As [`Monitor::check`], with the worst window.
+    /// As [`Monitor::check`], with the worst window that was scored.
     pub(crate) fn check_closely(
         &self,
         path: &Path,
         on_window: OnWindow<'_>,
-    ) -> Result<(ClipVerdict, Option<Worst>), MonitorError> {
+    ) -> Result<(ClipVerdict, Option<Found>), MonitorError> {
         let info = match self.open_alike(path) {
             Ok(info) => info,
             Err(MonitorError::RecordingRate { refusal, .. }) => {
@@ -69,12 +71,8 @@ impl Monitor {
             Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
             Err(error) => return Err(error),
         };
-        let untold = |(worst, _): &Worst| worst.verdict == Verdict::CannotTell;
-        let cancelled = judged
-            .worst
-            .as_ref()
-            .filter(|worst| untold(worst))
-            .and_then(|_| channels_cancel(path, rule));
+        let untold = judged.worst.as_ref().is_some_and(|w| w.verdict == Verdict::CannotTell);
+        let cancelled = if untold { channels_cancel(path, rule) } else { None };
         Ok(judged.told(path, rule, Heard { samples, damage, differs, cancelled }))
     }
 
@@ -119,20 +117,27 @@ impl Judged {
         window: &[f32],
         on_window: OnWindow<'_>,
     ) -> Result<(), MonitorError> {
-        let next = monitor.judge_closely(start, window)?;
-        on_window(&next.0);
+        let (next, finding) = monitor.judge_closely(start, window)?;
+        on_window(&next);
         self.windows += 1;
         let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
-        if self.worst.as_ref().is_none_or(|(worst, _)| key(&next.0) > key(worst)) {
+        let worse =
+            |worst: Option<&WindowVerdict>| worst.is_none_or(|worst| key(&next) > key(worst));
+        if let Some(finding) = finding
+            && worse(self.found.as_ref().map(|(worst, _)| worst))
+        {
+            self.found = Some((next.clone(), finding));
+        }
+        if worse(self.worst.as_ref()) {
             self.worst = Some(next);
         }
         Ok(())
     }
 
-    /// The verdict on the recording, and the window that it is from.
-    fn told(self, path: &Path, rule: WindowRule, heard: Heard) -> (ClipVerdict, Option<Worst>) {
+    /// The verdict on the recording, and the worst window that was scored.
+    fn told(self, path: &Path, rule: WindowRule, heard: Heard) -> (ClipVerdict, Option<Found>) {
         let Heard { samples, damage, differs, cancelled } = heard;
-        let Some((worst, finding)) = self.worst else {
+        let Some(worst) = self.worst else {
             let too_short = || {
                 format!(
                     "lasts {:.1} s, and the model needs {:.1} s",
@@ -142,7 +147,7 @@ impl Judged {
             };
             return (cannot_tell(path, damage.unwrap_or_else(too_short)), None);
         };
-        let mut reason = worst.reason.clone();
+        let mut reason = worst.reason;
         if self.windows > 1 {
             reason = format!("at {:.0} s: {reason}", rule.seconds(worst.start));
         }
@@ -163,7 +168,7 @@ impl Judged {
             damage,
             differs,
         };
-        (verdict, Some((worst, finding)))
+        (verdict, self.found)
     }
 }
 

@@ -14,7 +14,7 @@ use offkey_signal::{AudioError, Codec};
 
 use crate::{
     Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard, Role, Step, Verdict,
-    WindowRule, file::ModelFileError, model::Detecting, windows::each_block,
+    WindowRule, file::ModelFileError, model::Detecting, unusable, windows::each_block,
 };
 
 /// What is to be taken in.
@@ -185,19 +185,26 @@ impl Monitor {
         Self::new(card, heard, members.models, sounds)
     }
 
-    /// Listens to a whole recording.
+    /// Listens to a whole recording; windows that teach nothing are left out, as where a model is learned.
     fn listen(&self, path: &Path) -> Result<Listened, MonitorError> {
         self.open_alike(path)?;
-        let listened = listen(path, self.card.windows, |_, window| {
-            HeardWindow::of(self.models(), self.card.windows, window).map(Some)
+        let (rule, mut problem) = (self.card.windows, None);
+        let listened = listen(path, rule, |_, window| match unusable(rule.rate_hz, window) {
+            None => HeardWindow::of(self.models(), rule, window).map(Some),
+            Some(finding) => {
+                problem = problem.take().or(Some(finding));
+                Ok(None)
+            }
         })?;
-        if let (true, Some(damage)) = (listened.starts.is_empty(), &listened.damage) {
-            return Err(MonitorError::Partial { damage: damage.clone() });
+        match (problem, &listened.damage) {
+            _ if !listened.starts.is_empty() => Ok(listened),
+            (Some(finding), _) => {
+                let (path, reason) = (path.to_owned(), finding.to_string());
+                Err(MonitorError::NothingJudged { path, reason })
+            }
+            (None, Some(damage)) => Err(MonitorError::Partial { damage: damage.clone() }),
+            (None, None) => Err(self.all_too_short(&[path.to_owned()])),
         }
-        if listened.starts.is_empty() {
-            return Err(self.all_too_short(&[path.to_owned()]));
-        }
-        Ok(listened)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_core::Seed;
-use offkey_monitor::{ClipVerdict, Monitor, PlantedFault, Verdict};
+use offkey_monitor::{Addition, ClipVerdict, Monitor, PlantedFault, Verdict};
 use offkey_signal::{encode_wav, resample};
 
 fn checked(monitor: &Monitor, path: &Path) -> ClipVerdict {
@@ -76,6 +76,22 @@ fn eight_bits(samples: &[f32]) -> Vec<u8> {
     bytes[40..44].copy_from_slice(&(samples.len() as u32).to_le_bytes());
     bytes.extend(samples.iter().map(|x| (x * 128.0 + 128.0).round().clamp(0.0, 255.0) as u8));
     bytes
+}
+
+#[test]
+fn of_a_recording_that_is_added_silent_windows_stay_out() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let path = |name: &str| folder.path().join(name);
+    let mut sound = noise(901, 3 * WINDOW);
+    sound[WINDOW..2 * WINDOW].fill(0.0);
+    fs::write(path("gap.wav"), encode_wav(&sound, RATE_HZ)).expect("room");
+    fs::write(path("silent.wav"), encode_wav(&vec![0.0; 3 * WINDOW], RATE_HZ)).expect("room");
+    let known = monitor.references()[0].nrows();
+    let offered = [path("gap.wav"), path("silent.wav")];
+    let (monitor, report) = monitor.update(&offered, Addition::Forced, &|_, _| true).expect("some");
+    assert_eq!((report.windows, report.refused.len()), (2, 1), "{report:?}");
+    assert!(report.refused[0].1.contains("silent"), "{report:?}");
+    assert_eq!(monitor.references()[0].nrows(), known + 2);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use offkey_infer::Compute;
-use offkey_monitor::Monitor;
+use offkey_monitor::{Monitor, Verdict};
 
 use crate::{ClipScore, Detector, Holds, OffkeyError, holds};
 
@@ -47,15 +47,14 @@ impl Loaded {
             Self::Monitor(monitor) => monitor,
         };
         let examined = monitor.examine(path)?;
-        let score = examined.clip.score.unwrap_or(f64::NAN);
         let nearest = examined.nearest.map_or_else(String::new, |(recording, _)| recording);
         Ok(ClipScore {
             path: path.to_owned(),
             machine: monitor.card().name.clone(),
             section: String::new(),
-            score,
+            score: examined.score,
             threshold: 0.0,
-            decision: score > 0.0,
+            decision: examined.clip.verdict == Verdict::Alarm,
             expected_false_alarms: monitor.promise().at_most,
             raised_by: examined.raised_by,
             nearest: PathBuf::from(nearest),
