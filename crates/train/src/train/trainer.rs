@@ -255,7 +255,7 @@ impl<'a> Trainer<'a> {
         Examiner { job, clips, held_out, ranges: &self.ranges, device: &self.device }
     }
 
-    /// Distances and losses of the model that would be written now, where the configuration asks for
+    /// Distances and losses of the network as it is now, by statistics over all training clips, where the configuration asks for
     /// them or clips are held out.
     fn measure(&self) -> Result<(Option<Compactness>, Option<Compactness>), TrainError> {
         let TrainConfig { measure_compactness, measure_epochs, .. } = self.job.train;
@@ -270,10 +270,18 @@ impl<'a> Trainer<'a> {
 
     /// The model that would be written now, ready to embed.
     fn present_encoder(&self) -> Result<Encoder, TrainError> {
-        let network = self.examiner().with_statistics(self.present()?, "statistics")?;
+        let network = self.as_finished(self.present()?)?;
         let (card, path) = (self.card(), checkpoint::path(self.job.folder));
         let weights = collect(&network).to_bytes(&path, None)?;
         Ok(encoder_from_parts(&card.to_toml(&path)?, &weights, self.job.compute)?)
+    }
+
+    /// A network with the statistics that it is written with.
+    fn as_finished(&self, network: Network) -> Result<Network, TrainError> {
+        if self.job.train.recomputes_statistics(self.steps) {
+            return self.examiner().with_statistics(network, "statistics");
+        }
+        Ok(network)
     }
 
     fn card(&self) -> ModelCard {
@@ -364,13 +372,11 @@ impl<'a> Trainer<'a> {
     /// Final statistics, then the model folder.
     fn finish(&mut self) -> Result<(), TrainError> {
         let path = checkpoint::path(self.job.folder);
-        let mut network = match self.best.take() {
+        let network = match self.best.take() {
             Some(best) => restore(self.network.valid(), best, &path)?,
             None => self.present()?,
         };
-        if self.job.train.recomputes_statistics(self.steps) {
-            network = self.examiner().with_statistics(network, "statistics")?;
-        }
+        let network = self.as_finished(network)?;
         write_model(self.job.folder, &self.card(), &collect(&network))?;
         checkpoint::remove(self.job.folder)?;
         Ok(())
