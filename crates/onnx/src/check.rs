@@ -127,6 +127,10 @@ impl Parity {
                 let pairs = found.values.iter().zip(&expected.values).map(of);
                 f64::from(pairs.fold(0.0, f32::max))
             };
+            // The largest of numbers knows nothing of one that is none.
+            if !found.values.iter().all(|value| value.is_finite()) {
+                return Ok(Self { difference: f64::INFINITY, cosine: f64::INFINITY });
+            }
             let difference = largest(&|(a, b)| (a - b).abs()) / largest(&|(_, b)| b.abs());
             parity.difference = parity.difference.max(difference);
             let dims = expected.shape.last().copied().unwrap_or(1).max(1);
@@ -207,6 +211,8 @@ mod tests {
         let other = Parity::of(&[tensor(&[4.0, -3.0])], &expected).expect("the same form");
         // The second number differs by 7 of 4; the vectors stand at a right angle.
         assert!((other.difference - 1.75).abs() < 1e-12 && (other.cosine - 1.0).abs() < 1e-12);
+        let none = Parity::of(&[tensor(&[3.0, f32::NAN])], &expected).expect("the same form");
+        assert_eq!(none.difference, f64::INFINITY);
     }
 
     #[test]

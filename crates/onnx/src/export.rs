@@ -182,8 +182,7 @@ fn of_monitor(request: &ExportRequest) -> Result<Exported, OnnxError> {
         return Err(OnnxError::Kind { kind: "a monitor of the first form" });
     }
     let clip = ClipShape { rate_hz: card.windows.rate_hz, samples: card.windows.samples };
-    let names: Vec<String> =
-        card.members.iter().map(|member| format!("embedding_{}", plain(&member.name))).collect();
+    let names = output_names(card.members.iter().map(|member| member.name.as_str()));
     let foreign = |model: &monitor::Model| matches!(model, monitor::Model::Onnx(_));
     if own.models().iter().any(foreign) {
         return Err(OnnxError::Kind { kind: FOREIGN });
@@ -272,6 +271,18 @@ fn write(
     })
 }
 
+/// A name of its own for the output of each member; of equal ones all but the first are numbered.
+fn output_names<'a>(members: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for member in members {
+        let name = format!("embedding_{}", plain(member));
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let mut free = std::iter::once(name.clone()).chain(numbered);
+        names.extend(free.find(|name| !names.contains(name)));
+    }
+    names
+}
+
 /// A name of letters, digits and underscores.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
@@ -285,4 +296,17 @@ fn of_text(text: &str) -> String {
 
 fn add_floats(digest: &mut Digest, values: &[f32]) {
     digest.add(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_of_members_with_one_name_are_numbered() {
+        let names =
+            output_names(["loud moments", "mean", "loud-moments", "mean 2", "mean"].into_iter());
+        let expected = ["loud_moments", "mean", "loud_moments_2", "mean_2", "mean_3"];
+        assert_eq!(names, expected.map(|name| format!("embedding_{name}")));
+    }
 }
