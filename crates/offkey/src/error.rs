@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{ErrorKind, counted, io_hint};
+use offkey_core::{ErrorKind, io_hint};
 use offkey_infer::foreign::ForeignError;
 use offkey_synth::SynthError;
 use offkey_train::{TrainError, loss::LossError};
 
 use crate::{
-    detector::DetectError, explain::ExplainError, files::FileError, recipe::RecipeError,
-    run_folder::FolderError, stage::ClipsError,
+    detector::DetectError, explain::ExplainError, files::FileError, learn::LearnError,
+    recipe::RecipeError, run_folder::FolderError, stage::ClipsError,
 };
 
 /// An error of the facade: what was tried, on what, what was found.
@@ -117,64 +117,14 @@ pub enum OffkeyError {
     /// A monitor cannot do what it was asked.
     #[error(transparent)]
     Monitor(#[from] offkey_monitor::MonitorError),
-    /// Too little to learn from.
-    #[error(
-        "found {} in {}, expected at least 3 windows, and 5 recordings for a promise{}",
-        counted(*found, "usable window"),
-        counted(*recordings, "recording"),
-        listed("; left out: ", left_out)
-    )]
-    TooFewWindows {
-        /// Windows found.
-        found: usize,
-        /// Recordings they are from.
-        recordings: usize,
-        /// Recordings left out, each with the reason.
-        left_out: Vec<(PathBuf, String)>,
-    },
-    /// Too few recordings to compare detectors on.
-    #[error("detectors cannot be compared on {}, expected {expected} at least{}", counted(*recordings, "recording"), listed("; left out: ", left_out))]
-    TooFewToChoose {
-        /// Recordings found.
-        recordings: usize,
-        /// Recordings needed.
-        expected: usize,
-        /// Recordings left out, each with the reason.
-        left_out: Vec<(PathBuf, String)>,
-    },
+    /// A monitor cannot be learned, or no detector chosen for one.
+    #[error(transparent)]
+    Learn(#[from] LearnError),
     /// A model file would be overwritten.
     #[error("`{}` exists already", path.display())]
     ModelExists {
         /// The file.
         path: PathBuf,
-    },
-    /// A recipe that a monitor cannot be learned by.
-    #[error("recipe `{recipe}` trains an autoencoder, which a monitor has no use for")]
-    NotForMonitors {
-        /// The recipe.
-        recipe: String,
-    },
-    /// Recordings of known faults of which none can be heard.
-    #[error("none of the recordings of known faults can be heard{}", listed(": ", left_out))]
-    NoFaults {
-        /// Each with the reason.
-        left_out: Vec<(PathBuf, String)>,
-    },
-    /// One recording is called normal and a fault.
-    #[error("`{}` is among the normal recordings and, as `{}`, among the known faults", normal.display(), fault.display())]
-    FaultAmongNormals {
-        /// The recording among the normal ones.
-        normal: PathBuf,
-        /// The same sound among the faults.
-        fault: PathBuf,
-    },
-    /// Windows of another length than the recipe's network takes.
-    #[error("windows of {asked_s} s were asked for, and the recipe's network takes {recipe_s} s")]
-    WindowLength {
-        /// As asked for.
-        asked_s: f64,
-        /// As the recipe says.
-        recipe_s: f64,
     },
 }
 
@@ -222,14 +172,12 @@ impl OffkeyError {
             Self::Explain(error) => error.kind(),
             Self::Recipe(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
+            Self::Learn(error) => error.kind(),
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Backend { .. }
             | Self::NotRedone { .. }
             | Self::Threads { .. }
             | Self::ModelExists { .. }
-            | Self::NotForMonitors { .. }
-            | Self::FaultAmongNormals { .. }
-            | Self::WindowLength { .. }
             | Self::Synth(SynthError::Strangers { .. })
             | Self::NoGpu
             | Self::NothingToMap => ErrorKind::Usage,
@@ -243,10 +191,7 @@ impl OffkeyError {
             | Self::ScoreFiles(_)
             | Self::Truth(_)
             | Self::Autoencoder { .. }
-            | Self::NoCovariate { .. }
-            | Self::TooFewWindows { .. }
-            | Self::TooFewToChoose { .. }
-            | Self::NoFaults { .. } => ErrorKind::Failed,
+            | Self::NoCovariate { .. } => ErrorKind::Failed,
         }
     }
 
@@ -265,6 +210,7 @@ impl OffkeyError {
             Self::Explain(error) => return error.hint(),
             Self::Recipe(error) => return error.hint(),
             Self::Monitor(error) => return error.hint().map(str::to_owned),
+            Self::Learn(error) => return error.hint().map(str::to_owned),
             Self::ModelExists { .. } => "name another file with -o, or say --force",
             Self::NoGpu => "say `--device cpu`, or build with the cargo feature `gpu`",
             Self::Cancelled { run } if run.as_os_str().is_empty() => return None,
@@ -278,22 +224,6 @@ impl OffkeyError {
             Self::Embed(error) if is_one_class(error.as_ref()) => {
                 "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
             }
-            Self::TooFewWindows { left_out, .. } => {
-                if left_out.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
-                    "say --window with a shorter length, as in `--window 2s`; or record longer, or more often"
-                } else {
-                    "record longer, or more often"
-                }
-            }
-            Self::TooFewToChoose { .. } => "record more, or learn with the default",
-            Self::NoFaults { .. } => "name recordings, or a folder of recordings, of faults",
-            Self::NotForMonitors { .. } => {
-                "leave --recipe out, or name one with a network or statistics"
-            }
-            Self::FaultAmongNormals { .. } => {
-                "decide which it is, and take it out of the other folder"
-            }
-            Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
             Self::Data(_)
             | Self::Table(_)
             | Self::Audio(_)
@@ -317,19 +247,4 @@ impl OffkeyError {
 /// Whether training failed for want of a second class.
 fn is_one_class(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(TrainError::Loss(LossError::OneClass { .. })))
-}
-
-/// Recordings that an error lists.
-const MOST_LISTED: usize = 10;
-
-/// The first recordings with their reasons, and how many more there are.
-fn listed(begin: &str, recordings: &[(PathBuf, String)]) -> String {
-    let named = recordings.iter().take(MOST_LISTED);
-    let named: Vec<String> =
-        named.map(|(path, reason)| format!("`{}`: {reason}", path.display())).collect();
-    match recordings.len() {
-        0 => String::new(),
-        few if few <= MOST_LISTED => format!("{begin}{}", named.join("; ")),
-        many => format!("{begin}{}; and {} more", named.join("; "), many - MOST_LISTED),
-    }
 }

@@ -4,9 +4,9 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
 use offkey::{BackendConfig, PooledFusion, monitor::MonitorError};
 use offkey_core::{Domain, Seed};
-use offkey_infer::pooled::{PooledConfig, Spectrogram, embed_pooled};
-use offkey_score::{Fusion, Member, References, ScoreError, ShrunkMahalanobisConfig};
-use offkey_signal::{FloorRule, LengthPolicy, LogMel};
+use offkey_infer::pooled::{PooledConfig, embed_pooled};
+use offkey_score::{Fusion, Member, References, ScoreError};
+use offkey_signal::LengthPolicy;
 use pyo3::prelude::*;
 
 use crate::{
@@ -116,14 +116,7 @@ impl Sounds {
         let rows = arrays::rows(py, &waves)?;
         let fitted = py.detach(|| {
             let fusion = PooledFusion::default();
-            let log_mel = LogMel { rate_hz, floor_rule: FloorRule::Add, ..LogMel::default() };
-            let spectrogram = Spectrogram::LogMel(log_mel);
-            let pooled = fusion
-                .members
-                .iter()
-                .map(|&pooling| PooledConfig { spectrogram: spectrogram.clone(), pooling });
-            let pooled: Vec<PooledConfig> = pooled.collect();
-            let backend = BackendConfig::ShrunkMahalanobis(ShrunkMahalanobisConfig::default());
+            let pooled = fusion.pooled(rate_hz);
             let embeddings = embed(&pooled, &rows)?;
             let domains: Vec<Option<Domain>> = vec![None; rows.len()];
             let failed = |source| MonitorError::Score { name: "the recordings".to_owned(), source };
@@ -131,7 +124,7 @@ impl Sounds {
             for (number, rows) in embeddings.iter().enumerate() {
                 let references = References::new(rows.view(), &domains, &groups, Seed::new(seed))
                     .map_err(failed)?;
-                let (name, backend) = (format!("spectrum {number}"), backend.clone());
+                let (name, backend) = (format!("spectrum {number}"), PooledFusion::backend());
                 members.push(Member { name, backend, references });
             }
             let fusion = Fusion::fit(&members, fusion.rule).map_err(failed)?;

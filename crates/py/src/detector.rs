@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use numpy::PyReadonlyArray1;
 use offkey::{
-    Compute, Holds, OffkeyError,
+    Compute, Loaded, OffkeyError,
     monitor::{ClipVerdict, Monitor, Problem, Verdict, WindowVerdict},
 };
 use offkey_signal::{DecodeConfig, decode_bytes};
@@ -21,13 +21,7 @@ use crate::{
 /// A trained detector, ready to judge.
 #[pyclass(frozen, module = "offkey._core")]
 pub(crate) struct Detector {
-    pub(crate) judge: Judge,
-}
-
-/// What judges.
-pub(crate) enum Judge {
-    Monitor(Box<Monitor>),
-    Run(Box<offkey::Detector>),
+    pub(crate) loaded: Loaded,
 }
 
 /// What is said of one recording.
@@ -76,34 +70,34 @@ enum About {
     },
 }
 
-impl Judge {
-    fn samples(
+impl Detector {
+    fn judge_samples(
         &self,
         name: &Path,
         sound: (&[f32], u32),
         place: &Place,
     ) -> Result<Said, OffkeyError> {
-        match self {
-            Self::Monitor(monitor) => {
+        match &self.loaded {
+            Loaded::Monitor(monitor) => {
                 let mut windows = Windows::of(monitor);
                 let verdict = monitor.check_samples(name, sound, &mut |w| windows.add(w))?;
                 Ok(Said::Monitor { verdict, windows: windows.said })
             }
-            Self::Run(run) => {
+            Loaded::Run(run) => {
                 let (machine, section) = place.parts();
                 Ok(Said::Run(run.score_samples(sound, name, machine, section)?))
             }
         }
     }
 
-    fn file(&self, path: &Path, place: &Place) -> Result<Said, OffkeyError> {
-        match self {
-            Self::Monitor(monitor) => {
+    fn judge_file(&self, path: &Path, place: &Place) -> Result<Said, OffkeyError> {
+        match &self.loaded {
+            Loaded::Monitor(monitor) => {
                 let mut windows = Windows::of(monitor);
                 let verdict = monitor.check(path, &mut |window| windows.add(window))?;
                 Ok(Said::Monitor { verdict, windows: windows.said })
             }
-            Self::Run(run) => {
+            Loaded::Run(run) => {
                 let (machine, section) = place.parts();
                 Ok(Said::Run(run.score(&[path.to_owned()], machine, section)?.remove(0)))
             }
@@ -112,11 +106,11 @@ impl Judge {
 
     /// How a recording is decoded before it is judged.
     fn decoding(&self) -> DecodeConfig {
-        match self {
-            Self::Monitor(monitor) => {
+        match &self.loaded {
+            Loaded::Monitor(monitor) => {
                 DecodeConfig { rate_hz: None, ..monitor.card().windows.decode_config() }
             }
-            Self::Run(_) => DecodeConfig::default(),
+            Loaded::Run(_) => DecodeConfig::default(),
         }
     }
 }
@@ -156,16 +150,8 @@ impl Detector {
     /// Loads the model file of a monitor, or a run's folder.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let loaded = py.detach(|| match offkey::holds(&path) {
-            Holds::Run | Holds::Seeds => {
-                offkey::Detector::load(&path).map(|run| Judge::Run(Box::new(run)))
-            }
-            Holds::Monitor | Holds::Other => {
-                let monitor = Monitor::load(&path, Compute::default());
-                Ok(Judge::Monitor(Box::new(monitor?)))
-            }
-        });
-        loaded.map(|judge| Self { judge }).map_err(|error| error.raise(py))
+        let loaded = py.detach(|| Loaded::open(&path, Compute::default()));
+        loaded.map(|loaded| Self { loaded }).map_err(|error| error.raise(py))
     }
 
     /// Judges mono samples at a rate.
@@ -181,7 +167,7 @@ impl Detector {
     ) -> PyResult<Bound<'py, PyAny>> {
         let samples = arrays::samples(py, &samples)?;
         let place = Place { machine, section };
-        let said = py.detach(|| self.judge.samples(&name, (samples, rate_hz), &place));
+        let said = py.detach(|| self.judge_samples(&name, (samples, rate_hz), &place));
         to_python(py, &said.map_err(|error| error.raise(py))?)
     }
 
@@ -197,8 +183,8 @@ impl Detector {
     ) -> PyResult<Bound<'py, PyAny>> {
         let place = Place { machine, section };
         let said = py.detach(|| {
-            let wave = decode_bytes(&name, bytes.to_vec(), &self.judge.decoding())?;
-            self.judge.samples(&name, (&wave.samples, wave.rate_hz), &place)
+            let wave = decode_bytes(&name, bytes.to_vec(), &self.decoding())?;
+            self.judge_samples(&name, (&wave.samples, wave.rate_hz), &place)
         });
         to_python(py, &said.map_err(|error| error.raise(py))?)
     }
@@ -218,7 +204,7 @@ impl Detector {
             progress.begin(offkey::Stage::Score, paths.len() as u64, "recordings");
             let mut said = Vec::new();
             for (index, path) in paths.iter().enumerate() {
-                said.push(self.judge.file(path, &place)?);
+                said.push(self.judge_file(path, &place)?);
                 progress.advance(index as u64 + 1, "");
                 if progress.cancelled() {
                     return Err(OffkeyError::Cancelled { run: PathBuf::new() });
@@ -232,7 +218,7 @@ impl Detector {
 
     /// Writes the model file of a monitor.
     fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
-        let Judge::Monitor(monitor) = &self.judge else {
+        let Loaded::Monitor(monitor) = &self.loaded else {
             let hint = "a run is a folder already: copy it";
             return Err(usage(py, "only a monitor is saved as a model file", Some(hint)));
         };
@@ -248,8 +234,8 @@ impl Detector {
 
     /// What the model says of itself.
     fn about<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let about = match &self.judge {
-            Judge::Monitor(monitor) => {
+        let about = match &self.loaded {
+            Loaded::Monitor(monitor) => {
                 let (card, promise) = (monitor.card(), monitor.promise());
                 About::Monitor {
                     name: card.name.clone(),
@@ -264,7 +250,7 @@ impl Detector {
                     false_alarms: promise.at_most,
                 }
             }
-            Judge::Run(run) => About::Run {
+            Loaded::Run(run) => About::Run {
                 sections: run
                     .sections()
                     .map(|key| [key.machine.clone(), key.section.clone()])

@@ -7,7 +7,7 @@ use std::{
 
 use numpy::PyReadonlyArray1;
 use offkey::{
-    Compute, OffkeyError,
+    Compute, Loaded, OffkeyError,
     learn::{LearnReport, LearnRequest},
     monitor::{FalseAlarmRate, MonitorError, make_room_for},
 };
@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{
     arrays,
     convert::to_python,
-    detector::{Detector, Judge},
+    detector::Detector,
     error::Raise,
     progress::long,
     runs::RecipeChoice,
@@ -122,7 +122,7 @@ pub(crate) fn learn<'py>(
         Ok::<_, OffkeyError>((monitor, report))
     })?;
     let report = to_python(py, &report)?;
-    Ok((Detector { judge: Judge::Monitor(Box::new(monitor)) }, report))
+    Ok((Detector { loaded: Loaded::Monitor(Box::new(monitor)) }, report))
 }
 
 /// Arrays as files for as long as learning takes: it reads recordings more than once, and in parts.

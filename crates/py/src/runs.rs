@@ -6,14 +6,14 @@ use std::{
 };
 
 use offkey::{
-    BUILT_IN, DEFAULT_CACHE_BYTES, Existing, ExplainRequest, OffkeyError, Progress, Recipe,
+    BUILT_IN, DEFAULT_CACHE_BYTES, Existing, ExplainRequest, Loaded, OffkeyError, Progress, Recipe,
     RecipeError, RiseConfig, RunRequest, Seed, Seeds, SynthConfig, Year,
 };
 use pyo3::{prelude::*, types::PyAny};
 
 use crate::{
     convert::to_python,
-    detector::{Detector, Judge},
+    detector::Detector,
     error::{Raise, usage},
     progress::long,
 };
@@ -163,14 +163,14 @@ pub(crate) fn explain<'py>(
     let (time_cells, frequency_cells) = grid;
     let masks = masks.map_or(2000, NonZeroUsize::get);
     let rise = RiseConfig { time_cells, frequency_cells, keep, masks, ..RiseConfig::default() };
-    match &detector.judge {
-        Judge::Monitor(monitor) => {
+    match &detector.loaded {
+        Loaded::Monitor(monitor) => {
             let examined = long(py, progress.as_ref(), |progress| {
                 each(&paths, progress, |path| Ok(monitor.examine(path)?))
             })?;
             to_python(py, &examined)
         }
-        Judge::Run(run) => {
+        Loaded::Run(run) => {
             let Some(folder) = folder else {
                 let hint = "name one: detector.explain(paths, \"RUN/explain\")";
                 return Err(usage(py, "no folder for pictures and numbers was named", Some(hint)));

@@ -4,25 +4,28 @@
 //! made anomalies are near on purpose, for far ones are found by every candidate and tell nothing: faults
 //! planted at low levels, and windows whose low and high bands come from different recordings.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, ops::Range, path::PathBuf};
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Seed, stats};
-use offkey_infer::{StatisticsConfig, pooled::Pooling};
-use offkey_monitor::{HeardWindow, MemberCard, Model, WindowRule, each_window, unusable};
+use offkey_eval::auc;
+use offkey_monitor::{HeardWindow, MemberCard, Model, WindowRule};
 use offkey_score::{Fusion, Member, References, Rule, ScoreError};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
 
 use super::{
-    find::find,
+    error::LearnError,
+    find::{Found, find},
+    listening::listen_to_all,
     members::{joined_by, members_of},
     request::LearnRequest,
-    windows::window_rule,
+    source::WindowSource,
+    windows::{channel, window_rule},
 };
 use crate::{
-    ModelConfig, OffkeyError, PooledFusion, PooledModel, Progress, Recipe, SectionKey, Stage,
-    recipe::spoken,
+    AudioConfig, ModelConfig, OffkeyError, PooledFusion, PooledModel, Progress, Recipe, SectionKey,
+    Stage, recipe::spoken,
 };
 
 /// Levels of planted faults, in decibels relative to the window.
@@ -68,56 +71,70 @@ pub struct Choice {
     pub windows: usize,
 }
 
-/// A candidate's members, and its windows as they hear them.
+/// A candidate and its members.
 struct Ears {
     recipe: Recipe,
     cards: Vec<MemberCard>,
-    models: Vec<Model>,
     rule: Rule,
-    /// Of each kind, the normal windows first: per member `[windows, dims]`.
+    /// Which of all candidates' models are its own.
+    models: Range<usize>,
+}
+
+/// Windows as all models hear them: per kind of sound, the normal ones first, and per model `[windows, dims]`.
+struct Sounds {
     heard: Vec<Vec<Array2<f32>>>,
+    of_group: Vec<String>,
+    folds: Vec<usize>,
 }
 
 /// Compares detectors that need no training on normal recordings, without anomalies. `request.recipe` is
-/// one more candidate, where it needs no training.
+/// one more candidate, and says which channel is heard.
 ///
 /// # Errors
-/// [`OffkeyError::TooFewToChoose`] with fewer than five recordings; whatever keeps recordings from being heard.
+/// [`LearnError::TooFewToChoose`] with fewer than five recordings that can be heard,
+/// [`LearnError::NeedsTraining`] for a recipe that does; whatever keeps recordings from being heard.
 pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice, OffkeyError> {
-    let found = find(&request.data, progress)?;
-    let untrained = LearnRequest { recipe: None, ..request.clone() };
-    let rule = window_rule(&untrained, &found.candidates)?;
+    let further = request.recipe.as_ref();
+    if let Some(Recipe {
+        model: ModelConfig::Network(_) | ModelConfig::Autoencoder(_), name, ..
+    }) = further
+    {
+        return Err(LearnError::NeedsTraining { recipe: name.clone() }.into());
+    }
+    let Found { candidates: found, mut left_out } = find(&request.data, progress)?;
+    let foreign = further.filter(|recipe| matches!(recipe.model, ModelConfig::Onnx(_))).cloned();
+    let mut rule = window_rule(&LearnRequest { recipe: foreign, ..request.clone() }, &found)?;
+    rule.channel = channel(further);
     let seed = Seed::new(request.seed).child("choose");
-    let groups: BTreeSet<&str> = found.candidates.iter().map(|c| c.group.as_str()).collect();
-    if groups.len() < LEAST_RECORDINGS {
-        let (recordings, left_out) = (groups.len(), found.left_out);
-        let expected = LEAST_RECORDINGS;
-        return Err(OffkeyError::TooFewToChoose { recordings, expected, left_out });
+    let (recordings, _) = listen_to_all(found, rule, &[], &mut left_out, progress)?;
+    let groups: BTreeSet<&str> = recordings.iter().map(|one| one.card.group.as_str()).collect();
+    let (recordings_heard, expected) = (groups.len(), LEAST_RECORDINGS);
+    if recordings_heard < expected {
+        let recordings = recordings_heard;
+        return Err(LearnError::TooFewToChoose { recordings, expected, left_out }.into());
     }
-    let mut kept = Kept::default();
-    for candidate in &found.candidates {
-        each_window(&candidate.clip.path, rule, |_, window| {
-            if unusable(rule.rate_hz, window).is_none() {
-                kept.offer(window, &candidate.group);
-            }
-            Ok::<(), OffkeyError>(())
-        })?;
-    }
-    let (windows, of_group) = kept.spread();
+    let source = WindowSource::of(rule, &recordings);
+    let places: Vec<usize> = source.spread(MOST_WINDOWS).collect();
+    let groups: Vec<&String> = recordings
+        .iter()
+        .flat_map(|one| one.card.starts.iter().map(move |_| &one.card.group))
+        .collect();
+    let of_group: Vec<String> = places.iter().map(|&place| groups[place].clone()).collect();
+    let windows = source.waves(places, seed)?;
     let made = made_anomalies(&windows, &of_group, rule, seed);
-    let mut tried = Vec::new();
-    for recipe in candidates(rule, request.recipe.as_ref())? {
-        let (cards, models) = members_of(Some(&recipe), rule.rate_hz)?;
+    let (mut tried, mut models) = (Vec::new(), Vec::new());
+    for recipe in candidates(rule, further)? {
+        let (cards, own) = members_of(Some(&recipe), rule.rate_hz)?;
         let joined = joined_by(Some(&recipe));
-        tried.push(Ears { recipe, cards, models, rule: joined, heard: Vec::new() });
+        let range = models.len()..models.len() + own.len();
+        models.extend(own);
+        tried.push(Ears { recipe, cards, rule: joined, models: range });
     }
     progress.begin(Stage::Embed, (1 + made.len()) as u64, "kinds of sound");
+    let mut heard = Vec::new();
     let all = std::iter::once(&windows).chain(made.iter().map(|(_, made)| made));
     for (done, kind) in all.enumerate() {
-        for candidate in &mut tried {
-            let heard = candidate.hear(kind, rule)?;
-            candidate.heard.push(heard);
-        }
+        heard.push(hear(&models, kind, rule)?);
         progress.advance(done as u64 + 1, "");
         if progress.cancelled() {
             return Err(OffkeyError::Cancelled { run: PathBuf::new() });
@@ -125,51 +142,29 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     }
     progress.end();
     let folds = folds(&of_group, seed);
+    let sounds = Sounds { heard, of_group, folds };
     let mut scored = Vec::new();
     for candidate in &tried {
-        scored.push(candidate.areas(&of_group, &folds, seed).map_err(|source| {
+        scored.push(candidate.areas(&sounds, seed).map_err(|source| {
             let (machine, section) = (candidate.recipe.name.clone(), "all".to_owned());
             SectionKey { machine, section }.failed(source)
         })?);
     }
     let kinds = made.into_iter().map(|(kind, _)| kind).collect();
-    let recordings = of_group.iter().collect::<BTreeSet<_>>().len();
     let recipes = tried.into_iter().map(|candidate| candidate.recipe).collect();
-    Ok(ranked(recipes, &scored, kinds, recordings, windows.len()))
+    Ok(ranked(recipes, &scored, kinds, recordings_heard, windows.len()))
 }
 
-/// A few windows out of any number, evenly spread, in bounded memory.
-#[derive(Default)]
-struct Kept {
-    windows: Vec<(Vec<f32>, String)>,
-    offered: usize,
-    /// One window of so many is kept: a power of two.
-    doublings: u32,
-}
-
-impl Kept {
-    fn offer(&mut self, window: &[f32], group: &str) {
-        if self.offered.is_multiple_of(1 << self.doublings) {
-            self.windows.push((window.to_vec(), group.to_owned()));
-        }
-        self.offered += 1;
-        if self.windows.len() >= 2 * MOST_WINDOWS {
-            let mut position = 0;
-            self.windows.retain(|_| {
-                position += 1;
-                position % 2 == 1
-            });
-            self.doublings += 1;
-        }
+fn hear(
+    models: &[Model],
+    windows: &[Vec<f32>],
+    rule: WindowRule,
+) -> Result<Vec<Array2<f32>>, OffkeyError> {
+    let mut heard = offkey_monitor::Heard::default();
+    for window in windows {
+        heard.push(HeardWindow::of(models, rule, window)?);
     }
-
-    /// The windows and their recordings, at most as many as are made anomalous.
-    fn spread(self) -> (Vec<Vec<f32>>, Vec<String>) {
-        let (all, wanted) = (self.windows.len(), self.windows.len().min(MOST_WINDOWS));
-        let places: BTreeSet<usize> = (0..wanted).map(|index| index * all / wanted).collect();
-        let kept = self.windows.into_iter().enumerate();
-        kept.filter(|(place, _)| places.contains(place)).map(|(_, kept)| kept).unzip()
-    }
+    Ok(heard.embeddings)
 }
 
 /// The detectors that are tried: the fusion, by the largest and by the mean; each of its spectra alone; the
@@ -181,33 +176,17 @@ fn candidates(rule: WindowRule, further: Option<&Recipe>) -> Result<Vec<Recipe>,
         .push(Recipe { name: "fusion by the mean".to_owned(), ..Recipe::load("fusion", &[mean])? });
     for pooling in PooledFusion::default().members {
         let alone = Recipe::load("fusion", &[])?;
-        let model = ModelConfig::Pooled(pooled_model(pooling, rule));
+        let model = ModelConfig::Pooled(PooledModel { pooling, ..PooledModel::default() });
         let name = format!("{} alone", spoken(pooling));
         recipes.push(Recipe { name, model, fusion: None, ..alone });
     }
     for name in ["log-mel-statistics", "spectrogram-statistics"] {
         recipes.push(Recipe::load(name, &[])?);
     }
-    for recipe in &mut recipes {
-        match &mut recipe.model {
-            ModelConfig::Pooled(model) => *model = pooled_model(model.pooling, rule),
-            ModelConfig::Statistics(model) => {
-                (model.rate_hz, model.clip_s) = (rule.rate_hz, rule.seconds(rule.samples as u64));
-                if let StatisticsConfig::LogMel(log_mel) = &mut model.features {
-                    log_mel.rate_hz = rule.rate_hz;
-                }
-            }
-            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) | ModelConfig::Onnx(_) => {}
-        }
-    }
-    recipes
-        .extend(further.filter(|recipe| !matches!(recipe.model, ModelConfig::Network(_))).cloned());
-    Ok(recipes)
-}
-
-fn pooled_model(pooling: Pooling, rule: WindowRule) -> PooledModel {
+    recipes.extend(further.cloned());
+    let audio = further.map_or_else(AudioConfig::default, |recipe| recipe.audio.clone());
     let clip_s = rule.seconds(rule.samples as u64);
-    PooledModel { rate_hz: rule.rate_hz, clip_s, pooling }
+    Ok(recipes.into_iter().map(|one| one.for_clips(rule.rate_hz, clip_s, &audio)).collect())
 }
 
 /// Windows made anomalous, a list for each kind.
@@ -275,25 +254,9 @@ fn folds(of_group: &[String], seed: Seed) -> Vec<usize> {
 }
 
 impl Ears {
-    fn hear(
-        &self,
-        windows: &[Vec<f32>],
-        rule: WindowRule,
-    ) -> Result<Vec<Array2<f32>>, OffkeyError> {
-        let mut heard = offkey_monitor::Heard::default();
-        for window in windows {
-            heard.push(HeardWindow::of(&self.models, rule, window)?);
-        }
-        Ok(heard.embeddings)
-    }
-
     /// For each fold the area under the ROC curve of each kind of anomaly.
-    fn areas(
-        &self,
-        of_group: &[String],
-        folds: &[usize],
-        seed: Seed,
-    ) -> Result<Vec<Vec<f64>>, ScoreError> {
+    fn areas(&self, sounds: &Sounds, seed: Seed) -> Result<Vec<Vec<f64>>, ScoreError> {
+        let Sounds { heard, of_group, folds } = sounds;
         let count = folds.iter().max().map_or(0, |last| last + 1);
         let mut areas = Vec::new();
         for fold in 0..count {
@@ -302,7 +265,8 @@ impl Ears {
             let groups: Vec<String> = kept.iter().map(|&row| of_group[row].clone()).collect();
             let domains = vec![None; groups.len()];
             let select = |rows: &[usize], kind: usize| -> Vec<Array2<f32>> {
-                self.heard[kind].iter().map(|member| member.select(Axis(0), rows)).collect()
+                let own = &heard[kind][self.models.clone()];
+                own.iter().map(|member| member.select(Axis(0), rows)).collect()
             };
             let references = select(&kept, 0);
             let mut members = Vec::new();
@@ -318,25 +282,11 @@ impl Ears {
                 fusion.score(&views)
             };
             let normal = score(0)?;
-            let of_kind = |kind: usize| Ok(area(&normal, &score(kind)?));
-            areas.push((1..self.heard.len()).map(of_kind).collect::<Result<_, ScoreError>>()?);
+            let of_kind = |kind: usize| Ok(auc(&normal, &score(kind)?).unwrap_or(0.5));
+            areas.push((1..heard.len()).map(of_kind).collect::<Result<_, ScoreError>>()?);
         }
         Ok(areas)
     }
-}
-
-/// How often an anomaly scores above a normal window.
-fn area(normal: &[f64], anomalous: &[f64]) -> f64 {
-    let against = |anomaly: &f64| -> f64 {
-        let won = |normal: &f64| match anomaly.total_cmp(normal) {
-            std::cmp::Ordering::Greater => 1.0,
-            std::cmp::Ordering::Equal => 0.5,
-            std::cmp::Ordering::Less => 0.0,
-        };
-        normal.iter().map(won).sum()
-    };
-    let won: f64 = anomalous.iter().map(against).sum();
-    won / (normal.len() * anomalous.len()).max(1) as f64
 }
 
 /// Candidates in the order of their areas, and the one that is taken; the first given is the fusion.
@@ -418,20 +368,6 @@ mod tests {
         assert!(power(&crossed(&tone(100.0), &vec![0.0; 4000])) > 0.3);
         assert!(power(&crossed(&tone(6000.0), &vec![0.0; 4000])) < 0.01);
         assert!(power(&crossed(&vec![0.0; 4000], &tone(6000.0))) > 0.3);
-    }
-
-    #[test]
-    fn few_windows_are_kept_of_many_and_they_are_spread() {
-        let mut kept = Kept::default();
-        for window in 0..5000 {
-            kept.offer(&[window as f32], "one");
-            assert!(kept.windows.len() < 2 * MOST_WINDOWS);
-        }
-        let (windows, groups) = kept.spread();
-        assert!(windows.len() == MOST_WINDOWS && groups.len() == MOST_WINDOWS);
-        let steps: Vec<f32> = windows.windows(2).map(|pair| pair[1][0] - pair[0][0]).collect();
-        assert!(windows[0][0] < 100.0 && windows[MOST_WINDOWS - 1][0] > 4900.0, "{windows:?}");
-        assert!(steps.iter().all(|&step| step > 0.0 && step < 200.0), "{steps:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use offkey_monitor::{
 };
 use offkey_score::{BackendConfig, KnownFaultsConfig, MOST_FAULTS};
 
+use super::error::LearnError;
 use crate::{OffkeyError, Progress, Stage, recipe::pooled, recordings};
 
 /// Known faults, ready to join a detector.
@@ -60,7 +61,7 @@ pub(super) fn known_faults(
     }
     progress.end();
     let Some(rows) = heard.embeddings.first() else {
-        return Err(OffkeyError::NoFaults { left_out });
+        return Err(LearnError::NoFaults { left_out }.into());
     };
     let kept = rows.nrows().min(MOST_FAULTS);
     let faults = (0..kept).map(|index| rows.row(index * rows.nrows() / kept).to_vec()).collect();

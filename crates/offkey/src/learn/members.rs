@@ -4,6 +4,7 @@ use offkey_infer::{foreign::Foreign, pooled::Pooling};
 use offkey_monitor::{MemberCard, Model, ModelCard};
 use offkey_score::{BackendConfig, Distance, Rule};
 
+use super::error::LearnError;
 use crate::{
     ModelConfig, OffkeyError, PooledFusion, Recipe,
     recipe::{pooled, spoken},
@@ -27,7 +28,7 @@ pub(super) fn members_of(
             Ok((vec![member], vec![Model::Statistics(statistics)]))
         }
         Some((recipe, ModelConfig::Autoencoder(_))) => {
-            Err(OffkeyError::NotForMonitors { recipe: recipe.name.clone() })
+            Err(LearnError::NotForMonitors { recipe: recipe.name.clone() }.into())
         }
         Some((recipe, ModelConfig::Onnx(config))) => {
             let foreign = Foreign::load(config.as_ref().clone()).map_err(OffkeyError::embed)?;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::{Clip, Seed, Split};
-use offkey_infer::Encoder;
-use offkey_monitor::{LEAST_RECORDINGS, MemberCard, Model, ModelCard, WindowRef, WindowRule};
+use offkey_eval::auc;
+use offkey_infer::{ClipSource, Encoder};
+use offkey_monitor::{LEAST_RECORDINGS, MemberCard, Model, ModelCard, WindowRule};
 use offkey_score::{BackendConfig, References};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
@@ -24,6 +25,8 @@ const TRAINED_ON: f64 = 0.6;
 const LEAST_CLASSES: usize = 2;
 /// Held-out windows that faults are planted into.
 const MOST_PROBED: usize = 24;
+/// Windows embedded at a time.
+const BLOCK_WINDOWS: usize = 32;
 /// Level of the faults, in decibels relative to the window.
 const PLANTED_DB: f64 = 0.0;
 /// A network that ranks fewer planted faults above their normal windows is deaf.
@@ -76,17 +79,15 @@ pub(super) fn try_network(
             groups.len()
         )));
     }
-    let (mut windows, mut of_clip) = (Vec::new(), Vec::new());
-    for (recording, &class) in recordings.iter().zip(&classes.of_clip) {
-        if trained_on.contains(&recording.card.group) {
-            for &start in &recording.card.starts {
-                windows.push(WindowRef { path: recording.clip.path.clone(), start });
-                of_clip.push(class);
-            }
-        }
-    }
+    let learned = || {
+        let both = recordings.iter().zip(&classes.of_clip);
+        both.filter(|(recording, _)| trained_on.contains(&recording.card.group))
+    };
+    let of_clip = learned()
+        .flat_map(|(recording, &class)| recording.card.starts.iter().map(move |_| class))
+        .collect();
     let labels = Labels { classes: classes.classes.len(), of_clip };
-    let source = WindowSource { rule, windows };
+    let source = WindowSource::of(rule, learned().map(|(recording, _)| recording));
     let scratch = tempfile::tempdir().map_err(OffkeyError::io(&std::env::temp_dir()))?;
     let folder = scratch.path().join("model");
     let job = TrainJob {
@@ -161,17 +162,16 @@ fn hears(
 ) -> Result<f64, OffkeyError> {
     let (trained, held_out): (Vec<&Prepared>, Vec<&Prepared>) =
         recordings.iter().partition(|recording| trained_on.contains(&recording.card.group));
-    let source = |recordings: &[&Prepared]| {
-        let windows = recordings.iter().flat_map(|recording| {
-            let path = &recording.clip.path;
-            recording.card.starts.iter().map(|&start| WindowRef { path: path.clone(), start })
-        });
-        WindowSource { rule, windows: windows.collect() }
-    };
     let embed = |waves: &[Vec<f32>]| encoder.embed(waves).map_err(OffkeyError::embed);
-    let references = waves(&source(&trained), usize::MAX, seed)?;
-    let references = embed(&references)?;
-    let normal = waves(&source(&held_out), MOST_PROBED, seed)?;
+    let source = WindowSource::of(rule, trained);
+    let mut references = Vec::new();
+    for begin in (0..source.len()).step_by(BLOCK_WINDOWS) {
+        let block = begin..(begin + BLOCK_WINDOWS).min(source.len());
+        references.push(embed(&source.waves(block, seed)?)?);
+    }
+    let references = stacked(&references);
+    let source = WindowSource::of(rule, held_out);
+    let normal = source.waves(source.spread(MOST_PROBED), seed)?;
     let planted = |kind: PlantedFault| {
         let fault = |(index, wave): (usize, &Vec<f32>)| {
             let mut wave = Waveform { samples: wave.clone(), rate_hz: rule.rate_hz };
@@ -184,8 +184,7 @@ fn hears(
         .into_iter()
         .map(|kind| embed(&planted(kind)))
         .collect::<Result<_, _>>()?;
-    let views: Vec<ArrayView2<f32>> = faults.iter().map(|rows| rows.view()).collect();
-    let faults = concatenate(Axis(0), &views).expect("embeddings of one network");
+    let faults = stacked(&faults);
     let failed = |source| DetectError::Score {
         machine: "network".to_owned(),
         section: "all".to_owned(),
@@ -197,24 +196,11 @@ fn hears(
     let fitted = backend.fit(&checked).map_err(failed)?;
     let of_normal = fitted.score(embed(&normal)?.view()).map_err(failed)?;
     let of_faults = fitted.score(faults.view()).map_err(failed)?;
-    let mut won = 0.0;
-    for fault in &of_faults {
-        for normal in &of_normal {
-            won += match fault.total_cmp(normal) {
-                std::cmp::Ordering::Greater => 1.0,
-                std::cmp::Ordering::Equal => 0.5,
-                std::cmp::Ordering::Less => 0.0,
-            };
-        }
-    }
-    Ok(won / (of_faults.len() * of_normal.len()).max(1) as f64)
+    Ok(auc(&of_normal, &of_faults).unwrap_or(0.0))
 }
 
-/// Windows, at most so many, spread over the source.
-fn waves(source: &WindowSource, most: usize, seed: Seed) -> Result<Vec<Vec<f32>>, OffkeyError> {
-    use offkey_infer::ClipSource;
-    let total = source.len();
-    let wanted = total.min(most);
-    let wave = |index: usize| source.wave(index * total / wanted, seed).map_err(OffkeyError::Embed);
-    (0..wanted).map(wave).collect()
+/// Embeddings of one network, one block below the other.
+fn stacked(blocks: &[Array2<f32>]) -> Array2<f32> {
+    let views: Vec<ArrayView2<f32>> = blocks.iter().map(|rows| rows.view()).collect();
+    concatenate(Axis(0), &views).expect("embeddings of one network")
 }

@@ -3,8 +3,8 @@
 use offkey_monitor::WindowRule;
 use offkey_signal::ChannelRule;
 
-use super::{find::Candidate, request::LearnRequest};
-use crate::{ModelConfig, OffkeyError};
+use super::{error::LearnError, find::Candidate, request::LearnRequest};
+use crate::{ModelConfig, OffkeyError, Recipe};
 
 /// Length of a window where nothing else decides it, as in the challenge's years 2020 to 2022.
 const WINDOW_S: f64 = 10.0;
@@ -21,8 +21,7 @@ pub(super) fn window_rule(
     candidates: &[Candidate],
 ) -> Result<WindowRule, OffkeyError> {
     let recipe = request.recipe.as_ref();
-    let channel =
-        recipe.map_or(ChannelRule::default(), |recipe| recipe.audio.channel.unwrap_or_default());
+    let channel = channel(recipe);
     let lowest = candidates.iter().map(|candidate| candidate.info.rate_hz).min();
     let (rate_hz, by_recipe) = match recipe {
         Some(recipe) => {
@@ -41,10 +40,15 @@ pub(super) fn window_rule(
         (recipe.map(|recipe| &recipe.model), request.window_s, by_recipe)
         && (asked - fixed).abs() > 1e-6
     {
-        return Err(OffkeyError::WindowLength { asked_s: asked, recipe_s: fixed });
+        return Err(LearnError::WindowLength { asked_s: asked, recipe_s: fixed }.into());
     }
     let window_s = request.window_s.or(by_recipe).unwrap_or(fitting);
     let every_s = request.every_s.unwrap_or(window_s.min(WINDOW_S));
     let samples = |seconds: f64| (seconds * f64::from(rate_hz)).round().max(1.0) as usize;
     Ok(WindowRule { channel, rate_hz, samples: samples(window_s), hop: samples(every_s) })
+}
+
+/// The channel that is heard: as the recipe says.
+pub(super) fn channel(recipe: Option<&Recipe>) -> ChannelRule {
+    recipe.and_then(|recipe| recipe.audio.channel).unwrap_or_default()
 }

@@ -125,17 +125,20 @@ pub struct StatisticsModel {
 
 /// A log-mel spectrogram pooled over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct PooledModel {
     /// Sampling rate clips are brought to; 16,000 in every year of DCASE Task 2.
-    #[serde(default = "default_rate_hz")]
     pub rate_hz: u32,
     /// Length clips are brought to, 10 s in DCASE 2020 to 2022.
-    #[serde(default = "default_clip_s")]
     pub clip_s: f64,
     /// What is kept of every band.
-    #[serde(default)]
     pub pooling: Pooling,
+}
+
+impl Default for PooledModel {
+    fn default() -> Self {
+        Self { rate_hz: default_rate_hz(), clip_s: default_clip_s(), pooling: Pooling::default() }
+    }
 }
 
 impl PooledModel {
@@ -229,6 +232,23 @@ impl Recipe {
     /// What makes scores and decisions of embeddings.
     pub fn scoring(&self) -> Scoring<'_> {
         Scoring { backend: &self.backend, fusion: self.fusion.as_ref(), threshold: &self.threshold }
+    }
+
+    /// The recipe for clips of a rate, a length and a channel that others have decided. A network, an autoencoder
+    /// and a foreign encoder keep the rate and length that they are made for.
+    pub(crate) fn for_clips(mut self, rate_hz: u32, clip_s: f64, audio: &AudioConfig) -> Self {
+        match &mut self.model {
+            ModelConfig::Statistics(model) => {
+                (model.rate_hz, model.clip_s) = (rate_hz, clip_s);
+                if let StatisticsConfig::LogMel(log_mel) = &mut model.features {
+                    log_mel.rate_hz = rate_hz;
+                }
+            }
+            ModelConfig::Pooled(model) => (model.rate_hz, model.clip_s) = (rate_hz, clip_s),
+            ModelConfig::Network(_) | ModelConfig::Autoencoder(_) | ModelConfig::Onnx(_) => {}
+        }
+        self.audio = audio.clone();
+        self
     }
 
     /// Rate in hertz and length in samples of the waveforms the model takes.

@@ -2,7 +2,6 @@
 
 use offkey_core::{Clip, ScoreRow, Seed, Split, Year, table};
 use offkey_eval::evaluate;
-use offkey_infer::StatisticsConfig;
 
 use super::{
     embed::{Embedder, Members},
@@ -58,7 +57,9 @@ impl Run<'_> {
     }
 
     fn baseline_scores(&self, name: &str) -> Result<Vec<ScoreRow>, OffkeyError> {
-        let recipe = baseline(name, &self.recipe)?;
+        let (rate_hz, samples) = self.recipe.clip_shape();
+        let clip_s = samples as f64 / f64::from(rate_hz);
+        let recipe = Recipe::load(name, &[])?.for_clips(rate_hz, clip_s, &self.recipe.audio);
         let seed = Seed::new(self.manifest.seed);
         let model = match &recipe.model {
             ModelConfig::Statistics(model) => {
@@ -79,25 +80,4 @@ impl Run<'_> {
         let (rows, _) = score_table(&embedded, &recipe.scoring(), seed, &hushed)?;
         Ok(rows)
     }
-}
-
-/// A baseline's recipe for clips as another recipe takes them.
-fn baseline(name: &str, of: &Recipe) -> Result<Recipe, OffkeyError> {
-    let mut recipe = Recipe::load(name, &[])?;
-    let (rate_hz, samples) = of.clip_shape();
-    let clip_s = samples as f64 / f64::from(rate_hz);
-    match &mut recipe.model {
-        ModelConfig::Statistics(model) => {
-            (model.rate_hz, model.clip_s) = (rate_hz, clip_s);
-            if let StatisticsConfig::LogMel(log_mel) = &mut model.features {
-                log_mel.rate_hz = rate_hz;
-            }
-        }
-        ModelConfig::Pooled(model) => (model.rate_hz, model.clip_s) = (rate_hz, clip_s),
-        ModelConfig::Network(_) | ModelConfig::Autoencoder(_) | ModelConfig::Onnx(_) => {
-            unreachable!("the baselines are not trained")
-        }
-    }
-    recipe.audio = of.audio.clone();
-    Ok(recipe)
 }

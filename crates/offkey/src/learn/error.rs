@@ -1,0 +1,126 @@
+//! Why a monitor cannot be learned.
+
+use std::path::PathBuf;
+
+use offkey_core::{ErrorKind, counted};
+
+/// Why a monitor cannot be learned, or no detector chosen for one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LearnError {
+    /// Too little to learn from.
+    #[error(
+        "found {} in {}, expected at least 3 windows, and 5 recordings for a promise{}",
+        counted(*found, "usable window"),
+        counted(*recordings, "recording"),
+        listed("; left out: ", left_out)
+    )]
+    TooFewWindows {
+        /// Windows found.
+        found: usize,
+        /// Recordings they are from.
+        recordings: usize,
+        /// Recordings left out, each with the reason.
+        left_out: Vec<(PathBuf, String)>,
+    },
+    /// Too few recordings to compare detectors on.
+    #[error("detectors cannot be compared on {}, expected {expected} at least{}", counted(*recordings, "recording"), listed("; left out: ", left_out))]
+    TooFewToChoose {
+        /// Recordings found.
+        recordings: usize,
+        /// Recordings needed.
+        expected: usize,
+        /// Recordings left out, each with the reason.
+        left_out: Vec<(PathBuf, String)>,
+    },
+    /// A recipe that a monitor cannot be learned by.
+    #[error("recipe `{recipe}` trains an autoencoder, which a monitor has no use for")]
+    NotForMonitors {
+        /// The recipe.
+        recipe: String,
+    },
+    /// A recipe that cannot be compared with others, which train nothing.
+    #[error("recipe `{recipe}` trains a model, and only detectors without training are compared")]
+    NeedsTraining {
+        /// The recipe.
+        recipe: String,
+    },
+    /// Recordings of known faults of which none can be heard.
+    #[error("none of the recordings of known faults can be heard{}", listed(": ", left_out))]
+    NoFaults {
+        /// Each with the reason.
+        left_out: Vec<(PathBuf, String)>,
+    },
+    /// One recording is called normal and a fault.
+    #[error("`{}` is among the normal recordings and, as `{}`, among the known faults", normal.display(), fault.display())]
+    FaultAmongNormals {
+        /// The recording among the normal ones.
+        normal: PathBuf,
+        /// The same sound among the faults.
+        fault: PathBuf,
+    },
+    /// Windows of another length than the recipe's network takes.
+    #[error("windows of {asked_s} s were asked for, and the recipe's network takes {recipe_s} s")]
+    WindowLength {
+        /// As asked for.
+        asked_s: f64,
+        /// As the recipe says.
+        recipe_s: f64,
+    },
+}
+
+impl LearnError {
+    /// What kind of trouble it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotForMonitors { .. }
+            | Self::NeedsTraining { .. }
+            | Self::FaultAmongNormals { .. }
+            | Self::WindowLength { .. } => ErrorKind::Usage,
+            Self::TooFewWindows { .. } | Self::TooFewToChoose { .. } | Self::NoFaults { .. } => {
+                ErrorKind::Failed
+            }
+        }
+    }
+
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        let hint = match self {
+            Self::TooFewWindows { left_out, .. } => {
+                if left_out.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
+                    "say --window with a shorter length, as in `--window 2s`; or record longer, or more often"
+                } else {
+                    "record longer, or more often"
+                }
+            }
+            Self::TooFewToChoose { .. } => "record more, or learn with the default",
+            Self::NoFaults { .. } => "name recordings, or a folder of recordings, of faults",
+            Self::NotForMonitors { .. } => {
+                "leave --recipe out, or name one with a network or statistics"
+            }
+            Self::NeedsTraining { .. } => {
+                "learn with it, and compare the two models with recordings of faults"
+            }
+            Self::FaultAmongNormals { .. } => {
+                "decide which it is, and take it out of the other folder"
+            }
+            Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
+        };
+        Some(hint)
+    }
+}
+
+/// Recordings that an error lists.
+const MOST_LISTED: usize = 10;
+
+/// The first recordings with their reasons, and how many more there are.
+fn listed(begin: &str, recordings: &[(PathBuf, String)]) -> String {
+    let named = recordings.iter().take(MOST_LISTED);
+    let named: Vec<String> =
+        named.map(|(path, reason)| format!("`{}`: {reason}", path.display())).collect();
+    match recordings.len() {
+        0 => String::new(),
+        few if few <= MOST_LISTED => format!("{begin}{}", named.join("; ")),
+        many => format!("{begin}{}; and {} more", named.join("; "), many - MOST_LISTED),
+    }
+}
