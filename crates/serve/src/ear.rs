@@ -49,9 +49,13 @@ impl Ear {
         self.looks.load(Ordering::Relaxed) > 0
     }
 
-    /// Records so many seconds from now on into a folder; 0 stops.
-    pub fn record(&self, folder: &Path, seconds: f64) {
+    /// Records so many seconds from now on into a folder; 0 stops. What was being recorded before is kept.
+    ///
+    /// # Errors
+    /// [`io::Error`] when what was being recorded cannot be written.
+    pub fn record(&self, folder: &Path, seconds: f64, now_ms: i64) -> io::Result<()> {
         let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = wish.take();
         *wish = (seconds > 0.0).then(|| Wish {
             folder: folder.to_owned(),
             left_s: seconds,
@@ -59,6 +63,7 @@ impl Ear {
             rate_hz: 0,
             number: 0,
         });
+        before.map_or(Ok(()), |mut before| before.cut(now_ms))
     }
 
     /// Seconds still to record; none: nothing is recorded.
@@ -71,9 +76,24 @@ impl Ear {
     /// # Errors
     /// [`io::Error`] when a recording cannot be written.
     pub fn hear(&self, samples: &[f32], rate_hz: u32, now_ms: i64) -> io::Result<()> {
+        self.with(|wish| wish.hear(samples, rate_hz, now_ms))
+    }
+
+    /// What comes next does not follow on what was heard: a gap, another recording, the end. What has been
+    /// gathered becomes a recording of its own, or is dropped where it is less than a second. An error ends the
+    /// recording.
+    ///
+    /// # Errors
+    /// [`io::Error`] when a recording cannot be written.
+    pub fn cut(&self, now_ms: i64) -> io::Result<()> {
+        self.with(|wish| wish.cut(now_ms).map(|()| false))
+    }
+
+    /// Does something for a wish, which ends where that is done or fails.
+    fn with(&self, does: impl FnOnce(&mut Wish) -> io::Result<bool>) -> io::Result<()> {
         let mut held = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(wish) = held.as_mut() else { return Ok(()) };
-        let done = wish.hear(samples, rate_hz, now_ms);
+        let done = does(wish);
         if !matches!(done, Ok(false)) {
             *held = None;
         }
@@ -85,7 +105,7 @@ impl Wish {
     /// Whether all that was wished for is recorded.
     fn hear(&mut self, samples: &[f32], rate_hz: u32, now_ms: i64) -> io::Result<bool> {
         if rate_hz != self.rate_hz {
-            self.sound.clear();
+            self.cut(now_ms)?;
             self.rate_hz = rate_hz;
         }
         self.sound.extend_from_slice(samples);
@@ -99,12 +119,19 @@ impl Wish {
         if self.left_s > 0.0 {
             return Ok(false);
         }
-        // A rest of less than a second is of no use.
-        if self.sound.len() >= rate_hz as usize {
-            let rest = std::mem::take(&mut self.sound);
-            self.write(&rest, now_ms)?;
-        }
+        self.cut(now_ms)?;
         Ok(true)
+    }
+
+    /// Less than a second is of no use, and is still to be recorded.
+    fn cut(&mut self, now_ms: i64) -> io::Result<()> {
+        let sound = std::mem::take(&mut self.sound);
+        let second = self.rate_hz.max(1) as usize;
+        if sound.len() >= second {
+            return self.write(&sound, now_ms);
+        }
+        self.left_s += sound.len() as f64 / second as f64;
+        Ok(())
     }
 
     fn write(&mut self, sound: &[f32], now_ms: i64) -> io::Result<()> {
@@ -133,17 +160,44 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let normals = folder.path().join("normals/pump");
         let ear = Ear::default();
-        ear.record(&normals, 25.0);
+        ear.record(&normals, 25.0, 0).expect("nothing was recorded");
         for second in 0..40 {
             ear.hear(&[0.1; 1000], 1000, second).expect("it can be written");
         }
         assert_eq!(ear.left_s(), None);
-        let mut lengths: Vec<u64> = fs::read_dir(&normals)
+        assert_eq!(lengths(&normals), [5000, 10_000, 10_000]);
+    }
+
+    /// Lengths in samples of the recordings in a folder.
+    fn lengths(folder: &Path) -> Vec<u64> {
+        let mut lengths: Vec<u64> = fs::read_dir(folder)
             .expect("recordings")
-            .map(|entry| (entry.expect("a file").metadata().expect("its size").len() - 44) / 2000)
+            .map(|entry| (entry.expect("a file").metadata().expect("its size").len() - 44) / 2)
             .collect();
         lengths.sort_unstable();
-        assert_eq!(lengths, [5, 10, 10]);
+        lengths
+    }
+
+    #[test]
+    fn what_a_gap_cuts_off_is_a_recording_of_its_own_or_is_recorded_later() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ear = Ear::default();
+        let hear = |samples, now_ms| {
+            ear.hear(&vec![0.1; samples], 1000, now_ms).expect("it can be written");
+        };
+        ear.record(folder.path(), 20.0, 0).expect("nothing was recorded");
+        hear(3000, 1);
+        ear.cut(2).expect("it can be written");
+        assert_eq!(lengths(folder.path()), [3000]);
+        hear(900, 3);
+        ear.cut(4).expect("nothing to write");
+        assert_eq!(ear.left_s(), Some(17.0), "what was dropped is still wished for");
+        hear(10_500, 5);
+        // Another wish ends this one, as stopping does.
+        hear(1000, 6);
+        ear.record(folder.path(), 0.0, 7).expect("it can be written");
+        assert_eq!(lengths(folder.path()), [1500, 3000, 10_000]);
+        assert_eq!(ear.left_s(), None);
     }
 
     #[test]
@@ -152,7 +206,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").expect("a file");
         let ear = Ear::default();
-        ear.record(&file.join("normals"), 10.0);
+        ear.record(&file.join("normals"), 10.0, 0).expect("nothing was recorded");
         assert!(ear.hear(&vec![0.0; 10_000], 1000, 0).is_err());
         assert_eq!(ear.left_s(), None);
     }

@@ -2,6 +2,7 @@
 //! thread of its own and tells the recorder; it decides nothing.
 
 use std::{
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, LazyLock, PoisonError, RwLock,
@@ -98,6 +99,7 @@ impl Listener {
             {
                 // Another model hears in other windows: what is being heard begins anew.
                 self.source.reset();
+                self.cut();
                 stretch = None;
             }
             if judge.is_none() && self.source.waits() && self.ear.left_s().is_none() {
@@ -108,6 +110,9 @@ impl Listener {
             // A decoder that panics must not take the machine's ears for good.
             let next = catch_unwind(AssertUnwindSafe(|| self.source.next(&form, &rates, WAIT)))
                 .unwrap_or_else(|panic| self.source.broke(&said(panic.as_ref())));
+            if next.is_break() {
+                self.cut();
+            }
             let told = match next {
                 Next::Nothing => true,
                 Next::Begin { from, start_ms } => {
@@ -135,8 +140,20 @@ impl Listener {
                 }
             };
             if !told {
-                return;
+                break;
             }
+        }
+        self.cut();
+    }
+
+    /// What comes next does not follow on what was heard.
+    fn cut(&self) {
+        self.recorded(self.ear.cut(self.clock.now().unix_ms));
+    }
+
+    fn recorded(&self, recorded: io::Result<()>) {
+        if let Err(error) = recorded {
+            tracing::error!("normal sound of `{}` is not recorded: {error}", self.machine);
         }
     }
 
@@ -154,9 +171,7 @@ impl Listener {
 
     fn hear(&self, stretch: &mut Stretch, samples: &[f32], judge: Option<&dyn Judge>) -> bool {
         let rate_hz = stretch.form.rate_hz;
-        if let Err(error) = self.ear.hear(samples, rate_hz, self.clock.now().unix_ms) {
-            tracing::error!("normal sound of `{}` is not recorded: {error}", self.machine);
-        }
+        self.recorded(self.ear.hear(samples, rate_hz, self.clock.now().unix_ms));
         stretch.fresh.extend_from_slice(samples);
         stretch.unmeasured.extend_from_slice(samples);
         let piece = (u64::from(rate_hz) * PIECE_MS / 1000).max(1) as usize;

@@ -120,3 +120,43 @@ fn a_model_of_the_machine_at_rest_that_breaks_down_leaves_the_listener_alive() {
     let other = always(2 * SAMPLES, Some(WindowAnswer::Normal));
     assert_eq!(of(other), [(WindowAnswer::Normal, None); 2]);
 }
+
+#[test]
+fn recorded_sound_of_before_a_gap_is_not_joined_with_sound_after_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ear: Arc<Ear> = Arc::default();
+    ear.record(folder.path(), 100.0, 0).expect("nothing was recorded");
+    let rate_hz = usual_form(None).rate_hz as usize;
+    let sound = |level: f32| Next::Sound(vec![level; 3 * rate_hz]);
+    let position = Vec::new;
+    let lines = [
+        begin(),
+        sound(0.1),
+        sound(0.1),
+        Next::End { position: position() },
+        begin(),
+        sound(0.2),
+        sound(0.2),
+        Next::Ended("the plug was pulled".to_owned()),
+        sound(0.3),
+        sound(0.3),
+        Next::LeftOut { reason: "damaged".to_owned(), position: position() },
+        sound(0.4),
+        sound(0.4),
+        begin(),
+        // What was gathered when the listener stops is kept as well.
+        sound(0.5),
+    ];
+    heard(lines, None, None, &ear);
+    let mut levels = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).expect("recordings") {
+        let config = offkey_signal::DecodeConfig::default();
+        let wave = offkey_signal::decode(&entry.expect("a file").path(), &config).expect("sound");
+        let tenths = wave.samples.iter().map(|sample| (10.0 * sample).round() as u32);
+        let mut tenths: Vec<u32> = tenths.collect();
+        tenths.dedup();
+        levels.push(tenths);
+    }
+    levels.sort();
+    assert_eq!(levels, [[1], [2], [3], [4], [5]]);
+}

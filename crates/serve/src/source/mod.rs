@@ -48,6 +48,16 @@ pub enum Next {
     },
 }
 
+impl Next {
+    /// Whether sound that comes after this does not follow on sound that came before it.
+    pub fn is_break(&self) -> bool {
+        match self {
+            Self::Begin { .. } | Self::End { .. } | Self::Ended(_) | Self::LeftOut { .. } => true,
+            Self::Sound(_) | Self::Nothing | Self::Back => false,
+        }
+    }
+}
+
 /// Where sound comes from.
 pub trait Source: Send {
     /// The next piece; waits for it no longer than `wait`. `rates_hz` are the rates that can be judged;

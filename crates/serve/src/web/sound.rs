@@ -97,8 +97,10 @@ pub(crate) async fn record(
     if !(0.0..=LONGEST_RECORD_S).contains(&seconds) {
         return Err(Refusal::bad(format!("`seconds` must be from 0 to {LONGEST_RECORD_S}")));
     }
-    app.shared.ear(&name).record(&app.folders.normals(&name), seconds);
-    Ok(Json(json!({ "recording_left_s": app.shared.ear(&name).left_s() })))
+    let (ear, now_ms) = (app.shared.ear(&name), app.clock.now().unix_ms);
+    block_in_place(|| ear.record(&app.folders.normals(&name), seconds, now_ms))
+        .map_err(|error| full(&error))?;
+    Ok(Json(json!({ "recording_left_s": ear.left_s() })))
 }
 
 pub(crate) async fn normals(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
