@@ -1,6 +1,6 @@
 //! What the service needs of a model: windows of which form, and an answer for each.
 
-use offkey_monitor::{Monitor, MonitorError, Verdict, WindowRule};
+use offkey_monitor::{Listening, Monitor, MonitorError, Verdict, WindowRule};
 
 use crate::store::WindowAnswer;
 
@@ -22,8 +22,8 @@ pub trait Judge: Send + Sync {
     /// How sound becomes windows.
     fn windows(&self) -> WindowRule;
 
-    /// Sampling rates it can judge.
-    fn rates_hz(&self) -> Vec<u32>;
+    /// What sound has to be, and was when it was learned from.
+    fn listening(&self) -> Listening;
 
     /// What it promises about false alarms, in a sentence.
     fn promise(&self) -> String;
@@ -57,8 +57,8 @@ impl Judge for Monitor {
         self.card().windows
     }
 
-    fn rates_hz(&self) -> Vec<u32> {
-        self.card().rates_hz.clone()
+    fn listening(&self) -> Listening {
+        Monitor::listening(self)
     }
 
     fn promise(&self) -> String {

@@ -2,6 +2,7 @@
 //! thread of its own and tells the recorder; it decides nothing.
 
 use std::{
+    collections::BTreeSet,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -21,7 +22,7 @@ use crate::{
     engine::{HeardWindow, Message, PictureColumn},
     judge::{Judge, Judged, other_windows},
     liveness::SoundStats,
-    source::{Next, Source},
+    source::{Hears, Next, Source},
     spectrum,
 };
 
@@ -79,21 +80,34 @@ struct Stretch {
     fresh: Vec<f32>,
     /// Samples that have not been measured yet.
     unmeasured: Vec<f32>,
+    /// Whether its sound was compared with what was learned from.
+    compared: bool,
+    /// How it differs from that.
+    differs: Option<String>,
+}
+
+/// The model in use at present, and what it listens to.
+struct Present {
+    judge: Option<Arc<dyn Judge>>,
+    hears: Hears,
+}
+
+impl Present {
+    fn without_model(rate_hz: Option<u32>) -> Self {
+        Self { judge: None, hears: Hears { windows: usual_form(rate_hz), model: None } }
+    }
 }
 
 impl Listener {
     /// Listens until it is stopped or nobody listens to it any more.
     pub fn run(mut self) {
         let mut stretch: Option<Stretch> = None;
-        let mut known_form = None;
+        let mut present = Present::without_model(self.source.rate_hz());
+        let mut told = BTreeSet::new();
         while !self.stop.load(Ordering::Relaxed) {
-            let judge = self.judge.read().unwrap_or_else(PoisonError::into_inner).clone();
-            let form = judge
-                .as_ref()
-                .map_or_else(|| usual_form(self.source.rate_hz()), |judge| judge.windows());
-            if judge.is_some() && known_form.replace(form) != Some(form) {
-                self.compare_idle(form);
-            }
+            self.look_at_model(&mut present);
+            let Present { judge, hears } = &present;
+            let form = hears.windows;
             if let Some(now) = &mut stretch
                 && now.form != form
             {
@@ -106,14 +120,13 @@ impl Listener {
                 std::thread::sleep(WAIT);
                 continue;
             }
-            let rates = judge.as_ref().map_or_else(Vec::new, |judge| judge.rates_hz());
             // A decoder that panics must not take the machine's ears for good.
-            let next = catch_unwind(AssertUnwindSafe(|| self.source.next(&form, &rates, WAIT)))
+            let next = catch_unwind(AssertUnwindSafe(|| self.source.next(hears, WAIT)))
                 .unwrap_or_else(|panic| self.source.broke(&said(panic.as_ref())));
             if next.is_break() {
                 self.cut();
             }
-            let told = match next {
+            let told_all = match next {
                 Next::Nothing => true,
                 Next::Begin { from, start_ms } => {
                     stretch = Some(Stretch::new(form, from, start_ms));
@@ -121,7 +134,8 @@ impl Listener {
                 }
                 Next::Sound(samples) => {
                     let now = stretch.get_or_insert_with(|| Stretch::new(form, 0, None));
-                    self.hear(now, &samples, judge.as_deref())
+                    self.compare(now, hears, &mut told)
+                        && self.hear(now, &samples, judge.as_deref())
                 }
                 Next::End { position } => {
                     stretch = None;
@@ -139,7 +153,7 @@ impl Listener {
                     self.tell(Message::LeftOut { machine, reason, position })
                 }
             };
-            if !told {
+            if !told_all {
                 break;
             }
         }
@@ -157,12 +171,38 @@ impl Listener {
         }
     }
 
-    /// Says it where the model of the machine at rest cannot be asked about windows of this form.
-    fn compare_idle(&self, form: WindowRule) {
-        let why = self.idle.as_ref().and_then(|idle| other_windows(idle.windows(), form));
+    /// Sees whether another model is in use.
+    fn look_at_model(&self, present: &mut Present) {
+        let judge = self.judge.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(judge) = judge else {
+            *present = Present::without_model(self.source.rate_hz());
+            return;
+        };
+        if present.judge.as_ref().is_some_and(|known| Arc::ptr_eq(known, &judge)) {
+            return;
+        }
+        let listening = judge.listening();
+        let windows = listening.windows;
+        let why = self.idle.as_ref().and_then(|idle| other_windows(idle.windows(), windows));
         if let Some(why) = why {
             tracing::error!("whether `{}` is at rest is not known: {why}", self.machine);
         }
+        *present = Present { judge: Some(judge), hears: Hears { windows, model: Some(listening) } };
+    }
+
+    /// Finds out once per stretch how its sound differs from what was learned from. Every difference is told once.
+    fn compare(&self, stretch: &mut Stretch, hears: &Hears, told: &mut BTreeSet<String>) -> bool {
+        let Some(info) = self.source.info().filter(|_| !stretch.compared && hears.model.is_some())
+        else {
+            return true;
+        };
+        stretch.compared = true;
+        stretch.differs = hears.difference(&info);
+        let Some(how) = stretch.differs.as_ref().filter(|how| told.insert((*how).clone())) else {
+            return true;
+        };
+        let reason = format!("alarms may come from this: {how}");
+        self.tell(Message::Differs { machine: self.machine.clone(), reason })
     }
 
     fn tell(&self, message: Message) -> bool {
@@ -228,12 +268,17 @@ impl Listener {
     ) -> bool {
         let Some(judge) = judge else { return true };
         let form = stretch.form;
-        let judged = guarded(judge, start, window).unwrap_or_else(|reason| Judged {
+        let mut judged = guarded(judge, start, window).unwrap_or_else(|reason| Judged {
             score: None,
             p_value: None,
             answer: crate::store::WindowAnswer::CannotTell,
             reason,
         });
+        if judged.answer != crate::store::WindowAnswer::Normal
+            && let Some(how) = &stretch.differs
+        {
+            judged.reason += &format!("; {how}");
+        }
         let fitting =
             self.idle.as_ref().filter(|idle| other_windows(idle.windows(), form).is_none());
         let idle = fitting.and_then(|idle| {
@@ -301,6 +346,8 @@ impl Stretch {
             start_ms,
             fresh: Vec::new(),
             unmeasured: Vec::new(),
+            compared: false,
+            differs: None,
         }
     }
 }

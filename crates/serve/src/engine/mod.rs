@@ -119,6 +119,13 @@ pub enum Message {
         /// What to remember of that.
         position: Position,
     },
+    /// The sound of a source differs from what the model was learned from before it is heard.
+    Differs {
+        /// The machine.
+        machine: String,
+        /// How.
+        reason: String,
+    },
     /// A person asks for something; the answer is whether anything changed.
     Ask {
         /// The machine.

@@ -116,6 +116,12 @@ impl Recorder {
                 });
                 self.position(&machine, position);
             }
+            Message::Differs { machine, reason } => {
+                self.with(&machine, |entry| {
+                    let rule = &entry.setup.rule;
+                    vec![entry.machine.note(rule, "source.differs", &reason, None, now.unix_ms)]
+                });
+            }
             Message::Ask { machine, ask, who, answer } => {
                 let changed = self.ask(&machine, ask, &who, now);
                 if self.urgent {

@@ -5,6 +5,9 @@ use std::{
     sync::mpsc::{Receiver, sync_channel},
 };
 
+use offkey_monitor::Listening;
+use offkey_signal::{AudioInfo, Codec, Container};
+
 use super::*;
 use crate::{clock::ManualClock, source::Position, store::WindowAnswer};
 
@@ -18,11 +21,12 @@ fn form(samples: usize) -> WindowRule {
 /// Says what stands here, and ends the listener after it.
 struct Script {
     lines: VecDeque<Next>,
+    codec: Codec,
     stop: Arc<AtomicBool>,
 }
 
 impl Source for Script {
-    fn next(&mut self, _form: &WindowRule, _rates_hz: &[u32], _wait: Duration) -> Next {
+    fn next(&mut self, _hears: &Hears, _wait: Duration) -> Next {
         self.lines.pop_front().unwrap_or_else(|| {
             self.stop.store(true, Ordering::Relaxed);
             Next::Nothing
@@ -31,6 +35,11 @@ impl Source for Script {
 
     fn position(&self, _next: u64) -> Position {
         Vec::new()
+    }
+
+    fn info(&self) -> Option<AudioInfo> {
+        let (container, codec) = (Container::Ogg, self.codec);
+        Some(AudioInfo { rate_hz: RATE_HZ, channels: 1, frames: 0, container, codec })
     }
 
     fn reset(&mut self) {}
@@ -47,8 +56,9 @@ impl Judge for Always {
         self.form
     }
 
-    fn rates_hz(&self) -> Vec<u32> {
-        vec![self.form.rate_hz]
+    fn listening(&self) -> Listening {
+        let codecs = vec![Codec::Integer(16)];
+        Listening { windows: self.form, rates_hz: vec![self.form.rate_hz], codecs }
     }
 
     fn promise(&self) -> String {
@@ -72,12 +82,23 @@ fn heard(
     idle: Option<Arc<dyn Judge>>,
     ear: &Arc<Ear>,
 ) -> Vec<Message> {
+    heard_as(Codec::Integer(16), lines, judge, idle, ear)
+}
+
+/// As `heard`, of sound of another coding.
+fn heard_as(
+    codec: Codec,
+    lines: impl IntoIterator<Item = Next>,
+    judge: Option<Arc<dyn Judge>>,
+    idle: Option<Arc<dyn Judge>>,
+    ear: &Arc<Ear>,
+) -> Vec<Message> {
     let stop = Arc::new(AtomicBool::new(false));
     let (to, told): (_, Receiver<Message>) = sync_channel(1000);
     let lines = lines.into_iter().collect();
     let listener = Listener {
         machine: "pump".to_owned(),
-        source: Box::new(Script { lines, stop: Arc::clone(&stop) }),
+        source: Box::new(Script { lines, codec, stop: Arc::clone(&stop) }),
         judge: Arc::new(RwLock::new(judge)),
         idle,
         to,
@@ -159,4 +180,29 @@ fn recorded_sound_of_before_a_gap_is_not_joined_with_sound_after_it() {
     }
     levels.sort();
     assert_eq!(levels, [[1], [2], [3], [4], [5]]);
+}
+
+#[test]
+fn a_coding_that_was_not_learned_from_is_told_once_and_stands_beside_every_odd_window() {
+    let lines = || [begin(), sound(2), Next::End { position: Vec::new() }, begin(), sound(1)];
+    let reasons = |codec, answer| {
+        let judge = Some(always(SAMPLES, Some(answer)));
+        let (mut notes, mut reasons) = (Vec::new(), Vec::new());
+        for message in heard_as(codec, lines(), judge, None, &Arc::default()) {
+            match message {
+                Message::Differs { reason, .. } => notes.push(reason),
+                Message::Window { heard, .. } => reasons.push(heard.judged.reason),
+                _ => {}
+            }
+        }
+        (notes, reasons)
+    };
+    let how = "it is coded as Vorbis, and the normal recordings as 16-bit";
+    let (notes, odd) = reasons(Codec::Vorbis, WindowAnswer::Alarm);
+    assert_eq!(notes, [format!("alarms may come from this: {how}")]);
+    assert_eq!(odd, vec![format!("as told; {how}"); 3]);
+    let (_, normal) = reasons(Codec::Vorbis, WindowAnswer::Normal);
+    assert_eq!(normal, ["as told"; 3]);
+    let (notes, alike) = reasons(Codec::Flac(24), WindowAnswer::Alarm);
+    assert_eq!((notes.len(), alike), (0, vec!["as told".to_owned(); 3]));
 }

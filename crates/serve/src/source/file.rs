@@ -8,10 +8,9 @@ use std::{
     time::Duration,
 };
 
-use offkey_monitor::WindowRule;
-use offkey_signal::{PcmFormat, StreamReader};
+use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
-use super::{Next, Position, Source, wrong_rate};
+use super::{Hears, Next, Position, Source};
 
 const BLOCK_BYTES: usize = 1 << 15;
 const KEY: &str = "file";
@@ -57,7 +56,7 @@ impl FileSource {
         }
     }
 
-    fn step(&mut self, form: &WindowRule, rates_hz: &[u32]) -> io::Result<Next> {
+    fn step(&mut self, hears: &Hears) -> io::Result<Next> {
         let data = fs::metadata(&self.path)?;
         if std::mem::take(&mut self.lost) {
             return Ok(Next::Back);
@@ -74,7 +73,8 @@ impl FileSource {
         }
         let Some(open) = &mut self.open else {
             let file = File::open(&self.path)?;
-            let reader = StreamReader::new(&self.path, Some(self.raw), &form.decode_config());
+            let reader =
+                StreamReader::new(&self.path, Some(self.raw), &hears.windows.decode_config());
             self.open =
                 Some(Open { file, identity, read: 0, reader, begun: false, checked: false });
             return Ok(Next::Nothing);
@@ -101,7 +101,7 @@ impl FileSource {
         if let Some(found) = open.reader.info().filter(|_| !open.checked) {
             open.checked = true;
             self.rate_hz = Some(found.rate_hz);
-            refusal = refusal.or_else(|| wrong_rate(found.rate_hz, rates_hz));
+            refusal = refusal.or_else(|| hears.refusal(found.rate_hz));
         }
         if let Some(why) = refusal {
             self.refused = Some(open.identity.clone());
@@ -113,8 +113,8 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next {
-        let next = match self.step(form, rates_hz) {
+    fn next(&mut self, hears: &Hears, wait: Duration) -> Next {
+        let next = match self.step(hears) {
             Ok(next) => next,
             Err(error) if !std::mem::replace(&mut self.lost, true) => {
                 self.open = None;
@@ -139,6 +139,10 @@ impl Source for FileSource {
 
     fn rate_hz(&self) -> Option<u32> {
         self.rate_hz
+    }
+
+    fn info(&self) -> Option<AudioInfo> {
+        self.open.as_ref()?.reader.info()
     }
 
     fn reset(&mut self) {

@@ -10,10 +10,9 @@ use std::{
 
 use offkey_core::with_causes;
 
-use offkey_monitor::WindowRule;
-use offkey_signal::ClipReader;
+use offkey_signal::{AudioInfo, ClipReader};
 
-use super::{Next, Position, Source, wrong_rate};
+use super::{Hears, Next, Position, Source};
 
 /// Folders within folders that are searched.
 const MOST_DEPTH: usize = 8;
@@ -127,15 +126,15 @@ impl FolderSource {
         std::mem::take(&mut self.lost).then_some(Next::Back)
     }
 
-    fn open(&mut self, name: String, form: &WindowRule, rates_hz: &[u32]) -> Next {
+    fn open(&mut self, name: String, hears: &Hears) -> Next {
         let Some(look) = self.seen.get(&name).copied() else { return Next::Nothing };
         let path = self.folder.join(&name);
         self.current = Some((name.clone(), look));
-        let reader = match ClipReader::open(&path, &form.decode_config()) {
+        let reader = match ClipReader::open(&path, &hears.windows.decode_config()) {
             Ok(reader) => reader,
             Err(error) => return self.leave_out(name, look, &with_causes(&error)),
         };
-        if let Some(why) = wrong_rate(reader.info().rate_hz, rates_hz) {
+        if let Some(why) = hears.refusal(reader.info().rate_hz) {
             return self.leave_out(name, look, &why);
         }
         let place = format!("{} {name}", look.text());
@@ -155,7 +154,8 @@ impl FolderSource {
     }
 
     /// The next block of a recording. What was read before its end, or before damage, is heard first.
-    fn go_on(&mut self, mut hearing: Hearing, form: &WindowRule) -> Next {
+    fn go_on(&mut self, mut hearing: Hearing, hears: &Hears) -> Next {
+        let form = hears.windows;
         if hearing.over.is_none() {
             let mut block = Vec::new();
             match hearing.reader.read_block(&mut block) {
@@ -199,12 +199,12 @@ impl FolderSource {
 }
 
 impl Source for FolderSource {
-    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next {
+    fn next(&mut self, hears: &Hears, wait: Duration) -> Next {
         if let Some(hearing) = self.hearing.take() {
-            return self.go_on(hearing, form);
+            return self.go_on(hearing, hears);
         }
         if let Some(name) = self.due.pop() {
-            return self.open(name, form, rates_hz);
+            return self.open(name, hears);
         }
         if self.looked.is_none_or(|looked| looked.elapsed() >= self.pause) {
             if self.remove && self.looked.is_none() {
@@ -228,6 +228,10 @@ impl Source for FolderSource {
 
     fn waits(&self) -> bool {
         true
+    }
+
+    fn info(&self) -> Option<AudioInfo> {
+        Some(*self.hearing.as_ref()?.reader.info())
     }
 
     fn broke(&mut self, why: &str) -> Next {

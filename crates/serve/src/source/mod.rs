@@ -7,7 +7,8 @@ mod stream;
 
 use std::time::Duration;
 
-use offkey_monitor::WindowRule;
+use offkey_monitor::{Listening, WindowRule};
+use offkey_signal::AudioInfo;
 
 pub use file::FileSource;
 pub use folder::{FolderSource, HEARD};
@@ -58,17 +59,47 @@ impl Next {
     }
 }
 
+/// Whom a source gives its sound to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hears {
+    /// How sound becomes windows.
+    pub windows: WindowRule,
+    /// What the model listens to; none while there is no model, which any sound will do for.
+    pub model: Option<Listening>,
+}
+
+impl Hears {
+    /// Why sound of a rate cannot be judged, where it cannot: the monitor's own rule.
+    pub fn refusal(&self, rate_hz: u32) -> Option<String> {
+        self.model.as_ref()?.refusal(rate_hz)
+    }
+
+    /// How sound that can be judged differs from what was learned from, where it does: the monitor's own rule.
+    pub fn difference(&self, info: &AudioInfo) -> Option<String> {
+        self.model.as_ref()?.difference(info)
+    }
+
+    /// Rates that were learned from.
+    pub fn rates_hz(&self) -> &[u32] {
+        self.model.as_ref().map_or(&[], |model| &model.rates_hz)
+    }
+}
+
 /// Where sound comes from.
 pub trait Source: Send {
-    /// The next piece; waits for it no longer than `wait`. `rates_hz` are the rates that can be judged;
-    /// empty: any.
-    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next;
+    /// The next piece; waits for it no longer than `wait`.
+    fn next(&mut self, hears: &Hears, wait: Duration) -> Next;
 
     /// What to remember when all windows before sample `next` of the stretch were judged.
     fn position(&self, next: u64) -> Position;
 
     /// The rate that its sound comes at, once that is known.
     fn rate_hz(&self) -> Option<u32> {
+        None
+    }
+
+    /// What the sound of the present stretch is before it is heard, once that is known.
+    fn info(&self) -> Option<AudioInfo> {
         None
     }
 
@@ -87,14 +118,5 @@ pub trait Source: Send {
     }
 }
 
-/// Why sound of a rate cannot be judged, where that is so.
-fn wrong_rate(found: u32, rates_hz: &[u32]) -> Option<String> {
-    let wrong = !rates_hz.is_empty() && !rates_hz.contains(&found);
-    let expected: Vec<String> = rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
-    wrong.then(|| {
-        format!(
-            "recorded at {found} Hz, and the normal recordings at {}: record alike, or learn again",
-            expected.join(" or ")
-        )
-    })
-}
+#[cfg(test)]
+mod tests;

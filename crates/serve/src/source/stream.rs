@@ -12,10 +12,10 @@ use std::{
 
 use offkey_core::with_causes;
 
-use offkey_monitor::{WindowRule, watch::open_microphone};
-use offkey_signal::{PcmFormat, StreamReader};
+use offkey_monitor::watch::open_microphone;
+use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
-use super::{Next, Position, Source, wrong_rate};
+use super::{Hears, Next, Position, Source};
 
 /// A stream just opened.
 pub struct Opened {
@@ -90,8 +90,8 @@ impl StreamSource {
         Self { open, running: None, again: None, back_off: LEAST_BACK_OFF, rate_hz: None }
     }
 
-    fn start(&mut self, form: &WindowRule, rates_hz: &[u32]) -> Result<(), String> {
-        let Opened { mut bytes, raw, child } = (self.open)(rates_hz)?;
+    fn start(&mut self, hears: &Hears) -> Result<(), String> {
+        let Opened { mut bytes, raw, child } = (self.open)(hears.rates_hz())?;
         let (to, blocks) = sync_channel(MOST_BLOCKS);
         // The reader may wait for bytes for ever; it ends with the process, or when nobody listens.
         thread::spawn(move || {
@@ -111,7 +111,8 @@ impl StreamSource {
                 }
             }
         });
-        let reader = StreamReader::new(Path::new("stream"), Some(raw), &form.decode_config());
+        let reader =
+            StreamReader::new(Path::new("stream"), Some(raw), &hears.windows.decode_config());
         self.running = Some(Running {
             blocks,
             child,
@@ -144,7 +145,7 @@ impl StreamSource {
         told
     }
 
-    fn push(&mut self, bytes: &[u8], rates_hz: &[u32]) -> Next {
+    fn push(&mut self, bytes: &[u8], hears: &Hears) -> Next {
         let Some(running) = &mut self.running else { return Next::Nothing };
         let mut samples = Vec::new();
         if let Err(error) = running.reader.push(bytes, &mut samples) {
@@ -155,7 +156,7 @@ impl StreamSource {
         {
             running.checked = true;
             self.rate_hz = Some(found.rate_hz);
-            if let Some(why) = wrong_rate(found.rate_hz, rates_hz) {
+            if let Some(why) = hears.refusal(found.rate_hz) {
                 return Next::Ended(self.stop(Some(why)));
             }
         }
@@ -174,14 +175,14 @@ impl StreamSource {
 }
 
 impl Source for StreamSource {
-    fn next(&mut self, form: &WindowRule, rates_hz: &[u32], wait: Duration) -> Next {
+    fn next(&mut self, hears: &Hears, wait: Duration) -> Next {
         let Some(running) = &mut self.running else {
             let left = self.again.map(|again| again.saturating_duration_since(Instant::now()));
             if let Some(left) = left.filter(|left| !left.is_zero()) {
                 thread::sleep(left.min(wait));
                 return Next::Nothing;
             }
-            return match self.start(form, rates_hz) {
+            return match self.start(hears) {
                 Ok(()) => Next::Nothing,
                 Err(why) => Next::Ended(self.stop(Some(why))),
             };
@@ -194,7 +195,7 @@ impl Source for StreamSource {
             return Next::Ended(self.stop(Some(why)));
         }
         match running.blocks.recv_timeout(wait) {
-            Ok(Ok(bytes)) => self.push(&bytes, rates_hz),
+            Ok(Ok(bytes)) => self.push(&bytes, hears),
             Ok(Err(why)) => self.finish(&why),
             Err(RecvTimeoutError::Timeout) => Next::Nothing,
             Err(RecvTimeoutError::Disconnected) => self.finish("the stream ended"),
@@ -207,6 +208,10 @@ impl Source for StreamSource {
 
     fn rate_hz(&self) -> Option<u32> {
         self.rate_hz
+    }
+
+    fn info(&self) -> Option<AudioInfo> {
+        self.running.as_ref()?.reader.info()
     }
 
     fn reset(&mut self) {

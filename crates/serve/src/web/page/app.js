@@ -173,7 +173,7 @@ const KINDS = {
   "alarm.began": "Alarm", "alarm.again": "The same alarm again", "alarm.escalated": "Nobody acknowledged", "alarm.acknowledged": "Acknowledged",
   "alarm.returned": "Sounds normal again", "alarm.cleared": "Alarm over", "alarm.shelved": "Shelved", "alarm.unshelved": "No longer shelved",
   "alarm.suppressed": "Suppressed", "alarm.unsuppressed": "No longer suppressed", "machine.off": "Machine off", "machine.running": "Machine running",
-  "feedback.normal": "Called normal", "feedback.fault": "Called a fault", "feedback.undone": "Feedback taken back", "source.left_out": "Left out",
+  "feedback.normal": "Called normal", "feedback.fault": "Called a fault", "feedback.undone": "Feedback taken back", "source.left_out": "Left out", "source.differs": "Recorded otherwise",
 };
 
 function kindText(kind) {
