@@ -123,6 +123,24 @@ pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
     Ok(())
 }
 
+/// The bytes of what may be a model file, for [`Monitor::read`].
+///
+/// # Errors
+/// [`MonitorError::Io`] when it cannot be read or is no regular file, [`MonitorError::ModelFile`] when it is too
+/// large.
+pub fn model_bytes(path: &Path) -> Result<Vec<u8>, MonitorError> {
+    let data = fs::metadata(path).map_err(MonitorError::io(path))?;
+    if !data.is_file() {
+        let problem = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(MonitorError::io(path)(problem));
+    }
+    let found = data.len();
+    if found > LARGEST_BYTES {
+        return Err(ModelFileError::TooLarge { path: path.to_owned(), found }.into());
+    }
+    fs::read(path).map_err(MonitorError::io(path))
+}
+
 impl Monitor {
     /// Writes the model file so that a reader sees the old one or the new, never half of it. Where the
     /// path is a link, what it leads to is written; permissions stay.
@@ -182,16 +200,7 @@ impl Monitor {
     /// [`MonitorError::Io`] when it cannot be read, [`MonitorError::ModelFile`] when it is damaged,
     /// too new, too large, or contradicts itself.
     pub fn load(path: &Path, compute: Compute) -> Result<Self, MonitorError> {
-        let data = fs::metadata(path).map_err(MonitorError::io(path))?;
-        if !data.is_file() {
-            let problem = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
-            return Err(MonitorError::io(path)(problem));
-        }
-        let found = data.len();
-        if found > LARGEST_BYTES {
-            return Err(ModelFileError::TooLarge { path: path.to_owned(), found }.into());
-        }
-        Self::read(path, &fs::read(path).map_err(MonitorError::io(path))?, compute)
+        Self::read(path, &model_bytes(path)?, compute)
     }
 
     /// Reads and verifies the bytes of a model file; `path` stands for it in errors.

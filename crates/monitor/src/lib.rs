@@ -36,7 +36,7 @@ pub use error::MonitorError;
 pub use events::{Change, EventRule, EventRuleError, EventState};
 pub use evidence::EventEvidence;
 pub use examine::{Examined, MemberSays};
-pub use file::{FORMAT, ModelFileError, make_room_for};
+pub use file::{FORMAT, ModelFileError, make_room_for, model_bytes};
 pub use listening::Listening;
 pub use lock::lock_model;
 pub use member::{Heard, HeardWindow, Model};

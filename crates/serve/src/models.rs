@@ -6,15 +6,15 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
     thread,
     time::{Duration, Instant},
 };
 
 use offkey_infer::Compute;
-use offkey_monitor::{Addition, Monitor, MonitorError, lock_model};
+use offkey_monitor::{Addition, Monitor, MonitorError, lock_model, model_bytes};
 
-use offkey_core::{Lock, with_causes};
+use offkey_core::{Digest, Lock, with_causes};
 
 use crate::{judge::Judge, listen::SharedJudge};
 
@@ -210,15 +210,26 @@ impl Models {
         change: impl FnOnce(Monitor) -> Result<Monitor, ModelError>,
     ) -> Result<(), ModelError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (path, judge) = self.entry(machine)?;
+        let path = self.path_of(machine)?;
         if !path.exists() {
             return Err(ModelError::None { machine: machine.to_owned() });
         }
         let _other_programs_wait = self.lock(&path)?;
         let changed = change(Monitor::load(&path, Compute::default())?)?;
         changed.save(&path)?;
-        *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(changed));
+        self.take_into_use(&path, changed);
         Ok(())
+    }
+
+    /// Takes a changed model into use for every machine whose file it is.
+    fn take_into_use(&self, path: &Path, model: Monitor) {
+        let judge: Arc<dyn Judge> = Arc::new(model.for_judging());
+        let real = |path: &Path| path.canonicalize().ok();
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries.values().filter(|entry| real(&entry.path) == real(path)) {
+            let judge = Some(Arc::clone(&judge));
+            *entry.judge.write().unwrap_or_else(PoisonError::into_inner) = judge;
+        }
     }
 
     /// Keeps other programs from changing a model file; waits for one that does.
@@ -234,10 +245,10 @@ impl Models {
         }
     }
 
-    fn entry(&self, machine: &str) -> Result<(PathBuf, SharedJudge), ModelError> {
+    fn path_of(&self, machine: &str) -> Result<PathBuf, ModelError> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(machine).ok_or(ModelError::None { machine: machine.to_owned() })?;
-        Ok((entry.path.clone(), Arc::clone(&entry.judge)))
+        Ok(entry.path.clone())
     }
 
     /// How learning of a machine goes.
@@ -247,12 +258,25 @@ impl Models {
     }
 }
 
-/// Loads a model.
+/// Models in use, by what is in their files.
+static IN_USE: Mutex<BTreeMap<[u8; 32], Weak<dyn Judge>>> = Mutex::new(BTreeMap::new());
+
+/// Loads a model; machines whose files hold the same share one.
 ///
 /// # Errors
 /// [`ModelError::Monitor`] for a file that is none.
 pub fn load(path: &Path) -> Result<Arc<dyn Judge>, ModelError> {
-    Ok(Arc::new(Monitor::load(path, Compute::default())?))
+    let bytes = model_bytes(path)?;
+    let content = Digest::of(&bytes);
+    let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = in_use.get(&content).and_then(Weak::upgrade) {
+        return Ok(known);
+    }
+    let model = Monitor::read(path, &bytes, Compute::default())?;
+    let judge: Arc<dyn Judge> = Arc::new(model.for_judging());
+    in_use.retain(|_, judge| judge.strong_count() > 0);
+    in_use.insert(content, Arc::downgrade(&judge));
+    Ok(judge)
 }
 
 #[cfg(all(test, unix))]

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, PoisonError},
+    sync::PoisonError,
 };
 
 use offkey_core::with_causes;
@@ -26,7 +26,7 @@ impl Models {
         normals: &Path,
         more: &[String],
     ) -> Result<bool, ModelError> {
-        let (path, judge) = self.entry(machine)?;
+        let path = self.path_of(machine)?;
         let learner = self.learner()?;
         self.begin(machine)?;
         let new = path.with_extension(format!("{machine}.new"));
@@ -34,8 +34,7 @@ impl Models {
         let learned = self.run_learner(machine, &learner, normals, &new, more);
         let used = learned.and_then(|good| {
             if good {
-                let model = self.take_into_use(machine, &new, &path, &known)?;
-                *judge.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(model));
+                self.replace(machine, &new, &path, &known)?;
             }
             Ok(good)
         });
@@ -54,7 +53,7 @@ impl Models {
     /// # Errors
     /// [`ModelError`] when there is no model, or no program that tests it.
     pub fn self_test(&self, machine: &str) -> Result<serde_json::Value, ModelError> {
-        let (path, _) = self.entry(machine)?;
+        let path = self.path_of(machine)?;
         if !path.exists() {
             return Err(ModelError::None { machine: machine.to_owned() });
         }
@@ -74,19 +73,20 @@ impl Models {
 
     /// Puts a learned model in the place of the one in use. What people, or other programs, took into that one while
     /// this was being learned is taken into this as well.
-    fn take_into_use(
+    fn replace(
         &self,
         machine: &str,
         new: &Path,
         path: &Path,
         known: &[JournalEntry],
-    ) -> Result<Monitor, ModelError> {
+    ) -> Result<(), ModelError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |source| ModelError::Io { path: path.to_owned(), source };
         let mut model = Monitor::load(new, Compute::default())?;
         if !path.exists() {
             fs::rename(new, path).map_err(failed)?;
-            return Ok(model);
+            self.take_into_use(path, model);
+            return Ok(());
         }
         let _other_programs_wait = self.lock(path)?;
         let mut added = false;
@@ -111,7 +111,8 @@ impl Models {
             // What a link leads to is replaced, as updates do.
             fs::rename(new, fs::canonicalize(path).map_err(failed)?).map_err(failed)?;
         }
-        Ok(model)
+        self.take_into_use(path, model);
+        Ok(())
     }
 
     fn say(&self, machine: &str, line: String) {

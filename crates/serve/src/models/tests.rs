@@ -102,3 +102,25 @@ fn a_model_that_another_program_changes_is_not_replaced_meanwhile() {
     assert!(bench.learn().expect("nobody holds it"));
     assert_eq!(bench.on_disk().card().windows.samples, 2 * SAMPLES);
 }
+
+#[test]
+fn machines_with_the_same_model_share_it_and_what_changes_it() {
+    let bench = Bench::new();
+    std::fs::copy(bench.path("pump.offkey"), bench.path("copy.offkey")).expect("room");
+    let loaded = |name: &str| {
+        let judge = bench.models.load(name, &bench.path(&format!("{name}.offkey")));
+        let judge = judge.expect("a model");
+        let judge = judge.read().expect("nobody panicked").clone();
+        judge.expect("a model")
+    };
+    let (own, copy, other) = (loaded("pump"), loaded("copy"), loaded("learned"));
+    assert!(Arc::ptr_eq(&own, &copy), "one model of one content");
+    assert!(!Arc::ptr_eq(&own, &other));
+    // Two machines of one file: what one of them learns the other knows.
+    let twin = bench.models.load("twin", &bench.path("pump.offkey")).expect("a model");
+    bench.models.update("pump", &bench.path("normal.wav"), true).expect("it is taken in");
+    let twin = twin.read().expect("nobody panicked").clone().expect("a model");
+    assert!(!Arc::ptr_eq(&twin, &own), "the changed model");
+    let copy_now = loaded("copy");
+    assert!(Arc::ptr_eq(&copy_now, &own), "another file is as it was");
+}
