@@ -63,7 +63,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-signal",
         ],
     ),
-    ("offkey-serve", &["offkey-core", "offkey-infer", "offkey-monitor", "offkey-signal"]),
+    ("offkey-industry", &[]),
+    (
+        "offkey-serve",
+        &["offkey-core", "offkey-industry", "offkey-infer", "offkey-monitor", "offkey-signal"],
+    ),
 ];
 
 /// Longest file, in lines.
