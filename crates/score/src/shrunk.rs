@@ -29,8 +29,9 @@ enum Precision {
     /// With fewer references than dimensions, by Woodbury's identity:
     /// `d' P d = (d'd - |R d|^2) / ridge` with `R` of `[references, dims]`.
     References { rows: Array2<f64>, ridge: f64 },
-    /// Otherwise the inverted lower Cholesky factor `F`: `d' P d = |F d|^2`.
-    Dimensions(Array2<f64>),
+    /// Otherwise the inverted lower Cholesky factor `F`: `d' P d = |F d|^2`. Its rows one after the other, each up to
+    /// the diagonal: a detector holds one per recording, and half of the square would be zeros.
+    Dimensions(Vec<f64>),
 }
 
 impl ShrunkGaussian {
@@ -75,7 +76,12 @@ impl Precision {
         if !dual {
             let mut covariance = products * share;
             covariance.diag_mut().mapv_inplace(|value| value + ridge);
-            return Self::Dimensions(invert_lower(&factor(&covariance)));
+            let inverse = invert_lower(&factor(&covariance));
+            let mut packed = Vec::with_capacity(dims * (dims + 1) / 2);
+            for (row, values) in inverse.rows().into_iter().enumerate() {
+                packed.extend(values.iter().take(row + 1));
+            }
+            return Self::Dimensions(packed);
         }
         if share <= 0.0 {
             return Self::References { rows: Array2::zeros((0, dims)), ridge };
@@ -94,12 +100,13 @@ impl Precision {
                 (point.dot(point) - explained).max(0.0) / ridge
             }
             Self::Dimensions(factor) => {
-                let squared = |(row, values): (usize, ArrayView1<f64>)| {
-                    let used = 0..=row;
-                    let values = values.slice(ndarray::s![used.clone()]);
-                    values.dot(&point.slice(ndarray::s![used])).powi(2)
+                let mut rest = &factor[..];
+                let squared = |used: usize| {
+                    let (values, below) = rest.split_at(used);
+                    rest = below;
+                    ArrayView1::from(values).dot(&point.slice(ndarray::s![..used])).powi(2)
                 };
-                factor.rows().into_iter().enumerate().map(squared).sum()
+                (1..=point.len()).map(squared).sum()
             }
         }
     }
@@ -183,6 +190,32 @@ mod tests {
                 // Woodbury's identity subtracts numbers up to 1e5 times as large as what is left.
                 assert!((found / expected - 1.0).abs() < 1e-9, "{references} {found} {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn the_packed_factor_gives_the_bits_of_the_square_one() {
+        let mut rng = Seed::new(6).rng();
+        let mut random = |shape: (usize, usize)| {
+            Array2::from_shape_simple_fn(shape, || rng.random_range(-3.0..3.0_f64))
+        };
+        let (cloud, queries) = (random((90, 33)), random((7, 33)));
+        let Precision::Dimensions(packed) = Precision::of(cloud) else {
+            unreachable!("more references than dimensions")
+        };
+        assert_eq!(packed.len(), 33 * 34 / 2, "no zeros are held");
+        let mut square = Array2::<f64>::zeros((33, 33));
+        let places = (0..33).flat_map(|row| (0..=row).map(move |column| [row, column]));
+        places.zip(&packed).for_each(|(place, &value)| square[place] = value);
+        let precision = Precision::Dimensions(packed);
+        for query in queries.rows() {
+            let expected: f64 = (0..33)
+                .map(|row| {
+                    let used = ndarray::s![..=row];
+                    square.row(row).slice(used).dot(&query.slice(used)).powi(2)
+                })
+                .sum();
+            assert_eq!(precision.form(&query.to_owned()).to_bits(), expected.to_bits());
         }
     }
 }
