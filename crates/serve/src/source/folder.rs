@@ -130,7 +130,11 @@ impl FolderSource {
         let Some(look) = self.seen.get(&name).copied() else { return Next::Nothing };
         let path = self.folder.join(&name);
         self.current = Some((name.clone(), look));
-        let reader = match ClipReader::open(&path, &hears.windows.decode_config()) {
+        let config = hears.windows.decode_config();
+        // Of one that breaks off while it is counted what lies before is heard.
+        let reader = ClipReader::open(&path, &config)
+            .or_else(|_| ClipReader::open_uncounted(&path, &config));
+        let reader = match reader {
             Ok(reader) => reader,
             Err(error) => return self.leave_out(name, look, &with_causes(&error)),
         };
@@ -142,7 +146,8 @@ impl FolderSource {
             Some((left, next)) if left == place => next,
             _ => 0,
         };
-        let length_ms = (1000.0 * reader.info().duration_s()) as i64;
+        let counted = reader.info().frames < u64::MAX;
+        let length_ms = if counted { (1000.0 * reader.info().duration_s()) as i64 } else { 0 };
         self.hearing = Some(Hearing { name, look, reader, samples: 0, over: None });
         Next::Begin { from, start_ms: Some(look.modified_ms - length_ms) }
     }
@@ -169,6 +174,10 @@ impl FolderSource {
         }
         let Hearing { name, look, samples, over, .. } = hearing;
         match over {
+            // Its alarms stand; what is wrong with it is told as well.
+            Some(Err(why)) if samples >= form.samples as u64 => {
+                self.leave_out(name, look, &format!("heard in part: {why}"))
+            }
             Some(Err(why)) => self.leave_out(name, look, &why),
             _ if samples < form.samples as u64 => {
                 let length_s = samples as f64 / f64::from(form.rate_hz);

@@ -96,3 +96,15 @@ fn of_an_mp3_it_is_known_that_it_is_one() {
     let told = hears().difference(&info.expect("an MP3 says what it is"));
     assert!(told.is_some_and(|told| told.contains("coded as MP3")));
 }
+
+#[test]
+fn of_a_recording_that_was_cut_short_what_is_there_is_heard_and_the_damage_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let whole = second_of_wav(MODEL_HZ);
+    fs::write(folder.path().join("cut.wav"), &whole[..whole.len() / 2]).expect("room");
+    let nothing = std::collections::BTreeMap::new();
+    let mut source = FolderSource::new(folder.path(), true, Duration::from_millis(1), &nothing);
+    let Said { samples, words, .. } = said(&mut source);
+    assert!(samples > 7000, "{samples} samples, {words}");
+    assert!(words.contains("LeftOut") && words.contains("heard in part"), "{words}");
+}
