@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         out: PathBuf::from(out),
         compute: Compute::default(),
         cache_bytes: DEFAULT_CACHE_BYTES,
+        shard: None,
     };
     run_study(&request, &Lines)?;
     println!("{}", std::fs::read_to_string(request.out.join("tables.md"))?);

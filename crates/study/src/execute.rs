@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -21,6 +21,7 @@ use crate::{
     plan::{Job, Plan, plan},
     recipes::{as_trained, take_noise_from, unbound_noise},
     results::{JobResult, SplitOfClips},
+    shard::Shard,
     write::write,
 };
 
@@ -37,6 +38,8 @@ pub struct StudyRequest {
     pub compute: Compute,
     /// Bound of the memory for decoded recordings.
     pub cache_bytes: u64,
+    /// The share that this machine runs, where several work on the study; none: all of it.
+    pub shard: Option<Shard>,
 }
 
 /// Training clips of a machine in the synthetic set of a trial: small enough for minutes.
@@ -49,6 +52,9 @@ const NOISY_NEIGHBOURS: (usize, usize) = (6, 4);
 /// far where it ends early. A cell that cannot be trained on a data set (one class for a loss that
 /// needs two, say) is left out, and told of at the end.
 ///
+/// With a [`Shard`] only the jobs of that share are run and returned, and no tables are written: other machines
+/// may work on the others in the same folder. A call without one joins their results.
+///
 /// # Errors
 /// [`StudyError::Run`] before anything is run when a bound path holds no recordings,
 /// [`StudyError::Stopped`] when the caller asks to stop, [`StudyError::Untrained`] when all was
@@ -56,6 +62,10 @@ const NOISY_NEIGHBOURS: (usize, usize) = (6, 4);
 /// call goes on from there.
 pub fn run_study(request: &StudyRequest, progress: &dyn Progress) -> Result<Plan, StudyError> {
     let plan = plan(&request.study, &request.data)?;
+    let plan = match request.shard {
+        Some(shard) => plan.share(shard),
+        None => plan,
+    };
     let folder = &request.out;
     fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
     let text = toml::to_string_pretty(&request.study).expect("a study has string keys only");
@@ -129,7 +139,7 @@ fn run_jobs(
 }
 
 fn write_results(request: &StudyRequest, results: &[JobResult]) -> Result<(), StudyError> {
-    if results.is_empty() {
+    if results.is_empty() || request.shard.is_some() {
         return Ok(());
     }
     Ok(write(&request.out, &request.study, results)?)
@@ -224,12 +234,21 @@ fn synthetic_noise(
     made_once(&config, out.join("data").join(format!("noise_{trial}")), progress)
 }
 
+/// Makes a set that is not there. Machines that share the folder wait for the one that makes it.
 fn made_once(
     config: &SynthConfig,
     path: PathBuf,
     progress: &dyn Progress,
 ) -> Result<PathBuf, OffkeyError> {
     let done = path.with_extension("done");
+    if done.is_file() {
+        return Ok(path);
+    }
+    let lock = path.with_extension("lock");
+    let io = || OffkeyError::io(&lock);
+    fs::create_dir_all(lock.parent().expect("it lies in a folder")).map_err(io())?;
+    let file = File::create(&lock).map_err(io())?;
+    file.lock().map_err(io())?;
     if !done.is_file() {
         synthesize(config, &path, progress)?;
         files::write_atomically(&done, b"")?;

@@ -14,6 +14,7 @@ mod plan;
 mod recipes;
 mod results;
 mod runs;
+mod shard;
 mod tables;
 mod write;
 
@@ -25,3 +26,4 @@ pub use file::{
 pub use plan::{Job, Plan, plan};
 pub use results::{JobResult, SplitOfClips};
 pub use runs::{CompareError, ComparedRow, Comparison, compare_runs};
+pub use shard::{Shard, ShardError};

@@ -94,19 +94,25 @@ pub fn plan(study: &StudyFile, bindings: &[String]) -> Result<Plan, StudyFileErr
             }
         }
     }
-    let models: BTreeSet<String> = jobs.iter().map(Job::model_key).collect();
-    let mut counted = BTreeSet::new();
-    let expected_s = jobs
-        .iter()
-        .filter(|job| counted.insert(job.model_key()))
-        .map(|job| expected_training_s(&job.cell.recipe))
-        .sum();
-    Ok(Plan { jobs, trainings: models.len(), expected_s })
+    Ok(Plan::of(jobs))
 }
 
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, trial {}, {}", self.data, self.trial, self.cell.name)
+    }
+}
+
+impl Plan {
+    /// These jobs, counted.
+    pub(crate) fn of(jobs: Vec<Job>) -> Self {
+        let mut models = BTreeSet::new();
+        let expected_s = jobs
+            .iter()
+            .filter(|job| models.insert(job.model_key()))
+            .map(|job| expected_training_s(&job.cell.recipe))
+            .sum();
+        Self { jobs, trainings: models.len(), expected_s }
     }
 }
 
@@ -148,7 +154,8 @@ impl Job {
     }
 }
 
-fn expected_training_s(recipe: &Recipe) -> f64 {
+/// Seconds on two cores.
+pub(crate) fn expected_training_s(recipe: &Recipe) -> f64 {
     /// Optimiser steps an epoch of an ordinary set here takes, where the recipe counts epochs.
     const STEPS_PER_EPOCH: usize = 4;
     /// Training clips of such a set, and windows of one of ten seconds.

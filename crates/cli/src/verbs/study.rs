@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use offkey::Compute;
-use offkey_study::{BUILT_IN_STUDIES, StudyError, StudyFile, StudyRequest};
+use offkey_study::{BUILT_IN_STUDIES, Shard, StudyError, StudyFile, StudyRequest};
 
 use crate::{error::CliError, output::print, progress::Bars, table};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  offkey study losses --dry-run\n  offkey study losses --out STUDY --trials 3 --data synthetic=DATA"
+    after_help = "Examples:\n  offkey study losses --dry-run\n  offkey study losses --out STUDY --trials 3 --data synthetic=DATA\n  offkey study losses --out STUDY --shard 3/8"
 )]
 pub(crate) struct StudyArgs {
     /// A built-in study's name, or a TOML file
@@ -36,6 +36,10 @@ pub(crate) struct StudyArgs {
     /// `model.network.training.length={steps=500}`; what a level sets stays
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Run only share K of N, where several machines work on the study. The same command without it joins
+    /// the results
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
     /// Memory for decoded recordings, in megabytes
     #[arg(long, value_name = "MB", default_value_t = offkey::DEFAULT_CACHE_BYTES >> 20)]
     pub(crate) cache_mb: u64,
@@ -56,8 +60,12 @@ pub(crate) fn study(args: &StudyArgs, bars: &Bars) -> Result<(), CliError> {
         study.set_trials(trials);
     }
     study.set.extend_from_slice(&args.set);
-    let plan = offkey_study::plan(&study, &args.data)?;
     if args.dry_run {
+        let plan = offkey_study::plan(&study, &args.data)?;
+        let plan = match args.shard {
+            Some(shard) => plan.share(shard),
+            None => plan,
+        };
         for job in &plan.jobs {
             print(&format!("{job}\n"));
         }
@@ -76,8 +84,16 @@ pub(crate) fn study(args: &StudyArgs, bars: &Bars) -> Result<(), CliError> {
         out: out.clone(),
         compute: Compute::default(),
         cache_bytes: args.cache_mb << 20,
+        shard: args.shard,
     };
     let outcome = offkey_study::run_study(&request, bars);
+    if let Some(shard) = args.shard {
+        let jobs = offkey::counted(outcome?.jobs.len(), "job");
+        print(&format!(
+            "share {shard} is done: {jobs}; the same command without --shard joins all shares\n"
+        ));
+        return Ok(());
+    }
     if matches!(outcome, Ok(_) | Err(StudyError::Untrained { .. })) {
         print(&std::fs::read_to_string(out.join("tables.md")).unwrap_or_default());
     }

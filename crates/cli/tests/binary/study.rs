@@ -1,6 +1,7 @@
 //! Studies and the autoencoder baseline, through the real binary, on synthetic machines.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader, Lines},
     process::{Child, ChildStderr, Command, Stdio},
 };
@@ -108,6 +109,74 @@ fn a_killed_study_goes_on_where_it_stopped() {
     assert_eq!(text(&bench, "killed/compactness.csv"), text(&bench, "whole/compactness.csv"));
     let models = std::fs::read_dir(bench.path("killed/models")).expect("a folder").count();
     assert_eq!(models, 4, "cells that differ in the backend alone share a model");
+}
+
+/// Every file below a folder but what names times, memory and this machine, by its relative name.
+fn timeless(bench: &Bench, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    let root = bench.path(folder);
+    let kept = ["npy", "csv", "svg", "safetensors", "toml", "wav"];
+    let found = kept.iter().flat_map(|kind| files(&root, kind));
+    let named = found.map(|path| {
+        let name = path.strip_prefix(&root).expect("below it").display().to_string();
+        let bytes = match name.as_str() {
+            "results.csv" => findings(bench, &format!("{folder}/{name}")).join("\n").into_bytes(),
+            _ => std::fs::read(&path).expect("a file"),
+        };
+        (name, bytes)
+    });
+    named.collect()
+}
+
+#[test]
+fn a_study_in_shares_is_the_study_of_one_machine() {
+    let bench = Bench::new();
+    bench.write("study.toml", STUDY.replace("trials = 2", "trials = 1").as_bytes());
+    let study = "study study.toml --quiet";
+    // In the same folder, since tables of clips name it: the synthetic set is made there.
+    bench.ok(&format!("{study} --out out"));
+    let whole = timeless(&bench, "out");
+    std::fs::remove_dir_all(bench.path("out")).expect("it is there");
+
+    // Both at once, in one folder: they make the synthetic set together.
+    let start = |shard: &str| {
+        Command::new(env!("CARGO_BIN_EXE_offkey"))
+            .args(["study", "study.toml", "--quiet", "--out", "out", "--shard", shard])
+            .current_dir(bench.path(""))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts")
+    };
+    let children = ["1/2", "2/2"].map(start);
+    for (child, shard) in children.into_iter().zip(["1/2", "2/2"]) {
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.starts_with(&format!("share {shard} is done: 2 jobs; ")), "{said}");
+    }
+    assert_eq!(files(&bench.path("out/results"), "json").len(), 4);
+    assert!(!bench.path("out/tables.md").exists(), "shares write no tables");
+
+    let joined = bench.run("study study.toml --out out");
+    assert!(joined.status.success(), "{}", stderr(&joined));
+    assert!(!stderr(&joined).contains("job "), "nothing is run again: {}", stderr(&joined));
+    let shared = timeless(&bench, "out");
+    assert!(whole.len() > 100 && whole.contains_key("results.csv"), "{:?}", whole.keys());
+    assert_eq!(whole.keys().collect::<Vec<_>>(), shared.keys().collect::<Vec<_>>());
+    for (name, bytes) in whole {
+        assert!(shared[&name] == bytes, "{name} differs");
+    }
+    assert!(text(&bench, "out/tables.md").contains("compactness, centre"));
+
+    let planned = bench.ok("study study.toml --dry-run --shard 2/3");
+    assert!(planned.contains("2 jobs, 1 trainings"), "{planned}");
+    let planned = bench.ok("study study.toml --dry-run --shard 3/3");
+    assert!(planned.contains("0 jobs, 0 trainings"), "models stay whole: {planned}");
+    for wrong in ["0/8", "9/8", "x"] {
+        let error = bench.fails(2, &format!("{study} --out wrong --shard {wrong}"));
+        assert!(error.contains(&format!("`{wrong}` is not a share")), "{error}");
+        assert!(error.contains("as in `3/8`"), "{error}");
+        assert!(!bench.path("wrong").exists());
+    }
 }
 
 #[test]
