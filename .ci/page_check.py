@@ -4,8 +4,10 @@
     page_check.py PAGE.html [SCREENSHOTS]
 
 Checks: no console error, no request beyond the file itself, every figure drawn and named, pictures
-decode, identifiers are unique, the map answers to mouse and keyboard, a clip plays, marks lie on the
-clips that have them and can be switched off, nothing is wider than a phone. Writes screenshots at 1280 and 390 pixels, light and dark, into the folder SCREENSHOTS.
+decode, identifiers are unique, the verdict stands in the first screen, the threshold moves the numbers,
+the table of clips is filtered and its rows open, charts and map answer to mouse and keyboard, a clip
+plays, marks lie on the clips that have them and can be switched off, letters stand out from their
+ground, nothing is wider than a phone. Writes screenshots at 1280 and 390 pixels, light and dark, into the folder SCREENSHOTS.
 Needs Python alone: Chromium is spoken to through its debugging pipe, and installed with apt-get where
 it is absent and that is possible.
 """
@@ -156,7 +158,7 @@ class Report:
 
 UNNAMED = """[...document.querySelectorAll('figure')].filter(figure => {
   if (!figure.checkVisibility()) return false;
-  const drawing = figure.querySelector('svg.chart, canvas');
+  const drawing = [...figure.querySelectorAll('svg.chart, canvas')].find(one => one.checkVisibility());
   const box = drawing?.getBoundingClientRect();
   return !drawing || box.width < 100 || box.height < 80 || !drawing.getAttribute('aria-label');
 }).length + [...document.querySelectorAll('svg.chart')].filter(svg => !svg.getAttribute('aria-label')).length"""
@@ -193,6 +195,128 @@ def check_content(browser, report):
     report.check("every link inside the page leads somewhere", browser.run(links) == 0, browser.run(links))
 
 
+# Visible text whose contrast with its ground is below 4.5 (3 of large letters), by the WCAG formula.
+FAINT = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgb = color => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const luminance = ([r, g, b]) => [r, g, b].map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = element => { for (let at = element; at; at = at.parentElement) {
+    const color = rgb(getComputedStyle(at).backgroundColor); if (color[3] > 250) return color; }
+    return rgb('white'); };
+  const faint = new Set();
+  for (const element of document.querySelectorAll('body *:not(svg *):not(script):not(option)')) {
+    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility() || element.closest('[aria-pressed="false"]')) continue;
+    const style = getComputedStyle(element), [a, b] = [rgb(style.color), ground(element)].map(luminance);
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), size = parseFloat(style.fontSize);
+    if (contrast < (size >= 24 || size >= 18.5 && style.fontWeight >= 700 ? 3 : 4.5))
+      faint.add(`${element.className || element.tagName} ${contrast.toFixed(2)}`);
+  }
+  return [...faint];
+})()"""
+
+
+def check_verdict(browser, report):
+    if not browser.run("document.getElementById('verdict') !== null"):
+        print("skipped: the page has no verdict")
+        return
+    box = browser.run("document.getElementById('verdict').getBoundingClientRect().toJSON()")
+    words = browser.run("document.querySelector('#verdict .headline').innerText")
+    report.check(f"the verdict stands in the first screen: {words.strip()}", box["bottom"] < 900, box)
+    icon = browser.run("document.querySelector('#verdict .headline svg').getAttribute('aria-label')")
+    report.check("its icon has a name", bool(icon), icon)
+    rows = browser.run("document.querySelectorAll('table.machines tbody tr').length")
+    named = browser.run("new Set([...document.querySelectorAll('#clip-rows > li')].map(li => li.dataset.machine)).size")
+    report.check("each machine has one row", rows >= named, (rows, named))
+
+
+SHOWN = "[...document.querySelectorAll('#clip-rows > li')].filter(li => !li.hidden)"
+NUMBERS = """[...document.querySelectorAll('#threshold-facts dd[id], table.machines td:is(.found, .false)')]
+  .map(dd => dd.textContent).join('|')"""
+
+
+def check_threshold(browser, report):
+    slider = "document.getElementById('threshold-slider')"
+    if not browser.run(f"{slider} !== null"):
+        print("skipped: the page has no threshold")
+        return
+    before = browser.run(NUMBERS)
+    full = browser.run("document.getElementById('t-recall')?.textContent")
+    tags = browser.run("[...document.querySelectorAll('#clip-rows .tag')].map(tag => tag.textContent).join()")
+    browser.run(f"{slider}.focus()")
+    for _ in range(150):
+        browser.key("ArrowRight")
+    moved = browser.run(NUMBERS)
+    report.check("the threshold moves by keyboard, and the numbers with it", moved != before, moved)
+    recall = browser.run("document.getElementById('t-recall')?.textContent")
+    report.check("recall falls as the threshold rises",
+                 recall is None or float(recall) <= float(full), (full, recall))
+    line = "getComputedStyle(document.querySelector('.strips')).getPropertyValue('--at')"
+    at = browser.run(line)
+    relabelled = browser.run("[...document.querySelectorAll('#clip-rows .tag')].map(tag => tag.textContent).join()")
+    report.check("the decisions of clips follow", relabelled != tags)
+    browser.run("document.getElementById('threshold-reset').click()")
+    report.check("and back", browser.run(NUMBERS) == before and browser.run(line) != at, browser.run(NUMBERS))
+    lane = browser.run("""(() => { const lane = document.querySelector('.strip .lane');
+      lane.scrollIntoView({ block: 'center', behavior: 'instant' });
+      const box = lane.getBoundingClientRect(), d = lane.querySelector('path.normal').getAttribute('d');
+      return { x: box.x + box.width * Number(d.match(/M([\\d.]+)/)[1]) / 1000, y: box.y + 0.75 * box.height }; })()""")
+    time.sleep(0.1)
+    browser.mouse("mouseMoved", lane["x"], lane["y"])
+    tip = browser.run("document.getElementById('strip-tip').hidden ? '' : document.getElementById('strip-tip').textContent")
+    report.check("a stroke names its clip", "normal" in tip, tip)
+
+
+def check_clips(browser, report):
+    if not browser.run("document.querySelector('#clip-rows > li') !== null"):
+        print("skipped: the page has no clips")
+        return
+    for kind in browser.run("[...document.querySelectorAll('#filters [data-outcome]')].map(b => b.dataset.outcome)"):
+        button = f"document.querySelector('#filters [data-outcome=\"{kind}\"]')"
+        browser.run(f"{button}.click()")
+        told = browser.run(f"Number({button}.querySelector('b').textContent)")
+        kinds = browser.run(f"[...new Set({SHOWN}.map(li => li.dataset.outcome))]")
+        shown = browser.run(f"{SHOWN}.length")
+        fits = all(kind in ("all", one) or kind == "mistakes" and one in ("missed", "false-alarm") for one in kinds)
+        report.check(f"the filter '{kind}' shows {shown} of {told}", fits and shown == min(told, 25), (kinds, shown))
+    browser.run("document.querySelector('#filters [data-outcome=all]').click()")
+    name = browser.run("document.querySelector('#clip-rows > li:last-child .name').textContent")
+    search = "document.getElementById('filter-text')"
+    browser.run(f"{search}.value = {json.dumps(name)}; {search}.dispatchEvent(new Event('input'))")
+    found = browser.run(f"{SHOWN}.map(li => li.querySelector('.name').textContent)")
+    report.check("a name is found", name in found and len(found) < 25, found)
+    browser.run(f"{search}.value = ''; {search}.dispatchEvent(new Event('input'))")
+    browser.run("document.getElementById('filter-open').click()")
+    summary = "document.querySelector('#clip-rows > li:not([hidden]) summary')"
+    if browser.run(f"{summary} !== null"):
+        browser.run(f"{summary}.focus()")
+        browser.key("Enter")
+        seen = f"{summary}.parentElement.querySelector('article svg.chart')?.getBoundingClientRect().width"
+        report.check("a row opens by keyboard to its spectrogram", (browser.run(seen) or 0) > 200, browser.run(seen))
+    browser.run("document.getElementById('filter-open').click()")
+
+
+def check_charts(browser, report):
+    place = browser.run("""(() => { for (const fold of document.querySelectorAll('section > details')) fold.open = true;
+      const svg = [...document.querySelectorAll('svg[data-frame]')].find(one => one.checkVisibility() && one.querySelector('g[data-name]'));
+      if (!svg) return null;
+      svg.scrollIntoView({ block: 'center', behavior: 'instant' });
+      const mark = svg.querySelector('g[data-name] > *'), length = mark.getTotalLength?.() ?? 0;
+      const at = mark.getPointAtLength ? mark.getPointAtLength(length / 2) : { x: 0, y: 0 };
+      const on = new DOMPoint(at.x, at.y).matrixTransform(svg.getScreenCTM());
+      return { x: on.x, y: on.y }; })()""")
+    if place is None:
+        print("skipped: the page has no chart")
+        return
+    time.sleep(0.1)
+    browser.mouse("mouseMoved", place["x"], place["y"])
+    tip = browser.run("document.querySelector('figure .tip:not([hidden]):not(#map-tip)')?.textContent ?? ''")
+    report.check("a chart answers to the pointer", any(letter.isdigit() for letter in tip), tip)
+
+
 def check_map(browser, report):
     if not browser.run("document.getElementById('map-data') !== null"):
         print("skipped: the page has no map")
@@ -225,6 +349,7 @@ def check_map(browser, report):
 
 
 def check_sound(browser, report):
+    browser.run("for (const row of document.querySelectorAll('#clip-rows details')) row.open = true")
     if not browser.run("document.querySelector('article audio') !== null"):
         print("skipped: the page has no sound")
         return
@@ -280,7 +405,11 @@ def main():
         browser = Browser(profile)
         try:
             browser.open(url, 1280)
+            check_verdict(browser, report)
             check_content(browser, report)
+            check_threshold(browser, report)
+            check_clips(browser, report)
+            check_charts(browser, report)
             check_map(browser, report)
             check_sound(browser, report)
             check_marks(browser, report)
@@ -290,10 +419,13 @@ def main():
                     wide = browser.run("document.documentElement.scrollWidth - innerWidth")
                     if not dark:
                         report.check(f"nothing is wider than {width} pixels", wide <= 0, wide)
+                    faint = browser.run(FAINT)
+                    scheme = "dark" if dark else "light"
+                    report.check(f"letters stand out from their ground, {scheme}", not faint, faint[:8])
                     if len(sys.argv) == 3:
                         folder = pathlib.Path(sys.argv[2])
                         folder.mkdir(parents=True, exist_ok=True)
-                        browser.screenshot(folder / f"{width}_{'dark' if dark else 'light'}.png")
+                        browser.screenshot(folder / f"{width}_{scheme}.png")
             errors, away = troubles(browser, url)
             report.check("no console error", not errors, errors[:5])
             report.check("no network request", not away, away[:5])

@@ -4,6 +4,7 @@
 //! closure, the page takes plain data.
 
 pub mod chart;
+mod markup;
 pub mod page;
 pub mod rise;
 pub mod tsne;

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use offkey_report::{PageData, page::figure_tables, render};
+use offkey_report::{
+    PageData,
+    page::{TrialRow, figure_tables},
+    render,
+};
 
 #[path = "../examples/example_page/data.rs"]
 mod data;
@@ -46,6 +50,11 @@ fn hostile_text_stays_text() {
     page.metrics[0].caption = evil.to_owned();
     page.metrics[0].columns[0] = evil.to_owned();
     page.metrics[0].rows[0].label = evil.to_owned();
+    let comparison = page.comparison.as_mut().expect("the example has a comparison");
+    for compared in comparison.machines.iter_mut().chain([&mut comparison.all]) {
+        compared.machine = evil.to_owned();
+        compared.baselines[0].name = evil.to_owned();
+    }
     page.covariates[0].name = evil.to_owned();
     page.covariates[0].unit = evil.to_owned();
     page.comparisons[0].title = evil.to_owned();
@@ -77,12 +86,17 @@ fn hostile_text_stays_text() {
 fn sections_without_data_are_left_out() {
     let html = render(&PageData { title: "Nothing".to_owned(), ..PageData::default() });
     assert!(html.contains("<h1>Nothing</h1>") && !html.contains("<section"));
+    let unlabelled = PageData { comparison: None, ..example() };
+    assert!(render(&unlabelled).contains("Cannot tell whether this model detects faults"));
     let full = example();
     for (id, without) in [
         ("metrics", PageData { metrics: vec![], ..full.clone() }),
+        ("verdict", PageData { comparison: None, sections: vec![], ..full.clone() }),
+        ("machines", PageData { comparison: None, sections: vec![], ..full.clone() }),
+        ("threshold", PageData { sections: vec![], ..full.clone() }),
         ("scores", PageData { sections: vec![], ..full.clone() }),
         ("map", PageData { map: None, ..full.clone() }),
-        ("clips", PageData { clips: vec![], ..full.clone() }),
+        ("clips", PageData { clips: vec![], sections: vec![], ..full.clone() }),
         ("training", PageData { training: vec![], ..full.clone() }),
     ] {
         let section = format!("<section id=\"{id}\"");
@@ -92,15 +106,52 @@ fn sections_without_data_are_left_out() {
 }
 
 #[test]
+fn the_page_says_first_whether_faults_are_detected_and_shows_mistakes_before_other_clips() {
+    let page = example();
+    let html = render(&page);
+    let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("`{text}` is missing"));
+    let order = ["<h1>", "id=\"verdict\"", "id=\"machines\"", "id=\"threshold\"", "id=\"clips\""];
+    assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
+    assert!(html.contains("Detects faults on all 3 machines, better than plain statistics"));
+    assert_eq!(html.matches("<tr data-machine=").count(), 3, "one row per machine");
+    let rows = attributes(&html[at("id=\"clip-rows\"")..], "data-outcome");
+    let changes: Vec<&[&str]> = rows.chunk_by(|a, b| a == b).collect();
+    let order: Vec<&str> = changes.iter().map(|part| part[0]).collect();
+    assert_eq!(order, ["missed", "false-alarm", "found", "normal"]);
+    let clips: usize = page.sections.iter().map(|section| section.rows.len()).sum();
+    assert_eq!(rows.len(), clips, "every clip has a row");
+}
+
+#[test]
+fn the_page_of_several_seeds_has_a_row_and_a_link_per_seed_and_deviations() {
+    let trial = |seed: u64| TrialRow {
+        seed,
+        page: format!("seed_{seed}/report.html"),
+        auc: Some(0.8 + 0.05 * seed as f64),
+        pauc: None,
+        official_score: Some(0.7),
+        baseline: Some(0.6),
+    };
+    let trials = (0..3).map(trial).collect();
+    let page = PageData { trials, sections: vec![], clips: vec![], map: None, ..example() };
+    let html = render(&page);
+    for seed in 0..3 {
+        let link = format!("<a href=\"seed_{seed}/report.html\">seed {seed}</a>");
+        assert!(html.contains(&link), "{link}");
+    }
+    assert!(html.contains("<td>0.850 \u{b1} 0.050</td>"), "mean and deviation");
+    assert_eq!(html, render(&page));
+}
+
+#[test]
 fn every_chart_has_its_numbers_in_a_table_of_its_own() {
     let mut page = example();
     page.sections[0].machine = "../<script>,\"x\"".to_owned();
     page.comparisons.push(page.comparisons[0].clone());
     let tables = figure_tables(&page);
     let html = render(&page);
-    let in_clips = html.matches("<svg class=\"chart spectrogram").count();
-    let charts = html.matches("class=\"chart").count() - in_clips;
-    assert_eq!(tables.len(), charts);
+    let figures = html.matches("<figure>").count() - html.matches("id=\"map-canvas\"").count();
+    assert_eq!(tables.len(), figures);
     let names: BTreeSet<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(names.len(), tables.len(), "no table overwrites another");
     for table in &tables {

@@ -8,7 +8,7 @@ use offkey_report::rise::{
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,
 };
 
-use super::gaps::{Gap, gaps, loudness};
+use super::gaps::{Gap, Strokes, gaps, loudness};
 use crate::{ExplainError, OffkeyError, Progress, stage::SectionScorer};
 
 /// Places named in the spectrogram, and bands in the spectrum, at most.
@@ -46,7 +46,7 @@ pub(crate) struct Cause {
     pub(crate) importance: Importance,
     /// Places that raise the score, the weightiest first.
     pub(crate) findings: Vec<Finding>,
-    /// Times in which the clip is quieter than normal clips ever are.
+    /// Times in which the clip is quieter than normal clips ever are, or quiet for longer.
     pub(crate) gaps: Vec<Gap>,
     /// How the score falls and rises as those places are removed or shown.
     pub(crate) faithfulness: Option<Faithfulness>,
@@ -71,6 +71,8 @@ pub(crate) struct NormalLevels {
     spectrogram: Array1<f32>,
     /// Mean level of the quietest frame of all.
     quietest_db: f32,
+    /// Of a machine that works in strokes, how it pauses.
+    strokes: Option<Strokes>,
     spectrum: Option<Array1<f32>>,
 }
 
@@ -79,12 +81,12 @@ impl NormalLevels {
     pub(crate) fn of(encoder: &Encoder, waves: &[Vec<f32>]) -> Result<Option<Self>, OffkeyError> {
         let mut spectrograms = Vec::new();
         let mut spectra = Vec::new();
-        let mut quietest_db = f32::INFINITY;
+        let mut loudnesses = Vec::new();
         for wave in waves {
             let features = encoder.features(wave).map_err(OffkeyError::embed)?;
             let Some((_, magnitude)) = spectrogram_of(&features) else { return Ok(None) };
             let levels = decibels(magnitude.view());
-            quietest_db = loudness(levels.view()).into_iter().fold(quietest_db, f32::min);
+            loudnesses.push(loudness(levels.view()));
             spectrograms.extend(levels.mean_axis(Axis(0)));
             if let Some((_, bins)) = spectrum_of(&features) {
                 spectra.push(band_levels(bins.view(), bins_of_a_band(encoder, bins.len())));
@@ -92,7 +94,9 @@ impl NormalLevels {
         }
         let spectrogram = mean(&spectrograms);
         let spectrum = mean(&spectra);
-        Ok(spectrogram.map(|spectrogram| Self { spectrogram, quietest_db, spectrum }))
+        let quietest_db = loudnesses.iter().flatten().copied().fold(f32::INFINITY, f32::min);
+        let strokes = Strokes::of(&loudnesses);
+        Ok(spectrogram.map(|spectrogram| Self { spectrogram, quietest_db, strokes, spectrum }))
     }
 
     /// How far a clip lies above them, `[frames, bins]`.
@@ -102,7 +106,7 @@ impl NormalLevels {
 
     fn gaps(&self, levels_db: &Array2<f32>, extent: Extent) -> Vec<Gap> {
         let normal_db = self.spectrogram.mean().unwrap_or(0.0);
-        gaps(levels_db.view(), extent, normal_db, self.quietest_db)
+        gaps(levels_db.view(), extent, normal_db, self.quietest_db, self.strokes)
     }
 
     /// How far its spectrum lies above theirs, a value a band.

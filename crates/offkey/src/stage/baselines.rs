@@ -7,7 +7,9 @@ use super::{
     embed::{Embedder, Members},
     score::score_table,
 };
-use crate::{Baseline, ModelConfig, OffkeyError, Recipe, Stage, open_run::Run, progress::Hushed};
+use crate::{
+    Baseline, ModelConfig, OffkeyError, Recipe, RunFolder, Stage, open_run::Run, progress::Hushed,
+};
 
 /// The recipes that are fitted beside every model.
 const BASELINES: [&str; 3] = ["fusion", "log-mel-statistics", "spectrogram-statistics"];
@@ -39,21 +41,16 @@ impl Run<'_> {
 
     /// What the baselines reach by the rules of a year; nothing where they were not fitted.
     pub(super) fn baselines(&self, year: Option<Year>) -> Result<Vec<Baseline>, OffkeyError> {
-        let mut baselines = Vec::new();
-        for name in BASELINES {
-            let path = self.folder.baselines().join(format!("{name}.csv"));
-            if path.is_file() {
-                let rows: Vec<ScoreRow> = table::read_csv(&path)?;
-                let metrics = evaluate(&rows, year)?;
-                baselines.push(Baseline {
-                    name: name.to_owned(),
-                    auc: metrics.auc,
-                    pauc: metrics.pauc,
-                    official_score: metrics.official_score,
-                });
-            }
-        }
-        Ok(baselines)
+        let of_scores = |(name, rows): (String, Vec<ScoreRow>)| {
+            let metrics = evaluate(&rows, year)?;
+            Ok(Baseline {
+                name,
+                auc: metrics.auc,
+                pauc: metrics.pauc,
+                official_score: metrics.official_score,
+            })
+        };
+        scores_of_baselines(&self.folder)?.into_iter().map(of_scores).collect()
     }
 
     fn baseline_scores(&self, name: &str) -> Result<Vec<ScoreRow>, OffkeyError> {
@@ -80,4 +77,18 @@ impl Run<'_> {
         let (rows, _) = score_table(&embedded, &recipe.scoring(), seed, &hushed)?;
         Ok(rows)
     }
+}
+
+/// The scores of each baseline that was fitted to the clips of a run.
+pub(super) fn scores_of_baselines(
+    folder: &RunFolder,
+) -> Result<Vec<(String, Vec<ScoreRow>)>, OffkeyError> {
+    let mut baselines = Vec::new();
+    for name in BASELINES {
+        let path = folder.baselines().join(format!("{name}.csv"));
+        if path.is_file() {
+            baselines.push((name.to_owned(), table::read_csv(&path)?));
+        }
+    }
+    Ok(baselines)
 }

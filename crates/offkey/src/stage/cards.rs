@@ -275,7 +275,7 @@ impl Progress for Quietly<'_> {
 fn words(cause: &Cause) -> Vec<String> {
     let spectrum = cause.spectrum.iter().flat_map(|spectrum| bands(&spectrum.findings));
     let gaps = cause.gaps.iter().map(|gap| format!("gap: {gap}"));
-    places(&cause.findings).into_iter().chain(spectrum).chain(gaps).collect()
+    gaps.chain(places(&cause.findings)).chain(spectrum).collect()
 }
 
 /// Magnitude spectrogram in decibels, `[frames, bins]`.

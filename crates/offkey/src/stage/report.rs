@@ -2,19 +2,20 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
-use offkey_core::{Condition, ScoreRow, table};
-use offkey_eval::{Metrics, SectionMetrics};
+use offkey_core::{ScoreRow, Year, table};
+use offkey_eval::{BootstrapConfig, Comparison, compare};
 use offkey_report::page::{
-    PageData, SectionScores, TrainingRow, figure_tables, metric_tables, render,
+    PageData, SectionScores, TrainingRow, TrialRow, figure_tables, metric_tables, render,
 };
 
 use super::{
+    baselines::scores_of_baselines,
     recorder::{CompactnessRow, LossRow},
     score::{SectionThreshold, read_scores},
 };
 use crate::{
     ModelConfig, OffkeyError, Recipe, RunFolder, SectionKey, Stage, files, metrics::RunMetrics,
-    open_run::Run,
+    open_run::Run, run_folder::seed_folders,
 };
 
 /// Sets of this size are mapped for the page unasked: it takes seconds.
@@ -40,13 +41,15 @@ impl Run<'_> {
             let page = PageData {
                 title: format!("{}: {}", run.recipe.name, data_names(&run.manifest.data)),
                 subtitle: format!(
-                    "offkey {}, seed {}, {} training clips, {} test clips",
+                    "offkey {}, seed {}, {} training clips, {} test clips{}",
                     run.manifest.version,
                     run.manifest.seed,
                     run.manifest.training_clips,
-                    run.manifest.test_clips
+                    run.manifest.test_clips,
+                    cost(&metrics)
                 ),
-                summary: summary(&metrics, &sections),
+                comparison: comparison(&run.folder, &run.recipe, &rows, metrics.metrics.year)?,
+                clip_s: Some(clip_seconds(&run.recipe)),
                 metrics: metric_tables(&metrics.metrics),
                 sections,
                 covariates: run.covariates(&rows)?,
@@ -86,11 +89,28 @@ pub(crate) fn write_trials(
     recipe: &Recipe,
     metrics: &RunMetrics,
 ) -> Result<PathBuf, OffkeyError> {
-    let seeds = &metrics.metrics.seeds;
+    let mut trials = Vec::new();
+    let mut comparisons = Vec::new();
+    for (seed, path) in seed_folders(folder.root())? {
+        let of_seed = RunFolder::open(&path)?;
+        let metrics: RunMetrics = files::read_json(&of_seed.metrics())?;
+        let (rows, _) = read_scores(&of_seed.scores())?;
+        comparisons.extend(comparison(&of_seed, recipe, &rows, metrics.metrics.year)?);
+        let of_baselines = metrics.baselines.iter().filter(|b| b.name != recipe.name);
+        trials.push(TrialRow {
+            seed,
+            page: format!("seed_{seed}/report.html"),
+            auc: metrics.metrics.auc,
+            pauc: metrics.metrics.pauc,
+            official_score: metrics.metrics.official_score,
+            baseline: of_baselines.filter_map(|b| b.auc).max_by(f64::total_cmp),
+        });
+    }
     let page = PageData {
-        title: format!("{}: {} seeds", recipe.name, seeds.len()),
-        subtitle: "each seed has a page of its own in its folder".to_owned(),
-        summary: summary(metrics, &[]),
+        title: format!("{}: {} seeds", recipe.name, trials.len()),
+        subtitle: format!("each seed has a page of its own{}", cost(metrics)),
+        comparison: Comparison::over_seeds(&comparisons, BootstrapConfig::default().coverage),
+        trials,
         metrics: metric_tables(&metrics.metrics),
         recipe_toml: recipe.to_toml(),
         ..PageData::default()
@@ -98,6 +118,23 @@ pub(crate) fn write_trials(
     let report = folder.report();
     files::write_atomically(&report, render(&page).as_bytes())?;
     Ok(report)
+}
+
+/// The model beside the baselines that were fitted to the same clips, but for one that it is itself.
+fn comparison(
+    folder: &RunFolder,
+    recipe: &Recipe,
+    rows: &[ScoreRow],
+    year: Option<Year>,
+) -> Result<Option<Comparison>, OffkeyError> {
+    let mut baselines = scores_of_baselines(folder)?;
+    baselines.retain(|(name, _)| *name != recipe.name);
+    Ok(compare(rows, &baselines, year, &BootstrapConfig::default())?)
+}
+
+fn clip_seconds(recipe: &Recipe) -> f64 {
+    let (rate_hz, samples) = recipe.clip_shape();
+    samples as f64 / f64::from(rate_hz)
 }
 
 /// The last two parts of each path: enough to know the data by.
@@ -109,78 +146,16 @@ fn data_names(data: &[String]) -> String {
     data.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// What happened, in words.
-fn summary(run: &RunMetrics, sections: &[SectionScores]) -> Vec<String> {
-    let ranking = ranking(&run.metrics);
-    let alarms = alarms(sections);
-    let cost = run.train_seconds.zip(run.peak_memory_bytes).map(|(seconds, bytes)| {
-        format!(
-            "Training took {seconds:.1} s; the process used at most {:.0} MB.",
-            bytes as f64 / 1e6
-        )
-    });
-    [ranking, baselines(run), alarms, cost].into_iter().flatten().collect()
-}
-
-fn ranking(metrics: &Metrics) -> Option<String> {
-    let auc = metrics.auc?;
-    let rows = &metrics.per_section;
-    let mut words = format!(
-        "Given one normal and one anomalous test clip of the same machine, the score ranks the anomalous one higher \
-         in {:.1} % of all pairs; chance is 50 %.",
-        100.0 * auc
-    );
-    let mut ranked: Vec<(f64, &SectionMetrics)> =
-        rows.iter().filter_map(|row| Some((row.auc?, row))).collect();
-    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    if let [(low, worst), .., (high, best)] = ranked[..]
-        && high > low
-    {
-        let (low, high) = (100.0 * low, 100.0 * high);
-        let _ = write!(
-            words,
-            " Best is {} {} with {high:.1} %, worst {} {} with {low:.1} %.",
-            best.machine, best.section, worst.machine, worst.section
-        );
+/// What the run took, to stand at the end of a line.
+fn cost(run: &RunMetrics) -> String {
+    let mut words = String::new();
+    if let Some(seconds) = run.train_seconds {
+        let _ = write!(words, ", training {seconds:.1} s");
     }
-    Some(words)
-}
-
-/// What plain statistics reach, and whether the model does better.
-fn baselines(run: &RunMetrics) -> Option<String> {
-    let shown: Vec<String> = run
-        .baselines
-        .iter()
-        .filter_map(|baseline| Some(format!("{} {:.3}", baseline.name, baseline.auc?)))
-        .collect();
-    if shown.is_empty() {
-        return None;
+    if let Some(bytes) = run.peak_memory_bytes {
+        let _ = write!(words, ", at most {:.0} MB of memory", bytes as f64 / 1e6);
     }
-    let mut words = format!("AUC of the baselines without training: {}.", shown.join(", "));
-    if let (Some(best), Some(auc)) = (run.unbeaten(), run.metrics.auc) {
-        let _ = write!(words, " The model, with {auc:.3}, does not beat {}.", best.name);
-    }
-    Some(words)
-}
-
-fn alarms(sections: &[SectionScores]) -> Option<String> {
-    let rows: Vec<&ScoreRow> = sections.iter().flat_map(|section| &section.rows).collect();
-    let count = |of: &dyn Fn(&ScoreRow) -> bool| {
-        let rows = rows.iter().filter(|row| of(row));
-        let alarms = rows.clone().filter(|row| row.decision == Some(true)).count();
-        (alarms, rows.count())
-    };
-    let of = |condition| count(&|row: &ScoreRow| row.clip.condition == Some(condition));
-    match (of(Condition::Normal), of(Condition::Anomaly), count(&|_| true)) {
-        (_, _, (_, 0)) => None,
-        ((false_alarms, normal @ 1..), (hits, anomalous @ 1..), _) => Some(format!(
-            "At the thresholds, {hits} of {anomalous} anomalous test clips raise an alarm, and so do {false_alarms} of \
-             {normal} normal ones."
-        )),
-        (_, _, (alarms, clips)) => Some(format!(
-            "{alarms} of {clips} test clips lie above the threshold of their section."
-        )),
-    }
+    words
 }
 
 fn sections(rows: &[ScoreRow], thresholds: &[SectionThreshold]) -> Vec<SectionScores> {
@@ -194,6 +169,7 @@ fn sections(rows: &[ScoreRow], thresholds: &[SectionThreshold]) -> Vec<SectionSc
             machine: section.key.machine.clone(),
             section: section.key.section.clone(),
             threshold: Some(section.threshold),
+            held_out: section.held_out_scores.clone(),
             rows: of_section.remove(&section.key).unwrap_or_default(),
         })
         .collect()

@@ -4,7 +4,7 @@ use std::{error::Error, f32::consts::TAU, ops::ControlFlow};
 
 use ndarray::{Array2, Axis, s};
 use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split};
-use offkey_eval::evaluate;
+use offkey_eval::{BootstrapConfig, compare, evaluate};
 use offkey_report::{
     PageData, TsneConfig,
     chart::{ChartRow, Levels, RowChart, importance_png, spectrogram_png},
@@ -37,14 +37,14 @@ pub(crate) fn example_page(shown: usize) -> Result<PageData, Box<dyn Error>> {
     let sections = sections(&heard);
     let rows: Vec<ScoreRow> = sections.iter().flat_map(|section| section.rows.clone()).collect();
     let metrics = evaluate(&rows, None)?;
+    let comparison = compare(&rows, &[plain(&rows)], None, &BootstrapConfig::default())?;
     Ok(PageData {
         title: "Three made-up machines, one page".to_owned(),
         subtitle: "Synthetic values, to look at the page itself".to_owned(),
-        summary: vec![
-            "A model trained on normal sounds of three machines scored their test clips. Larger \
-             scores are more anomalous; a clip above its section's threshold is an alarm."
-                .to_owned(),
-        ],
+        summary: vec![],
+        comparison,
+        trials: vec![],
+        clip_s: Some(CLIP_S),
         metrics: metric_tables(&metrics),
         covariates: vec![Covariate {
             name: "Signal-to-noise ratio".to_owned(),
@@ -57,7 +57,7 @@ pub(crate) fn example_page(shown: usize) -> Result<PageData, Box<dyn Error>> {
                 })
                 .collect(),
         }],
-        comparisons: vec![comparison()],
+        comparisons: vec![three_losses()],
         curves: vec![],
         training: training(),
         map: Some(embedding_map(&heard)?),
@@ -71,8 +71,16 @@ pub(crate) fn example_page(shown: usize) -> Result<PageData, Box<dyn Error>> {
     })
 }
 
+/// A made-up baseline: the same scores with noise of its own.
+fn plain(rows: &[ScoreRow]) -> (String, Vec<ScoreRow>) {
+    let mut rng = Seed::new(21).rng();
+    let noisy =
+        |row: &ScoreRow| ScoreRow { score: row.score + rng.random_range(0.0..0.4), ..row.clone() };
+    ("log-mel-statistics".to_owned(), rows.iter().map(noisy).collect())
+}
+
 /// Trials of three made-up losses.
-fn comparison() -> RowChart {
+fn three_losses() -> RowChart {
     let mut rng = Seed::new(12).rng();
     let mut row = |name: &str, mean: f64, trials: usize| ChartRow {
         name: name.to_owned(),
@@ -157,10 +165,16 @@ fn sections(heard: &[Heard]) -> Vec<SectionScores> {
                 machine: section[0].clip.machine.clone(),
                 section: section[0].clip.section.clone(),
                 threshold: Some(threshold),
+                held_out: held_out(&section[0].clip.machine),
                 rows: section.iter().map(row).collect(),
             }
         })
         .collect()
+}
+
+/// Scores of normal clips that the threshold could have been found on.
+fn held_out(machine: &str) -> Vec<f64> {
+    (0..20).map(|index| threshold(machine) - 0.02 - 0.009 * f64::from(index)).collect()
 }
 
 fn threshold(machine: &str) -> f64 {

@@ -45,7 +45,7 @@ impl Histogram {
         ]
     }
 
-    fn legend(&self) -> Legend {
+    fn legend(&self, width: f64) -> Legend {
         let groups = self.groups().into_iter().filter(|group| !group.2.is_empty());
         let names = groups.map(|(class, name, scores)| {
             (format!("s{class}"), format!("{name} ({})", scores.len()))
@@ -53,7 +53,7 @@ impl Histogram {
         let threshold = self
             .threshold
             .map(|threshold| ("threshold".to_owned(), format!("threshold {}", number(threshold))));
-        Legend::new(names.chain(threshold))
+        Legend::new(width, names.chain(threshold))
     }
 
     /// A stroke a clip at the foot of the chart, where bins alone would hide how few there are.
@@ -116,7 +116,7 @@ impl Histogram {
 }
 
 impl Chart for Histogram {
-    fn svg(&self) -> String {
+    fn svg_at(&self, width: f64) -> String {
         let Binned { edges, counts, is_logarithmic } = self.binned();
         let (low, high) = (edges[0], edges[edges.len() - 1]);
         let ends = [low, high].into_iter().chain(self.threshold);
@@ -126,12 +126,17 @@ impl Chart for Histogram {
             (Axis::around(ends, 6), "anomaly score")
         };
         let tallest = counts.iter().flatten().copied().max().unwrap_or(0);
-        let legend = self.legend();
+        let legend = self.legend(width);
         let height = HEIGHT + legend.height();
         let y = Axis::counts(tallest);
-        let frame = Frame::new(height, &legend, x, y);
-        let mut canvas = Canvas::new(height);
+        let frame = Frame::new([width, height], &legend, x, y);
+        let mut canvas = Canvas::new(width, height);
         frame.draw(&mut canvas, title, "clips");
+        let bin = |(bin, ends): (usize, &[f64])| {
+            let [normal, anomalous, unlabelled] = [0, 1, 2].map(|group| counts[group][bin]);
+            format!("{:.4e} {:.4e} {normal} {anomalous} {unlabelled}", ends[0], ends[1])
+        };
+        canvas.tell("bins", &edges.windows(2).enumerate().map(bin).collect::<Vec<_>>().join(";"));
         let groups = self.groups().into_iter().zip(&counts);
         for ((class, _, _), counts) in groups.filter(|((_, _, scores), _)| !scores.is_empty()) {
             let mut outline = vec![frame.place(low, 0.0)];

@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use super::{
-    Chart, LineChart, SPECTROGRAM_HEIGHT, spectrogram_svg,
+    Chart, LineChart, Picture, SPECTROGRAM_HEIGHT, spectrogram_svg,
     svg::{Canvas, WIDTH, shortened, standalone},
 };
-use crate::{page::Picture, rise::Finding};
+use crate::rise::Finding;
 
 /// Letters of a line of words.
 const LINE_LETTERS: usize = 56;
@@ -44,7 +44,7 @@ impl ExplainedClip {
         let below = PICTURES_TOP + SPECTROGRAM_HEIGHT + 28.0;
         let words_height = LINE_HEIGHT * words.len() as f64;
         let height = below + spectrum.as_ref().map_or(0.0, |s| s.1).max(words_height) + 12.0;
-        let mut canvas = Canvas::new(height).widened(2.0 * WIDTH + GAP);
+        let mut canvas = Canvas::new(2.0 * WIDTH + GAP, height);
         canvas.text("title", [12.0, 20.0], &shortened(&self.title, 100));
         canvas.text("tick", [12.0, 38.0], &self.subtitle);
         let right = WIDTH + GAP;

@@ -133,29 +133,31 @@ fn dot(index: usize) -> String {
 }
 
 impl Chart for LineChart {
-    fn svg(&self) -> String {
+    fn svg_at(&self, width: f64) -> String {
         let names = self.series.iter().enumerate();
         let class = if self.dots { dot } else { stroke };
         let names = names.map(|(index, series)| (class(index), series.name.clone()));
-        let legend = Legend::new(names.filter(|_| self.series.len() > 1 || self.is_roc));
+        let legend = Legend::new(width, names.filter(|_| self.series.len() > 1 || self.is_roc));
         let legend = if self.dots { legend.of_markers() } else { legend };
         let height = if self.is_roc { 330.0 } else { 212.0 } + legend.height();
         let (x, y) = self.axes();
-        let frame = Frame::new(height, &legend, x, y);
-        let mut canvas = Canvas::new(height);
+        let frame = Frame::new([width, height], &legend, x, y);
+        let mut canvas = Canvas::new(width, height);
         let scale = if frame.y.is_logarithmic() { " (log)" } else { "" };
         frame.draw(&mut canvas, &self.x_title, &format!("{}{scale}", self.y_title));
         if self.is_roc {
             Self::draw_roc(&frame, &mut canvas);
         }
         for (index, series) in self.series.iter().enumerate() {
-            if self.dots {
-                self.draw_dots(&frame, &mut canvas, index);
-            } else {
-                let points = thinned(&series.points);
-                let places: Vec<_> = points.iter().map(|[x, y]| frame.place(*x, *y)).collect();
-                canvas.path(&stroke(index), &places, false);
-            }
+            canvas.group(&series.name, |canvas| {
+                if self.dots {
+                    self.draw_dots(&frame, canvas, index);
+                } else {
+                    let points = thinned(&series.points);
+                    let places: Vec<_> = points.iter().map(|[x, y]| frame.place(*x, *y)).collect();
+                    canvas.path(&stroke(index), &places, false);
+                }
+            });
         }
         if let Some(level) = self.level {
             let [_, y] = frame.place(0.0, level);

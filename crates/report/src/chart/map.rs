@@ -8,7 +8,7 @@ use super::{
     csv_field,
     lines::marker,
     picture::{PictureError, encode_rgb},
-    svg::{WIDTH, shortened},
+    svg::shortened,
 };
 
 /// Groups with a colour and shape of their own.
@@ -87,12 +87,12 @@ impl PointMap {
 }
 
 impl Chart for PointMap {
-    fn svg(&self) -> String {
+    fn svg_at(&self, width: f64) -> String {
         let shown = self.groups.len().min(MOST_GROUPS);
         let rows = shown.div_ceil(3);
-        let height = WIDTH + 18.0 * rows as f64 + 6.0;
-        let mut canvas = Canvas::new(height);
-        for (index, places) in self.places(WIDTH, 12.0).iter().enumerate() {
+        let height = width + 18.0 * rows as f64 + 6.0;
+        let mut canvas = Canvas::new(width, height);
+        for (index, places) in self.places(width, 12.0).iter().enumerate() {
             let class = format!("{} dot", self.class(index));
             for place in places {
                 canvas.raw(&self.marker(&class, index, *place));
@@ -100,7 +100,7 @@ impl Chart for PointMap {
         }
         for (index, group) in self.groups.iter().take(shown).enumerate() {
             let (row, column) = (index / 3, index % 3);
-            let (x, y) = (16.0 + 128.0 * column as f64, WIDTH + 12.0 + 18.0 * row as f64);
+            let (x, y) = (16.0 + 128.0 * column as f64, width + 12.0 + 18.0 * row as f64);
             canvas.raw(&self.marker(&self.class(index), index, [x, y - 4.0]));
             canvas.text("label", [x + 9.0, y], &shortened(&group.name, 18));
         }

@@ -25,23 +25,43 @@ pub use lines::{LineChart, Series};
 pub use map::{MapGroup, PointMap};
 pub use picture::{Levels, PictureError, importance_png, overlaid_png, spectrogram_png};
 pub use rows::{ChartRow, RowChart};
+pub use spectrogram::Picture;
 pub use svg::{STYLE, THEME};
 
 pub(crate) use axis::{Axis, are_skewed, number};
 pub(crate) use spectrogram::{SPECTROGRAM_HEIGHT, spectrogram_svg};
-pub(crate) use svg::{Canvas, Frame};
+pub(crate) use svg::{Canvas, Frame, WIDTH};
 
 /// What every chart can do.
 pub trait Chart {
     /// The chart as an `<svg>` element without colours, to stand in a page that has [`THEME`] and
-    /// [`STYLE`].
-    fn svg(&self) -> String;
+    /// [`STYLE`], drawn for a phone.
+    fn svg(&self) -> String {
+        self.svg_at(WIDTH)
+    }
+
+    /// The same drawn for another width, in pixels.
+    fn svg_at(&self, width: f64) -> String;
 
     /// What the chart shows, in words, for readers who cannot see it.
     fn description(&self) -> String;
 
     /// The numbers shown, with a header line.
     fn csv(&self) -> String;
+}
+
+impl<C: Chart + ?Sized> Chart for Box<C> {
+    fn svg_at(&self, width: f64) -> String {
+        (**self).svg_at(width)
+    }
+
+    fn description(&self) -> String {
+        (**self).description()
+    }
+
+    fn csv(&self) -> String {
+        (**self).csv()
+    }
 }
 
 /// Writes `<name>.svg`, which needs no other file, and `<name>.csv` into `folder`.

@@ -5,10 +5,7 @@ use std::fmt::Write;
 use offkey_core::stats;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Axis, Canvas, Chart, csv_field, number,
-    svg::{WIDTH, shortened},
-};
+use super::{Axis, Canvas, Chart, csv_field, number, svg::shortened};
 
 const ROW_HEIGHT: f64 = 34.0;
 const BOTTOM: f64 = 44.0;
@@ -44,33 +41,41 @@ impl ChartRow {
 }
 
 impl Chart for RowChart {
-    fn svg(&self) -> String {
+    fn svg_at(&self, width: f64) -> String {
         let height = ROW_HEIGHT * self.rows.len() as f64 + BOTTOM;
-        let (left, right, bottom) = (14.0, WIDTH - 14.0, height - BOTTOM + 4.0);
+        let (left, right, bottom) = (14.0, width - 14.0, height - BOTTOM + 4.0);
         let ends = self.rows.iter().filter_map(ChartRow::spread);
         let ends = ends.flat_map(|(mean, deviation)| [mean - deviation, mean + deviation]);
         let values = self.rows.iter().flat_map(|row| row.values.iter().copied());
         let x = Axis::around(values.chain(ends), 5);
         let place = |value: f64| x.place(value, left, right);
-        let mut canvas = Canvas::new(height);
+        let mut canvas = Canvas::new(width, height);
         for (value, label) in x.ticks() {
             canvas.line("grid", [place(value), 0.0], [place(value), bottom]);
             canvas.text("tick middle", [place(value), bottom + 16.0], &label);
         }
         canvas.text("label end", [right, bottom + 34.0], &self.x_title);
+        canvas.tell(
+            "frame",
+            &format!("{left} {right} {bottom} 0 {:.6e} {:.6e} 0 1 0 0", x.low, x.high),
+        );
+        canvas.tell("x", &self.x_title);
         for (index, row) in self.rows.iter().enumerate() {
             let top = ROW_HEIGHT * index as f64;
-            canvas.text("label", [left, top + 13.0], &shortened(&row.name, 58));
-            let y = top + 23.0;
+            canvas.text("label over", [left, top + 13.0], &shortened(&row.name, 58));
+            let y = top + 24.0;
             if let Some((mean, deviation)) = row.spread() {
                 canvas.line("spread", [place(mean - deviation), y], [place(mean + deviation), y]);
                 canvas.line("mean", [place(mean), y - 6.0], [place(mean), y + 6.0]);
             }
-            for value in row.values.iter().filter(|value| value.is_finite()) {
-                let x = place(*value);
-                canvas
-                    .raw(&format!("<circle class=\"f0 dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"2.6\"/>"));
-            }
+            canvas.group(&row.name, |canvas| {
+                for value in row.values.iter().filter(|value| value.is_finite()) {
+                    let x = place(*value);
+                    canvas.raw(&format!(
+                        "<circle class=\"f0 dot\" cx=\"{x:.1}\" cy=\"{y}\" r=\"2.6\"/>"
+                    ));
+                }
+            });
         }
         canvas.finish(&self.description())
     }

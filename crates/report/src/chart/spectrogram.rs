@@ -2,11 +2,28 @@
 
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Axis, svg::WIDTH};
 use crate::{
-    page::{Picture, data_url, escape},
+    markup::{base64_bytes, data_url, escape},
     rise::Finding,
 };
+
+/// A PNG with its axes: time from left to right, frequency from bottom to top.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Picture {
+    /// The file's bytes.
+    #[serde(with = "base64_bytes")]
+    pub png: Vec<u8>,
+    /// Time at the right edge.
+    pub duration_s: f64,
+    /// Frequency at the bottom edge.
+    pub low_hz: f64,
+    /// Frequency at the top edge.
+    pub high_hz: f64,
+}
 
 /// Height of a spectrogram with its axes; it is as wide as every chart.
 pub(crate) const SPECTROGRAM_HEIGHT: f64 = 226.0;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::{Axis, lines::marker};
-use crate::page::escape;
+use crate::markup::escape;
 
-/// Width of every chart: a phone's, so that its letters stay legible there.
+/// Width of a chart unless another is asked for: a phone's, so that its letters stay legible there.
 pub(crate) const WIDTH: f64 = 400.0;
 
 /// Height of a row of legend.
@@ -33,17 +33,26 @@ pub(crate) fn standalone(svg: &str) -> String {
 pub(crate) struct Canvas {
     width: f64,
     height: f64,
+    /// Attributes that the page's script reads, for whoever points at the chart.
+    data: String,
     body: String,
 }
 
 impl Canvas {
-    pub(crate) fn new(height: f64) -> Self {
-        Self { width: WIDTH, height, body: String::new() }
+    pub(crate) fn new(width: f64, height: f64) -> Self {
+        Self { width, height, data: String::new(), body: String::new() }
     }
 
-    /// The same, of another width than a chart's.
-    pub(crate) fn widened(self, width: f64) -> Self {
-        Self { width, ..self }
+    /// Says something to the page's script, as attribute `data-<name>`.
+    pub(crate) fn tell(&mut self, name: &str, text: &str) {
+        let _ = write!(self.data, " data-{name}=\"{}\"", escape(text));
+    }
+
+    /// Puts what `draw` draws into a group of this name.
+    pub(crate) fn group(&mut self, name: &str, draw: impl FnOnce(&mut Self)) {
+        let _ = write!(self.body, "<g data-name=\"{}\">", escape(name));
+        draw(self);
+        self.body.push_str("</g>");
     }
 
     pub(crate) fn line(&mut self, class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) {
@@ -86,10 +95,11 @@ impl Canvas {
     pub(crate) fn finish(self, description: &str) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" \
-             viewBox=\"0 0 {} {}\" aria-label=\"{}\">{}</svg>",
+             viewBox=\"0 0 {} {}\" aria-label=\"{}\"{}>{}</svg>",
             self.width,
             self.height,
             escape(description),
+            self.data,
             self.body
         )
     }
@@ -108,9 +118,9 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// A frame in a chart of this height, below its legend.
-    pub(crate) fn new(height: f64, legend: &Legend, x: Axis, y: Axis) -> Self {
+    pub(crate) fn new([width, height]: [f64; 2], legend: &Legend, x: Axis, y: Axis) -> Self {
         let top = 10.0 + legend.height();
-        Self { left: 52.0, top, right: WIDTH - 16.0, bottom: height - 40.0, x, y }
+        Self { left: 52.0, top, right: width - 16.0, bottom: height - 40.0, x, y }
     }
 
     pub(crate) fn place(&self, x: f64, y: f64) -> [f64; 2] {
@@ -130,8 +140,22 @@ impl Frame {
             canvas.text("tick middle", [x, self.bottom + 17.0], &label);
         }
         canvas.line("axis", [self.left, self.bottom], [self.right, self.bottom]);
+        self.tell(canvas, x_title, y_title);
         canvas.text("label end", [self.right, self.bottom + 34.0], x_title);
         canvas.upward_text("label middle", [12.0, f64::midpoint(self.top, self.bottom)], y_title);
+    }
+}
+
+impl Frame {
+    /// Tells the page's script where the axes are and what they stand for.
+    fn tell(&self, canvas: &mut Canvas, x_title: &str, y_title: &str) {
+        let Self { left, top, right, bottom, x, y } = self;
+        let scale = |axis: &Axis| u8::from(axis.is_logarithmic());
+        let places = [*left, *right, *bottom, *top].map(|place| format!("{place:.1}")).join(" ");
+        let ranges = [x.low, x.high, y.low, y.high].map(|end| format!("{end:.6e}")).join(" ");
+        canvas.tell("frame", &format!("{places} {ranges} {} {}", scale(x), scale(y)));
+        canvas.tell("x", x_title);
+        canvas.tell("y", y_title);
     }
 }
 
@@ -152,18 +176,18 @@ struct LegendEntry {
 
 impl Legend {
     /// Entries side by side, in a new row where the line is full.
-    pub(crate) fn new(names: impl IntoIterator<Item = (String, String)>) -> Self {
-        let (first, last) = (12.0, WIDTH - 4.0);
+    pub(crate) fn new(width: f64, names: impl IntoIterator<Item = (String, String)>) -> Self {
+        let (first, last) = (12.0, width - 4.0);
         let (mut left, mut row) = (first, 0);
         let mut entries = Vec::new();
         for (class, name) in names {
             let name = shortened(&name, 44);
-            let width = STROKE + 6.0 + LETTER * name.chars().count() as f64;
-            if left + width > last && left > first {
+            let taken = STROKE + 6.0 + LETTER * name.chars().count() as f64;
+            if left + taken > last && left > first {
                 (left, row) = (first, row + 1);
             }
             entries.push(LegendEntry { class, name, left, row });
-            left += width + 16.0;
+            left += taken + 16.0;
         }
         let rows = if entries.is_empty() { 0 } else { row + 1 };
         Self { entries, has_markers: false, rows }

@@ -1,10 +1,13 @@
 //! What a page shows, as plain data: everything optional, nothing computed.
 
 use offkey_core::{Clip, ScoreRow};
+use offkey_eval::Comparison;
 use serde::{Deserialize, Serialize};
 
-use super::embed::base64_bytes;
-use crate::chart::{LineChart, RowChart};
+use crate::{
+    chart::{LineChart, Picture, RowChart},
+    markup::base64_bytes,
+};
 
 /// Everything a page can show. Sections without data are left out of the page.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +19,12 @@ pub struct PageData {
     pub subtitle: String,
     /// What happened, in plain words; one paragraph each.
     pub summary: Vec<String>,
+    /// The model beside the baselines: what the verdict is made of.
+    pub comparison: Option<Comparison>,
+    /// One row per seed, on the page of several.
+    pub trials: Vec<TrialRow>,
+    /// Length of a clip in seconds, for false alarms per week.
+    pub clip_s: Option<f64>,
     /// Metric tables. Official and own-domain numbers belong in separate tables.
     pub metrics: Vec<MetricTable>,
     /// Test scores, one entry per machine and section.
@@ -95,8 +104,30 @@ pub struct SectionScores {
     pub section: String,
     /// Decision threshold; scores above it are alarms.
     pub threshold: Option<f64>,
+    /// Scores of normal clips that the threshold was found on: the scale on which sections are
+    /// compared.
+    #[serde(default)]
+    pub held_out: Vec<f64>,
     /// One row per test clip.
     pub rows: Vec<ScoreRow>,
+}
+
+/// One seed of a run of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialRow {
+    /// The seed.
+    pub seed: u64,
+    /// Its page, relative to this one.
+    pub page: String,
+    /// Mean AUC.
+    pub auc: Option<f64>,
+    /// Mean partial AUC.
+    pub pauc: Option<f64>,
+    /// Official score.
+    pub official_score: Option<f64>,
+    /// AUC of the best baseline on the same clips.
+    pub baseline: Option<f64>,
 }
 
 /// A number per clip that scores are drawn against.
@@ -220,21 +251,6 @@ pub struct NearestNormal {
     /// Its sound.
     #[serde(default)]
     pub audio: Option<AudioClip>,
-}
-
-/// A PNG with its axes: time from left to right, frequency from bottom to top.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Picture {
-    /// The file's bytes.
-    #[serde(with = "base64_bytes")]
-    pub png: Vec<u8>,
-    /// Time at the right edge.
-    pub duration_s: f64,
-    /// Frequency at the bottom edge.
-    pub low_hz: f64,
-    /// Frequency at the top edge.
-    pub high_hz: f64,
 }
 
 /// Sound to be played in the page.

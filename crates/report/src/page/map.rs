@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use askama::Template;
 use ndarray::Array2;
 use offkey_core::Condition;
 use serde::Serialize;
@@ -10,11 +11,11 @@ use super::{
     PageData,
     clips::index_of,
     data::{EmbeddingMap, MapPoint},
-    embed::{escape, script_json},
-    summary::plural,
+    words::plural,
 };
 use crate::{
     chart::number,
+    markup::{Markup, script_json},
     tsne::{Distance, nearest},
 };
 
@@ -41,40 +42,29 @@ struct Grouping {
     of: Vec<usize>,
 }
 
+#[derive(Template)]
+#[template(path = "map.html")]
+struct Figure<'a> {
+    method: &'a str,
+    groups: Vec<&'static str>,
+    is_scored: bool,
+    description: String,
+    data: Markup,
+}
+
 /// The figure, its data and its description.
-pub(crate) fn map(data: &PageData) -> String {
+pub(crate) fn map(data: &PageData) -> Markup {
     let Some(map) = data.map.as_ref().filter(|map| !map.points.is_empty()) else {
-        return String::new();
+        return Markup::default();
     };
     let columns = columns(map, data);
-    let description = description(map, &columns);
-    let mut options = String::new();
-    for (index, group) in columns.groups.iter().enumerate() {
-        let _ = write!(options, "<option value=\"{index}\">{}</option>", group.name);
-    }
-    if columns.scores.iter().any(Option::is_some) {
-        options.push_str("<option value=\"score\">anomaly score</option>");
-    }
-    format!(
-        "<p>Each point is a clip; clips that sound alike to the model lie close. Point at one for \
-         its name; click it, or press Enter, to hear and see it where it is among the clips shown. \
-         Arrow keys walk from point to point.</p>\
-         <div class=\"map\"><figure><div class=\"controls\">\
-         <label>Colour by <select id=\"map-color\">{options}</select></label>\
-         <span class=\"buttons\"><button type=\"button\" id=\"map-in\" aria-label=\"Zoom in\">+</button>\
-         <button type=\"button\" id=\"map-out\" aria-label=\"Zoom out\">\u{2212}</button>\
-         <button type=\"button\" id=\"map-all\">Show all</button></span></div>\
-         <canvas id=\"map-canvas\" tabindex=\"0\" role=\"application\" aria-label=\"{}\" \
-         aria-describedby=\"map-words\"></canvas>\
-         <div id=\"map-tip\" hidden></div><div id=\"map-legend\" class=\"legend\"></div>\
-         <p class=\"remark\" id=\"map-words\">{}</p></figure>\
-         <aside id=\"map-panel\" aria-live=\"polite\"><p class=\"remark\">No clip chosen.</p></aside></div>\
-         <noscript><p>The map needs scripts; its positions are also in tsne.csv.</p></noscript>\
-         <script type=\"application/json\" id=\"map-data\">{}</script>",
-        escape(&map.method),
-        escape(&description),
-        script_json(&columns)
-    )
+    Markup::of(&Figure {
+        method: &map.method,
+        groups: columns.groups.iter().map(|group| group.name).collect(),
+        is_scored: columns.scores.iter().any(Option::is_some),
+        description: description(map, &columns),
+        data: Markup(script_json(&columns)),
+    })
 }
 
 fn columns<'a>(map: &'a EmbeddingMap, data: &PageData) -> Columns<'a> {

@@ -2,24 +2,29 @@
 
 mod audio;
 mod clips;
+mod counts;
 pub mod data;
-mod embed;
+mod figure;
 mod figures;
 mod html;
+mod machines;
 mod map;
-mod mistakes;
 mod picks;
+mod relative;
 mod scores;
-mod summary;
 mod tables;
+mod threshold;
 mod training;
+mod trials;
+mod verdict;
+mod words;
 
+pub use crate::chart::Picture;
 pub use audio::wav;
 pub use data::{
     AudioClip, ClipCard, Covariate, EmbeddingMap, MapPoint, Measured, MetricRow, MetricTable,
-    NearestNormal, PageData, Picture, Role, SectionScores, TrainingRow,
+    NearestNormal, PageData, Role, SectionScores, TrainingRow, TrialRow,
 };
-pub(crate) use embed::{data_url, escape};
 pub use figures::{FigureTable, figure_tables};
 pub use html::render;
 pub use picks::{Pick, picks};

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use offkey_core::{Condition, ScoreRow, stats::Sorted};
+use offkey_core::{Condition, ScoreRow};
 
-use super::data::{Role, SectionScores};
+use super::{
+    data::{Role, SectionScores},
+    relative::Scale,
+};
 
 /// A clip worth showing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,8 +24,7 @@ pub struct Pick<'a> {
 struct Ranked<'a> {
     row: &'a ScoreRow,
     threshold: Option<f64>,
-    /// Distance from the section's median in units of its interquartile range: scores of
-    /// different sections have different scales.
+    /// Its relative score: scores of different sections have different scales.
     standing: f64,
 }
 
@@ -57,18 +59,10 @@ pub fn picks(sections: &[SectionScores], each: usize) -> Vec<Pick<'_>> {
 }
 
 fn ranked(section: &SectionScores) -> Vec<Ranked<'_>> {
-    let finite = section.rows.iter().map(|row| row.score).filter(|score| score.is_finite());
-    let scores = Sorted::new(finite);
-    let quartiles = [0.25, 0.5, 0.75].map(|share| scores.quantile(share));
-    let [Some(lower), Some(median), Some(upper)] = quartiles else { return Vec::new() };
-    let spread = (upper - lower).max(f64::MIN_POSITIVE);
+    let Some(scale) = Scale::of(section) else { return Vec::new() };
     let of = section.rows.iter().filter(|row| row.score.is_finite());
-    of.map(|row| Ranked {
-        row,
-        threshold: section.threshold,
-        standing: (row.score - median) / spread,
-    })
-    .collect()
+    let threshold = section.threshold;
+    of.map(|row| Ranked { row, threshold, standing: scale.relative(row.score) }).collect()
 }
 
 #[cfg(test)]
@@ -106,6 +100,7 @@ mod tests {
             machine: machine.to_owned(),
             section: "00".to_owned(),
             threshold: Some(5.5 * scale),
+            held_out: vec![],
             rows: (0..10).map(row).collect(),
         }
     }

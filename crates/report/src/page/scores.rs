@@ -1,41 +1,66 @@
 //! How scores are spread: histograms, ROC curves, scores against conditions.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
+use askama::Template;
 use offkey_core::{Condition, ScoreRow};
 use offkey_eval::{auc, roc};
 
 use super::{
     PageData,
     data::{Covariate, SectionScores},
-    embed::escape,
-    html::figure,
+    figure::figures,
 };
-use crate::chart::{Chart, Histogram, LineChart, Series};
+use crate::{
+    chart::{Chart, Histogram, LineChart, Series},
+    markup::Markup,
+};
 
-/// Machines shown unfolded.
-const MOST_OPEN: usize = 4;
+#[derive(Template)]
+#[template(path = "scores.html")]
+struct Scores<'a> {
+    machines: Vec<(&'a str, Markup)>,
+    is_open: bool,
+}
+
+#[derive(Template)]
+#[template(path = "conditions.html")]
+struct Conditions {
+    figures: Markup,
+    attributes: Vec<AttributeRow>,
+}
+
+/// Scores of the clips of one section that share their attributes.
+struct AttributeRow {
+    section: String,
+    attributes: String,
+    clips: usize,
+    normal: String,
+    anomalous: String,
+    alarms: usize,
+}
+
+/// Up to so many machines are shown unfolded.
+const MOST_OPEN: usize = 1;
 /// Most values of an attribute that scores are drawn against.
 const MOST_VALUES: usize = 12;
 
 /// Histograms of all sections and ROC curves, machine by machine.
-pub(crate) fn scores(sections: &[SectionScores]) -> String {
-    let mut html = String::new();
-    for (index, (machine, sections)) in by_machine(sections).iter().enumerate() {
-        let figures: String = sections
-            .iter()
-            .map(|section| histogram_figure(section))
-            .chain(roc_figure(machine, sections))
-            .collect();
-        let figures = format!("<div class=\"figures\">{figures}</div>");
-        let open = if index < MOST_OPEN { " open" } else { "" };
-        let name = escape(machine);
-        let _ = write!(html, "<details{open}><summary>{name}</summary>{figures}</details>");
+pub(crate) fn scores(sections: &[SectionScores]) -> Markup {
+    let machines = by_machine(sections);
+    let is_open = machines.len() <= MOST_OPEN;
+    let machines: Vec<(&str, Markup)> = machines
+        .iter()
+        .map(|(machine, sections)| {
+            let histograms = sections.iter().map(|section| histogram_figure(section));
+            let charts: Vec<_> = histograms.chain(roc_figure(machine, sections)).collect();
+            (*machine, figures(&charts))
+        })
+        .collect();
+    if machines.is_empty() {
+        return Markup::default();
     }
-    html
+    Markup::of(&Scores { machines, is_open })
 }
 
 /// Charts of scores with a name each, for files.
@@ -73,9 +98,12 @@ fn histogram(section: &SectionScores) -> Histogram {
     }
 }
 
-fn histogram_figure(section: &SectionScores) -> String {
+/// Caption, chart and remark.
+type Captioned = (String, Box<dyn Chart>, String);
+
+fn histogram_figure(section: &SectionScores) -> Captioned {
     let chart = histogram(section);
-    figure(&format!("Scores of {}", chart.title), &chart.svg(), &chart.above_threshold())
+    (format!("Scores of {}", chart.title), Box::new(chart.clone()), chart.above_threshold())
 }
 
 fn scores_of(rows: &[ScoreRow], condition: Option<Condition>) -> Vec<f64> {
@@ -83,10 +111,10 @@ fn scores_of(rows: &[ScoreRow], condition: Option<Condition>) -> Vec<f64> {
     rows.map(|row| row.score).collect()
 }
 
-fn roc_figure(machine: &str, sections: &[&SectionScores]) -> Option<String> {
+fn roc_figure(machine: &str, sections: &[&SectionScores]) -> Option<Captioned> {
     let chart = roc_chart(machine, sections)?;
-    let remark = "Grey: the part that the pAUC looks at. Dotted: chance.";
-    Some(figure(&chart.title, &chart.svg(), remark))
+    let remark = "Grey: the part that the pAUC covers. Dotted: chance.";
+    Some((chart.title.clone(), Box::new(chart), remark.to_owned()))
 }
 
 fn roc_chart(machine: &str, sections: &[&SectionScores]) -> Option<LineChart> {
@@ -105,14 +133,15 @@ fn roc_chart(machine: &str, sections: &[&SectionScores]) -> Option<LineChart> {
 }
 
 /// Scores against covariates and attributes.
-pub(crate) fn conditions(data: &PageData) -> String {
+pub(crate) fn conditions(data: &PageData) -> Markup {
     let charts = data.covariates.iter().filter_map(|covariate| covariate_chart(covariate, data));
-    let against: String = charts.map(|chart| figure(&chart.title, &chart.svg(), "")).collect();
-    let attributes = attribute_table(&data.sections);
-    match against.as_str() {
-        "" => attributes,
-        figures => format!("<div class=\"figures\">{figures}</div>{attributes}"),
+    let charts = charts.map(|chart| (chart.title.clone(), chart, String::new()));
+    let figures = figures(&charts.collect::<Vec<_>>());
+    let attributes: Vec<AttributeRow> = data.sections.iter().flat_map(attribute_rows).collect();
+    if figures.is_empty() && attributes.is_empty() {
+        return Markup::default();
     }
+    Markup::of(&Conditions { figures, attributes })
 }
 
 /// Scores of all clips that a covariate knows, drawn against it.
@@ -151,22 +180,7 @@ pub(crate) fn covariate_chart(covariate: &Covariate, data: &PageData) -> Option<
 }
 
 /// Clips, mean scores and alarms per section and attribute, for sections with a handful of them.
-fn attribute_table(sections: &[SectionScores]) -> String {
-    let rows: String = sections.iter().flat_map(attribute_rows).collect();
-    if rows.is_empty() {
-        return rows;
-    }
-    format!(
-        "<details><summary>Scores by attribute</summary>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Scores by attribute\">\
-         <table class=\"metrics attributes\"><thead><tr><th scope=\"col\">section</th>\
-         <th scope=\"col\">attributes</th><th scope=\"col\">clips</th>\
-         <th scope=\"col\">mean normal</th><th scope=\"col\">mean anomalous</th>\
-         <th scope=\"col\">alarms</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
-    )
-}
-
-fn attribute_rows(section: &SectionScores) -> Vec<String> {
+fn attribute_rows(section: &SectionScores) -> Vec<AttributeRow> {
     let attributes: BTreeSet<&str> =
         section.rows.iter().map(|row| row.clip.attributes.as_str()).collect();
     if !(2..=MOST_VALUES).contains(&attributes.len()) {
@@ -184,16 +198,14 @@ fn attribute_rows(section: &SectionScores) -> Vec<String> {
             }
         };
         let alarms = rows.iter().filter(|row| row.decision == Some(true)).count();
-        format!(
-            "<tr><th scope=\"row\">{} {}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{alarms}</td></tr>",
-            escape(&section.machine),
-            escape(&section.section),
-            escape(if attribute.is_empty() { "none" } else { attribute }),
-            rows.len(),
-            mean(Condition::Normal),
-            mean(Condition::Anomaly)
-        )
+        AttributeRow {
+            section: format!("{} {}", section.machine, section.section),
+            attributes: if attribute.is_empty() { "none" } else { attribute }.to_owned(),
+            clips: rows.len(),
+            normal: mean(Condition::Normal),
+            anomalous: mean(Condition::Anomaly),
+            alarms,
+        }
     };
     attributes.into_iter().map(row).collect()
 }

@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
+use askama::Template;
 use offkey_eval::{Interval, Metrics, Note, OwnDomain, SectionMetrics};
 
-use super::{
-    data::{Measured, MetricRow, MetricTable},
-    embed::escape,
-};
+use super::data::{Measured, MetricRow, MetricTable};
+use crate::markup::Markup;
 
 /// The tables of an evaluation: official metrics, own-domain metrics where there are domains, and
 /// decisions where there were any. The families are never mixed.
@@ -39,20 +38,25 @@ fn official(metrics: &Metrics) -> MetricTable {
     };
     let mut rows = section_rows(metrics, section);
     let intervals = metrics.intervals.unwrap_or_default();
+    let std = metrics.std.unwrap_or_default();
+    let with = |value, interval, deviation| {
+        measured(value, interval).map(|measured| Measured { deviation, ..measured })
+    };
     rows.push(MetricRow {
         label: "mean".to_owned(),
         total: true,
         values: vec![
-            measured(metrics.auc, intervals.auc),
-            measured(metrics.auc_source, intervals.auc_source),
-            measured(metrics.auc_target, intervals.auc_target),
-            measured(metrics.pauc, intervals.pauc),
+            with(metrics.auc, intervals.auc, std.auc),
+            with(metrics.auc_source, intervals.auc_source, std.auc_source),
+            with(metrics.auc_target, intervals.auc_target, std.auc_target),
+            with(metrics.pauc, intervals.pauc, std.pauc),
         ],
     });
+    let official = with(metrics.official_score, intervals.official_score, std.official_score);
     rows.push(MetricRow {
         label: "official score".to_owned(),
         total: true,
-        values: vec![measured(metrics.official_score, intervals.official_score), None, None, None],
+        values: vec![official, None, None, None],
     });
     let columns = ["AUC", "AUC source", "AUC target", "pAUC"].map(str::to_owned).to_vec();
     without_empty_columns(MetricTable { caption, columns, rows })
@@ -129,48 +133,41 @@ fn without_empty_columns(table: MetricTable) -> MetricTable {
     }
 }
 
-/// All tables, as HTML.
-pub(crate) fn tables(tables: &[MetricTable]) -> String {
-    let has_interval = |table: &MetricTable| {
-        table.rows.iter().flat_map(|row| &row.values).flatten().any(|v| v.interval.is_some())
-    };
-    let remark = if tables.iter().any(has_interval) {
-        "<p>Larger is better; 0.5 is chance for every AUC. In brackets: 95 % intervals.</p>"
-    } else {
-        ""
-    };
-    tables.iter().fold(remark.to_owned(), |html, of| html + &table(of))
+#[derive(Template)]
+#[template(path = "metrics.html")]
+struct AllTables<'a> {
+    tables: &'a [MetricTable],
+    has_intervals: bool,
+    has_deviations: bool,
 }
 
-fn table(table: &MetricTable) -> String {
-    let caption = escape(&table.caption);
-    let mut html = format!(
-        "<h3>{caption}</h3>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\
-         <table class=\"metrics\" aria-label=\"{caption}\"><thead><tr><td></td>"
-    );
-    for column in &table.columns {
-        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(column));
+/// All tables, as HTML; nothing of none.
+pub(crate) fn tables(tables: &[MetricTable]) -> Markup {
+    if tables.is_empty() {
+        return Markup::default();
     }
-    html.push_str("</tr></thead><tbody>");
-    for row in &table.rows {
-        let class = if row.total { " class=\"total\"" } else { "" };
-        let _ = write!(html, "<tr{class}><th scope=\"row\">{}</th>", escape(&row.label));
-        for value in &row.values {
-            let _ = write!(html, "<td>{}</td>", value.map_or_else(String::new, cell));
+    let values = || tables.iter().flat_map(|table| &table.rows).flat_map(|row| &row.values);
+    Markup::of(&AllTables {
+        has_intervals: values().flatten().any(|value| value.interval.is_some()),
+        has_deviations: values().flatten().any(|value| value.deviation.is_some()),
+        tables,
+    })
+}
+
+impl Measured {
+    fn number(&self) -> String {
+        format!("{:.3}", self.value).replace('-', "\u{2212}")
+    }
+
+    /// Deviation and interval, where there are any.
+    fn around(&self) -> String {
+        let mut around = String::new();
+        if let Some(deviation) = self.deviation {
+            let _ = write!(around, " \u{b1} {deviation:.3}");
         }
-        html.push_str("</tr>");
+        if let Some((low, high)) = self.interval {
+            let _ = write!(around, " [{low:.2}, {high:.2}]");
+        }
+        around.replace('-', "\u{2212}")
     }
-    html + "</tbody></table></div>"
-}
-
-fn cell(Measured { value, interval, deviation }: Measured) -> String {
-    let mut cell = format!("{value:.3}");
-    if let Some(deviation) = deviation {
-        let _ = write!(cell, " <span class=\"interval\">\u{b1} {deviation:.3}</span>");
-    }
-    if let Some((low, high)) = interval {
-        let _ = write!(cell, " <span class=\"interval\">[{low:.2}, {high:.2}]</span>");
-    }
-    cell
 }

@@ -1,16 +1,19 @@
 //! Training curves: loss, compactness, scale.
 
-use super::{data::TrainingRow, html::figure};
-use crate::chart::{Chart, LineChart, Series};
+use super::{data::TrainingRow, figure::figures};
+use crate::{
+    chart::{LineChart, Series},
+    markup::Markup,
+};
 
 /// One quantity of a training row.
 type Quantity = (&'static str, fn(&TrainingRow) -> Option<f64>);
 
 /// All charts that the rows have numbers for, as figures.
-pub(crate) fn training(rows: &[TrainingRow]) -> String {
+pub(crate) fn training(rows: &[TrainingRow]) -> Markup {
     let charts = training_charts(rows).into_iter();
-    let figures: String = charts.map(|chart| figure(&chart.title, &chart.svg(), "")).collect();
-    if figures.is_empty() { figures } else { format!("<div class=\"figures\">{figures}</div>") }
+    let charts = charts.map(|chart| (chart.title.clone(), chart, String::new()));
+    figures(&charts.collect::<Vec<_>>())
 }
 
 /// All charts that the rows have numbers for.

@@ -1,7 +1,33 @@
 //! Safe embedding: text into HTML, JSON into scripts, bytes into URLs.
 
+use std::fmt;
+
+use askama::filters::HtmlSafe;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
+
+/// HTML that is already safe: a template shows it as it is, where it escapes every other text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Markup(pub(crate) String);
+
+impl fmt::Display for Markup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Markup {}
+
+impl Markup {
+    /// A template filled in.
+    pub(crate) fn of(template: &impl askama::Template) -> Self {
+        Self(template.render().expect("writing into a string cannot fail"))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// Text as HTML content or as a double-quoted attribute value.
 pub(crate) fn escape(text: &str) -> String {
