@@ -10,6 +10,26 @@ use rayon::prelude::*;
 use crate::{OffkeyError, Progress, Stage, recipe::AudioConfig, wave_cache::WaveCache};
 
 /// What is done to the waveform of a clip once it is decoded.
+///
+/// ```
+/// use offkey::{Clip, Treatment};
+/// use offkey_signal::{AudioError, DecodeConfig};
+///
+/// /// Half as loud.
+/// #[derive(Debug)]
+/// struct Softer;
+///
+/// impl Treatment for Softer {
+///     fn treat(
+///         &self,
+///         _: &Clip,
+///         _: (&DecodeConfig, u32),
+///         wave: Vec<f32>,
+///     ) -> Result<Vec<f32>, AudioError> {
+///         Ok(wave.into_iter().map(|sample| sample / 2.0).collect())
+///     }
+/// }
+/// ```
 pub trait Treatment: fmt::Debug + Send + Sync {
     /// The waveform that takes the place of `wave`, decoded from `clip` by `decode` at `rate_hz`.
     ///
@@ -24,6 +44,26 @@ pub trait Treatment: fmt::Debug + Send + Sync {
 }
 
 /// Clips of a data set, as the encoder wants them: mono, one rate, one length.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use offkey::{AudioConfig, Clip, ClipAudio, Silent, SynthConfig, WaveCache, synthesize};
+/// use offkey_core::Dataset;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let dataset = Dataset::read_all(&[data], &[])?;
+/// let clips: Vec<&Clip> = dataset.clips.iter().collect();
+/// let cache = Arc::new(WaveCache::new(1 << 20));
+/// let audio = ClipAudio::new(&clips, &AudioConfig::default(), 16_000, 32_000, cache);
+/// assert_eq!(audio.waves(0..3)?[0].len(), 32_000);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ClipAudio {
     clips: Vec<Clip>,

@@ -9,6 +9,18 @@ use crate::{
 };
 
 /// Where a demo left its files, and how it went.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::path::Path;
+///
+/// use offkey::{Existing, Silent, demo};
+///
+/// let report = demo(Path::new("tour"), 0, Existing::Refuse, &Silent)?; // some minutes
+/// println!("AUC {:?}, page in {}", report.metrics.metrics.auc, report.run.display());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct DemoReport {
     /// The synthetic recordings.

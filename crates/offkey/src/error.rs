@@ -16,6 +16,16 @@ use crate::{
 };
 
 /// An error of the facade: what was tried, on what, what was found.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use offkey::{Detector, ErrorKind};
+///
+/// let error = Detector::load(Path::new("nowhere")).expect_err("there is no run");
+/// assert_eq!(error.kind(), ErrorKind::Usage);
+/// println!("{error}; {}", error.hint().unwrap_or_default());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffkeyError {

@@ -9,6 +9,15 @@ use offkey_core::{ErrorKind, io_hint, write_whole};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Why a file cannot be read or written.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use offkey::{FileError, files::read_json};
+///
+/// let error = read_json::<Vec<f64>>(Path::new("nowhere.json")).expect_err("no such file");
+/// assert!(matches!(error, FileError::Io { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {

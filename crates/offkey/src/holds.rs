@@ -5,6 +5,14 @@ use std::{fs::File, io::Read, path::Path};
 use crate::{FolderError, OffkeyError, run_folder::seed_folders, stages::RECIPE_FILE};
 
 /// What there is at a path.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use offkey::{Holds, holds};
+///
+/// assert_eq!(holds(Path::new("nowhere")), Holds::Other);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
     /// The folder of a run.

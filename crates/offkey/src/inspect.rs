@@ -15,6 +15,21 @@ use serde::Serialize;
 use crate::{OffkeyError, Progress, Stage};
 
 /// What was recognised in a data set.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Silent, SynthConfig, inspect, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let found = inspect(&[data], &[], &Silent)?;
+/// assert_eq!(found.rates_hz.keys().collect::<Vec<_>>(), [&16_000]);
+/// assert!(found.problems.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
     /// How the files are laid out.
@@ -40,6 +55,22 @@ pub struct Inspection {
 }
 
 /// Clips that share machine, section, split, domain and label.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use offkey::{Silent, SynthConfig, inspect, synthesize};
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let found = inspect(&[data], &[], &Silent)?;
+/// for group in &found.groups {
+///     println!("{} {}: {} clips", group.machine, group.section, group.clips);
+/// }
+/// # assert!(!found.groups.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ClipGroup {
     /// Machine type.
@@ -59,6 +90,19 @@ pub struct ClipGroup {
 }
 
 /// One problem, and the clips that have it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use offkey::{Silent, inspect};
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path();
+/// std::fs::write(data.join("broken.wav"), b"no sound")?;
+/// let found = inspect(&[data.to_owned()], &[], &Silent)?;
+/// let broken = |finding: &&offkey::Finding| finding.path.as_deref() == Some(&data.join("broken.wav"));
+/// println!("{}", found.problems.iter().find(broken).expect("it is named").message);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What kind of problem.

@@ -8,6 +8,24 @@ use offkey_monitor::{Monitor, Verdict};
 use crate::{ClipScore, Detector, Holds, OffkeyError, holds};
 
 /// A run or a monitor, ready to score recordings.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Compute, Loaded, Recipe, RunRequest, Silent, SynthConfig, recordings, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// let loaded = Loaded::open(&out, Compute::default())?; // a run's folder, or a monitor's model file
+/// let clip = &recordings(&[data.join("fan/test")])?[0];
+/// let score = loaded.score(clip, None, None)?;
+/// println!("{}: {:.3}, above {:.3} is anomalous", clip.display(), score.score, score.threshold);
+/// # Ok(())
+/// # }
+/// ```
 pub enum Loaded {
     /// The detector of a run.
     Run(Box<Detector>),

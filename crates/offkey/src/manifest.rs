@@ -10,6 +10,23 @@ use serde::{Deserialize, Serialize};
 use crate::stages::{STAGES, Stage};
 
 /// Provenance and cost of a run, written as `manifest.json`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Manifest, Recipe, RunFolder, RunRequest, Silent, Stage, SynthConfig, files, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// let manifest: Manifest = files::read_json(&RunFolder::open_to_read(&out)?.manifest())?;
+/// println!("seed {}, {:?} s of embedding", manifest.seed, manifest.seconds_of(Stage::Embed));
+/// # assert_eq!(manifest.seed, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of offkey.

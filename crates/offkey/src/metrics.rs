@@ -7,6 +7,24 @@ use serde::{Deserialize, Serialize};
 use crate::OffkeyError;
 
 /// What `metrics.json` holds: the metrics, and what they cost.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Recipe, RunRequest, Silent, SynthConfig, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// let metrics = run(&RunRequest::new(vec![data], recipe, out), &Silent)?;
+/// match metrics.unbeaten() {
+///     Some(baseline) => println!("{} is as good", baseline.name),
+///     None => println!("AUC {:?}, better than every baseline", metrics.metrics.auc),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunMetrics {
     /// The metrics.
@@ -33,6 +51,14 @@ impl RunMetrics {
 }
 
 /// What a recipe without training reaches on the clips of a run.
+///
+/// ```
+/// use offkey::Baseline;
+///
+/// let baseline =
+///     Baseline { name: "fusion".to_owned(), auc: Some(0.9), pauc: None, official_score: None };
+/// assert_eq!(serde_json::json!(baseline)["auc"], 0.9);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Name of the built-in recipe.

@@ -15,6 +15,21 @@ use rayon::prelude::*;
 use crate::{ClipsError, FolderError, OffkeyError, Progress, Stage, files};
 
 /// What to plant, and where.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{PlantRequest, Silent, SynthConfig, plant_faults, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("planted"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let request = PlantRequest { data: vec![data], out, level_db: -10.0, holdout: 0.25, seed: 0 };
+/// let report = plant_faults(&request, &Silent)?;
+/// assert!(report.manifest.is_file() && report.held_out > 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct PlantRequest {
     /// Folders or manifest CSVs.
@@ -30,6 +45,13 @@ pub struct PlantRequest {
 }
 
 /// What was made.
+///
+/// ```
+/// use offkey::PlantReport;
+///
+/// let report = PlantReport { manifest: "planted/manifest.csv".into(), training: 9, held_out: 3 };
+/// println!("train on {} clips, test on {}", report.training, 2 * report.held_out);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlantReport {
     /// The manifest, to be given to a run as its data.

@@ -4,6 +4,32 @@ use crate::stages::Stage;
 
 /// Receives progress and answers whether to go on. Calls come from one thread at a time or from
 /// many; an implementation must cope with both.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// use offkey::{Progress, Stage};
+///
+/// /// Stops when a button is pressed, and prints what is to be known.
+/// struct Button {
+///     pressed: AtomicBool,
+/// }
+///
+/// impl Progress for Button {
+///     fn begin(&self, stage: Stage, total: u64, unit: &str) {
+///         println!("{stage}: {total} {unit}");
+///     }
+///     fn advance(&self, _done: u64, _note: &str) {}
+///     fn end(&self) {}
+///     fn note(&self, _message: &str) {}
+///     fn warn(&self, message: &str) {
+///         eprintln!("{message}");
+///     }
+///     fn cancelled(&self) -> bool {
+///         self.pressed.load(Ordering::Relaxed)
+///     }
+/// }
+/// ```
 pub trait Progress: Sync {
     /// A stage begins that will take `total` steps of `unit`.
     fn begin(&self, stage: Stage, total: u64, unit: &str);
@@ -20,6 +46,12 @@ pub trait Progress: Sync {
 }
 
 /// Says nothing and never stops.
+///
+/// ```
+/// use offkey::{Progress, Silent};
+///
+/// assert!(!Silent.cancelled());
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

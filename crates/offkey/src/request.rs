@@ -10,6 +10,21 @@ use offkey_train::loss::LossRegistry;
 use crate::{ModelConfig, OffkeyError, Recipe, run_folder::Existing};
 
 /// Everything asked of a run.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Existing, Recipe, RunRequest, Seeds};
+///
+/// let recipe = Recipe::load("small", &[])?;
+/// let request = RunRequest {
+///     seeds: Seeds::Each(0..=4),
+///     existing: Existing::Resume,
+///     ..RunRequest::new(vec!["dcase".into()], recipe, "runs/small".into())
+/// };
+/// assert!(request.year.is_none(), "as the names say");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct RunRequest {
     /// Folders or manifest CSVs.
@@ -59,6 +74,13 @@ impl RunRequest {
 }
 
 /// Losses and backends of other crates, by the names that recipes give them as `custom = "NAME"`.
+///
+/// ```
+/// use offkey::{Registries, backends::BackendRegistry};
+///
+/// let backends = BackendRegistry::default(); // `insert` what is yours, as in the crate's third example
+/// let registries = Registries { backends, ..Registries::default() };
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
     /// Losses.
@@ -88,6 +110,15 @@ impl Registries {
 }
 
 /// What is written for looking at a training while it runs. Nothing of it changes the model.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+///
+/// use offkey::Watch;
+///
+/// let watch = Watch { metrics_epochs: NonZeroUsize::new(5), events: true };
+/// assert_ne!(watch, Watch::default());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Watch {
     /// Measure the AUC on the test clips after every so many epochs, into `watched.csv`. It is for looking only:
@@ -98,6 +129,13 @@ pub struct Watch {
 }
 
 /// One seed, or several trials.
+///
+/// ```
+/// use offkey::Seeds;
+///
+/// let five_trials = Seeds::Each(0..=4);
+/// assert_ne!(five_trials, Seeds::One(0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seeds {
     /// One run, in the folder itself.

@@ -5,6 +5,18 @@ use offkey_score::{BackendConfig, ThresholdConfig};
 use crate::recipe::{PooledFusion, spoken};
 
 /// What makes scores and decisions of embeddings.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::Recipe;
+///
+/// let recipe = Recipe::load("default", &[])?;
+/// let scoring = recipe.scoring();
+/// assert_eq!(scoring.backend.name(), "knn");
+/// assert!(scoring.fusion.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Scoring<'a> {
     /// What compares the model's embeddings with those of normal clips.

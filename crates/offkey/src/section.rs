@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::{DetectError, OffkeyError};
 
 /// A machine and one section of it.
+///
+/// ```
+/// use offkey::SectionKey;
+///
+/// let key = SectionKey { machine: "pump".to_owned(), section: "00".to_owned() };
+/// assert_eq!(serde_json::json!(key), serde_json::json!({ "machine": "pump", "section": "00" }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SectionKey {
     /// Machine type.

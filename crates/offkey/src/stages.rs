@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// The parts of long calls; most are stages of a run, see [`STAGES`].
+///
+/// ```
+/// use offkey::{Stage, stages::STAGES};
+///
+/// let embed = STAGES.iter().find(|row| row.stage == Stage::Embed).expect("a stage of every run");
+/// assert_eq!(embed.needs, [Stage::Train]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Making synthetic recordings.

@@ -12,6 +12,25 @@ use crate::{
 };
 
 /// A trained model with the clips of its data set.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use offkey::{Recipe, RunRequest, Silent, SynthConfig, Trial, WaveCache, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// let request = RunRequest::new(vec![data], recipe.clone(), out);
+/// let mut trial = Trial::open(&request, 0, &Arc::new(WaveCache::new(64 << 20)), &Silent)?;
+/// trial.embed(recipe, &folder.path().join("embeddings"))?;
+/// assert!(folder.path().join("embeddings/embeddings.npy").is_file());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Trial<'a> {
     run: Run<'a>,
 }

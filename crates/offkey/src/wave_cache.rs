@@ -15,6 +15,21 @@ const WHOLE_CLIP_S: f64 = 60.0;
 
 /// Decoded recordings, kept by content, up to a bound. What came first stays: training visits
 /// clips in rounds, where evicting the oldest would evict exactly what is needed next.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{WaveCache, files::write_atomically};
+/// use offkey_signal::{DecodeConfig, LengthPolicy, encode_wav};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("a.wav");
+/// write_atomically(&path, &encode_wav(&[0.1, 0.2, 0.3], 16_000))?;
+/// let cache = WaveCache::new(64 << 20); // bytes
+/// let wave = cache.wave(&path, &DecodeConfig::default(), (LengthPolicy::Loop, 6), 0)?;
+/// assert_eq!(wave.len(), 6);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WaveCache {
     limit_bytes: u64,

@@ -160,3 +160,43 @@ fn files_stay_short_and_finished() {
         }
     }
 }
+
+#[test]
+fn every_type_of_the_facade_has_an_example() {
+    let facade = root().join("crates/offkey/src");
+    let mut files = Vec::new();
+    source_files(&facade, &mut files);
+    let handed_on: String = ["lib.rs", "learn/mod.rs"]
+        .iter()
+        .flat_map(|file| {
+            let text = fs::read_to_string(facade.join(file)).unwrap();
+            text.split("pub use ")
+                .skip(1)
+                .map(|part| part.split(';').next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect::<Vec<_>>()
+        .join(" ");
+    let handed_on: Vec<&str> =
+        handed_on.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let mut seen = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut above = String::new();
+        for line in text.lines() {
+            let mut words = line.split([' ', '<', '(', ';']);
+            let is_type = words.next() == Some("pub")
+                && words.next().is_some_and(|word| ["struct", "enum", "trait"].contains(&word));
+            let name = words.next().unwrap_or_default().trim_end_matches(':');
+            if is_type && handed_on.contains(&name) {
+                seen += 1;
+                assert!(above.contains("```"), "{}: `{name}` has no example", file.display());
+            }
+            if line.is_empty() || line == "}" {
+                above.clear();
+            }
+            above += line;
+        }
+    }
+    assert!(seen > 50, "found only {seen} types");
+}

@@ -27,6 +27,28 @@ use crate::{
 };
 
 /// A trained model with its references, ready to score clips.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Detector, Recipe, RunRequest, Silent, SynthConfig, recordings, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// let detector = Detector::load(&out)?;
+/// let clips = recordings(&[data.join("fan/test")])?;
+/// let scores = detector.score(&clips, None, None)?;
+/// assert_eq!(scores.len(), clips.len());
+///
+/// let silence = (vec![0.0; 32_000], 16_000);
+/// let one = detector.score_samples((&silence.0, silence.1), "live.wav".as_ref(), Some("fan"), None)?;
+/// assert!(one.score.is_finite());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Detector {
     recipe: Recipe,
@@ -36,6 +58,24 @@ pub struct Detector {
 }
 
 /// What a detector says of one clip.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use offkey::{Detector, Recipe, RunRequest, Silent, SynthConfig, recordings, run, synthesize};
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// # let detector = Detector::load(&out)?;
+/// # let clips = recordings(&[data.join("fan/test")])?;
+/// let clip = &detector.score(&clips[..1], None, None)?[0];
+/// assert_eq!(clip.decision, clip.score > clip.threshold);
+/// println!("most like {}, by the {:?}", clip.nearest.display(), clip.raised_by);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClipScore {
     /// The recording.
@@ -64,6 +104,22 @@ pub struct ClipScore {
 }
 
 /// The normal recordings that clips of one section are compared with.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use offkey::{Detector, Recipe, RunRequest, Silent, SynthConfig, run, synthesize};
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// for section in Detector::load(&out)?.references() {
+///     assert_eq!(section.embeddings[0].nrows(), section.clips.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SectionReferences {
     /// Which section.

@@ -4,6 +4,13 @@ use offkey_core::ErrorKind;
 use offkey_report::rise::RiseError;
 
 /// Why a score cannot be explained.
+///
+/// ```
+/// use offkey::{ErrorKind, ExplainError};
+///
+/// assert_eq!(ExplainError::NothingToMask.kind(), ErrorKind::Usage);
+/// assert!(ExplainError::NothingToMask.hint().is_some());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExplainError {

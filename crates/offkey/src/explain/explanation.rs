@@ -9,6 +9,28 @@ use super::gaps::Gap;
 use crate::SectionKey;
 
 /// Why a clip scored as it did, as `explanation.json` holds it.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::path::Path;
+///
+/// use offkey::{Detector, ExplainRequest, RiseConfig, Seed, Silent, explain_clip};
+///
+/// let request = ExplainRequest {
+///     machine: None,
+///     section: None,
+///     rise: RiseConfig::default(),
+///     seed: Seed::new(0),
+///     folder: "explained".into(),
+/// };
+/// let detector = Detector::load(Path::new("run"))?;
+/// let explanation = explain_clip(&detector, Path::new("odd.wav"), &request, &Silent)?;
+/// for sentence in &explanation.words {
+///     println!("{sentence}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Explanation {
     /// The recording.

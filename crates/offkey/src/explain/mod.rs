@@ -20,6 +20,19 @@ pub(crate) use words::{bands, places};
 use crate::{Detector, OffkeyError, Progress, Stage, detector::Heard, stage::Embedder};
 
 /// What is asked of an explanation.
+///
+/// ```
+/// use offkey::{ExplainRequest, RiseConfig, Seed};
+///
+/// let request = ExplainRequest {
+///     machine: Some("pump".to_owned()),
+///     section: None,
+///     rise: RiseConfig { masks: 500, ..RiseConfig::default() },
+///     seed: Seed::new(0),
+///     folder: "explained".into(),
+/// };
+/// assert_eq!(request.rise.masks, 500);
+/// ```
 #[derive(Debug, Clone)]
 pub struct ExplainRequest {
     /// The clip's machine; none: as its name and folder say.

@@ -42,6 +42,23 @@ const SURE: f64 = 2.0;
 const CROSSING: f32 = 1.0 / 16.0;
 
 /// One candidate and how well it told made anomalies from held-out normal windows.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use offkey::{Silent, SynthConfig, learn, synthesize};
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let request = learn::LearnRequest::new(vec![data.join("fan/train")], "fan");
+/// let choice = learn::choose(&request, &Silent)?;
+/// for tried in &choice.candidates {
+///     println!("{}: {:.3}", tried.recipe.name, tried.auc);
+/// }
+/// # assert!(choice.candidates[0].behind.abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
     /// The candidate, ready for [`learn`](super::learn).
@@ -57,6 +74,23 @@ pub struct Tried {
 }
 
 /// What was tried, and which candidate is taken.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Silent, SynthConfig, learn, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let request = learn::LearnRequest::new(vec![data.join("fan/train")], "fan");
+/// let choice = learn::choose(&request, &Silent)?;
+/// let recipe = choice.candidates[choice.taken].recipe.clone();
+/// let (monitor, _) = learn::learn(&learn::LearnRequest { recipe: Some(recipe), ..request }, &Silent)?;
+/// # assert_eq!(monitor.card().name, "fan");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// The candidates, the best first.

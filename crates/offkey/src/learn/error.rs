@@ -5,6 +5,14 @@ use std::path::PathBuf;
 use offkey_core::{ErrorKind, counted};
 
 /// Why a monitor cannot be learned, or no detector chosen for one.
+///
+/// ```
+/// use offkey::{ErrorKind, learn::LearnError};
+///
+/// let error = LearnError::WindowLength { asked_s: 2.0, recipe_s: 10.0 };
+/// assert_eq!(error.kind(), ErrorKind::Usage);
+/// println!("{error}; {}", error.hint().unwrap_or_default());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LearnError {

@@ -45,6 +45,24 @@ use self::{
 use crate::{ModelConfig, OffkeyError, Progress, Recipe};
 
 /// What learning found out, beside the monitor.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Silent, SynthConfig, learn, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("data");
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// let request = learn::LearnRequest::new(vec![data.join("fan/train")], "fan");
+/// let (_, report) = learn::learn(&request, &Silent)?;
+/// for (path, reason) in &report.left_out {
+///     println!("{}: {reason}", path.display());
+/// }
+/// assert_eq!((report.recordings, report.windows), (12, 12));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnReport {
     /// Recordings learned from.

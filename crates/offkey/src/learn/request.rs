@@ -9,6 +9,17 @@ use offkey_monitor::{FalseAlarmRate, RecordingCard};
 use crate::Recipe;
 
 /// Everything asked of learning.
+///
+/// ```
+/// use offkey::learn::LearnRequest;
+///
+/// let request = LearnRequest {
+///     false_alarms: Some("1 per week".parse().expect("a rate")),
+///     window_s: Some(2.0),
+///     ..LearnRequest::new(vec!["recordings".into()], "pump")
+/// };
+/// assert_eq!(request.seed, 0);
+/// ```
 #[derive(Debug, Clone)]
 pub struct LearnRequest {
     /// Folders or manifests of normal recordings.

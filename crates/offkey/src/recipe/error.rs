@@ -5,6 +5,13 @@ use std::{io, path::PathBuf};
 use offkey_core::ErrorKind;
 
 /// Why a recipe cannot be used.
+///
+/// ```
+/// use offkey::{Recipe, RecipeError};
+///
+/// let error = Recipe::load("defualt", &[]).expect_err("a slip of the fingers");
+/// assert!(matches!(error, RecipeError::Unknown { close: Some("default"), .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {

@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 /// their scores with the model's. Nothing is trained.
 ///
 /// Every score is first put on the scale of its own held-out normals, as deviations from their median.
+///
+/// ```
+/// use offkey::{PooledFusion, backends::Rule};
+///
+/// let fusion = PooledFusion::default();
+/// assert_eq!((fusion.rule, fusion.members.len()), (Rule::Max, 4));
+/// assert_eq!(fusion.pooled(16_000)[0].dims(), 128); // the mean level of each mel band
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PooledFusion {

@@ -31,6 +31,18 @@ pub use self::{
 };
 
 /// Every choice of a run but its data, seed and device.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::Recipe;
+///
+/// let change = "backend.knn.neighbors=2".to_owned();
+/// let recipe = Recipe::load("default", &[change])?;
+/// assert!(recipe.to_toml().contains("neighbors = 2"));
+/// assert_eq!(recipe.clip_shape(), (16_000, 160_000));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -57,6 +69,13 @@ pub struct Recipe {
 }
 
 /// How recordings become waveforms of one length.
+///
+/// ```
+/// use offkey::{AudioConfig, ChannelRule};
+///
+/// let near = AudioConfig { channel: Some(ChannelRule::Pick(0)), ..AudioConfig::default() };
+/// assert_eq!(near.holdout, AudioConfig::default().holdout);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AudioConfig {
@@ -80,6 +99,19 @@ impl Default for AudioConfig {
 }
 
 /// What turns waveforms into embeddings.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{ModelConfig, Recipe};
+///
+/// let trained = |name: &str| -> Result<bool, offkey::RecipeError> {
+///     let model = Recipe::load(name, &[])?.model;
+///     Ok(matches!(model, ModelConfig::Network(_) | ModelConfig::Autoencoder(_)))
+/// };
+/// assert!(trained("default")? && !trained("fusion")?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelConfig {
@@ -98,6 +130,18 @@ pub enum ModelConfig {
 /// One autoencoder per machine. Its scores of a clip take the place of an embedding, and the backend
 /// `column` chooses among them: 0 is the squared error, 1 our windowed Mahalanobis distance, 2 the
 /// official selective Mahalanobis distance.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{ModelConfig, Recipe};
+///
+/// let ModelConfig::Autoencoder(model) = Recipe::load("autoencoder", &[])?.model else {
+///     unreachable!("it is the challenge's baseline")
+/// };
+/// assert_eq!(model.network.log_mel.rate_hz, 16_000);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AutoencoderModel {
@@ -110,6 +154,18 @@ pub struct AutoencoderModel {
 }
 
 /// Statistics of a spectrogram over time.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{ModelConfig, Recipe};
+///
+/// let ModelConfig::Statistics(model) = Recipe::load("log-mel-statistics", &[])?.model else {
+///     unreachable!("it has statistics")
+/// };
+/// assert_eq!((model.rate_hz, model.clip_s), (16_000, 10.0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatisticsModel {
@@ -124,6 +180,13 @@ pub struct StatisticsModel {
 }
 
 /// A log-mel spectrogram pooled over time.
+///
+/// ```
+/// use offkey::PooledModel;
+///
+/// let model = PooledModel { rate_hz: 8_000, ..PooledModel::default() };
+/// assert_eq!(model.config().dims(), 128);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PooledModel {
@@ -161,6 +224,18 @@ fn default_clip_s() -> f64 {
 }
 
 /// A network trained on an auxiliary task.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{ModelConfig, Recipe};
+///
+/// let ModelConfig::Network(network) = Recipe::load("paper", &[])?.model else {
+///     unreachable!("it trains a network")
+/// };
+/// assert_eq!(network.encoder.branches.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
@@ -183,6 +258,13 @@ pub struct NetworkConfig {
 }
 
 /// A recipe that is built in.
+///
+/// ```
+/// use offkey::BUILT_IN;
+///
+/// let names: Vec<&str> = BUILT_IN.iter().map(|recipe| recipe.name).collect();
+/// assert!(names.contains(&"default"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuiltIn {
     /// Its name.

@@ -6,6 +6,13 @@ use offkey_core::Split;
 use serde::{Deserialize, Serialize};
 
 /// Noise added to clips.
+///
+/// ```
+/// use offkey::{NoiseConfig, NoiseKind, NoisyClips};
+///
+/// let noise = NoiseConfig { kind: NoiseKind::Pink, snr_db: -10.0, clips: NoisyClips::All };
+/// assert!(noise.reaches_training());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseConfig {
@@ -20,6 +27,13 @@ pub struct NoiseConfig {
 }
 
 /// A kind of noise.
+///
+/// ```
+/// use offkey::NoiseKind;
+///
+/// let recorded = NoiseKind::Recordings("factory/".into());
+/// assert_ne!(recorded, NoiseKind::Factory);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoiseKind {
@@ -34,6 +48,12 @@ pub enum NoiseKind {
 }
 
 /// Which clips noise is added to.
+///
+/// ```
+/// use offkey::NoisyClips;
+///
+/// assert_eq!(serde_json::json!(NoisyClips::Test), "test"); // as recipes write it
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoisyClips {

@@ -7,6 +7,13 @@ use offkey_core::ErrorKind;
 use crate::stages::Stage;
 
 /// Why a folder cannot be used as a run.
+///
+/// ```
+/// use offkey::{ErrorKind, FolderError};
+///
+/// let error = FolderError::Locked { path: "run".into() };
+/// assert_eq!((error.kind(), error.hint().as_deref()), (ErrorKind::Failed, Some("wait for it, or end it")));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {

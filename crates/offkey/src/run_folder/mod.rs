@@ -16,6 +16,22 @@ use crate::{
 };
 
 /// A run's folder. Holding a [`RunFolder`] that was created or opened for writing holds its lock.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Recipe, RunFolder, RunRequest, Silent, SynthConfig, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// let folder = RunFolder::open_to_read(&out)?;
+/// assert!(folder.metrics().is_file() && folder.report().is_file());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RunFolder {
     root: PathBuf,
@@ -23,6 +39,18 @@ pub struct RunFolder {
 }
 
 /// What to do with a folder that already holds something.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Existing, FolderError, OffkeyError, RunFolder};
+///
+/// # let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("letter.txt"), "not a run")?;
+/// let refused = RunFolder::create(folder.path(), Existing::Replace);
+/// assert!(matches!(refused, Err(OffkeyError::Folder(FolderError::NotARun { .. }))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// Refuse.

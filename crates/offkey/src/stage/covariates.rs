@@ -10,6 +10,18 @@ use serde::{Deserialize, Serialize};
 use crate::{OffkeyError, open_run::Run};
 
 /// A column of a table that scores are to be drawn against, as in `snr_db=truth.csv`.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::path::Path;
+///
+/// use offkey::{AgainstColumn, Silent, report};
+///
+/// let against = AgainstColumn { column: "snr_db".to_owned(), table: "truth.csv".into() };
+/// report(Path::new("run"), offkey::PAGE_MASKS, &[against], &Silent)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgainstColumn {
     /// The column; an ending such as `_db` is its unit.

@@ -12,6 +12,23 @@ use crate::{FolderError, OffkeyError, Recipe, files};
 const POOLED: &str = "pooled.npy";
 
 /// Embeddings of clips by every member of a detector: the model, and the pooled spectra beside it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Embedded, Recipe, RunFolder, RunRequest, Silent, SynthConfig, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// let run = RunFolder::open_to_read(&out)?;
+/// let embedded = Embedded::read(&run.embeddings(), &Recipe::read(&run.recipe())?)?;
+/// assert_eq!(embedded.table.embeddings.nrows(), embedded.table.clips.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Embedded {
     /// Clips, and their embeddings by the model.

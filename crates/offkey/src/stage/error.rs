@@ -5,6 +5,14 @@ use std::path::PathBuf;
 use offkey_core::ErrorKind;
 
 /// Why the recordings of a data set cannot be used.
+///
+/// ```
+/// use offkey::{ClipsError, ErrorKind};
+///
+/// let error = ClipsError::NoTest { total: 12, data: "`sounds`".to_owned() };
+/// assert_eq!(error.kind(), ErrorKind::Failed);
+/// assert_eq!(error.to_string(), "no test clips among 12 clips of `sounds`");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClipsError {

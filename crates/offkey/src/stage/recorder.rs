@@ -24,6 +24,16 @@ pub(crate) struct LossRow {
 
 /// One row of `compactness.csv`: what an epoch's model does with all clips. Rows of earlier versions
 /// lack some columns.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::CompactnessRow;
+///
+/// let row: CompactnessRow = serde_json::from_str(r#"{"epoch":3,"loss":0.7,"train_intra":0.2}"#)?;
+/// assert!(row.train_inter.is_none(), "columns may be missing");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CompactnessRow {

@@ -14,6 +14,23 @@ use crate::{
 };
 
 /// The threshold of one section, as `scores/thresholds.json` holds it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use offkey::{Recipe, RunFolder, RunRequest, SectionThreshold, Silent, SynthConfig, files, run, synthesize};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
+/// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
+/// # synthesize(&config, &data, &Silent)?;
+/// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
+/// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
+/// let path = RunFolder::open_to_read(&out)?.scores().join("thresholds.json");
+/// let thresholds: Vec<SectionThreshold> = files::read_json(&path)?;
+/// assert!(thresholds.iter().all(|section| section.references > 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SectionThreshold {
     /// Which section.
