@@ -35,7 +35,7 @@ pub enum ThresholdConfig {
         #[serde(default = "tenth")]
         false_alarms: f64,
         /// Share of the normal recordings of each section that is withheld, 0-0.5; more where
-        /// `false_alarms` needs more.
+        /// `false_alarms` needs more and a quarter is enough for it.
         #[serde(default = "tenth")]
         share: f64,
     },
@@ -99,13 +99,15 @@ impl ThresholdConfig {
     /// How many of a section's recordings are withheld from training and from the references: none
     /// but for [`ThresholdConfig::HeldOut`], and none of fewer than four.
     ///
-    /// A quarter of them is the most; up to that as many as `false_alarms` can be stated with,
-    /// 9 for 0.1, or `share` of them where that is more.
+    /// `share` of them, and at least as many as `false_alarms` can be stated with (9 for 0.1) where a quarter is
+    /// enough for that. Of fewer recordings no more are given up for a rate that cannot be stated anyway: those that
+    /// are withheld are missing in training.
     pub fn withheld(&self, recordings: usize) -> usize {
         let Self::HeldOut { false_alarms, share } = *self else { return 0 };
         let needed = (1.0 / false_alarms).ceil() as usize - 1;
         let wanted = (share * recordings as f64).ceil() as usize;
-        wanted.max(needed).min(recordings / 4)
+        let most = recordings / 4;
+        if needed <= most { wanted.max(needed).min(most) } else { wanted.min(most) }
     }
 
     /// The share of new normal recordings expected to score above the threshold, where so many
@@ -178,7 +180,7 @@ mod tests {
         assert!((expected(9) - 0.1).abs() < 1e-12);
         assert!((expected(4) - 0.2).abs() < 1e-12, "four scores cannot state a tenth");
         assert_eq!(ThresholdConfig::default().expected_false_alarms(19), None);
-        assert_eq!([3, 8, 40, 200].map(|count| config.withheld(count)), [0, 2, 9, 20]);
+        assert_eq!([3, 8, 35, 36, 200].map(|count| config.withheld(count)), [0, 1, 4, 9, 20]);
         assert_eq!(ThresholdConfig::default().withheld(40), 0);
     }
 }
