@@ -243,9 +243,11 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image of a picture; machines beyond [`MOST_MACHINES`] have no room in it.
-    pub fn of(plant: &Plant) -> Self {
-        let machines = &plant.machines[..plant.machines.len().min(MOST_MACHINES)];
+    /// The image of the first machines of a picture, at most [`MOST_MACHINES`]: more have no room in it.
+    pub fn of(plant: &Plant, blocks: usize) -> Self {
+        let shown = plant.machines.len().min(blocks).min(MOST_MACHINES);
+        let plant = &Plant { machines: plant.machines[..shown].to_vec(), ..*plant };
+        let machines = &plant.machines;
         let blocks = machines.len() + 1;
         let mut image =
             Self { registers: vec![0; STRIDE * blocks], inputs: vec![false; STRIDE_BITS * blocks] };
@@ -340,7 +342,7 @@ mod tests {
 
     #[test]
     fn values_lie_where_the_documentation_says() {
-        let image = Image::of(&plant());
+        let image = Image::of(&plant(), usize::MAX);
         assert_eq!(image.registers(0, 9), Some(&[1, 2, 32, 1, 26916, 33028, 1, 1, 1][..]));
         assert_eq!(image.registers(32, 2), Some(&[1, 9][..]));
         assert_eq!(bytes(&image, 34, 2), 1.5_f32.to_be_bytes());
@@ -357,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_nothing_is_known_of_says_so() {
-        let image = Image::of(&plant());
+        let image = Image::of(&plant(), usize::MAX);
         assert_eq!(image.registers(64, 2), Some(&[255, 0][..]));
         assert_eq!(image.registers(72, 4), Some(&[0, 0, 0xffff, 0xffff][..]));
         assert_eq!(bytes(&image, 88, 8), b"press\0\0\0\0\0\0\0\0\0\0\0");
@@ -365,7 +367,7 @@ mod tests {
 
     #[test]
     fn inputs_of_the_service_are_those_of_any_machine() {
-        let image = Image::of(&plant());
+        let image = Image::of(&plant(), usize::MAX);
         let of = |block: u16| image.inputs(16 * block, 6).expect("within the map").to_vec();
         assert_eq!(of(1), [true, true, true, true, true, false]);
         assert_eq!(of(2), [false; 6]);
@@ -373,8 +375,15 @@ mod tests {
     }
 
     #[test]
+    fn machines_without_a_block_are_not_shown() {
+        let image = Image::of(&plant(), 1);
+        assert!(image.registers(63, 1).is_some() && image.registers(64, 1).is_none());
+        assert_eq!(image.registers(1, 1), Some(&[1][..]));
+    }
+
+    #[test]
     fn the_map_ends_behind_the_last_machine() {
-        let image = Image::of(&plant());
+        let image = Image::of(&plant(), usize::MAX);
         assert!(image.registers(95, 1).is_some() && image.registers(96, 1).is_none());
         assert!(image.registers(65_535, 125).is_none() && image.registers(64, 33).is_none());
         assert!(image.inputs(47, 1).is_some() && image.inputs(47, 2).is_none());
@@ -400,7 +409,7 @@ mod tests {
     #[test]
     fn more_machines_than_have_room_break_nothing() {
         let machines = vec![pump(); MOST_MACHINES + 5];
-        let image = Image::of(&Plant { machines, ..plant() });
+        let image = Image::of(&Plant { machines, ..plant() }, usize::MAX);
         assert_eq!(bytes(&image, 65_534, 2), b"cell");
     }
 

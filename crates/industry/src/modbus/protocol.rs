@@ -112,7 +112,7 @@ mod tests {
         let mut machine = MachinePicture::unknown("pump", "Pump", 0);
         machine.state = AlarmState::ActiveUnacknowledged;
         machine.running = true;
-        Image::of(&Plant { at_ms: 0, beat: 7, machines: vec![machine] })
+        Image::of(&Plant { at_ms: 0, beat: 7, machines: vec![machine] }, 1)
     }
 
     fn ask(function: u8, first: u16, count: u16) -> Vec<u8> {

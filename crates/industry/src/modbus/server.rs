@@ -30,9 +30,11 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(200);
 /// Refusals are told this often at most, so that nobody can fill the log.
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
-/// Who may connect, and for how long.
+/// What is shown, who may connect, and for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
+    /// Machines that have a block: the first ones of every picture.
+    pub blocks: usize,
     /// Other computers that may connect.
     pub allow: Vec<Net>,
     /// Connections at the same time.
@@ -43,9 +45,9 @@ pub struct Limits {
 
 /// Answers requests from the latest picture until the sender of pictures is gone.
 pub async fn serve(listener: TcpListener, pictures: watch::Receiver<Arc<Plant>>, limits: Limits) {
-    let (image_to, images) = watch::channel(Arc::new(Image::of(&pictures.borrow())));
+    let (image_to, images) = watch::channel(Arc::new(Image::of(&pictures.borrow(), limits.blocks)));
     let room = Arc::new(Semaphore::new(limits.connections));
-    tokio::join!(draw(pictures, image_to), async {
+    tokio::join!(draw(pictures, image_to, limits.blocks), async {
         let mut ended = images.clone();
         let mut refusals = Refusals::default();
         loop {
@@ -106,10 +108,14 @@ impl Refusals {
 }
 
 /// Turns pictures into images as they come.
-async fn draw(mut pictures: watch::Receiver<Arc<Plant>>, images: watch::Sender<Arc<Image>>) {
+async fn draw(
+    mut pictures: watch::Receiver<Arc<Plant>>,
+    images: watch::Sender<Arc<Image>>,
+    blocks: usize,
+) {
     while pictures.changed().await.is_ok() {
         let plant = Arc::clone(&pictures.borrow_and_update());
-        images.send_replace(Arc::new(Image::of(&plant)));
+        images.send_replace(Arc::new(Image::of(&plant, blocks)));
     }
 }
 
@@ -174,7 +180,7 @@ mod tests {
 
     /// Sends bytes to a connection; what comes back until the connection is closed.
     async fn talk(sent: &[u8], idle: Duration, hang_up: bool) -> Vec<u8> {
-        let (_image_to, images) = watch::channel(Arc::new(Image::of(&Plant::default())));
+        let (_image_to, images) = watch::channel(Arc::new(Image::of(&Plant::default(), 0)));
         let (mut near, far) = tokio::io::duplex(1024);
         let attended = attend(far, FROM, images, idle);
         let asked = async {
@@ -227,7 +233,7 @@ mod tests {
     #[test]
     fn connections_end_with_the_pictures() {
         now(async {
-            let (image_to, images) = watch::channel(Arc::new(Image::of(&Plant::default())));
+            let (image_to, images) = watch::channel(Arc::new(Image::of(&Plant::default(), 0)));
             let (_near, far) = tokio::io::duplex(64);
             let attended = tokio::spawn(attend(far, FROM, images, LONG));
             drop(image_to);
@@ -238,7 +244,7 @@ mod tests {
     #[test]
     fn strangers_and_crowds_are_refused() {
         let allow = vec!["10.0.0.0/8".parse().expect("a net")];
-        let limits = Limits { allow, connections: 2, idle: LONG };
+        let limits = Limits { blocks: 1, allow, connections: 2, idle: LONG };
         let from = |text: &str| text.parse::<IpAddr>().expect("an address");
         assert_eq!(refusal(&limits, from("10.1.2.3"), 1), None);
         assert_eq!(refusal(&limits, from("127.0.0.1"), 2), None);
