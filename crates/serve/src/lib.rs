@@ -10,6 +10,8 @@ pub mod config;
 pub mod ear;
 pub mod engine;
 pub mod history;
+#[cfg(any(feature = "modbus", feature = "opcua"))]
+pub mod industry;
 pub mod judge;
 pub mod listen;
 pub mod liveness;

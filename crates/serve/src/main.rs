@@ -48,6 +48,11 @@ struct Serve {
 enum Verb {
     /// Ask the store: windows, events, or a question in SQL; as CSV.
     History(HistoryArguments),
+    /// Print the map of Modbus registers of a configuration, as CSV.
+    Registers {
+        /// The configuration.
+        config: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -81,8 +86,10 @@ fn main() -> ExitCode {
         .with_target(false)
         .init();
     let arguments = Arguments::parse();
-    if let Some(Verb::History(asked)) = arguments.verb {
-        return tell_history(asked);
+    match arguments.verb {
+        Some(Verb::History(asked)) => return tell_history(asked),
+        Some(Verb::Registers { config }) => return tell_registers(&config),
+        None => {}
     }
     if arguments.serve.init {
         return write_out(STARTER);
@@ -150,6 +157,16 @@ fn tell_history(asked: HistoryArguments) -> ExitCode {
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell_registers(path: &Path) -> ExitCode {
+    match prepare::registers(path) {
+        Ok(map) => write_out(&map),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(WRONG)
         }
     }
 }

@@ -8,7 +8,9 @@ use std::{
 use offkey_core::with_causes;
 
 use crate::{
-    config::{Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig},
+    config::{
+        Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig, shown_machines,
+    },
     judge::other_windows,
     models,
     setup::Folders,
@@ -70,6 +72,20 @@ pub enum ServiceError {
         /// Why.
         source: std::io::Error,
     },
+    /// The address of a door for control systems cannot be listened on.
+    #[error("cannot listen on `{address}` for `[{door}]`")]
+    Door {
+        /// The section of the configuration.
+        door: &'static str,
+        /// The address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// OPC UA cannot be started.
+    #[cfg(feature = "opcua")]
+    #[error(transparent)]
+    OpcUa(#[from] offkey_industry::opcua::OpcUaError),
     /// The system refuses a thread or a signal.
     #[error("the system refuses")]
     System(#[from] std::io::Error),
@@ -97,6 +113,9 @@ impl ServiceError {
                 }
                 _ => None,
             },
+            Self::Door { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Some(
+                "ports below 1024 are for the system: write a larger one into `listen`, or let the unit have CAP_NET_BIND_SERVICE",
+            ),
             Self::Store(StoreError::InUse { .. }) => {
                 Some("end the other offkey-serve first, or write another `folder` into `[store]`")
             }
@@ -116,6 +135,18 @@ pub fn read_config(path: &Path) -> Result<Config, ServiceError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
     Config::read(&text).map_err(|errors| ServiceError::Config { path: path.to_owned(), errors })
+}
+
+/// The map of Modbus registers of a configuration, as comma-separated values.
+///
+/// # Errors
+/// [`ServiceError::Read`] or [`ServiceError::Config`].
+pub fn registers(path: &Path) -> Result<String, ServiceError> {
+    let config = read_config(path)?;
+    let order = config.modbus.as_ref().and_then(|modbus| modbus.machines.as_deref());
+    let shown = shown_machines(order, &config.machines);
+    let names = shown.iter().take(config.blocks()).map(|(name, _)| name.as_str());
+    Ok(offkey_industry::modbus::describe(&names.collect::<Vec<_>>()))
 }
 
 /// Looks at everything that a configuration names, without starting anything: what is there, in a sentence

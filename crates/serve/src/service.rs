@@ -50,6 +50,8 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     certificate: Option<Arc<Certificate>>,
     listener: Option<std::net::TcpListener>,
+    #[cfg(any(feature = "modbus", feature = "opcua"))]
+    doors: Option<crate::industry::Doors>,
 }
 
 /// A machine being heard.
@@ -118,6 +120,11 @@ impl Service {
             uploads: Semaphore::new(web::MOST_UPLOADS),
         });
         let none = Config { machines: BTreeMap::new(), sinks: BTreeMap::new(), ..config.clone() };
+        #[cfg(any(feature = "modbus", feature = "opcua"))]
+        let doors = {
+            let (shared, clock) = (Arc::clone(&shared), Arc::clone(&clock));
+            crate::industry::Doors::open(&config, &folders.store, shared, clock)?
+        };
         let mut service = Self {
             path: path.to_owned(),
             folders,
@@ -132,6 +139,8 @@ impl Service {
             clock,
             certificate,
             listener: Some(listener),
+            #[cfg(any(feature = "modbus", feature = "opcua"))]
+            doors,
         };
         service.change_to(config)?;
         Ok(service)
@@ -148,8 +157,12 @@ impl Service {
     /// [`ServiceError`]; everything then goes on as before.
     pub fn reload(&mut self) -> Result<(), ServiceError> {
         let config = read_config(&self.path)?;
+        let doors = |of: &Config| (of.modbus.clone(), of.opcua.clone());
         if config.store != self.config.store || config.web != self.config.web {
             tracing::warn!("changes of `[store]` and `[web]` take effect at the next start");
+        }
+        if doors(&config) != doors(&self.config) {
+            tracing::warn!("changes of `[modbus]` and `[opcua]` take effect at the next start");
         }
         if let Some(certificate) = &self.certificate {
             certificate.read_again()?;
@@ -202,6 +215,10 @@ impl Service {
             self.stop_sink(&name);
         }
         self.config = config;
+        #[cfg(any(feature = "modbus", feature = "opcua"))]
+        if let Some(doors) = &self.doors {
+            doors.change(&self.config.machines);
+        }
         self.start_sinks(opened, &titles(&self.config))?;
         self.start_listeners()
     }
@@ -360,6 +377,10 @@ impl Service {
     /// Stops everything; what is known is on disk afterwards.
     pub async fn stop(mut self) {
         self.stop_listeners(|_, _| true);
+        #[cfg(any(feature = "modbus", feature = "opcua"))]
+        if let Some(doors) = self.doors.take() {
+            doors.close();
+        }
         let mut tasks = Vec::new();
         for (_, sink) in std::mem::take(&mut self.sinks) {
             match sink {

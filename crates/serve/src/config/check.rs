@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use super::{
-    AlarmConfig, Config, MachineConfig, MailConfig, MqttConfig, SinkConfig, SourceConfig,
+    AlarmConfig, Config, MachineConfig, MailConfig, MqttConfig, SinkConfig, SourceConfig, control,
     parse::Reading,
 };
 use crate::alarm::Schedule;
@@ -13,6 +13,7 @@ const LONGEST_BEFORE_MS: u64 = 120_000;
 
 pub(super) fn check(config: &Config, reading: &mut Reading<'_>) {
     check_web(config, reading);
+    control::check(config, reading);
     if config.store.commit_every.ms() == 0 || config.store.commit_every.ms() > 60_000 {
         reading.wrong(&["store", "commit_every"], "`commit_every` must be above 0 and at most 60s");
     }

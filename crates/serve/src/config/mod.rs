@@ -1,6 +1,8 @@
 //! The one configuration file, as read and checked: every error at once, each at its line.
 
 mod check;
+mod control;
+mod industry;
 mod parse;
 mod read;
 mod values;
@@ -9,6 +11,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
+pub use control::shown_machines;
+pub use industry::{ModbusConfig, OpcUaConfig};
 pub use parse::{ConfigError, ConfigErrors};
 pub use values::{Keep, Secret, SecretError, Span};
 
@@ -22,6 +26,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// The pages and the interface for programs.
     pub web: WebConfig,
+    /// Modbus TCP, for control systems; absent: not spoken.
+    pub modbus: Option<ModbusConfig>,
+    /// OPC UA, for control systems; absent: not spoken.
+    pub opcua: Option<OpcUaConfig>,
     /// The machines, by name.
     pub machines: BTreeMap<String, MachineConfig>,
     /// Where alarms go, by name.

@@ -106,6 +106,10 @@ impl<'i> Reading<'i> {
         self.entry(name).and_then(|value| self.value(value)).unwrap_or_default()
     }
 
+    pub(super) fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        self.entry(name).and_then(|value| self.value(value))
+    }
+
     pub(super) fn named<T: DeserializeOwned>(&mut self, name: &str) -> BTreeMap<String, T> {
         let Some(entry) = self.entry(name) else { return BTreeMap::new() };
         let span = entry.span();
@@ -171,7 +175,7 @@ impl<'i> Reading<'i> {
     }
 
     pub(super) fn refuse_others(&mut self) {
-        let known = ["store", "web", "machine", "sink"];
+        let known = ["store", "web", "modbus", "opcua", "machine", "sink"];
         let others: Vec<(Range<usize>, String)> = self
             .root
             .iter()

@@ -1,7 +1,7 @@
 //! A configuration from its text, read and checked whole.
 
 use super::{
-    Config, MachineConfig, SinkConfig, StoreConfig, WebConfig, check,
+    Config, MachineConfig, ModbusConfig, OpcUaConfig, SinkConfig, StoreConfig, WebConfig, check,
     parse::{ConfigErrors, Reading},
 };
 
@@ -15,6 +15,8 @@ impl Config {
         let config = Self {
             store: reading.section::<StoreConfig>("store"),
             web: reading.section::<WebConfig>("web"),
+            modbus: reading.optional::<ModbusConfig>("modbus"),
+            opcua: reading.optional::<OpcUaConfig>("opcua"),
             machines: reading.named::<MachineConfig>("machine"),
             sinks: reading.named::<SinkConfig>("sink"),
         };
