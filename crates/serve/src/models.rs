@@ -18,6 +18,8 @@ use offkey_core::{Digest, Lock, with_causes};
 
 use crate::{judge::Judge, listen::SharedJudge};
 
+pub use learn::Begun;
+
 /// Why a model cannot be had or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -15,20 +15,36 @@ use super::{Learning, ModelError, Models};
 
 const LINES_KEPT: usize = 40;
 
+/// A machine that begins to be learned.
+pub struct Begun {
+    machine: String,
+    path: PathBuf,
+    learner: PathBuf,
+}
+
 impl Models {
+    /// Begins to learn a machine: from here on it is being learned, and nobody else can begin.
+    ///
+    /// # Errors
+    /// [`ModelError::Busy`] when it is being learned already, [`ModelError::NoLearner`], [`ModelError::None`].
+    pub fn begin(&self, machine: &str) -> Result<Begun, ModelError> {
+        let (path, learner) = (self.path_of(machine)?, self.learner()?);
+        let mut learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = learning.entry(machine.to_owned()).or_default();
+        if now.running {
+            return Err(ModelError::Busy { machine: machine.to_owned() });
+        }
+        *now = Learning { running: true, good: None, said: Vec::new() };
+        Ok(Begun { machine: machine.to_owned(), path, learner })
+    }
+
     /// Learns a model from a folder of normal recordings and takes it into use. Blocks until that is done.
     ///
     /// # Errors
     /// [`ModelError`]; a model that was there stays. What the program said is in [`Models::learning`].
-    pub fn learn(
-        &self,
-        machine: &str,
-        normals: &Path,
-        more: &[String],
-    ) -> Result<bool, ModelError> {
-        let path = self.path_of(machine)?;
-        let learner = self.learner()?;
-        self.begin(machine)?;
+    pub fn learn(&self, begun: Begun, normals: &Path, more: &[String]) -> Result<bool, ModelError> {
+        let Begun { machine, path, learner } = begun;
+        let machine = machine.as_str();
         let new = path.with_extension(format!("{machine}.new"));
         let known = journal(&path);
         let learned = self.run_learner(machine, &learner, normals, &new, more);
@@ -123,16 +139,6 @@ impl Models {
     fn learner(&self) -> Result<PathBuf, ModelError> {
         let path = self.learner.clone();
         if path.is_file() { Ok(path) } else { Err(ModelError::NoLearner { path }) }
-    }
-
-    fn begin(&self, machine: &str) -> Result<(), ModelError> {
-        let mut learning = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = learning.entry(machine.to_owned()).or_default();
-        if now.running {
-            return Err(ModelError::Busy { machine: machine.to_owned() });
-        }
-        *now = Learning { running: true, good: None, said: Vec::new() };
-        Ok(())
     }
 
     fn run_learner(

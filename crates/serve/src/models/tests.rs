@@ -42,7 +42,11 @@ impl Bench {
     }
 
     fn learn(&self) -> Result<bool, ModelError> {
-        self.models.learn("pump", &self.path("normals"), &[])
+        let begun = self.models.begin("pump")?;
+        // From now on a page sees it, and nobody else can begin.
+        assert!(self.models.learning("pump").running);
+        assert!(matches!(self.models.begin("pump"), Err(ModelError::Busy { .. })));
+        self.models.learn(begun, &self.path("normals"), &[])
     }
 
     fn on_disk(&self) -> Monitor {

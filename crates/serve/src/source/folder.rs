@@ -180,10 +180,7 @@ impl FolderSource {
             }
             Some(Err(why)) => self.leave_out(name, look, &why),
             _ if samples < form.samples as u64 => {
-                let length_s = samples as f64 / f64::from(form.rate_hz);
-                let needed_s = form.seconds(form.samples as u64);
-                let why = format!("lasts {length_s:.1} s, and the model needs {needed_s:.1} s");
-                self.leave_out(name, look, &why)
+                self.leave_out(name, look, &form.too_short(samples))
             }
             _ => Next::End { position: self.over(name, look) },
         }

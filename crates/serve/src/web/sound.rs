@@ -166,15 +166,10 @@ pub(crate) async fn learn(
             .map_err(|error: offkey_monitor::RateError| Refusal::bad(error.to_string()))?;
         more.push(format!("--false-alarms={rate}"));
     }
-    if app.models.learning(&name).running {
-        return Err(Refusal::new(
-            StatusCode::CONFLICT,
-            format!("`{name}` is being learned already"),
-        ));
-    }
+    let begun = app.models.begin(&name)?;
     let (models, folder) = (Arc::clone(&app.models), app.folders.normals(&name));
     tokio::task::spawn_blocking(move || {
-        if let Err(error) = models.learn(&name, &folder, &more) {
+        if let Err(error) = models.learn(begun, &folder, &more) {
             tracing::error!("`{name}` was not learned: {}", with_causes(&error));
         }
     });

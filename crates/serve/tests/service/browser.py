@@ -41,6 +41,7 @@ def choose_files(browser, selector, paths):
 
 
 def click(browser, selector):
+    browser.wait_for(f"document.querySelector({json.dumps(selector)}) !== null")
     found = browser.run(f"(e => e && (e.click(), true))(document.querySelector({json.dumps(selector)}))")
     if not found:
         raise RuntimeError(f"nothing to click at {selector}")
