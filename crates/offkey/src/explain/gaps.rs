@@ -18,7 +18,7 @@ const SILENCE_DB: f32 = -100.0;
 const STROKES_DB: f64 = 10.0;
 /// A pause is a gap if it is longer than this many times the longest pause of normal clips, and longer
 /// than that by [`FEWEST_FRAMES`].
-const LONGER: f64 = 1.5;
+const LONGER: f64 = 3.0;
 
 /// A time in which a clip is quieter than normal clips ever are, or quiet for longer.
 ///
