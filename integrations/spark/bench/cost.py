@@ -135,6 +135,7 @@ def main() -> None:
         .config("spark.executor.memory", "512m")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.ui.enabled", "false")
+        .config("spark.executorEnv.MALLOC_ARENA_MAX", "2")
         .getOrCreate()
     )
     measured = []

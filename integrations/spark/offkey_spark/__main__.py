@@ -21,7 +21,8 @@ def main() -> int:
     parser.add_argument("--master", help="the cluster, as in spark://host:7077 or local[4] [default: Spark's own]")
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark")
     arguments = parser.parse_args()
-    builder = SparkSession.builder.appName("offkey")
+    # The allocator otherwise keeps memory per thread that fetches, and a worker grows for hours.
+    builder = SparkSession.builder.appName("offkey").config("spark.executorEnv.MALLOC_ARENA_MAX", "2")
     if arguments.master:
         builder = builder.master(arguments.master)
     for setting in arguments.conf:
