@@ -7,8 +7,10 @@ use crate::{
     markup::Markup,
 };
 
-/// Widths that charts are drawn for where there is room, alone and two side by side.
-const WIDE: [f64; 2] = [1120.0, 540.0];
+/// Width of a chart that stands alone on a screen with room.
+const ALONE: f64 = 1120.0;
+/// Width of one of two side by side.
+const HALF: f64 = 540.0;
 
 #[derive(Template)]
 #[template(path = "figure.html")]
@@ -22,21 +24,22 @@ struct Figure<'a> {
 
 /// Charts side by side, each with a caption and a remark; nothing of none.
 pub(crate) fn figures<C: Chart>(charts: &[(String, C, String)]) -> Markup {
-    let wide = charts.len().checked_sub(1).and_then(|index| WIDE.get(index));
+    // Three in a row are as wide as on a phone.
+    let (wide, class) = match charts.len() {
+        0 => return Markup::default(),
+        1 => (Some(ALONE), "figures"),
+        2 | 4 => (Some(HALF), "figures two"),
+        _ => (None, "figures"),
+    };
     let figure = |(caption, chart, remark): &(String, C, String)| {
         let figure = Figure {
             caption,
             drawing: Markup(chart.svg_at(WIDTH)),
-            wide: wide.map(|width| Markup(chart.svg_at(*width))),
+            wide: wide.map(|width| Markup(chart.svg_at(width))),
             remark,
         };
         Markup::of(&figure).0
     };
-    match charts {
-        [] => Markup::default(),
-        charts => {
-            let figures: String = charts.iter().map(figure).collect();
-            Markup(format!("<div class=\"figures\">{figures}</div>"))
-        }
-    }
+    let figures: String = charts.iter().map(figure).collect();
+    Markup(format!("<div class=\"{class}\">{figures}</div>"))
 }

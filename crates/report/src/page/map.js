@@ -6,20 +6,21 @@
   const canvas = $("map-canvas"), tip = $("map-tip"), panel = $("map-panel"), legend = $("map-legend");
   const GRID = 9999, count = data.names.length;
   const scored = data.scores.filter((score) => score !== null);
-  const [lowest, median, highest] = quantiles(scored);
-  // Scores pressed to the low end are told apart by their logarithm.
-  const scaled = lowest > 0 && median - lowest < 0.1 * (highest - lowest) ? Math.log : (score) => score;
+  const [lowest, highest] = quantiles(scored);
+  // As the axis of all scores is bent: strong faults do not press the others together.
+  const scaled = (r) => (r > 2 ? 2 + 2 * Math.log(r / 2) : r < -1 ? -1 - Math.log(-r) : r);
   // The most anomalous are drawn last, above the others.
   const rising = data.scores.map((_, point) => point).sort((a, b) => (data.scores[a] ?? -Infinity) - (data.scores[b] ?? -Infinity));
   let view = { x: GRID / 2, y: GRID / 2, span: GRID * 1.06 };
   let hovered = -1, chosen = -1, hidden = new Set(), colorBy = $("map-color").value;
 
-  // The range that colours cover, all but the most extreme hundredth at each end, and its middle.
+  // The range that colours cover: all but the most extreme hundredth at each end.
   function quantiles(values) {
     const sorted = [...values].sort((a, b) => a - b);
     const at = (share) => sorted[Math.round((sorted.length - 1) * share)];
-    return sorted.length ? [at(0.01), at(0.5), at(0.99)] : [0, 0, 1];
+    return sorted.length ? [at(0.01), at(0.99)] : [0, 1];
   }
+  const signed = (score) => score.toFixed(2).replace("-", "\u2212");
   const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const grouping = () => (colorBy === "score" ? null : data.groups[colorBy]);
   const kindOf = (point) => (grouping() ? grouping().of[point] : 0);
@@ -103,7 +104,7 @@
   function words(point) {
     const facts = [data.names[point]];
     for (const group of data.groups) if (group.name !== "machine" || !data.groups.some((other) => other.name === "section")) facts.push(group.words[group.of[point]]);
-    if (data.scores[point] !== null) facts.push(`score ${data.scores[point].toFixed(3)}`);
+    if (data.scores[point] !== null) facts.push(`relative score ${signed(data.scores[point])}`);
     return facts.join(" \u00b7 ");
   }
 
@@ -158,7 +159,7 @@
     if (!grouping()) {
       const key = document.createElement("span");
       key.className = "ramp";
-      key.append(lowest.toFixed(3), document.createElement("i"), `${highest.toFixed(3)} and above${scaled === Math.log ? ", logarithmic" : ""}; palest: not scored`);
+      key.append(signed(lowest), document.createElement("i"), `${signed(highest)} and above; 1 is the threshold; palest: not scored`);
       legend.append(key);
       return;
     }

@@ -1,6 +1,9 @@
 //! The interactive map of embeddings, and what it shows in words.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use askama::Template;
 use ndarray::Array2;
@@ -11,6 +14,7 @@ use super::{
     PageData,
     clips::index_of,
     data::{EmbeddingMap, MapPoint},
+    relative::Scale,
     words::plural,
 };
 use crate::{
@@ -30,6 +34,7 @@ struct Columns<'a> {
     y: Vec<u16>,
     /// Ways to colour: name, words in order, and for each point the index of its word.
     groups: Vec<Grouping>,
+    /// Relative scores, so that colours mean the same in every section.
     scores: Vec<Option<f32>>,
     /// Index of the clip's card, where it is shown.
     cards: Vec<Option<usize>>,
@@ -87,9 +92,23 @@ fn columns<'a>(map: &'a EmbeddingMap, data: &PageData) -> Columns<'a> {
         x: place(&x, left, width),
         y: place(&y, bottom, height),
         groups: groupings(map),
-        scores: map.points.iter().map(|point| point.score.map(|score| score as f32)).collect(),
+        scores: relative_scores(map, data),
         cards: map.points.iter().map(|point| index_of(&data.clips, &point.clip)).collect(),
     }
+}
+
+/// Scores of the points on the scale of their sections; of sections without one, none.
+fn relative_scores(map: &EmbeddingMap, data: &PageData) -> Vec<Option<f32>> {
+    let scales: BTreeMap<(&str, &str), Scale> = data
+        .sections
+        .iter()
+        .filter_map(|s| Some(((s.machine.as_str(), s.section.as_str()), Scale::of(s)?)))
+        .collect();
+    let relative = |point: &MapPoint| {
+        let scale = scales.get(&(point.clip.machine.as_str(), point.clip.section.as_str()))?;
+        Some(scale.relative(point.score?) as f32)
+    };
+    map.points.iter().map(relative).collect()
 }
 
 const NORMAL: &str = "normal";
