@@ -118,7 +118,8 @@ pub(super) fn data_value(value: Option<Variant>, at_ms: i64) -> DataValue {
     let status =
         if value.is_some() { StatusCode::Good } else { StatusCode::BadWaitingForInitialData };
     DataValue {
-        value,
+        // The library tells the status of a value only where there is one.
+        value: Some(value.unwrap_or(Variant::Empty)),
         status: Some(status),
         source_timestamp: Some(time(at_ms)),
         server_timestamp: Some(DateTime::now()),
@@ -144,7 +145,9 @@ mod tests {
     fn nothing_is_said_of_a_machine_that_is_not_known() {
         let machine = MachinePicture::unknown("pump", "Pump", 0);
         assert!(NODES.iter().all(|node| node.read(&machine).is_none()));
-        assert_eq!(data_value(None, 0).status, Some(StatusCode::BadWaitingForInitialData));
+        let told = data_value(None, 0);
+        assert_eq!(told.status, Some(StatusCode::BadWaitingForInitialData));
+        assert_eq!(told.value, Some(Variant::Empty));
     }
 
     #[test]
