@@ -1,6 +1,7 @@
 //! The models of all machines: loaded, exchanged while they are used, updated by what people say.
 
 mod learn;
+mod learner;
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use offkey_core::{Digest, Lock, with_causes};
 
 use crate::{judge::Judge, listen::SharedJudge};
 
-pub use learn::Begun;
+pub use learner::Begun;
 
 /// Why a model cannot be had or changed.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +119,7 @@ impl Default for Models {
             entries: RwLock::default(),
             learning: Mutex::default(),
             changing: Mutex::default(),
-            learner: learn::beside_this_program(),
+            learner: learner::beside_this_program(),
             patience: PATIENCE,
         }
     }

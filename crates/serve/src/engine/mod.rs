@@ -3,6 +3,7 @@
 mod entry;
 mod recorder;
 mod roll;
+mod room;
 
 use std::{
     collections::BTreeMap,

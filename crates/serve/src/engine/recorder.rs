@@ -16,13 +16,14 @@ use offkey_core::with_causes;
 use super::{
     Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared,
     entry::{Entry, position_ops},
+    room::make_room,
 };
 use crate::{
     clock::{Clock, Now},
     liveness::SoundStats,
     machine::{Call, Machine, MachineView, Moment, News},
     source::{HEARD, Position},
-    store::{ClipRow, Op, OutboxRow, Quota, Retention, ScoreRow, StoreError},
+    store::{ClipRow, Op, OutboxRow, Retention, ScoreRow},
 };
 
 /// The recorder.
@@ -403,8 +404,7 @@ impl Recorder {
         let Some((kept, end, begins_ms)) = entry.keepsake(from_ms) else { return news };
         let stem = format!("{}-{}", news.event.at_ms, news.event.alarm.unwrap_or(0));
         let (quota, bytes) = (entry.setup.quota, kept.len() as u64);
-        let kept = self
-            .make_room(name, bytes, &quota, ops)
+        let kept = make_room(&self.shared, name, bytes, &quota, ops)
             .and_then(|()| self.shared.clips.write(name, &format!("{stem}.{end}"), &kept));
         match kept {
             Ok(clip) => {
@@ -424,23 +424,6 @@ impl Recorder {
             }
         }
         news
-    }
-
-    fn make_room(
-        &self,
-        name: &str,
-        bytes: u64,
-        quota: &Quota,
-        ops: &mut Vec<Op>,
-    ) -> Result<(), StoreError> {
-        let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = store.reader()?.clips(None)?;
-        drop(store);
-        for row in quota.to_remove(&rows, name, bytes) {
-            self.shared.clips.remove(&row.name)?;
-            ops.push(Op::ClipGone { name: row.name.clone() });
-        }
-        Ok(())
     }
 
     fn put(&self, ops: Vec<Op>) {

@@ -11,16 +11,9 @@ use offkey_core::with_causes;
 use offkey_infer::Compute;
 use offkey_monitor::{Addition, JournalEntry, Monitor};
 
-use super::{Learning, ModelError, Models};
+use super::{Learning, ModelError, Models, learner::Begun};
 
 const LINES_KEPT: usize = 40;
-
-/// A machine that begins to be learned.
-pub struct Begun {
-    machine: String,
-    path: PathBuf,
-    learner: PathBuf,
-}
 
 impl Models {
     /// Begins to learn a machine: from here on it is being learned, and nobody else can begin.
@@ -183,10 +176,4 @@ impl Models {
 fn journal(path: &Path) -> Vec<JournalEntry> {
     let model = Monitor::load(path, Compute::default());
     model.map_or_else(|_| Vec::new(), |model| model.card().journal.clone())
-}
-
-/// Where the program that learns has to be: beside this one.
-pub(super) fn beside_this_program() -> PathBuf {
-    let name = format!("offkey{}", std::env::consts::EXE_SUFFIX);
-    std::env::current_exe().unwrap_or_default().with_file_name(name)
 }

@@ -14,7 +14,7 @@ use crate::{
     liveness::LivenessRule,
     machine::MachineRule,
     metrics::Metrics,
-    store::{ClipStore, EventRow, Store, WindowAnswer},
+    store::{ClipStore, EventRow, Quota, Store, WindowAnswer},
 };
 
 const START_MS: i64 = 1_800_000_000_000;
