@@ -55,7 +55,7 @@ Exit codes:
   0    done
   1    failed, or results could not be written
   2    wrong usage or configuration
-  3    `check`, `watch`: at least one alarm
+  3    `check`: at least one alarm; `watch`: at least one event
   4    `check`, `watch`: no alarm, but something could not be judged or read
   130  interrupted; what is done is kept";
 

@@ -26,6 +26,16 @@ pub(crate) enum CliError {
     Refused {
         /// How many.
         refused: usize,
+        /// How many of them could be forced in.
+        not_normal: usize,
+    },
+    /// Interrupted among recordings.
+    #[error("stopped after {judged} of {}: the others are not judged", counted(*total, "recording"))]
+    Stopped {
+        /// Recordings judged.
+        judged: usize,
+        /// Recordings asked for.
+        total: usize,
     },
     /// A study.
     #[error(transparent)]
@@ -103,6 +113,7 @@ impl CliError {
             | Self::NoDetector
             | Self::NoOfficialCounts { .. }
             | Self::NoOutput { .. } => ErrorKind::Usage,
+            Self::Stopped { .. } => ErrorKind::Cancelled,
             Self::Refused { .. }
             | Self::NotWhole { .. }
             | Self::Some { .. }
@@ -120,8 +131,9 @@ impl CliError {
             Self::NoSource { .. } => {
                 Some("name a folder, a file, `-` or `microphone`; a file may appear later if its folder is there".to_owned())
             }
-            Self::Refused { .. } => Some(
-                "listen to them; if they are normal all the same, say --force, or give a whole period with --all-of"
+            Self::Refused { not_normal: 1.., .. } => Some(
+                "listen to what is not called normal; if it is normal all the same, say --force, or give a whole period \
+                 with --all-of"
                     .to_owned(),
             ),
             Self::Study(error) => error.hint(),
@@ -134,7 +146,11 @@ impl CliError {
             Self::NoOfficialCounts { .. } => {
                 Some("`offkey data inspect` counts whatever is there".to_owned())
             }
-            Self::NotWhole { .. } | Self::Some { .. } | Self::Service { .. } => None,
+            Self::Refused { .. }
+            | Self::Stopped { .. }
+            | Self::NotWhole { .. }
+            | Self::Some { .. }
+            | Self::Service { .. } => None,
             Self::NoService { .. } => Some(
                 "install it beside this program: `cargo install offkey-serve`, or build it in the source with \
                  `cargo build --release -p offkey-serve`"

@@ -17,7 +17,9 @@ use offkey::ErrorKind;
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     layer::SubscriberExt,
+    registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
@@ -90,9 +92,29 @@ fn init_logging(quiet: bool) {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .without_time()
-        .with_target(false);
+        .event_format(Plain);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+}
+
+/// Events as the other messages are written.
+struct Plain;
+
+impl<S, N> FormatEvent<S, N> for Plain
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> std::fmt::Result {
+        let level = event.metadata().level();
+        writer.write_str(if *level == tracing::Level::ERROR { "error: " } else { "warning: " })?;
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "errors are for people and go to standard error")]

@@ -114,16 +114,6 @@ pub enum MonitorError {
         /// Length of a window.
         needed_s: f64,
     },
-    /// A recording shorter than the model needs.
-    #[error("`{}` lasts {length_s:.1} s, and the model needs {needed_s:.1} s", path.display())]
-    TooShort {
-        /// The recording.
-        path: PathBuf,
-        /// How long it is.
-        length_s: f64,
-        /// Length of a window.
-        needed_s: f64,
-    },
     /// Another process works with it.
     #[error("another process is using `{}`", path.display())]
     Locked {
@@ -171,7 +161,6 @@ impl MonitorError {
             | Self::NothingJudged { .. }
             | Self::Partial { .. }
             | Self::AllTooShort { .. }
-            | Self::TooShort { .. }
             | Self::Locked { .. } => ErrorKind::Failed,
         }
     }
@@ -185,9 +174,7 @@ impl MonitorError {
         }
         match self {
             Self::Locked { .. } => Some("wait for it, or end it"),
-            Self::AllTooShort { .. } | Self::TooShort { .. } => {
-                Some("record longer, or more often")
-            }
+            Self::AllTooShort { .. } => Some("record longer, or more often"),
             Self::OtherSource { .. } => Some("name another file with --state, or remove this one"),
             Self::ModelFile(error) => error.hint(),
             Self::Microphone { .. } if cfg!(feature = "microphone") => {

@@ -14,8 +14,10 @@ use crate::{
 
 /// From so many deviations above the median of the other recordings on, a recording is odd...
 const ODD_DEVIATIONS: f64 = 4.0;
-/// ...if it is as far above the next one as that.
+/// ...if it is as far above those that are not as that.
 const ODD_GAP: f64 = 1.0;
+/// Very equal recordings still differ by chance: least spread counted.
+const LEAST_SPREAD: f64 = 0.25;
 /// Seconds in an hour.
 const HOUR_S: f64 = 3600.0;
 /// Windows of different recordings that are as alike as this share of what windows of one recording
@@ -67,33 +69,59 @@ pub(crate) fn events(
 
 impl Monitor {
     /// Recordings that lie far from all others, each with how many deviations above their median: a
-    /// fault among them would be taken for normal.
+    /// fault among them would be taken for normal. By the detector's held-out scores, and by the distance to the
+    /// median spectrum, which several odd ones do not move.
     pub fn odd_recordings(&self) -> Vec<(String, f64)> {
         let Detecting::Members(members) = &self.detecting else { return Vec::new() };
-        let held_out = members.detector.fusion().held_out();
-        let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
-        for ((recording, _), &score) in self.card.rows().zip(held_out) {
-            let entry = worst.entry(&recording.path).or_insert(f64::NEG_INFINITY);
-            *entry = entry.max(score);
+        let mut found: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut look = |scores: &[f64]| {
+            let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+            for ((recording, _), &score) in self.card.rows().zip(scores) {
+                let entry = worst.entry(&recording.path).or_insert(f64::NEG_INFINITY);
+                *entry = entry.max(score);
+            }
+            let odd = odd(&worst.values().copied().collect::<Vec<_>>());
+            for (path, above) in worst.into_keys().zip(odd) {
+                if let Some(above) = above {
+                    let entry = found.entry(path).or_insert(above);
+                    *entry = entry.max(above);
+                }
+            }
+        };
+        match self.mean_spectra() {
+            Some(spectra) => look(&from_median(spectra)),
+            None => look(members.detector.fusion().held_out()),
         }
-        let odd = odd(&worst.values().copied().collect::<Vec<_>>());
-        let paths = worst.into_keys().zip(odd);
-        paths.filter_map(|(path, above)| Some((path.to_owned(), above?))).collect()
+        found.into_iter().map(|(path, above)| (path.to_owned(), above)).collect()
     }
 
-    /// What a person should know of the recordings learned from: whether they are all alike, or parts
-    /// of one.
-    pub fn warnings(&self) -> Vec<String> {
-        let Detecting::Members(members) = &self.detecting else { return Vec::new() };
-        let groups: Vec<&str> = self.card.rows().map(|(row, _)| row.group.as_str()).collect();
-        let mut warnings = Vec::new();
+    /// Mean spectra of the windows, where a member hears them.
+    fn mean_spectra(&self) -> Option<ArrayView2<'_, f32>> {
+        let Detecting::Members(members) = &self.detecting else { return None };
         let mean = |member: &crate::MemberCard| match &member.model {
             ModelCard::Pooled(config) => config.pooling == Pooling::Mean,
             ModelCard::Statistics(_) | ModelCard::Network(_) | ModelCard::Onnx(_) => false,
         };
-        let spectra = self.card.members.iter().position(mean);
-        let spectra = spectra.and_then(|member| members.heard.embeddings.get(member));
-        if let Some((within, between)) = spectra.and_then(|rows| apart(rows.view(), &groups)) {
+        let member = self.card.members.iter().position(mean)?;
+        Some(members.heard.embeddings.get(member)?.view())
+    }
+
+    /// What a person should know of the recordings learned from: which are odd, whether they are all alike or
+    /// parts of one, and where a few of them limit what is heard.
+    pub fn warnings(&self) -> Vec<String> {
+        let groups: Vec<&str> = self.card.rows().map(|(row, _)| row.group.as_str()).collect();
+        let mut warnings: Vec<String> = self
+            .odd_recordings()
+            .into_iter()
+            .map(|(path, deviations)| {
+                format!(
+                    "listen to {path}: it lies {deviations:.0} deviations farther from the other normal recordings than is \
+                     usual. While it counts as normal, only what is more unusual still will alarm"
+                )
+            })
+            .collect();
+        warnings.extend(self.listening().mixed());
+        if let Some((within, between)) = self.mean_spectra().and_then(|rows| apart(rows, &groups)) {
             if between < ALIKE_DB {
                 warnings.push(format!(
                     "the recordings are all alike ({between:.1} dB apart per band): other conditions of the machine will alarm"
@@ -109,24 +137,41 @@ impl Monitor {
     }
 }
 
-/// How far above the median of the others each value is, in robust deviations, where that is odd.
-fn odd(values: &[f64]) -> Vec<Option<f64>> {
+/// Distance of each window from the median of all, in robust deviations of each band: their root mean square.
+fn from_median(spectra: ArrayView2<f32>) -> Vec<f64> {
+    /// Least deviation of a band that counts, in decibels.
+    const LEAST_DB: f64 = 1.0;
+    let mut squares = vec![0.0; spectra.nrows()];
+    for band in spectra.columns() {
+        let levels: Vec<f64> = band.iter().map(|&level| f64::from(level)).collect();
+        let (median, deviation) = center(&levels);
+        for (square, level) in squares.iter_mut().zip(&levels) {
+            *square += ((level - median) / deviation.max(LEAST_DB)).powi(2);
+        }
+    }
+    squares.into_iter().map(|square| (square / spectra.ncols().max(1) as f64).sqrt()).collect()
+}
+
+/// Median, and the median absolute deviation on the scale of a normal distribution's deviation.
+fn center(values: &[f64]) -> (f64, f64) {
     let of = |values: &[f64]| Sorted::new(values.iter().copied()).upper_median().unwrap_or(0.0);
     let median = of(values);
-    // 1.4826 turns the median absolute deviation into a normal distribution's deviation.
-    let spread =
-        1.4826 * of(&values.iter().map(|value| (value - median).abs()).collect::<Vec<_>>());
-    let next_below = |value: f64| {
-        values.iter().copied().filter(|&other| other < value).fold(f64::NEG_INFINITY, f64::max)
-    };
-    values
-        .iter()
-        .map(|&value| {
-            let above = (value - median) / spread.max(0.25);
-            let gap = value - next_below(value);
-            (values.len() > 3 && above > ODD_DEVIATIONS && gap > ODD_GAP).then_some(above)
-        })
-        .collect()
+    let distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
+    (median, 1.4826 * of(&distances))
+}
+
+/// How far above the median of the others each value is, in robust deviations, where that is odd.
+fn odd(values: &[f64]) -> Vec<Option<f64>> {
+    let (median, spread) = center(values);
+    let above: Vec<f64> =
+        values.iter().map(|value| (value - median) / spread.max(LEAST_SPREAD)).collect();
+    let far = |&above: &f64| above > ODD_DEVIATIONS;
+    let of = |odd: bool| values.iter().zip(&above).filter(move |(_, above)| far(above) == odd);
+    // There is a gap between the odd ones and the others.
+    let least = of(true).map(|(&value, _)| value).fold(f64::INFINITY, f64::min);
+    let most = of(false).map(|(&value, _)| value).fold(f64::NEG_INFINITY, f64::max);
+    let apart = values.len() > 3 && least - most > ODD_GAP;
+    above.into_iter().map(|above| (apart && far(&above)).then_some(above)).collect()
 }
 
 /// Mean difference of band levels between neighbouring windows of one recording, and between windows
@@ -167,6 +212,9 @@ mod tests {
         assert!(found[4].is_some() && found.iter().flatten().count() == 1, "{found:?}");
         assert_eq!(odd(&[0.1, 1.0, 4.0, 2.5, 3.2]), [None; 5]);
         assert_eq!(odd(&[]), []);
+        // Two of them do not hide each other.
+        let found = odd(&[0.1, 0.4, -0.2, 0.0, 6.0, 0.3, 6.1, 0.2]);
+        assert!(found[4].is_some() && found[6].is_some() && found.iter().flatten().count() == 2);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use offkey_signal::{AudioInfo, Codec};
 
 use crate::{Monitor, WindowRule};
 
+/// The highest rate that is listened at unless a recipe says otherwise: above it rates are alike.
+const ENOUGH_HZ: u32 = 16_000;
+
 /// What must be known of a model to hand it sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listening {
@@ -53,6 +56,30 @@ impl Listening {
                  recordings of this rate"
             )
         })
+    }
+
+    /// What the normal recordings do not share, and what follows from it.
+    pub(crate) fn mixed(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let model_hz = self.windows.rate_hz;
+        if let (Some(&least), Some(&most)) =
+            (self.rates_hz.iter().min(), self.rates_hz.iter().max())
+            && least <= model_hz
+            && least < most.min(ENOUGH_HZ)
+        {
+            found.push(format!(
+                "some recordings have only {least} Hz: nothing above {} Hz is heard of any. Leave them out to hear more",
+                least / 2
+            ));
+        }
+        if self.codecs.iter().any(|codec| !self.codecs[0].is_like(*codec)) {
+            let all = or(self.codecs.iter().map(ToString::to_string));
+            found.push(format!(
+                "the recordings are coded as {all}: what differs between these counts as normal, and a fault has to be \
+                 more unusual than that to alarm"
+            ));
+        }
+        found
     }
 
     /// How a recording that can be judged differs from those learned from before it is heard, where it

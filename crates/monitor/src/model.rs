@@ -170,7 +170,7 @@ impl Monitor {
         let (finding, spectrum) = match &self.detecting {
             Detecting::First(first) => {
                 let spectrum = First::spectrum(rule.rate_hz, window)?;
-                if let Some(told) = self.card.profile.cannot_tell(window, &spectrum) {
+                if let Some(told) = self.card.profile.cannot_tell(window, &spectrum, false) {
                     return Ok((unscored(told), None));
                 }
                 (first.judge(window, &spectrum)?, spectrum)
@@ -180,7 +180,8 @@ impl Monitor {
                 (self.find(members, &heard)?, heard.spectrum)
             }
         };
-        let told = self.card.profile.cannot_tell(window, &spectrum);
+        let normal = finding.verdict == Verdict::Normal;
+        let told = self.card.profile.cannot_tell(window, &spectrum, normal);
         let (score, p_value) = (Some(finding.score), Some(finding.p_value));
         let p_kind = Some(finding.p_kind);
         let verdict = match told {

@@ -54,6 +54,8 @@ const LEAST_DEVIATION_DB: f32 = 1.0;
 /// All bands moved alike by this much may be the work of a gain or of the distance, and are where they
 /// moved down: a fault can be as loud, but not take sound away everywhere.
 const SHIFT_DB: f32 = 3.0;
+/// Moved down by this much, all bands are asked about whatever the detector says.
+const LARGE_SHIFT_DB: f32 = 6.0;
 /// What then remains, as a share of the shift, averaged over bands: a fault changes some bands more than others.
 const SHIFT_REMAINDER: f32 = 0.4;
 
@@ -117,11 +119,13 @@ impl Profile {
 
     /// Why a window is not of the machine as it was learned, where that is so.
     ///
-    /// `spectrum` begins with the mean level of each band in the window.
+    /// `spectrum` begins with the mean level of each band in the window. Of a window that is `normal` to the
+    /// detector a small change of gain is not asked about: it has made no difference.
     pub(crate) fn cannot_tell(
         &self,
         window: &[f32],
         spectrum: &[f32],
+        normal: bool,
     ) -> Option<(Problem, String)> {
         let problem = |problem, reason| Some((problem, reason));
         let mels = self.mean_db.len();
@@ -176,7 +180,8 @@ impl Profile {
                 ),
             );
         }
-        if let Some(quieter) = self.shift_db(spectrum).filter(|shift| *shift < 0.0) {
+        let least_db = if normal { LARGE_SHIFT_DB } else { SHIFT_DB };
+        if let Some(quieter) = self.shift_db(spectrum).filter(|shift| *shift <= -least_db) {
             return problem(
                 Problem::Quieter,
                 format!(
@@ -342,7 +347,7 @@ mod tests {
         let change = profile().loudest_change(&spectrum).expect("a window");
         assert!(change.low_hz < 2600.0 && 2600.0 < change.high_hz, "{change:?}");
         assert!(change.change_db > 10.0, "{change:?}");
-        assert_eq!(profile().cannot_tell(&window, &spectrum), None);
+        assert_eq!(profile().cannot_tell(&window, &spectrum, false), None);
     }
 
     #[test]
@@ -360,7 +365,8 @@ mod tests {
         ] {
             let spectrum = spectrum_of(&window);
             let known = profile();
-            let told = known.unusable(&window).or_else(|| known.cannot_tell(&window, &spectrum));
+            let told =
+                known.unusable(&window).or_else(|| known.cannot_tell(&window, &spectrum, false));
             let (_, reason) = told.expect(word);
             assert!(reason.contains(word), "{reason}");
         }
@@ -371,7 +377,7 @@ mod tests {
         let as_usual = machine(500.0, 0.1, 3);
         let quieter: Vec<f32> = as_usual.iter().map(|x| 0.56 * x).collect();
         let louder: Vec<f32> = as_usual.iter().map(|x| 2.0 * x).collect();
-        assert_eq!(profile().cannot_tell(&louder, &spectrum_of(&louder)), None);
+        assert_eq!(profile().cannot_tell(&louder, &spectrum_of(&louder), false), None);
         assert!(profile().shift_db(&spectrum_of(&louder)).is_some_and(|shift| shift > 5.0));
         // A first difference falls off towards low frequencies, a running mean towards high ones.
         let high_pass: Vec<f32> = as_usual.windows(2).map(|w| w[1] - w[0]).collect();
@@ -379,15 +385,20 @@ mod tests {
         for (window, word) in
             [(&quieter, "5 dB quieter alike"), (&high_pass, "below"), (&low_pass, "above")]
         {
-            let reason = profile().cannot_tell(window, &spectrum_of(window));
+            let reason = profile().cannot_tell(window, &spectrum_of(window), false);
             assert!(reason.as_ref().is_some_and(|(_, r)| r.contains(word)), "{reason:?}");
         }
+        // A small change of gain that made no difference to the detector is not asked about, a large one is.
+        let unasked = profile().cannot_tell(&quieter, &spectrum_of(&quieter), true);
+        assert_eq!(unasked, None);
+        let far: Vec<f32> = as_usual.iter().map(|x| 0.4 * x).collect();
+        assert!(profile().cannot_tell(&far, &spectrum_of(&far), true).is_some());
         let hiss: Vec<f32> = as_usual
             .iter()
             .zip(machine(0.0, 0.0, 77).windows(2))
             .map(|(x, noise)| x + 4.0 * (noise[1] - noise[0]))
             .collect();
-        assert_eq!(profile().cannot_tell(&hiss, &spectrum_of(&hiss)), None);
+        assert_eq!(profile().cannot_tell(&hiss, &spectrum_of(&hiss), false), None);
     }
 
     #[test]
@@ -395,6 +406,6 @@ mod tests {
         let farther: Vec<f32> = machine(500.0, 0.1, 3).into_iter().map(|x| 0.25 * x).collect();
         let spectrum = spectrum_of(&farther);
         let wide = profile().widened(&[level_db(&farther)], [spectrum.as_slice()].into_iter());
-        assert_eq!(wide.cannot_tell(&farther, &spectrum), None);
+        assert_eq!(wide.cannot_tell(&farther, &spectrum, false), None);
     }
 }

@@ -6,7 +6,7 @@ use offkey_core::counted;
 use offkey_signal::{AudioError, AudioInfo, Codec, Container, resample};
 
 use crate::{
-    ClipVerdict, Monitor, MonitorError, Verdict, WindowRule, WindowVerdict, Windower,
+    ClipVerdict, Monitor, MonitorCard, MonitorError, Verdict, WindowVerdict, Windower,
     model::Finding,
     windows::{channels_cancel, each_window},
 };
@@ -73,7 +73,7 @@ impl Monitor {
         };
         let untold = judged.worst.as_ref().is_some_and(|w| w.verdict == Verdict::CannotTell);
         let cancelled = if untold { channels_cancel(path, rule) } else { None };
-        Ok(judged.told(path, rule, Heard { samples, damage, differs, cancelled }))
+        Ok(judged.told(path, &self.card, Heard { samples, damage, differs, cancelled }))
     }
 
     /// Judges mono samples as [`Monitor::check`] judges a file; `name` stands for the recording. How the
@@ -105,7 +105,7 @@ impl Monitor {
         Windower::new(rule, 0)
             .push(&samples, |start, window| judged.add(self, start, window, on_window))?;
         let heard = Heard { samples: samples.len() as u64, damage: None, differs, cancelled: None };
-        Ok(judged.told(name, rule, heard).0)
+        Ok(judged.told(name, &self.card, heard).0)
     }
 }
 
@@ -135,16 +135,11 @@ impl Judged {
     }
 
     /// The verdict on the recording, and the worst window that was scored.
-    fn told(self, path: &Path, rule: WindowRule, heard: Heard) -> (ClipVerdict, Option<Found>) {
+    fn told(self, path: &Path, card: &MonitorCard, heard: Heard) -> (ClipVerdict, Option<Found>) {
         let Heard { samples, damage, differs, cancelled } = heard;
+        let rule = card.windows;
         let Some(worst) = self.worst else {
-            let too_short = || {
-                format!(
-                    "lasts {:.1} s, and the model needs {:.1} s",
-                    rule.seconds(samples),
-                    rule.seconds(rule.samples as u64)
-                )
-            };
+            let too_short = || rule.too_short(samples);
             return (cannot_tell(path, damage.unwrap_or_else(too_short)), None);
         };
         let mut reason = worst.reason;
@@ -154,6 +149,11 @@ impl Judged {
         reason = cancelled.unwrap_or(reason);
         if let Some(damage) = &damage {
             reason += &format!("; heard: {} only: {damage}", counted(self.windows, "window"));
+        }
+        if let (Verdict::Alarm | Verdict::Suspicious, Some(longer)) =
+            (worst.verdict, longer(self.windows, card))
+        {
+            reason += &format!("; {longer}");
         }
         if let Some(differs) = &differs {
             reason += &format!("; {differs}");
@@ -170,6 +170,17 @@ impl Judged {
         };
         (verdict, self.found)
     }
+}
+
+/// That a recording has many more windows than those learned from, in words, where it has.
+fn longer(windows: usize, card: &MonitorCard) -> Option<String> {
+    let longest = card.recordings.iter().map(|recording| recording.starts.len()).max()?;
+    (windows > 2 * longest).then(|| {
+        format!(
+            "it has {windows} windows, and the recordings learned from have {longest} at most: it has more chances to \
+             alarm than the bound is for"
+        )
+    })
 }
 
 /// The verdict on a recording of which no window was judged.

@@ -39,6 +39,8 @@ pub struct UpdateReport {
     pub partial: Vec<(PathBuf, String)>,
     /// Not taken in, each with the reason.
     pub refused: Vec<(PathBuf, String)>,
+    /// How many of these were heard and would have been taken in if forced.
+    pub not_normal: usize,
     /// Windows taken in.
     pub windows: usize,
 }
@@ -101,7 +103,8 @@ impl Monitor {
             }
             let verdict = self.check(path, &mut |_| {})?;
             if verdict.verdict != Verdict::Normal {
-                if addition == Addition::Normal || verdict.score.is_none() {
+                if addition == Addition::Normal {
+                    report.not_normal += 1;
                     report
                         .refused
                         .push((path.clone(), format!("{}: {}", verdict.verdict, verdict.reason)));

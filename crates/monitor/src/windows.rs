@@ -54,6 +54,16 @@ impl WindowRule {
         sample as f64 / f64::from(self.rate_hz)
     }
 
+    /// That a recording of so many samples is shorter than a window, with as many decimals as tell the two apart.
+    pub fn too_short(&self, samples: u64) -> String {
+        let (found, needed) = (self.seconds(samples), self.seconds(self.samples as u64));
+        let shown =
+            |decimals: usize| [found, needed].map(|seconds| format!("{seconds:.decimals$}"));
+        let [found, needed] =
+            (1..6).map(shown).find(|[found, needed]| found != needed).unwrap_or_else(|| shown(6));
+        format!("lasts {found} s, and the model needs {needed} s")
+    }
+
     /// Starts of the windows that a recording of so many samples has.
     pub fn starts(&self, samples: u64) -> impl Iterator<Item = u64> {
         let windows =
@@ -187,6 +197,13 @@ mod tests {
                 .collect();
             prop_assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn a_recording_that_lacks_a_sample_is_told_apart_from_a_window() {
+        let rule = rule(160_000, 160_000);
+        assert_eq!(rule.too_short(48_000), "lasts 3.0 s, and the model needs 10.0 s");
+        assert_eq!(rule.too_short(159_999), "lasts 9.9999 s, and the model needs 10.0000 s");
     }
 
     #[test]

@@ -79,6 +79,19 @@ fn eight_bits(samples: &[f32]) -> Vec<u8> {
 }
 
 #[test]
+fn a_recording_much_longer_than_those_learned_from_is_said_to_be() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let said = |windows: usize| {
+        let path = folder.path().join(format!("{windows}.wav"));
+        fs::write(&path, encode_wav(&strange(902, windows * WINDOW), RATE_HZ)).expect("room");
+        let judged = checked(&monitor, &path);
+        assert_eq!(judged.verdict, Verdict::Alarm);
+        judged.reason.contains("more chances to alarm")
+    };
+    assert!(!said(2) && said(9));
+}
+
+#[test]
 fn of_a_recording_that_is_added_silent_windows_stay_out() {
     let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
     let path = |name: &str| folder.path().join(name);

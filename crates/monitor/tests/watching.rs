@@ -93,6 +93,26 @@ fn begin() -> Piece {
     Piece::Begin { stretch, first_sample: 0 }
 }
 
+#[test]
+fn the_reason_of_an_event_is_that_of_its_loudest_window_and_says_where_it_is() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let mild = noise(31, WINDOW).into_iter().zip(strange(31, WINDOW));
+    let mild: Vec<f32> = mild.map(|(plain, odd)| plain + 0.2 * (odd - plain)).collect();
+    let mut told = Told::default();
+    let recording = |name: &str, sound: Vec<f32>| {
+        let id = format!("{name}#1");
+        let stretch = Stretch { place: name.to_owned(), id, name: name.to_owned() };
+        [Piece::Begin { stretch, first_sample: 0 }, Piece::Sound(sound)]
+    };
+    let pieces = [recording("a.wav", mild), recording("b.wav", strange(32, WINDOW))].concat();
+    watched(&monitor, &settings(folder.path()), pieces, &mut told).expect("a watch");
+    let start = told.events.first().expect("an event");
+    assert_eq!((start.event, start.source.as_str()), (EventKind::Start, "a.wav"));
+    let second = monitor.judge(0, &strange(32, WINDOW)).expect("judged");
+    assert_eq!(start.peak_score, second.score, "{start:?}");
+    assert_eq!(start.reason, format!("b.wav at 0 s: {}", second.reason));
+}
+
 /// Hands pieces to a watcher and ends.
 fn watched(
     monitor: &Monitor,

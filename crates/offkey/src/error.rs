@@ -75,10 +75,12 @@ pub enum OffkeyError {
     #[error(transparent)]
     Synth(#[from] SynthError),
     /// The number of threads cannot be set.
-    #[error("cannot use {found} threads, expected at least 1, set before any work")]
+    #[error("cannot use {found} threads, expected 1 to {most}, set before any work")]
     Threads {
         /// The number asked for.
         found: usize,
+        /// The most there may be.
+        most: usize,
     },
     /// Score files cannot be read.
     #[error(transparent)]

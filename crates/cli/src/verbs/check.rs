@@ -128,7 +128,7 @@ impl Clip {
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let monitor = load_monitor(&args.model)?;
     let (rule, promise) = (monitor.card().windows, monitor.promise());
-    let mut clips = Vec::new();
+    let (mut clips, mut wanted) = (Vec::new(), Vec::new());
     for named in &args.clips {
         let found = if named.exists() {
             offkey::recordings(std::slice::from_ref(named)).map_err(|error| error.to_string())
@@ -136,29 +136,38 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
             // A name that is mistyped must not look like a clip without alarm.
             Err("no such file or folder".to_owned())
         };
-        let paths = match found {
-            Ok(paths) => paths,
-            Err(reason) => {
-                clips.push(Clip::new(unread(named, reason), &promise, None));
-                continue;
-            }
-        };
-        for path in paths {
-            let mut windows = Vec::new();
-            let verdict = monitor.check(&path, &mut |window| {
+        match found {
+            Ok(paths) => wanted.extend(paths.into_iter().map(Ok)),
+            Err(reason) => wanted.push(Err(unread(named, reason))),
+        }
+    }
+    let total = wanted.len();
+    for path in wanted {
+        if CANCELLED.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut windows = Vec::new();
+        let verdict = match path {
+            Ok(path) => monitor.check(&path, &mut |window| {
                 if args.windows {
                     windows.push(Window::new(rule.seconds(window.start), window));
                 }
-            })?;
-            clips.push(Clip::new(verdict, &promise, args.windows.then_some(windows)));
-            if CANCELLED.load(Ordering::Relaxed) {
-                break;
-            }
-        }
+            })?,
+            Err(unread) => unread,
+        };
+        clips.push(Clip::new(verdict, &promise, args.windows.then_some(windows)));
     }
+    let judged = clips.len();
     let alarm = clips.iter().any(|clip| clip.verdict == Verdict::Alarm);
-    let partial = clips.iter().any(Clip::is_partial) || CANCELLED.load(Ordering::Relaxed);
+    let partial = clips.iter().any(Clip::is_partial);
     show(args, &promise, clips);
+    if judged < total {
+        let stopped = CliError::Stopped { judged, total };
+        if !alarm {
+            return Err(stopped);
+        }
+        tracing::warn!("{stopped}");
+    }
     Ok(match (alarm, partial) {
         (true, _) => ExitCode::from(EXIT_ALARM),
         (false, true) => ExitCode::from(EXIT_UNJUDGED),

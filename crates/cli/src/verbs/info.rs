@@ -33,6 +33,7 @@ struct Info<'a> {
     usable: bool,
     promise: &'a Promise,
     next_step: Option<String>,
+    warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     watched: Option<EventEvidence>,
     #[serde(flatten)]
@@ -48,7 +49,8 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
     };
     if args.json {
         let (usable, next_step) = (promise.is_usable(), promise.next_step());
-        print_json(&Info { usable, promise: &promise, next_step, watched, card });
+        let warnings = monitor.warnings();
+        print_json(&Info { usable, promise: &promise, next_step, warnings, watched, card });
         return Ok(());
     }
     let rates: Vec<String> = card.rates_hz.iter().map(|rate| format!("{rate} Hz")).collect();
@@ -73,6 +75,9 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
         text += &format!(
             "watched, if all of it was normal: {watched}\ntogether with the recordings learned from: {together}\n"
         );
+    }
+    for warning in monitor.warnings() {
+        text += &format!("warning: {warning}\n");
     }
     for entry in &card.journal {
         let whole = if entry.whole_period { ", a whole period" } else { ", as references" };

@@ -87,11 +87,6 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
     for (path, reason) in &report.left_out {
         text += &format!("left out: {}: {reason}\n", path.display());
     }
-    for (path, deviations) in &report.odd {
-        text += &format!(
-            "listen to {path}: it lies {deviations:.0} deviations farther from the other normal recordings than is usual\n"
-        );
-    }
     text += &format!("wrote {}\n", args.output.display());
     print(&text);
     Ok(())

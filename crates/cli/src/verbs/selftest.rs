@@ -37,6 +37,9 @@ pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), CliError>
         return Ok(());
     }
     print(&format!("{}\n{}\npromise: {}\n", by_level(&test), test.words(), monitor.promise()));
+    for warning in monitor.warnings() {
+        print(&format!("warning: {warning}\n"));
+    }
     if let Some(members) = by_member(&test) {
         print(&format!("\n{members}"));
     }

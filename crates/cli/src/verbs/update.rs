@@ -80,6 +80,7 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
     if report.refused.is_empty() {
         Ok(ExitCode::SUCCESS)
     } else {
-        Err(CliError::Refused { refused: report.refused.len() })
+        let (refused, not_normal) = (report.refused.len(), report.not_normal);
+        Err(CliError::Refused { refused, not_normal })
     }
 }

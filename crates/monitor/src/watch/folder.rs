@@ -203,11 +203,7 @@ impl Folder {
                 let windows = self.listening.windows;
                 let needed = windows.samples as u64;
                 let problem = (heard < needed).then(|| {
-                    let (length_s, needed_s) = (windows.seconds(heard), windows.seconds(needed));
-                    format!(
-                        "left out: `{}`: it lasts {length_s:.1} s, and the model needs {needed_s:.1} s",
-                        due.path.display()
-                    )
+                    format!("left out: `{}`: it {}", due.path.display(), windows.too_short(heard))
                 });
                 self.complete(&due, &follow, problem);
             }

@@ -41,6 +41,18 @@ pub struct Bookmark {
     pub mark: Option<Mark>,
 }
 
+/// The most unusual window of an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Loudest {
+    /// Name of the source, of a folder its recording.
+    pub(super) source: String,
+    /// Where the window begins, in seconds.
+    pub(super) at_s: f64,
+    /// What was said of it.
+    pub(super) reason: String,
+}
+
 /// What goes on now, whatever stretch it began in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +63,9 @@ pub(super) struct Now {
     pub(super) open_id: String,
     /// Largest score and smallest p-value of it so far.
     pub(super) peak: Option<(f64, f64)>,
+    /// Which window that was, and what was said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) loudest: Option<Box<Loudest>>,
     /// Windows in a row that could not be judged, with the cause of the last.
     pub(super) unjudged: usize,
     /// What keeps the source from being judged, where that was told.
@@ -124,6 +139,13 @@ enum Line {
     Now(Now),
 }
 
+impl Now {
+    /// Forgets the most unusual window: the event is over, or was none.
+    pub(super) fn forget_peak(&mut self) {
+        (self.peak, self.loudest) = (None, None);
+    }
+}
+
 impl Memory {
     /// A source that was never heard.
     pub(super) fn new(source: &str, events: EventState) -> Self {
@@ -136,6 +158,7 @@ impl Memory {
                 events,
                 open_id: String::new(),
                 peak: None,
+                loudest: None,
                 unjudged: 0,
                 problem: None,
                 clip: None,

@@ -7,7 +7,7 @@ use super::{
     clip::{self, PreRoll},
     clock::{Clock, utc},
     event::{Event, EventKind},
-    memory::{Bookmark, Counted, KeptClip, Memory, Store},
+    memory::{Bookmark, Counted, KeptClip, Loudest, Memory, Store},
     report::{Complaints, WatchReport},
     sink::{LogFile, Outbox},
     source::{Mark, Piece, Stretch},
@@ -256,6 +256,13 @@ impl<'a> Watcher<'a> {
         if let (Some(score), Some(p_value)) = (verdict.score, verdict.p_value)
             && verdict.verdict == Verdict::Alarm
         {
+            if self.memory.now.peak.is_none_or(|(peak, _)| score > peak) {
+                self.memory.now.loudest = Some(Box::new(Loudest {
+                    source: stretch.name.clone(),
+                    at_s: rule.seconds(verdict.start),
+                    reason: verdict.reason.clone(),
+                }));
+            }
             let (peak, least) = self.memory.now.peak.unwrap_or((score, p_value));
             self.memory.now.peak = Some((peak.max(score), least.min(p_value)));
         }
@@ -269,11 +276,11 @@ impl<'a> Watcher<'a> {
                 let reason = "windows sound normal again";
                 let news = News { id, kind: EventKind::End, at_s, reason, problem: None };
                 self.tell(news, &stretch.name, observer);
-                self.memory.now.peak = None;
+                self.memory.now.forget_peak();
                 self.memory.now.clip = None;
             }
             None if !self.memory.now.events.is_open() && verdict.verdict == Verdict::Normal => {
-                self.memory.now.peak = None;
+                self.memory.now.forget_peak();
             }
             None => {}
         }
@@ -302,7 +309,17 @@ impl<'a> Watcher<'a> {
         self.begin_clip(windows_back, hearing, observer);
         let id = format!("{}:start", self.memory.now.open_id);
         let at_s = rule.seconds(first.start);
-        let reason = verdict.reason.clone();
+        // The reason belongs to the window whose score is told; where the event begins elsewhere, it says where.
+        let reason = match self.memory.now.loudest.as_deref() {
+            Some(Loudest { source, at_s: at, reason }) if *source != first.name => {
+                format!("{source} at {at:.0} s: {reason}")
+            }
+            Some(loudest) if (loudest.at_s - at_s).abs() > 0.5 => {
+                format!("at {:.0} s: {}", loudest.at_s, loudest.reason)
+            }
+            Some(loudest) => loudest.reason.clone(),
+            None => verdict.reason.clone(),
+        };
         let news = News { id, kind: EventKind::Start, at_s, reason: &reason, problem: None };
         self.tell(news, &first.name, observer);
     }

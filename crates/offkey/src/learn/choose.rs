@@ -135,7 +135,7 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     {
         return Err(LearnError::NeedsTraining { recipe: name.clone() }.into());
     }
-    let Found { candidates: found, mut left_out } = find(&request.data, progress)?;
+    let Found { candidates: found, mut left_out, .. } = find(&request.data, progress)?;
     let foreign = further.filter(|recipe| matches!(recipe.model, ModelConfig::Onnx(_))).cloned();
     let mut rule = window_rule(&LearnRequest { recipe: foreign, ..request.clone() }, &found)?;
     rule.channel = channel(further);

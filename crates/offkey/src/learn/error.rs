@@ -18,7 +18,7 @@ use offkey_core::{ErrorKind, counted};
 pub enum LearnError {
     /// Too little to learn from.
     #[error(
-        "found {} in {}, expected at least 3 windows, and 5 recordings for a promise{}",
+        "found {} in {}, expected at least {expected} windows, and 5 recordings for a promise{}",
         counted(*found, "usable window"),
         counted(*recordings, "recording"),
         listed("; left out: ", left_out)
@@ -26,6 +26,8 @@ pub enum LearnError {
     TooFewWindows {
         /// Windows found.
         found: usize,
+        /// Windows needed.
+        expected: usize,
         /// Recordings they are from.
         recordings: usize,
         /// Recordings left out, each with the reason.
@@ -94,9 +96,12 @@ impl LearnError {
     /// What the reader can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         let hint = match self {
-            Self::TooFewWindows { left_out, .. } => {
-                if left_out.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
+            Self::TooFewWindows { found, left_out, .. } => {
+                let (found, left) = (*found, left_out.as_slice());
+                if left.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
                     "say --window with a shorter length, as in `--window 2s`; or record longer, or more often"
+                } else if found == 0 && !left.is_empty() {
+                    "see why each was left out: none of them can be learned from as they are"
                 } else {
                     "record longer, or more often"
                 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Clip, Condition, Dataset, Split};
+use offkey_core::{Clip, Condition, Dataset, Problem, Split, counted};
 use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
 use crate::{OffkeyError, Progress, Stage};
@@ -23,6 +23,8 @@ pub(super) struct Candidate {
 pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
     pub(super) left_out: Vec<(PathBuf, String)>,
+    /// What was taken for one recording by several microphones, in words, where something was.
+    pub(super) joined: Option<String>,
 }
 
 /// Finds the recordings of normal sound among data. Only training clips and clips without split are
@@ -34,6 +36,14 @@ pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, O
     let mut dataset = Dataset::read_all(data, &[])?;
     dataset.assume_normal();
     let mut found = Found::default();
+    for problem in &dataset.problems {
+        if let Problem::MissingFile { path, .. } = problem {
+            found.left_out.push((
+                path.clone(),
+                "the manifest names it, and there is no such file".to_owned(),
+            ));
+        }
+    }
     let total = dataset.clips.len();
     progress.begin(Stage::Check, total as u64, "recordings");
     for (index, clip) in dataset.clips.into_iter().enumerate() {
@@ -65,7 +75,7 @@ pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, O
     }
     progress.end();
     leave_out_low_rates(&mut found);
-    join_microphones(&mut found.candidates);
+    found.joined = join_microphones(&mut found.candidates);
     Ok(found)
 }
 
@@ -99,9 +109,13 @@ fn group_of(clip: &Clip) -> String {
     format!("{}/{}/{}", clip.machine, clip.section, clip.group)
 }
 
+/// More files than this whose names differ in a number alone are no microphones of one recording: they are
+/// recordings by one microphone, counted.
+const MOST_MICROPHONES: usize = 8;
+
 /// Files of one recording by several microphones are one group: their names differ in the microphone
-/// alone, or they have one name in folders named for microphones.
-fn join_microphones(candidates: &mut [Candidate]) {
+/// alone, or they have one name in folders named for microphones. Says what was joined.
+fn join_microphones(candidates: &mut [Candidate]) -> Option<String> {
     let mut members: BTreeMap<(PathBuf, String), Vec<usize>> = BTreeMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
         let path = &candidate.clip.path;
@@ -117,12 +131,23 @@ fn join_microphones(candidates: &mut [Candidate]) {
         };
         members.entry(key).or_default().push(index);
     }
-    for indices in members.into_values().filter(|indices| indices.len() > 1) {
+    let several = members.into_values();
+    let several = several.filter(|indices| (2..=MOST_MICROPHONES).contains(&indices.len()));
+    let (mut files, mut recordings, mut example) = (0, 0, None);
+    for indices in several {
         let group = candidates[indices[0]].group.clone();
+        let path = |index: usize| candidates[index].clip.path.display().to_string();
+        example.get_or_insert_with(|| [path(indices[0]), path(indices[1])]);
+        (files, recordings) = (files + indices.len(), recordings + 1);
         for index in indices {
             candidates[index].group.clone_from(&group);
         }
     }
+    let [first, second] = example?;
+    Some(format!(
+        "{files} files count as {}, by several microphones, as their names say: `{first}` and `{second}`",
+        counted(recordings, "recording")
+    ))
 }
 
 /// Words that name a microphone or a channel, alone or before a number.
@@ -155,7 +180,51 @@ pub(super) fn named(clips: &[&Clip]) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use offkey_signal::{Codec, Container};
+
     use super::*;
+
+    fn candidate(name: &str) -> Candidate {
+        let clip = Clip {
+            path: name.into(),
+            name: name.to_owned(),
+            machine: "pump".to_owned(),
+            section: "00".to_owned(),
+            domain: None,
+            split: Split::Unassigned,
+            condition: None,
+            attributes: String::new(),
+            group: name.to_owned(),
+        };
+        let info = AudioInfo {
+            rate_hz: 16_000,
+            channels: 1,
+            frames: 160_000,
+            container: Container::Wav,
+            codec: Codec::Integer(16),
+        };
+        let group = group_of(&clip);
+        Candidate { clip, info, group }
+    }
+
+    #[test]
+    fn a_few_microphones_are_one_recording_and_many_numbers_are_recordings() {
+        let groups = |names: Vec<String>| {
+            let mut candidates: Vec<Candidate> = names.iter().map(|name| candidate(name)).collect();
+            let said = join_microphones(&mut candidates);
+            let groups: BTreeSet<String> = candidates.into_iter().map(|one| one.group).collect();
+            (groups.len(), said)
+        };
+        let (count, said) = groups(
+            ["a_mic_0.wav", "a_mic_1.wav", "b_mic_0.wav", "b_mic_1.wav"].map(str::to_owned).into(),
+        );
+        assert!(
+            count == 2
+                && said.is_some_and(|said| said.starts_with("4 files count as 2 recordings"))
+        );
+        let numbered = (1..=20).map(|number| format!("pump_mic_{number:03}.wav")).collect();
+        assert_eq!(groups(numbered), (20, None));
+    }
 
     #[test]
     fn one_recording_by_several_microphones_is_known_by_its_names() {

@@ -79,6 +79,8 @@ pub struct LearnReport {
     pub left_out: Vec<(PathBuf, String)>,
 }
 
+/// Fewest windows: with three, two are left to tell how far the third may lie, and nothing ever alarms.
+const LEAST_WINDOWS: usize = 4;
 /// Windows kept as sound for the self-test, and most samples of them all together.
 const KEPT_SOUNDS: usize = 8;
 const KEPT_SAMPLES: usize = 320_000;
@@ -92,7 +94,7 @@ pub fn learn(
     request: &LearnRequest,
     progress: &dyn Progress,
 ) -> Result<(Monitor, LearnReport), OffkeyError> {
-    let Found { candidates, mut left_out } = find(&request.data, progress)?;
+    let Found { candidates, mut left_out, joined: microphones } = find(&request.data, progress)?;
     let rule = window_rule(request, &candidates)?;
     let (mut members, mut models) = members_of(request.recipe.as_ref(), rule.rate_hz)?;
     let faults = known_faults(&request.faults, rule, progress)?;
@@ -113,9 +115,10 @@ pub fn learn(
         return Err(LearnError::FaultAmongNormals { normal, fault }.into());
     }
     let windows = heard.len();
-    if windows < 3 {
-        let recordings = recordings.len();
-        return Err(LearnError::TooFewWindows { found: windows, recordings, left_out }.into());
+    if windows < LEAST_WINDOWS {
+        let (recordings, expected) = (recordings.len(), LEAST_WINDOWS);
+        let error = LearnError::TooFewWindows { found: windows, expected, recordings, left_out };
+        return Err(error.into());
     }
     let joined = joined_by(request.recipe.as_ref());
     let mut explanation = explain(&members, joined, &recordings);
@@ -163,7 +166,7 @@ pub fn learn(
         windows,
         window_s: rule.seconds(rule.samples as u64),
         odd: monitor.odd_recordings(),
-        warnings: monitor.warnings(),
+        warnings: microphones.into_iter().chain(monitor.warnings()).collect(),
         left_out,
     };
     Ok((monitor, report))

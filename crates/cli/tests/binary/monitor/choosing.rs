@@ -31,8 +31,10 @@ fn a_detector_is_chosen_without_anomalies_and_learned_with() {
     assert!(bench.fails(2, "choose normal -o chosen.toml").contains("exists already"));
     bench.ok("learn normal --recipe chosen.toml -o pump.offkey --quiet");
     // What the recipe says of the channel is heard, and kept for learning.
-    bench
-        .write("left.toml", b"base = \"log-mel-statistics\"\nname = \"left\"\naudio.channel.pick = 0\n");
+    bench.write(
+        "left.toml",
+        b"base = \"log-mel-statistics\"\nname = \"left\"\naudio.channel.pick = 0\n",
+    );
     let told = bench.ok("choose normal --recipe left.toml -o heard.toml --quiet");
     let heard = fs::read_to_string(bench.path("heard.toml")).expect("a recipe");
     assert!(told.contains("left ") && heard.contains("pick = 0"), "{told}\n{heard}");

@@ -13,6 +13,31 @@ fn a_clip_that_does_not_exist_is_not_a_clip_without_alarm() {
 }
 
 #[test]
+fn threads_beyond_any_machine_are_refused_before_any_is_started() {
+    let bench = Bench::new();
+    for threads in ["0", "99999"] {
+        let refused =
+            bench.fails(1, &format!("check a.wav --model {} --threads {threads}", model()));
+        assert!(refused.contains("expected 1 to 1024"), "{refused}");
+    }
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_named_and_three_windows_are_too_few() {
+    let bench = Bench::new();
+    for (number, sound) in normal_sound(&bench, 4).chunks(2 * 16_000).enumerate() {
+        bench.write(&format!("n/{number}.wav"), &wav(sound));
+    }
+    let rows: String = (0..4).map(|number| format!("n/{number}.wav,normal\n")).collect();
+    bench.write("all.csv", format!("path,label\n{rows}n/absent.wav,normal\n").as_bytes());
+    let told = bench.ok("learn all.csv -o four.offkey --quiet");
+    assert!(told.contains("absent.wav: the manifest names it"), "{told}");
+    bench.write("three.csv", format!("path,label\n{}", &rows[..rows.len() / 4 * 3]).as_bytes());
+    let refused = bench.fails(1, "learn three.csv -o three.offkey --quiet");
+    assert!(refused.contains("expected at least 4 windows"), "{refused}");
+}
+
+#[test]
 fn one_missing_name_does_not_stop_the_others_and_an_alarm_wins() {
     let bench = Bench::new();
     let sound = normal_sound(&bench, 1);
