@@ -92,6 +92,12 @@ pub enum MonitorError {
         /// Why, and what to do.
         refusal: String,
     },
+    /// A file that is meant as the state of a watch, and is something else.
+    #[error("`{}` is no state file of a watch", path.display())]
+    NoState {
+        /// The file.
+        path: PathBuf,
+    },
     /// A recording of which no window can be scored.
     #[error("`{}` cannot be scored: {reason}", path.display())]
     NothingJudged {
@@ -158,6 +164,7 @@ impl MonitorError {
             | Self::Microphone { .. }
             | Self::EventsNotWritten { .. }
             | Self::RecordingRate { .. }
+            | Self::NoState { .. }
             | Self::NothingJudged { .. }
             | Self::Partial { .. }
             | Self::AllTooShort { .. }
@@ -196,6 +203,7 @@ impl MonitorError {
             | Self::NothingJudged { .. }
             | Self::Partial { .. }
             | Self::Rate(_) => None,
+            Self::NoState { .. } => Some("name the file that `offkey watch --state FILE` writes"),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) csv: bool,
     /// Print every window of each recording as well, as JSON
-    #[arg(long, requires = "json")]
+    #[arg(long, requires = "json", conflicts_with = "csv")]
     pub(crate) windows: bool,
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use offkey::counted;
 use offkey_onnx::{ExportRequest, Exported, Input, OPSET, Port};
 
 use crate::{error::CliError, output::print};
@@ -57,7 +58,7 @@ fn text(args: &ExportArgs, exported: &Exported) -> String {
         )
     });
     format!(
-        "{}: ONNX, operator set {OPSET}, {:.1} MB; clips of {} samples at {} Hz\n{}{}{}: {} references, and {} clips to check a runtime by\n{parity}",
+        "{}: ONNX, operator set {OPSET}, {:.1} MB; clips of {} samples at {} Hz\n{}{}{}: {}, and {} to check a runtime by\n{parity}",
         args.onnx.display(),
         exported.bytes as f64 / 1e6,
         exported.clip.samples,
@@ -65,8 +66,8 @@ fn text(args: &ExportArgs, exported: &Exported) -> String {
         ports("  input ", &exported.inputs),
         ports("  output", &exported.outputs),
         exported.beside.display(),
-        exported.references,
-        exported.check_clips,
+        counted(exported.references, "reference"),
+        counted(exported.check_clips, "clip"),
     )
 }
 

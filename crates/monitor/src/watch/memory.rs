@@ -106,11 +106,14 @@ impl Counted {
 /// What the state file of a watch says about events per week, where it was written with this model.
 ///
 /// # Errors
-/// [`MonitorError::Io`] when the file cannot be read.
+/// [`MonitorError::Io`] when the file cannot be read, [`MonitorError::NoState`] when nothing in it is of a watch.
 pub fn counted_by(monitor: &Monitor, state: &Path) -> Result<Option<EventEvidence>, MonitorError> {
     let bytes = fs::read(state).map_err(MonitorError::io(state))?;
-    let lines = bytes.split(|&byte| byte == b'\n').filter_map(read);
-    let mut last = lines.filter_map(|line| match line {
+    let lines: Vec<Line> = bytes.split(|&byte| byte == b'\n').filter_map(read).collect();
+    if lines.is_empty() && !bytes.is_empty() {
+        return Err(MonitorError::NoState { path: state.to_owned() });
+    }
+    let mut last = lines.into_iter().filter_map(|line| match line {
         Line::Now(now) => Some(now.counted),
         Line::Source(_) | Line::Stretch { .. } | Line::Gone(_) => None,
     });

@@ -184,7 +184,7 @@ fn explain(members: &[MemberCard], rule: Rule, recordings: &[Prepared]) -> Strin
     };
     let conditions = named(&clips).len();
     if conditions > 1 {
-        text += &format!("; {conditions} named machines and conditions are learned as one");
+        text += &format!("; {conditions} conditions, told apart by names, are learned as one");
     }
     text
 }

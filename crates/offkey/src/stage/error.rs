@@ -53,7 +53,7 @@ pub enum ClipsError {
         section: String,
     },
     /// No recording where one was looked for.
-    #[error("no WAV or FLAC file in {searched}")]
+    #[error("no recording in {searched}")]
     Absent {
         /// Where.
         searched: String,
@@ -87,7 +87,9 @@ impl ClipsError {
             Self::NoTest { .. } => {
                 "give test clips as well, or use the model with `offkey score CLIP --run RUN`"
             }
-            Self::Absent { .. } => return None,
+            Self::Absent { .. } => {
+                "WAV, FLAC, MP3, M4A, Ogg and more are read, known by the ending of their names"
+            }
         };
         Some(hint.to_owned())
     }

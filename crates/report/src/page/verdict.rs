@@ -134,7 +134,7 @@ fn headline(comparison: &Comparison) -> (Standing, String) {
             return (Standing::Bad, what.to_owned());
         }
         Side::Below => {
-            let what = "This model is wrong way round: faults score lower than normal clips";
+            let what = "This model is the wrong way round: faults score lower than normal clips";
             return (Standing::Bad, what.to_owned());
         }
         Side::Above => {}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{OfficialCheck, Year, check_official};
+use offkey::{OfficialCheck, Year, check_official, counted};
 
 use crate::{
     error::CliError,
@@ -46,9 +46,10 @@ fn text(check: &OfficialCheck) -> String {
     for part in &check.parts {
         let state = match (part.clips, part.faults.as_slice()) {
             (0, _) => format!("not here; {}", part.archive),
-            (clips, []) => format!("whole, {clips} clips"),
+            (clips, []) => format!("whole, {}", counted(clips, "clip")),
             (clips, faults) => {
-                format!("{clips} clips, differs in {} places; {}", faults.len(), part.archive)
+                let (clips, places) = (counted(clips, "clip"), counted(faults.len(), "place"));
+                format!("{clips}, differs in {places}; {}", part.archive)
             }
         };
         text += &format!("{} set of {}: {state}\n", part.name, check.year);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use offkey::counted;
 
 use crate::{
     error::CliError,
@@ -58,8 +59,8 @@ pub(crate) fn inspect(args: &InspectArgs, bars: &Bars) -> Result<(), CliError> {
     });
     let year = inspection.year.map(|year| format!(", year {year}")).unwrap_or_default();
     print(&format!(
-        "\n{} clips, {:.2} hours{lengths}\nlayout: {:?}{year}\nsampling rates: {}\nchannels: {}\n",
-        inspection.clips,
+        "\n{}, {:.2} hours{lengths}\nlayout: {:?}{year}\nsampling rates: {}\nchannels: {}\n",
+        counted(inspection.clips, "clip"),
         inspection.hours,
         inspection.layout,
         list(rates.collect()),
@@ -69,7 +70,7 @@ pub(crate) fn inspect(args: &InspectArgs, bars: &Bars) -> Result<(), CliError> {
         print("no problems\n");
         return Ok(());
     }
-    print(&format!("\n{} problems:\n", inspection.problems.len()));
+    print(&format!("\n{}:\n", counted(inspection.problems.len(), "problem")));
     for problem in &inspection.problems {
         print(&format!("  {}\n", problem.message));
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::PlantRequest;
+use offkey::{PlantRequest, counted};
 
 use crate::{error::CliError, output::print, progress::Bars};
 
@@ -32,8 +32,8 @@ pub(crate) fn plant(args: PlantArgs, bars: &Bars) -> Result<(), CliError> {
     let request = PlantRequest { data, out, level_db: level, holdout, seed };
     let report = offkey::plant_faults(&request, bars)?;
     print(&format!(
-        "{} clips to train on, {} held out, each with and without a fault; now: offkey run --data {} --recipe NAME --out RUN\n",
-        report.training,
+        "{} to train on, {} held out, each with and without a fault; now: offkey run --data {} --recipe NAME --out RUN\n",
+        counted(report.training, "clip"),
         report.held_out,
         report.manifest.display()
     ));

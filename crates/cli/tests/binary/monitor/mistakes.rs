@@ -40,6 +40,15 @@ fn what_cannot_be_learned_from_is_named_and_three_windows_are_too_few() {
 }
 
 #[test]
+fn a_recording_is_no_state_file_and_a_table_has_no_windows() {
+    let bench = Bench::new();
+    bench.write("a.wav", &wav(&normal_sound(&bench, 1)));
+    let refused = bench.fails(1, &format!("info {} --state a.wav", model()));
+    assert!(refused.contains("no state file"), "{refused}");
+    bench.fails(2, &format!("check a.wav --model {} --csv --windows", model()));
+}
+
+#[test]
 fn one_missing_name_does_not_stop_the_others_and_an_alarm_wins() {
     let bench = Bench::new();
     let sound = normal_sound(&bench, 1);
