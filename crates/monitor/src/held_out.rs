@@ -69,30 +69,25 @@ pub(crate) fn events(
 
 impl Monitor {
     /// Recordings that lie far from all others, each with how many deviations above their median: a
-    /// fault among them would be taken for normal. By the detector's held-out scores, and by the distance to the
-    /// median spectrum, which several odd ones do not move.
+    /// fault among them would be taken for normal. By the distance to the median spectrum, which several odd ones do
+    /// not move; where that finds none, by the detector's held-out scores.
     pub fn odd_recordings(&self) -> Vec<(String, f64)> {
         let Detecting::Members(members) = &self.detecting else { return Vec::new() };
-        let mut found: BTreeMap<&str, f64> = BTreeMap::new();
-        let mut look = |scores: &[f64]| {
+        let look = |scores: &[f64]| -> Vec<(String, f64)> {
             let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
             for ((recording, _), &score) in self.card.rows().zip(scores) {
                 let entry = worst.entry(&recording.path).or_insert(f64::NEG_INFINITY);
                 *entry = entry.max(score);
             }
             let odd = odd(&worst.values().copied().collect::<Vec<_>>());
-            for (path, above) in worst.into_keys().zip(odd) {
-                if let Some(above) = above {
-                    let entry = found.entry(path).or_insert(above);
-                    *entry = entry.max(above);
-                }
-            }
+            let paths = worst.into_keys().zip(odd);
+            paths.filter_map(|(path, above)| Some((path.to_owned(), above?))).collect()
         };
-        match self.mean_spectra() {
-            Some(spectra) => look(&from_median(spectra)),
-            None => look(members.detector.fusion().held_out()),
+        let by_spectra = self.mean_spectra().map(|spectra| look(&from_median(spectra)));
+        match by_spectra {
+            Some(found) if !found.is_empty() => found,
+            _ => look(members.detector.fusion().held_out()),
         }
-        found.into_iter().map(|(path, above)| (path.to_owned(), above)).collect()
     }
 
     /// Mean spectra of the windows, where a member hears them.

@@ -145,7 +145,8 @@ fn join_microphones(candidates: &mut [Candidate]) -> Option<String> {
     }
     let [first, second] = example?;
     Some(format!(
-        "{files} files count as {}, by several microphones, as their names say: `{first}` and `{second}`",
+        "{files} files count as {}, for their names differ in the microphone or the form of the file alone: `{first}` and \
+         `{second}`",
         counted(recordings, "recording")
     ))
 }
