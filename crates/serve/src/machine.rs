@@ -320,10 +320,8 @@ impl Machine {
             let mut told = self.news(rule, kind, reason, Some(notice.alarm), who, now_ms);
             told.call = call;
             told.windows_back = notice.windows_back;
-            if matches!(
-                notice.what,
-                Happening::Cleared | Happening::Shelved | Happening::Suppressed
-            ) {
+            // A shelved or suppressed alarm may call again, and is then told with its reason.
+            if notice.what == Happening::Cleared {
                 self.peak = None;
             }
             news.push(told);

@@ -194,7 +194,12 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
 }
 
 /// What is to be known of a machine before it starts.
-fn look_at(name: &str, machine: &MachineConfig, folders: &Folders) -> Result<Vec<String>, String> {
+/// What is to be known of a machine before it is listened to, or why it cannot be.
+pub(crate) fn look_at(
+    name: &str,
+    machine: &MachineConfig,
+    folders: &Folders,
+) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     let model = folders.model(name, machine);
     let load = |path: &Path| models::load(path).map_err(|error| with_causes(&error));

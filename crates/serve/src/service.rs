@@ -24,7 +24,7 @@ use crate::{
     listen::Listener,
     metrics::Metrics,
     models::{ModelError, Models},
-    prepare::{ServiceError, read_config},
+    prepare::{ServiceError, look_at, read_config},
     setup::{self, Folders},
     sink::{self, MqttSink, SinksHealth, Worker},
     store::{ClipStore, Store},
@@ -164,10 +164,32 @@ impl Service {
         if doors(&config) != doors(&self.config) {
             tracing::warn!("changes of `[modbus]` and `[opcua]` take effect at the next start");
         }
+        self.refuse_deaf(&config)?;
         if let Some(certificate) = &self.certificate {
             certificate.read_again()?;
         }
         self.change_to(config)
+    }
+
+    /// Refuses a change after which a machine would not be judged: its model is damaged, absent, or does not fit.
+    fn refuse_deaf(&self, config: &Config) -> Result<(), ServiceError> {
+        let mut problems = Vec::new();
+        for (name, machine) in &config.machines {
+            let Some(old) = self.config.machines.get(name) else { continue };
+            let path = self.folders.model(name, machine);
+            let why = if machine.model != old.model && machine.model.is_some() && !path.exists() {
+                Some(format!("there is no model at `{}`", path.display()))
+            } else if machine == old {
+                None
+            } else {
+                look_at(name, machine, &self.folders).err()
+            };
+            problems.extend(why.map(|why| format!("machine `{name}`: {why}")));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ServiceError::Unready { path: self.path.clone(), problems })
     }
 
     fn change_to(&mut self, config: Config) -> Result<(), ServiceError> {

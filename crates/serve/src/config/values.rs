@@ -2,7 +2,10 @@
 
 use std::{fmt, fs, path::Path, path::PathBuf};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 /// A length of time, written as in `90s`, `10m`, `2h` or `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -65,8 +68,7 @@ impl TryFrom<String> for Span {
 }
 
 /// A secret, read from a file or an environment variable when it is used; it is never printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// A file whose first line is the secret.
     File(PathBuf),
@@ -104,6 +106,45 @@ pub enum SecretError {
         /// File or variable.
         whence: String,
     },
+}
+
+/// Where a secret is, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whence {
+    file: Option<PathBuf>,
+    env: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    /// Reads where the secret is. A secret that is written itself is refused without repeating it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Place;
+        impl<'de> Visitor<'de> for Place {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`{ file = \"PATH\" }` or `{ env = \"NAME\" }`")
+            }
+
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Secret, E> {
+                Err(E::custom(
+                    "a secret is not written into the configuration: put it into a file and name that, `{ file = \"PATH\" }`, \
+                     or `{ env = \"NAME\" }`",
+                ))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
+                let Whence { file, env } = Whence::deserialize(MapAccessDeserializer::new(map))?;
+                match (file, env) {
+                    (Some(path), None) => Ok(Secret::File(path)),
+                    (None, Some(name)) => Ok(Secret::Env(name)),
+                    _ => Err(de::Error::custom("a secret is in one place: `file` or `env`")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Place)
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -219,10 +260,21 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_printed() {
+        #[derive(Debug, Deserialize)]
+        struct Web {
+            password: Secret,
+        }
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("key"), "swordfish\n").expect("a secret");
         let secret = Secret::File("key".into());
         assert_eq!(secret.read(folder.path()).expect("the secret"), "swordfish");
         assert!(!format!("{secret:?}").contains("swordfish"));
+        let read = |text: &str| toml::from_str::<Web>(text).map(|web| web.password);
+        let by_name = read("password = { env = \"DOOR\" }").expect("a place");
+        assert_eq!(by_name, Secret::Env("DOOR".to_owned()));
+        let written = read("password = \"swordfish\"").expect_err("it is written itself");
+        assert!(!written.message().contains("swordfish"), "{written}");
+        assert!(written.message().contains("put it into a file"), "{written}");
+        assert!(read("password = { file = \"a\", env = \"B\" }").is_err());
     }
 }

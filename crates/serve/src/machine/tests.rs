@@ -118,5 +118,7 @@ fn the_schedule_suppresses_and_gives_back_what_is_still_wrong() {
     let sunday = NOW_MS + 3 * 86_400_000;
     assert_eq!(kinds(machine.tick(&rule(), 1, sunday)), ["alarm.suppressed"]);
     let monday = NOW_MS + 4 * 86_400_000;
-    assert_eq!(kinds(machine.tick(&rule(), 1, monday)), ["alarm.unsuppressed", "alarm.began"]);
+    let news = machine.tick(&rule(), 1, monday);
+    assert_eq!(news.last().map(|told| told.event.reason.as_str()), Some("louder at 2000 Hz"));
+    assert_eq!(kinds(news), ["alarm.unsuppressed", "alarm.began"]);
 }

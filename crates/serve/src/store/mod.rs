@@ -316,6 +316,8 @@ fn open_database(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(32);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is removed shall not be readable in the file afterwards.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     // The log is cut back after a burst, so that it does not hold the disk.
     connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
     let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

@@ -198,15 +198,16 @@ pub(crate) async fn forget(
     Extension(who): Extension<Who>,
 ) -> Answer {
     app.known(&name)?;
-    let folder = app.folders.faults(&name);
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Refusal::new(
-                axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                format!("cannot remove `{}`: {error}", folder.display()),
-            ));
+    for folder in [app.folders.faults(&name), app.folders.normals(&name)] {
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Refusal::new(
+                    axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                    format!("cannot remove `{}`: {error}", folder.display()),
+                ));
+            }
+            _ => {}
         }
-        _ => {}
     }
     command(&app, &name, Ask::Forget, &who).await
 }

@@ -63,6 +63,20 @@ fn a_reload_takes_machines_in_and_out_and_keeps_the_alarms_of_others() {
     std::fs::write(service.path("serve.toml"), "[machine.pump]\n").expect("a broken configuration");
     service.signal("HUP");
     until("the refusal", || service.said().contains("everything goes on as before").then_some(()));
+    // A model that cannot be used must not leave a machine unheard.
+    std::fs::write(service.path("cut.offkey"), b"half a model").expect("a damaged model");
+    for model in ["cut.offkey", "absent.offkey"] {
+        let [press, pump] = [uploads(&["press"]), uploads(&["pump"])];
+        let text = web.to_owned() + &press + &pump.replace("model.offkey", model);
+        std::fs::write(service.path("serve.toml"), text).expect("a configuration");
+        let told = service.said().matches("everything goes on as before").count();
+        service.signal("HUP");
+        until("the refusal", || {
+            let said = service.said();
+            (said.matches("everything goes on as before").count() > told && said.contains(model))
+                .then_some(())
+        });
+    }
     service.upload("pump", normal());
     service.until_phase("pump", "returned_unacknowledged");
 }
