@@ -301,7 +301,9 @@ fn mean(seeds: &[Compared], coverage: f64) -> Option<Compared> {
         return None;
     }
     let estimate = |values: Vec<f64>| {
-        let interval = t_interval(&values, coverage);
+        // Seeds that all agree say nothing about other clips.
+        let interval =
+            t_interval(&values, coverage).filter(|interval| interval.low < interval.high);
         Some(Estimate { value: stats::mean(&values)?, interval })
     };
     let optional = |of: fn(&Compared) -> Option<Estimate>| {

@@ -41,6 +41,8 @@ pub(crate) enum Side {
 }
 
 const CHANCE: f64 = 0.5;
+/// With fewer normal or faulty clips than this an interval that reaches chance is no evidence of anything.
+const FEWEST_CLIPS: usize = 10;
 
 /// The side of a value that an interval lies on.
 fn side(estimate: &Estimate, value: f64) -> Side {
@@ -128,6 +130,14 @@ fn headline(comparison: &Comparison) -> (Standing, String) {
         Side::Unknown => {
             let what = "Cannot tell whether this model detects faults: too few recordings or seeds";
             return (Standing::Unknown, what.to_owned());
+        }
+        Side::Around if all.normal.min(all.anomalous) < FEWEST_CLIPS => {
+            let what = format!(
+                "Cannot tell whether this model detects faults: only {} and {}",
+                plural(all.normal, "normal clip"),
+                plural(all.anomalous, "faulty one")
+            );
+            return (Standing::Unknown, what);
         }
         Side::Around => {
             let what = "No evidence that this model detects faults: its AUC may be chance";
@@ -328,6 +338,9 @@ mod tests {
             assert_eq!(standing, expected, "{words}");
             assert!(words.contains(part), "{words}");
         }
+        let few = Compared { normal: 4, ..of("", 0.55, Some(0.2)) };
+        let (standing, words) = said(few, fan());
+        assert!(standing == Standing::Unknown && words.contains("only 4 normal clips"), "{words}");
         let mut unknown = of("", 0.9, Some(0.2));
         unknown.auc.interval = None;
         assert_eq!(said(unknown, fan()).0, Standing::Unknown);
