@@ -96,12 +96,12 @@ impl ResultRow<'_> {
     }
 
     /// Rates of the clips of some domains; none where a labelled one has no decision or there is
-    /// no labelled one.
+    /// no anomalous one, of which recall could be.
     fn decision_rates(&self, domain: impl Fn(Option<Domain>) -> bool) -> Option<DecisionRates> {
         let (normal, anomalous) = self.split(domain, |row| row.decision);
         let normal: Vec<bool> = normal.into_iter().collect::<Option<_>>()?;
         let anomalous: Vec<bool> = anomalous.into_iter().collect::<Option<_>>()?;
-        (normal.len() + anomalous.len() > 0).then(|| decision_rates(&normal, &anomalous))
+        (!anomalous.is_empty()).then(|| decision_rates(&normal, &anomalous))
     }
 
     /// A value of the normal clips and of the anomalous ones, of some domains.

@@ -74,6 +74,19 @@ fn decisions_are_rated_per_own_domain_too() {
     assert_eq!((target.precision, target.recall), (4.0 / 6.0, 1.0));
 }
 
+#[test]
+fn a_section_without_faults_has_no_recall_and_lowers_no_mean() {
+    let mut rows = literal_rows("00", true);
+    rows.extend(
+        literal_rows("01", true)
+            .into_iter()
+            .filter(|row| row.clip.condition == Some(Condition::Normal)),
+    );
+    let metrics = evaluate_with(&rows, Some(Year::Y2022), None).unwrap();
+    assert_eq!((metrics.per_section[1].precision, metrics.per_section[1].recall), (None, None));
+    assert_eq!(metrics.per_machine[0].arithmetic.recall, Some(6.0 / 8.0));
+}
+
 fn said(metrics: &Metrics) -> Vec<String> {
     metrics.notes.iter().map(ToString::to_string).collect()
 }
