@@ -160,7 +160,14 @@ pub fn learn(
         journal: Vec::new(),
     };
     let recordings = card.recordings.len();
+    let stopped = || OffkeyError::Cancelled { run: PathBuf::new() };
+    if progress.cancelled() {
+        return Err(stopped());
+    }
     let monitor = Monitor::new(card, heard, models, sounds)?;
+    if progress.cancelled() {
+        return Err(stopped());
+    }
     let report = LearnReport {
         recordings,
         windows,
