@@ -92,9 +92,11 @@ impl<'i> Reading<'i> {
     }
 
     fn tell(&mut self, span: Option<Range<usize>>, what: &str) {
-        let at = span.map_or(0, |span| span.start).min(self.text.len());
-        let line = self.text[..self.text.floor_char_boundary(at)].matches('\n').count() + 1;
-        self.errors.push(ConfigError { line, what: what.to_owned() });
+        let span = span.unwrap_or(0..0);
+        let at = self.text.floor_char_boundary(span.start.min(self.text.len()));
+        let line = self.text[..at].matches('\n').count() + 1;
+        let there = self.text.get(span).unwrap_or_default();
+        self.errors.push(ConfigError { line, what: in_words(what, there) });
     }
 
     fn entry(&self, name: &str) -> Option<Spanned<DeValue<'i>>> {
@@ -189,6 +191,31 @@ impl<'i> Reading<'i> {
     }
 }
 
+/// What a parser says, as a person would.
+fn in_words(message: &str, there: &str) -> String {
+    match message {
+        "duplicate key" => format!("`{there}` is here a second time"),
+        "invalid type: unit variant, expected newtype variant" => {
+            "settings are missing: this kind is written with them, as in `{ folder = \"PATH\" }`".to_owned()
+        }
+        _ if message.starts_with("wanted exactly 1 element") => {
+            "exactly one kind stands here, with all of its settings inside: there is none, or another key beside it"
+                .to_owned()
+        }
+        _ if message.ends_with("expected a string") => {
+            format!("{message} in quotes (a time as in \"30s\")")
+        }
+        _ => {
+            let number = ["u8", "u16", "u32", "u64", "usize"];
+            let wanted = number.iter().find_map(|kind| message.strip_suffix(&format!("expected {kind}")));
+            wanted.map_or_else(
+                || message.to_owned(),
+                |found| format!("{found}expected a whole number, 0 or more"),
+            )
+        }
+    }
+}
+
 /// Takes out the innermost entry whose key or value covers a place; false when there is none.
 fn take_out(value: &mut DeValue<'_>, place: &Range<usize>) -> bool {
     let DeValue::Table(table) = value else { return false };
@@ -202,4 +229,31 @@ fn take_out(value: &mut DeValue<'_>, place: &Range<usize>) -> bool {
         .find(|(key, value)| covers(key.span()) || covers(value.span()))
         .map(|(key, _)| key.clone());
     found.is_some_and(|key| table.remove(&key).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parser_s_words_become_a_person_s() {
+        let said = |text: &str| {
+            let mut reading = Reading::new(text);
+            let _: BTreeMap<String, crate::config::MachineConfig> = reading.named("machine");
+            let errors = reading.into_errors();
+            errors.into_iter().map(|error| error.what).collect::<Vec<_>>().join("; ")
+        };
+        assert!(said("[machine.a]\n[machine.a]\n").contains("`a` is here a second time"));
+        let source = |written: &str| said(&format!("[machine.a]\nsource = {written}\n"));
+        for (written, words) in [
+            ("{}", "exactly one kind stands here"),
+            ("\"folder\"", "settings are missing"),
+            (
+                "{ upload = {} }\n[machine.a.liveness]\nstalled_after = 30",
+                "in quotes (a time as in \"30s\")",
+            ),
+        ] {
+            assert!(source(written).contains(words), "{written}: {}", source(written));
+        }
+    }
 }
