@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
-use offkey_core::{ScoreRow, Year, table};
+use offkey_core::{ScoreRow, Year, stats::Sorted, table};
 use offkey_eval::{BootstrapConfig, Comparison, compare};
 use offkey_report::page::{
     PageData, SectionScores, TrainingRow, TrialRow, figure_tables, metric_tables, render,
 };
+
+use offkey_signal::probe;
 
 use super::{
     baselines::scores_of_baselines,
@@ -49,7 +51,7 @@ impl Run<'_> {
                     cost(&metrics)
                 ),
                 comparison: comparison(&run.folder, &run.recipe, &rows, metrics.metrics.year)?,
-                clip_s: Some(clip_seconds(&run.recipe)),
+                clip_s: Some(heard_seconds(&run.recipe, &rows)),
                 metrics: metric_tables(&metrics.metrics),
                 sections,
                 covariates: run.covariates(&rows)?,
@@ -132,9 +134,12 @@ fn comparison(
     Ok(compare(rows, &baselines, year, &BootstrapConfig::default())?)
 }
 
-fn clip_seconds(recipe: &Recipe) -> f64 {
+/// Seconds of sound behind a usual score: of shorter recordings all, of longer ones as much as the model takes.
+fn heard_seconds(recipe: &Recipe, rows: &[ScoreRow]) -> f64 {
     let (rate_hz, samples) = recipe.clip_shape();
-    samples as f64 / f64::from(rate_hz)
+    let most = samples as f64 / f64::from(rate_hz);
+    let heard = |row: &ScoreRow| Some(probe(&row.clip.path).ok()?.duration_s().min(most));
+    Sorted::new(rows.iter().filter_map(heard)).upper_median().unwrap_or(most)
 }
 
 /// The last two parts of each path: enough to know the data by.
