@@ -29,6 +29,7 @@ pub struct Metrics {
     messages: Family<MessageLabels, Counter>,
     waiting: Family<SinkLabels, Gauge>,
     machines: MachineMetrics,
+    model_ok: Family<MachineLabels, Gauge>,
     delay: Histogram,
     store_ok: Gauge,
     store_waiting: Gauge,
@@ -83,6 +84,7 @@ impl Default for Metrics {
             messages: Family::default(),
             waiting: Family::default(),
             machines: MachineMetrics::default(),
+            model_ok: Family::default(),
             delay: Histogram::new(exponential_buckets(0.05, 2.0, 12)),
             store_ok: Gauge::default(),
             store_waiting: Gauge::default(),
@@ -114,6 +116,11 @@ impl Default for Metrics {
             "source_up",
             "Whether the source brings the sound of its machine",
             machines.source_up.clone(),
+        );
+        registry.register(
+            "model_ok",
+            "Whether the machine has a model that can be used",
+            metrics.model_ok.clone(),
         );
         registry.register("score", "Anomaly score of the latest window", machines.score.clone());
         registry.register("p_value", "p-value of the latest window", machines.p_value.clone());
@@ -209,14 +216,19 @@ impl Metrics {
         }
     }
 
-    /// Everything as text; messages that wait are those counted in the store just now.
+    /// Everything as text; messages that wait are those counted in the store just now, and models are as they are now.
     ///
     /// # Errors
     /// [`std::fmt::Error`] when a number has no text.
     pub fn text(
         &self,
         waiting: &std::collections::BTreeMap<String, u64>,
+        models: impl IntoIterator<Item = (String, bool)>,
     ) -> Result<String, std::fmt::Error> {
+        self.model_ok.clear();
+        for (machine, ok) in models {
+            self.model_ok.get_or_create(&MachineLabels { machine }).set(i64::from(ok));
+        }
         self.waiting.clear();
         for (sink, count) in waiting {
             let labels = SinkLabels { sink: sink.clone() };

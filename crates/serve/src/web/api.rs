@@ -348,7 +348,12 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Answer {
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
     // A store that cannot be read must not take the other numbers away.
     let waiting = app.read(Reader::outbox_counts).await.unwrap_or_default();
-    let text = app.shared.metrics.text(&waiting).map_err(|error| {
+    let machines = app.machines.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let models = machines.into_keys().map(|name| {
+        let ok = app.models.view(&name).is_some();
+        (name, ok)
+    });
+    let text = app.shared.metrics.text(&waiting, models).map_err(|error| {
         Refusal::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     })?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

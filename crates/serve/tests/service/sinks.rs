@@ -165,6 +165,7 @@ fn prometheus_takes_the_numbers() {
     let text = answer.body_mut().read_to_string().expect("text");
     for line in [
         "offkey_alarm_active{machine=\"pump\"} 1",
+        "offkey_model_ok{machine=\"pump\"} 1",
         "offkey_windows_total{machine=\"pump\",verdict=\"alarm\"}",
         "# EOF",
     ] {
