@@ -11,6 +11,9 @@ PROGRAM = """
     import signal, sys, threading, time
     import offkey
 
+    # A shell starts what runs in its background with the signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def progress(step):
         # As soon as the work has begun, the terminal sends its signal.
         global sent
