@@ -48,11 +48,18 @@ fn no_two_files_need_each_other() {
         let listed = STILL_IN_A_CIRCLE.iter().find(|(listed, _)| *listed == name);
         let allowed = listed.map_or(0, |(_, files)| *files);
         if found.len() > allowed {
-            let files: Vec<String> = found.iter().map(|module| module.join("::")).collect();
+            let path = |module: &Module| module.join("::");
+            let files: Vec<String> = found
+                .iter()
+                .map(|(module, needed)| {
+                    let needed: Vec<String> = needed.iter().map(path).collect();
+                    format!("    {} needs {}", path(module), needed.join(", "))
+                })
+                .collect();
             worse.push(format!(
-                "{name}: {} of at most {allowed}: {}",
+                "{name}: {} of at most {allowed}\n{}",
                 files.len(),
-                files.join(", ")
+                files.join("\n")
             ));
         }
     }
@@ -71,20 +78,22 @@ fn a_circle_is_found_through_names_handed_on_and_only_then() {
         let module = |name: &str| if name == "lib" { Vec::new() } else { vec![name.to_owned()] };
         files.iter().map(|(name, text)| (module(name), names(text))).collect()
     };
-    assert_eq!(circles(&house(&files)), BTreeSet::new());
+    assert_eq!(circles(&house(&files)), BTreeMap::new());
     let mut files = files;
     files[3].1 = "pub struct Third(crate::First);";
     let found = circles(&house(&files));
-    assert_eq!(found, ["a", "b", "c"].map(|name| vec![name.to_owned()]).into());
+    let needed = [("a", "b"), ("b", "c"), ("c", "a")]
+        .map(|(file, needed)| (vec![file.to_owned()], BTreeSet::from([vec![needed.to_owned()]])));
+    assert_eq!(found, needed.into());
 }
 
-/// The files of a crate that need a file that needs them.
-fn circles(house: &BTreeMap<Module, Names>) -> BTreeSet<Module> {
-    let needs: BTreeMap<&Module, BTreeSet<Module>> = house
+/// The files of a crate that need a file that needs them, each with such files.
+fn circles(house: &BTreeMap<Module, Names>) -> BTreeMap<Module, BTreeSet<Module>> {
+    let needs: BTreeMap<Module, BTreeSet<Module>> = house
         .iter()
         .map(|(module, names)| {
             let homes = names.used.iter().filter_map(|path| home(house, module, path, 0));
-            (module, homes.filter(|home| home != module).collect())
+            (module.clone(), homes.filter(|home| home != module).collect())
         })
         .collect();
     let reached = |from: &Module| {
@@ -97,7 +106,11 @@ fn circles(house: &BTreeMap<Module, Names>) -> BTreeSet<Module> {
         }
         found
     };
-    house.keys().filter(|module| reached(module).contains(module)).cloned().collect()
+    let on_the_way_back = |module: &Module| {
+        let needed = needs[module].iter().filter(|needed| reached(needed).contains(module));
+        (module.clone(), needed.cloned().collect::<BTreeSet<Module>>())
+    };
+    needs.keys().map(on_the_way_back).filter(|(_, needed)| !needed.is_empty()).collect()
 }
 
 /// The file in which what a path names is written; none for what is not of this crate.
