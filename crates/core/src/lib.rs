@@ -23,8 +23,9 @@ pub mod table;
 pub mod truth;
 pub mod walk;
 pub mod whole;
+pub mod words;
 
-pub use clip::{Clip, Condition, Domain, Split, Year};
+pub use clip::Clip;
 pub use counted::counted;
 pub use dataset::{
     DEFAULT_HOLDOUT, DataError, Dataset, Layout, OfficialCheck, PartCheck, Problem, recognise_year,
@@ -40,3 +41,4 @@ pub use seed::Seed;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};
 pub use whole::{remove_abandoned, write_whole};
+pub use words::{Condition, Domain, Split, UnknownWord, Year};

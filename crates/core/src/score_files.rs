@@ -1,14 +1,13 @@
 //! Anomaly scores written by anybody: the challenge's score and decision files, and our own tables.
 
 mod columns;
+mod error;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
-
-use serde::Serialize;
 
 use crate::{
     Clip, DcaseName, Domain, ScoreRow, Split, Truth,
@@ -16,83 +15,12 @@ use crate::{
     sheet::{Sheet, SheetError, TEXT},
 };
 use columns::{Cells, cells, is_score_table, table_rows};
+use error::{io_error, row_error};
+
+pub use error::{ScoreFileError, Unused};
 
 const SCORES: &str = "anomaly_score_";
 const DECISIONS: &str = "decision_result_";
-
-/// Why score files could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScoreFileError {
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// A file is no CSV.
-    #[error("cannot read score file `{}`", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// The cause, with its line.
-        source: csv::Error,
-    },
-    /// A file's name does not say whose scores it holds.
-    #[error(
-        "cannot tell machine and section of `{}`, expected a name like \
-        `anomaly_score_<machine>_section_<00>.csv` or columns `path`, `machine`, `section`, `score`",
-        path.display()
-    )]
-    Name {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A row is no pair of file name and number.
-    #[error("`{}` line {line}: found `{found}`, expected {expected}", path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: u64,
-        /// What stands there.
-        found: String,
-        /// What could stand there.
-        expected: &'static str,
-    },
-    /// A clip has two scores, say from two trials in one folder.
-    #[error("`{file}` of {machine} {section} is scored twice, the second time in `{}`", path.display())]
-    Twice {
-        /// The clip's machine.
-        machine: String,
-        /// The clip's section.
-        section: String,
-        /// The clip's file name.
-        file: String,
-        /// Where the second score stands.
-        path: PathBuf,
-    },
-    /// A decision file speaks of a clip that no score file has.
-    #[error("`{}` decides on `{file}`, which has no score", path.display())]
-    DecisionWithoutScore {
-        /// The decision file.
-        path: PathBuf,
-        /// The clip's file name.
-        file: String,
-    },
-    /// A folder holds no score file.
-    #[error(
-        "no scores in `{}`, looked for `anomaly_score_*.csv` and CSV files with the columns \
-        `machine` and `score`",
-        path.display()
-    )]
-    NothingFound {
-        /// The folder.
-        path: PathBuf,
-    },
-}
 
 /// Scores as files have them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -101,53 +29,6 @@ pub struct ScoreFiles {
     pub rows: Vec<ScoreRow>,
     /// What was there and not used.
     pub unused: Vec<Unused>,
-}
-
-/// Something in score or truth files that was not used.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Unused {
-    /// Rows without any text.
-    #[error("{rows} empty rows of `{}` are skipped", file.display())]
-    EmptyRows {
-        /// The file.
-        #[serde(with = "crate::paths")]
-        file: PathBuf,
-        /// How many.
-        rows: usize,
-    },
-    /// A file among score files.
-    #[error("`{}` is not used: {reason}", file.display())]
-    File {
-        /// The file.
-        #[serde(with = "crate::paths")]
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// Rows of a truth file speak of no scored clip.
-    #[error("{rows} of {of} rows of `{}` speak of no scored clip, as `{example}`", file.display())]
-    TruthRows {
-        /// The truth file.
-        #[serde(with = "crate::paths")]
-        file: PathBuf,
-        /// How many.
-        rows: usize,
-        /// Rows of the file.
-        of: usize,
-        /// The first one's machine, where it names one, and file name.
-        example: String,
-    },
-    /// A truth file was made for another numbering of the clips.
-    #[error("`{}` contradicts other truth files in {rows} rows and is not used", file.display())]
-    DoubtfulTruth {
-        /// The truth file.
-        #[serde(with = "crate::paths")]
-        file: PathBuf,
-        /// How many.
-        rows: usize,
-    },
 }
 
 /// Reads one score file, or every score file of a folder.
@@ -307,10 +188,6 @@ fn read_sheet(path: &Path) -> Result<Sheet, ScoreFileError> {
     })
 }
 
-fn row_error(path: &Path, line: u64, found: &str, expected: &'static str) -> ScoreFileError {
-    ScoreFileError::Row { path: path.to_owned(), line, found: found.to_owned(), expected }
-}
-
 fn kind(path: &Path) -> Option<&'static str> {
     let name = file_name(path).to_ascii_lowercase();
     [SCORES, DECISIONS].into_iter().find(|marker| name.contains(marker))
@@ -398,8 +275,4 @@ fn without_extension(name: &str) -> String {
 
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ScoreFileError + '_ {
-    move |source| ScoreFileError::Io { path: path.to_owned(), source }
 }

@@ -13,8 +13,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Clip,
-    clip::{ClipRow, UnknownWord},
+    Clip, UnknownWord,
+    clip::ClipRow,
     formulas,
     npy::{self, NpyError},
     write_whole,

@@ -1,16 +1,23 @@
 //! Ground truth of evaluation sets, in every form the challenge published it.
 
+mod error;
 mod form;
+mod row;
 mod unused;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
-use crate::{Clip, Condition, Domain, names::stem, walk::walk};
+use crate::{Clip, Domain, names::stem, walk::walk};
+use error::io_error;
+pub(crate) use form::is_truth_file;
+use row::TruthRow;
 
+pub use error::TruthError;
+pub use row::TruthEntry;
 pub use unused::UnusedTruth;
 
 /// What truth files say, joined by file name: never by order.
@@ -18,105 +25,6 @@ pub use unused::UnusedTruth;
 pub struct Truth {
     rows: BTreeMap<String, Vec<TruthRow>>,
     doubtful: BTreeMap<PathBuf, usize>,
-}
-
-/// What is known of one clip; `None` where no file says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TruthEntry {
-    /// Normal or anomalous.
-    pub condition: Option<Condition>,
-    /// Source or target.
-    pub domain: Option<Domain>,
-    /// Attribute text.
-    pub attributes: Option<String>,
-    /// Recording session.
-    pub group: Option<String>,
-}
-
-/// One line of a truth file, with all that its file's name adds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TruthRow {
-    /// The clips it speaks of; `None` speaks of every machine.
-    pub(crate) machine: Option<String>,
-    /// `None` speaks of every section; file names of the challenge count sections themselves.
-    pub(crate) section: Option<String>,
-    /// Of which of 2021's two test folders.
-    pub(crate) folder: Option<Domain>,
-    /// File name without extension.
-    pub(crate) stem: String,
-    pub(crate) entry: TruthEntry,
-    /// Label and domain are read off a full name, not stated.
-    pub(crate) implied: bool,
-    /// The file that says so.
-    pub(crate) source: PathBuf,
-}
-
-/// Why truth could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TruthError {
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// A file is no CSV.
-    #[error("cannot read truth file `{}`", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// The cause, with its line.
-        source: csv::Error,
-    },
-    /// A row says nothing that can be understood.
-    #[error("`{}` line {line}: found `{found}`, expected {expected}", path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: u64,
-        /// What stands there.
-        found: String,
-        /// What could stand there.
-        expected: &'static str,
-    },
-    /// Two rows disagree on one clip.
-    #[error("`{}` says `{found}` of the {what} of `{file}`, another truth row says `{known}`", path.display())]
-    Conflict {
-        /// The file that disagrees with what was read before.
-        path: PathBuf,
-        /// Label, domain or group.
-        what: &'static str,
-        /// The clip's file name, without extension.
-        file: String,
-        /// What this row says.
-        found: String,
-        /// What an earlier row said.
-        known: String,
-    },
-    /// A file holds no row that names a clip.
-    #[error(
-        "`{}` holds no truth, expected lines of a file name and 0 or 1, or a header that names its \
-        columns, as `file,label`",
-        path.display()
-    )]
-    NoRows {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A folder holds no truth file.
-    #[error(
-        "no truth file below `{}`, looked for {}",
-        path.display(),
-        form::LOOKED_FOR
-    )]
-    NothingFound {
-        /// The folder.
-        path: PathBuf,
-    },
 }
 
 impl Truth {
@@ -227,53 +135,6 @@ impl Truth {
     }
 }
 
-impl TruthRow {
-    pub(crate) fn speaks_of(&self, machine: &str, section: &str, domain: Option<Domain>) -> bool {
-        self.machine.as_deref().is_none_or(|own| own == machine)
-            && self.section.as_deref().is_none_or(|own| own == section)
-            && (self.folder.is_none() || domain.is_none() || self.folder == domain)
-    }
-}
-
-impl TruthRow {
-    fn contradicts(&self, other: &Self) -> bool {
-        fn differ<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
-            a.is_some() && b.is_some() && a != b
-        }
-        !differ(self.machine.as_ref(), other.machine.as_ref())
-            && !differ(self.section.as_ref(), other.section.as_ref())
-            && !differ(self.folder.as_ref(), other.folder.as_ref())
-            && (differ(self.entry.condition.as_ref(), other.entry.condition.as_ref())
-                || differ(self.entry.domain.as_ref(), other.entry.domain.as_ref()))
-    }
-}
-
-impl TruthEntry {
-    /// What this entry says, and what `other` says where this one is silent. Attributes that the
-    /// challenge hid (`noAttribute`) count as silence.
-    fn or(self, other: Self) -> Self {
-        let shown = |attributes: &String| attributes != HIDDEN_ATTRIBUTES;
-        let attributes = match (self.attributes, other.attributes) {
-            (Some(own), other) if shown(&own) || other.is_none() => Some(own),
-            (_, other) => other,
-        };
-        Self {
-            condition: self.condition.or(other.condition),
-            domain: self.domain.or(other.domain),
-            attributes,
-            group: self.group.or(other.group),
-        }
-    }
-}
-
-/// What stands for attributes where the challenge gives none (2024 on).
-pub(crate) const HIDDEN_ATTRIBUTES: &str = "noAttribute";
-
-/// Whether a file's place and name say that it holds truth.
-pub(crate) fn is_truth_file(path: &Path) -> bool {
-    form::is_truth_file(path)
-}
-
 fn conflict<T: PartialEq + ToString>(
     what: &'static str,
     first: &TruthRow,
@@ -296,8 +157,4 @@ fn conflict<T: PartialEq + ToString>(
 fn find(folder: &Path) -> Result<Vec<PathBuf>, TruthError> {
     let files = walk(folder).map_err(io_error(folder))?.files.into_iter();
     Ok(files.map(|found| found.path).filter(|path| is_truth_file(path)).collect())
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> TruthError + '_ {
-    move |source| TruthError::Io { path: path.to_owned(), source }
 }

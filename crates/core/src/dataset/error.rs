@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{TruthError, clip::UnknownWord, sheet::TEXT, stems::NameError};
+use crate::{TruthError, UnknownWord, sheet::TEXT, stems::NameError};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]

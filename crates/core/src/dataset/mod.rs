@@ -11,6 +11,7 @@ mod naming;
 mod official;
 mod official_part;
 mod official_table;
+mod part;
 mod problem;
 mod review;
 mod split;
@@ -20,7 +21,6 @@ mod year;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -29,10 +29,12 @@ use serde::Serialize;
 
 use crate::{Clip, Condition, Split, Truth, Year, digest::Digest};
 use error::io_error;
-use folder::{Placed, Root};
+use folder::Placed;
+use part::{Part, truth_beside};
 
 pub use error::DataError;
 pub use official::{OfficialCheck, PartCheck};
+pub use part::Layout;
 pub use problem::Problem;
 pub use split::DEFAULT_HOLDOUT;
 pub use year::recognise_year;
@@ -50,29 +52,6 @@ pub struct Dataset {
     pub ignored_files: usize,
     /// Everything that is wrong or worth knowing, sorted.
     pub problems: Vec<Problem>,
-}
-
-/// How the files of a data set are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layout {
-    /// The challenge's folders and names.
-    Dcase,
-    /// Machine folders with `normal/` and `anomaly/` or `abnormal/`, MIMII's `id_XX/`.
-    Plain,
-    /// A manifest CSV.
-    Manifest,
-    /// Several of them, merged.
-    Mixed,
-}
-
-/// One data path, read.
-struct Part {
-    placed: Vec<Placed>,
-    layout: Layout,
-    ignored_files: usize,
-    problems: Vec<Problem>,
-    truth_files: Vec<PathBuf>,
 }
 
 impl Dataset {
@@ -97,7 +76,7 @@ impl Dataset {
     /// [`DataError`] when no path is given, or one is absent, not readable, or holds no clip.
     pub fn read_all(paths: &[PathBuf], truth: &[PathBuf]) -> Result<Self, DataError> {
         let parts: Vec<Part> =
-            paths.iter().map(|path| read_part(path)).collect::<Result<_, _>>()?;
+            paths.iter().map(|path| Part::read(path)).collect::<Result<_, _>>()?;
         let layout = match parts.as_slice() {
             [] => return Err(DataError::NothingGiven),
             [first, rest @ ..] if rest.iter().all(|part| part.layout == first.layout) => {
@@ -106,7 +85,7 @@ impl Dataset {
             _ => Layout::Mixed,
         };
         let mut problems = Vec::new();
-        let mut known_truth = truth::beside(&parts, &mut problems);
+        let mut known_truth = truth_beside(&parts, &mut problems);
         let asked_for: Vec<Truth> =
             truth.iter().map(|path| Truth::read(path)).collect::<Result<_, _>>()?;
         for truth in &asked_for {
@@ -210,66 +189,4 @@ impl Dataset {
                 .cmp(&(&b.machine, &b.section, b.split, b.domain, &b.name))
         });
     }
-}
-
-fn read_part(path: &Path) -> Result<Part, DataError> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(DataError::Absent { path: path.to_owned() });
-        }
-        Err(source) => return Err(DataError::Io { path: path.to_owned(), source }),
-    };
-    if metadata.is_dir() {
-        let manifest = path.join("manifest.csv");
-        if manifest::is_manifest(&manifest) { read_manifest(&manifest) } else { read_folder(path) }
-    } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-        read_manifest(path)
-    } else {
-        Err(DataError::NotAFolder { path: path.to_owned() })
-    }
-}
-
-fn read_manifest(path: &Path) -> Result<Part, DataError> {
-    let (placed, problems) = manifest::read(path)?;
-    if placed.is_empty() {
-        return Err(DataError::NoClips { path: path.to_owned(), files: 1 });
-    }
-    let truth_files = truth::files_beside(path.parent().unwrap_or(Path::new("")));
-    Ok(Part { placed, layout: Layout::Manifest, ignored_files: 0, problems, truth_files })
-}
-
-fn read_folder(path: &Path) -> Result<Part, DataError> {
-    let walk::Walk { audio, mut truth, ignored, mut problems } = walk::walk(path)?;
-    let root = Root::new(path);
-    let placed: Vec<Placed> = audio.into_iter().map(|found| root.place(found)).collect();
-    if placed.is_empty() {
-        return Err(DataError::NoClips { path: path.to_owned(), files: ignored + truth.len() });
-    }
-    let challenge = placed.iter().filter(|found| found.challenge).count();
-    let layout = if 2 * challenge > placed.len() { Layout::Dcase } else { Layout::Plain };
-    let placed = without_strangers(placed, &mut problems);
-    if let Ok(Some(above)) = path.canonicalize().map(|real| real.parent().map(Path::to_owned)) {
-        truth.extend(truth::files_beside(&above));
-    }
-    Ok(Part { placed, layout, ignored_files: ignored, problems, truth_files: truth })
-}
-
-/// Leaves out files without challenge name among the files of a machine most of which have one.
-fn without_strangers(placed: Vec<Placed>, problems: &mut Vec<Problem>) -> Vec<Placed> {
-    let mut named: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for found in &placed {
-        let (challenge, all) = named.entry(found.clip.machine.clone()).or_default();
-        *challenge += usize::from(found.challenge);
-        *all += 1;
-    }
-    let (kept, strangers): (Vec<Placed>, Vec<Placed>) =
-        placed.into_iter().partition(|found| match named.get(&found.clip.machine) {
-            Some((challenge, all)) => found.challenge || 2 * challenge <= *all,
-            None => true,
-        });
-    problems.extend(
-        strangers.into_iter().map(|found| Problem::UnparsableName { path: found.clip.path }),
-    );
-    kept
 }

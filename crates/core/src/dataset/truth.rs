@@ -1,17 +1,9 @@
 //! Joining truth to clips.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
-use super::{Dataset, Part, Problem};
-use crate::{Condition, Split, Truth, truth::is_truth_file};
-
-/// Folders that the challenge publishes truth in.
-const TRUTH_FOLDERS: [&str; 4] =
-    ["ground_truth", "ground_truth_data", "ground_truth_domain", "ground_truth_attributes"];
+use super::{Dataset, Problem};
+use crate::{Condition, Split, Truth};
 
 impl Dataset {
     /// Fills in labels, domains, attributes and groups that names leave open, joined by file name.
@@ -91,38 +83,4 @@ impl Dataset {
         }
         self.review();
     }
-}
-
-/// The truth that lies in or beside the data paths. Nobody asked for these files by name, so one that
-/// cannot be understood is a problem, not an error.
-pub(super) fn beside(parts: &[Part], problems: &mut Vec<Problem>) -> Truth {
-    let files: BTreeSet<PathBuf> = parts
-        .iter()
-        .flat_map(|part| &part.truth_files)
-        .map(|file| file.canonicalize().unwrap_or_else(|_| file.clone()))
-        .collect();
-    let mut truth = Truth::default();
-    for path in files {
-        let read = Truth::read(&path).and_then(|found| truth.extend(found));
-        if let Err(error) = read {
-            problems.push(Problem::UnusableTruth { path, reason: error.to_string() });
-        }
-    }
-    truth
-}
-
-/// Truth files in one folder, and in its folders that are named for truth.
-pub(super) fn files_beside(folder: &Path) -> Vec<PathBuf> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let places = TRUTH_FOLDERS.iter().map(|name| folder.join(name));
-    let mut files: Vec<PathBuf> = std::iter::once(folder.to_owned())
-        .chain(places)
-        .filter_map(|place| fs::read_dir(place).ok())
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| is_truth_file(path) && path.is_file())
-        .collect();
-    files.sort();
-    files
 }

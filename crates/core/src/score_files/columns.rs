@@ -4,7 +4,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::{ScoreFileError, row_error};
+use super::error::{ScoreFileError, row_error};
 use crate::{
     DcaseName, ScoreRow, formulas,
     names::is_audio,

@@ -4,18 +4,15 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::{TruthEntry, TruthError, TruthRow, io_error};
+use super::{TruthEntry, TruthError, error::io_error, row::TruthRow};
 use crate::{
     Condition, DcaseName, Domain,
     names::{TableName, is_audio, section_text, stem},
     sheet::{Sheet, SheetError, TEXT, line},
 };
 
-/// What [`is_truth_file`] accepts, for messages.
-pub(super) const LOOKED_FOR: &str = "`ground_truth_*.csv`, `attributes_*.csv`, \
-    `eval_data_list.csv`, `ground_truth.csv`, `truth.csv`";
-
-pub(super) fn is_truth_file(path: &Path) -> bool {
+/// Whether a file's place and name say that it holds truth.
+pub(crate) fn is_truth_file(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
     name.is_some_and(|name| {
         let csv = name.strip_suffix(".csv");
@@ -286,7 +283,7 @@ fn is_machine(cell: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::truth::HIDDEN_ATTRIBUTES;
+    use crate::truth::row::HIDDEN_ATTRIBUTES;
 
     #[test]
     fn hidden_attributes_yield_to_shown_ones() {

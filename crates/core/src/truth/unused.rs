@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{Truth, TruthRow};
+use super::{Truth, row::TruthRow};
 use crate::{Clip, names::stem};
 
 /// Rows of a truth file that speak of no clip.
