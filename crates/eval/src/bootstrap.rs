@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     HeadlineIntervals, Note, SectionMetrics,
-    evaluate::headline_areas,
     official::Formula,
     ranked::RankedRow,
     result_rows::{Areas, ResultRow},
@@ -138,7 +137,7 @@ fn resample(
     let rows: Vec<Areas> = samplers.iter().enumerate().map(draw).collect();
     let paired: Vec<(&ResultRow, Areas)> = sections.iter().zip(rows.iter().copied()).collect();
     Resample {
-        headline: headline_areas(rows.iter().copied()),
+        headline: Areas::mean(rows.iter().copied()),
         official_score: formula.score(&paired),
         rows,
     }

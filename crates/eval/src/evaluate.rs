@@ -44,7 +44,7 @@ pub fn evaluate_with(
         rows_of_year.iter().map(ResultRow::metrics).collect();
     let areas: Vec<(&ResultRow, Areas)> =
         rows_of_year.iter().zip(per_section.iter().map(SectionMetrics::areas)).collect();
-    let headline = headline_areas(areas.iter().map(|(_, areas)| *areas));
+    let headline = Areas::mean(areas.iter().map(|(_, areas)| *areas));
     let official_score = formula.score(&areas);
     let official_terms = formula.terms(&areas);
     let mut notes = notes(formula, &areas, &per_section);
@@ -95,19 +95,6 @@ pub(crate) fn test_clips(rows: &[ScoreRow]) -> Result<Vec<&ScoreRow>, EvalError>
     Ok(clips)
 }
 
-/// Arithmetic means over rows.
-pub(crate) fn headline_areas(rows: impl Iterator<Item = Areas> + Clone) -> Areas {
-    let mean = |get: fn(Areas) -> Option<f64>| {
-        stats::mean(&rows.clone().filter_map(get).collect::<Vec<_>>())
-    };
-    Areas {
-        auc: mean(|areas| areas.auc),
-        pauc: mean(|areas| areas.pauc),
-        auc_source: mean(|areas| areas.auc_source),
-        auc_target: mean(|areas| areas.auc_target),
-    }
-}
-
 /// Arithmetic means of the six areas over sections, and the harmonic mean of all of them.
 fn mean_own_domain(sections: &[ResultRow]) -> Option<OwnDomain> {
     let own: Vec<OwnDomain> = sections.iter().filter_map(ResultRow::own_domain).collect();
@@ -154,16 +141,5 @@ fn metric_means(rows: &[&SectionMetrics], mean: fn(&[f64]) -> Option<f64>) -> Me
         precision: column(|row| row.precision),
         recall: column(|row| row.recall),
         f1: column(|row| row.f1),
-    }
-}
-
-impl SectionMetrics {
-    pub(crate) fn areas(&self) -> Areas {
-        Areas {
-            auc: self.auc,
-            pauc: self.pauc,
-            auc_source: self.auc_source,
-            auc_target: self.auc_target,
-        }
     }
 }

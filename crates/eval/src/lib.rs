@@ -12,7 +12,9 @@ mod error;
 mod evaluate;
 mod histogram;
 mod means;
+mod measured;
 mod metrics;
+mod note;
 mod notes;
 mod official;
 mod ranked;
@@ -32,7 +34,7 @@ pub use metrics::{
     ByDomain, Headline, HeadlineIntervals, MachineMetrics, MetricMeans, Metrics, OfficialTerm,
     OwnDomain, SectionMetrics, TermName, TrialMetrics,
 };
-pub use notes::Note;
+pub use note::Note;
 pub use offkey_core::stats::Interval;
 pub use submission::write_submission;
 pub use trials::aggregate;

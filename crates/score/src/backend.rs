@@ -5,121 +5,48 @@
 mod bands;
 mod centre;
 mod column;
+mod custom;
 mod domain_norm;
 mod fitted;
 mod fitting;
 mod fusion;
 mod gmm;
 mod k_means;
+mod kind;
 mod knn;
 mod knn_smote;
 mod known_faults;
 mod local_density;
 mod mahalanobis;
 mod prototypes;
-mod registry;
 mod shrunk_mahalanobis;
 mod standard;
 mod sub_band;
 mod var_min;
 
-use std::fmt::Debug;
-
-use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     centre::CentreConfig,
     column::ColumnConfig,
+    custom::CustomBackend,
     domain_norm::{DomainNormConfig, FittedTo},
     fitted::{Backend, Nearest},
     fitting::{Fitting, Warning},
     fusion::FusionConfig,
     gmm::GmmConfig,
     k_means::KMeansConfig,
+    kind::{BackendKind, BackendRegistry, FittedBackend},
     knn::KnnConfig,
     knn_smote::KnnSmoteConfig,
     known_faults::{KnownFaultsConfig, MOST_FAULTS},
     local_density::{DensityNorm, LocalDensityConfig},
     mahalanobis::{CovarianceOf, MahalanobisConfig},
-    registry::{BackendRegistry, CustomBackend},
     shrunk_mahalanobis::ShrunkMahalanobisConfig,
     sub_band::SubBandConfig,
     var_min::VarMinConfig,
 };
-use crate::{Distance, References, ScoreError};
-
-/// A kind of backend with its settings: what fits a scorer to references.
-///
-/// Only `fit` has to be written. A backend of another crate enters a [`BackendRegistry`] and is
-/// named in recipes as `custom = "NAME"`.
-pub trait BackendKind: Debug + Send + Sync {
-    /// Fits a scorer to references. The result must not depend on the order of the references.
-    ///
-    /// # Errors
-    /// [`ScoreError`] when these references cannot be used.
-    fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError>;
-
-    /// How far embeddings are apart, for this backend and for the nearest reference it names.
-    fn distance(&self) -> Distance {
-        Distance::Euclidean
-    }
-
-    /// Replaces every distance in the settings; does nothing where there is none.
-    fn set_distance(&mut self, _distance: Distance) {}
-
-    /// Least deviation that the standardised distance divides a dimension by.
-    fn least_deviation(&self) -> f64 {
-        0.0
-    }
-
-    /// Refuses settings outside their range. Needs no data.
-    ///
-    /// # Errors
-    /// [`ScoreError::Setting`] naming the setting.
-    fn check(&self) -> Result<(), ScoreError> {
-        Ok(())
-    }
-
-    /// Refuses embeddings of a length that the settings cannot go with.
-    ///
-    /// # Errors
-    /// [`ScoreError::Setting`] naming the setting.
-    fn check_dims(&self, _dims: usize) -> Result<(), ScoreError> {
-        Ok(())
-    }
-
-    /// Whether scores of normal clips can be zero or negative, so that they have no logarithm.
-    fn is_signed(&self) -> bool {
-        false
-    }
-
-    /// Levels of backends inside this one.
-    fn nesting(&self) -> usize {
-        0
-    }
-
-    /// Looks up the custom backends inside this one.
-    ///
-    /// # Errors
-    /// [`ScoreError::UnknownBackend`] when one is not in the registry.
-    fn resolve(&mut self, _registry: &BackendRegistry) -> Result<(), ScoreError> {
-        Ok(())
-    }
-
-    /// Scores of the references, each without those of its own label, where there is a faster
-    /// way than fitting once per label.
-    fn leave_out(&self, _fitting: &Fitting, _labels: &[usize]) -> Option<Vec<f64>> {
-        None
-    }
-}
-
-/// A backend fitted to references.
-pub trait FittedBackend: Debug + Send + Sync {
-    /// Anomaly scores of `embeddings` (`[clips, dims]`): finite, larger is more anomalous. The
-    /// score of a clip must not depend on the clips scored with it.
-    fn score(&self, embeddings: ArrayView2<f32>) -> Vec<f64>;
-}
+use crate::{Distance, ScoreError};
 
 /// Writes the enum of recipes and what follows from the list alone.
 macro_rules! backends {
@@ -256,26 +183,5 @@ impl BackendConfig {
     /// Whether scores of normal clips can be zero or negative.
     pub fn is_signed(&self) -> bool {
         self.kind().is_signed()
-    }
-
-    /// Fits the backend to references. The order of the references changes nothing.
-    ///
-    /// # Errors
-    /// [`ScoreError::Setting`] when a setting lies outside its range.
-    pub fn fit(&self, references: &References) -> Result<Backend, ScoreError> {
-        fitted::fit(self, references)
-    }
-
-    /// The references' own scores, each made without the reference's recording, in the order of
-    /// the references: what a threshold is found on.
-    ///
-    /// Nearest neighbours in cosine or Euclidean distance leave out one recording at a time;
-    /// everything else is refitted in 5 folds over recordings. Where all references are of one
-    /// recording, clips take the recordings' place; a single clip is scored against itself.
-    ///
-    /// # Errors
-    /// As [`BackendConfig::fit`].
-    pub fn held_out_scores(&self, references: &References) -> Result<Vec<f64>, ScoreError> {
-        fitted::held_out(self, references)
     }
 }

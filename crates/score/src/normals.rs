@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, Axis};
 use offkey_core::{Domain, Seed};
 
-use crate::{References, space::is_target};
+use crate::References;
 
 /// Folds in which references are scored by the others.
 const FOLDS: usize = 5;
@@ -94,4 +94,9 @@ impl Normals {
         }
         units.iter().map(|unit| fold_of_unit[unit]).collect()
     }
+}
+
+/// Whether a clip is of the target domain; one of unknown domain counts as source.
+pub(crate) fn is_target(domain: Option<Domain>) -> bool {
+    domain == Some(Domain::Target)
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::{
     Distance,
     linalg::{Whitening, ledoit_wolf, mean},
-    normals::Normals,
+    normals::{Normals, is_target},
 };
 
 /// A distance fitted to references.
@@ -109,9 +109,4 @@ pub(crate) fn within_domains(points: &Array2<f64>, domains: &[Option<Domain>]) -
         }
     }
     centred
-}
-
-/// Whether a clip is of the target domain; one of unknown domain counts as source.
-pub(crate) fn is_target(domain: Option<Domain>) -> bool {
-    domain == Some(Domain::Target)
 }

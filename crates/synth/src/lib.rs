@@ -7,14 +7,17 @@
 //! recording. Results on such data show that a system works as meant; they say nothing about how
 //! it compares with another.
 
+mod blows;
 mod config;
 mod dataset;
+mod disturbance;
 pub mod fault;
 pub mod machine;
 pub mod noise;
 pub mod plant;
 mod resonance;
 
+pub use blows::Bearing;
 pub use config::{SynthConfig, SynthError, SynthReport};
 pub use dataset::generate;
 pub use fault::{Fault, FaultKind};

@@ -11,8 +11,9 @@ use offkey_core::Seed;
 use rand::{Rng, RngExt};
 
 use crate::{
+    blows::{Bearing, events, ring},
     config::RATE_HZ,
-    fault::{Bearing, Fault, FaultKind, events, ring},
+    fault::{Fault, FaultKind},
     noise::{log_uniform, pink_noise, unit_power, white_noise},
     resonance::Resonator,
 };

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     Distance, ScoreError,
     neighbors::{Neighbor, smallest},
+    normals::is_target,
     references::check_scores,
-    space::{Space, is_target},
+    space::Space,
 };
 
 /// Another backend's score in deviations from the mean held-out score of the references of one
@@ -123,10 +124,10 @@ impl DomainNormConfig {
         let normals = fitting.normals;
         let sources = normals.rows_of(false);
         if self.fitted_to == FittedTo::Both || sources.is_empty() {
-            return Ok((fitting.member(&self.of, normals)?, self.of.held_out_normals(normals)?));
+            return Ok((self.of.fit_within(fitting, normals)?, self.of.held_out_normals(normals)?));
         }
         let source = normals.subset(&sources);
-        let backend = fitting.member(&self.of, &source)?;
+        let backend = self.of.fit_within(fitting, &source)?;
         let mut scores = check_scores(backend.score(normals.embeddings.view()))?;
         for (row, score) in sources.into_iter().zip(self.of.held_out_normals(&source)?) {
             scores[row] = score;

@@ -35,32 +35,54 @@ pub struct Nearest {
     pub distance: f64,
 }
 
-pub(super) fn fit(config: &BackendConfig, references: &References) -> Result<Backend, ScoreError> {
-    check(config, references)?;
-    config.fit_normals(&Normals::new(references))
-}
-
-pub(super) fn held_out(
-    config: &BackendConfig,
-    references: &References,
-) -> Result<Vec<f64>, ScoreError> {
-    check(config, references)?;
-    let normals = Normals::new(references);
-    let mut scores = vec![0.0; normals.clips()];
-    for (score, &row) in config.held_out_normals(&normals)?.into_iter().zip(&normals.origin) {
-        scores[row] = score;
-    }
-    Ok(scores)
-}
-
-fn check(config: &BackendConfig, references: &References) -> Result<(), ScoreError> {
-    config.check()?;
-    config.kind().check_dims(references.embeddings().ncols())
-}
-
 impl BackendConfig {
+    /// Fits the backend to references. The order of the references changes nothing.
+    ///
+    /// # Errors
+    /// [`ScoreError::Setting`] when a setting lies outside its range.
+    pub fn fit(&self, references: &References) -> Result<Backend, ScoreError> {
+        self.check_for(references)?;
+        self.fit_normals(&Normals::new(references))
+    }
+
+    /// The references' own scores, each made without the reference's recording, in the order of
+    /// the references: what a threshold is found on.
+    ///
+    /// Nearest neighbours in cosine or Euclidean distance leave out one recording at a time;
+    /// everything else is refitted in 5 folds over recordings. Where all references are of one
+    /// recording, clips take the recordings' place; a single clip is scored against itself.
+    ///
+    /// # Errors
+    /// As [`BackendConfig::fit`].
+    pub fn held_out_scores(&self, references: &References) -> Result<Vec<f64>, ScoreError> {
+        self.check_for(references)?;
+        let normals = Normals::new(references);
+        let mut scores = vec![0.0; normals.clips()];
+        for (score, &row) in self.held_out_normals(&normals)?.into_iter().zip(&normals.origin) {
+            scores[row] = score;
+        }
+        Ok(scores)
+    }
+
+    fn check_for(&self, references: &References) -> Result<(), ScoreError> {
+        self.check()?;
+        self.kind().check_dims(references.embeddings().ncols())
+    }
+
+    /// Fits this backend inside another, which takes over its warnings.
+    pub(crate) fn fit_within(
+        &self,
+        outer: &mut Fitting,
+        normals: &Normals,
+    ) -> Result<Box<dyn FittedBackend>, ScoreError> {
+        let mut fitting = self.kind().fitting(normals);
+        let fitted = self.kind().fit(&mut fitting)?;
+        fitting.warnings.into_iter().for_each(|warning| outer.warn(warning));
+        Ok(fitted)
+    }
+
     pub(crate) fn fit_normals(&self, normals: &Normals) -> Result<Backend, ScoreError> {
-        let mut fitting = Fitting::new(self.kind(), normals);
+        let mut fitting = self.kind().fitting(normals);
         let fitted = Arc::from(self.kind().fit(&mut fitting)?);
         let Fitting { space, points: references, warnings, .. } = fitting;
         Ok(Backend { fitted, space, references, origin: normals.origin.clone(), warnings })
@@ -71,13 +93,13 @@ impl BackendConfig {
         &self,
         normals: &Normals,
     ) -> Result<Box<dyn FittedBackend>, ScoreError> {
-        self.kind().fit(&mut Fitting::new(self.kind(), normals))
+        self.kind().fit(&mut self.kind().fitting(normals))
     }
 
     /// Held-out scores in canonical order.
     pub(crate) fn held_out_normals(&self, normals: &Normals) -> Result<Vec<f64>, ScoreError> {
         let units = normals.units();
-        match self.kind().leave_out(&Fitting::new(self.kind(), normals), &units) {
+        match self.kind().leave_out(&self.kind().fitting(normals), &units) {
             Some(scores) => check_scores(scores),
             None => self.refitted(normals, &normals.folds()),
         }
@@ -89,7 +111,7 @@ impl BackendConfig {
         normals: &Normals,
         labels: &[usize],
     ) -> Result<Vec<f64>, ScoreError> {
-        match self.kind().leave_out(&Fitting::new(self.kind(), normals), labels) {
+        match self.kind().leave_out(&self.kind().fitting(normals), labels) {
             Some(scores) => check_scores(scores),
             None => self.refitted(normals, labels),
         }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2};
 use offkey_core::{Domain, Seed};
 
-use super::{BackendConfig, BackendKind, FittedBackend};
-use crate::{ScoreError, normals::Normals, space::Space};
+use crate::{Distance, normals::Normals, space::Space};
 
 /// References as a backend is fitted to them: in an order that does not depend on the order they
 /// were given in, and mapped to where the backend's distance is Euclidean.
@@ -51,8 +50,8 @@ pub enum Warning {
 }
 
 impl<'a> Fitting<'a> {
-    pub(crate) fn new(kind: &dyn BackendKind, normals: &'a Normals) -> Self {
-        let space = Space::fit(kind.distance(), kind.least_deviation(), normals);
+    pub(crate) fn new(distance: Distance, least_deviation: f64, normals: &'a Normals) -> Self {
+        let space = Space::fit(distance, least_deviation, normals);
         let points = space.map(normals.embeddings.view());
         Self { normals, space: Arc::new(space), points, warnings: Vec::new() }
     }
@@ -75,18 +74,6 @@ impl<'a> Fitting<'a> {
     /// The seed of every random choice.
     pub fn seed(&self) -> Seed {
         self.normals.seed
-    }
-
-    /// Fits a backend inside this one, taking over its warnings.
-    pub(crate) fn member(
-        &mut self,
-        config: &BackendConfig,
-        normals: &Normals,
-    ) -> Result<Box<dyn FittedBackend>, ScoreError> {
-        let mut fitting = Fitting::new(config.kind(), normals);
-        let fitted = config.kind().fit(&mut fitting)?;
-        self.warnings.append(&mut fitting.warnings);
-        Ok(fitted)
     }
 
     /// Notes that something is done differently from the settings.

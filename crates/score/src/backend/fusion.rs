@@ -44,7 +44,7 @@ impl BackendKind for FusionConfig {
     fn fit(&self, fitting: &mut Fitting) -> Result<Box<dyn FittedBackend>, ScoreError> {
         let mut members = Vec::new();
         for member in &self.members {
-            let backend = fitting.member(member, fitting.normals)?;
+            let backend = member.fit_within(fitting, fitting.normals)?;
             let standard = Standard::of(&member.held_out_normals(fitting.normals)?);
             members.push((backend, standard));
         }

@@ -1,27 +1,14 @@
-//! Backends of other crates, by name.
+//! A backend of another crate, as recipes name it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{BackendKind, FittedBackend, Fitting};
+use super::{
+    fitting::Fitting,
+    kind::{BackendKind, BackendRegistry, FittedBackend},
+};
 use crate::{Distance, ScoreError};
-
-/// Backends of other crates, by the name that recipes give them.
-#[derive(Debug, Clone, Default)]
-pub struct BackendRegistry(BTreeMap<String, Arc<dyn BackendKind>>);
-
-impl BackendRegistry {
-    /// Adds a backend; one of the same name is replaced.
-    pub fn insert(&mut self, name: impl Into<String>, backend: Arc<dyn BackendKind>) {
-        self.0.insert(name.into(), backend);
-    }
-
-    /// The names there are, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-}
 
 /// A backend of another crate: a name, and the backend once it has been looked up by
 /// [`BackendConfig::resolved`](crate::BackendConfig::resolved).
@@ -98,11 +85,7 @@ impl BackendKind for CustomBackend {
     }
 
     fn resolve(&mut self, registry: &BackendRegistry) -> Result<(), ScoreError> {
-        let found = registry.0.get(&self.name).ok_or_else(|| ScoreError::UnknownBackend {
-            found: self.name.clone(),
-            expected: registry.0.keys().cloned().collect(),
-        })?;
-        self.found = Some(Arc::clone(found));
+        self.found = Some(registry.get(&self.name)?);
         Ok(())
     }
 
