@@ -31,3 +31,18 @@ make "$one" sowt.aifc -t 0.1 -c:a pcm_s16le -f aiff
 make "$one" float.aifc -t 0.1 -c:a pcm_f32be -f aiff
 make "$one" wma.wma -c:a wmav2 -b:a 32k
 make "$one" ac3.mkv -c:a ac3 -ar 32000 -b:a 32k
+# What telephones and loggers write. Beside each lies what ffmpeg decodes it to, as 16-bit integers.
+short() { # source, name, options
+    make "$@"
+    ffmpeg -y -v error -i "$2" -f s16le -c:a pcm_s16le "$2.s16"
+}
+short "$one" alaw.wav -t 0.1 -c:a pcm_alaw
+short "$two" mulaw_2ch.wav -t 0.1 -c:a pcm_mulaw
+short "$one" ima.wav -t 0.2 -c:a adpcm_ima_wav -block_size 256
+short "$two" ima_2ch.wav -t 0.2 -c:a adpcm_ima_wav -block_size 512
+short "$one" ms.wav -t 0.2 -c:a adpcm_ms -block_size 256
+short "$two" ms_2ch.wav -t 0.2 -c:a adpcm_ms -block_size 512
+short "$one" alaw.w64 -t 0.1 -c:a pcm_alaw
+short "$one" mulaw.aifc -t 0.1 -c:a pcm_mulaw -f aiff
+short "$one" alaw.aifc -t 0.1 -c:a pcm_alaw -f aiff
+short "$one" mulaw.caf -t 0.1 -c:a pcm_mulaw

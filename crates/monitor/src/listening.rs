@@ -148,6 +148,8 @@ mod tests {
         assert_eq!(wav.difference(&info(16_000, Codec::Integer(24))), None);
         let told = wav.difference(&info(16_000, Codec::Mp3)).expect("another coding");
         assert_eq!(told, "it is coded as MP3, and the normal recordings as 16-bit or FLAC 16-bit");
+        let told = wav.difference(&info(16_000, Codec::ALaw)).expect("another coding");
+        assert!(told.contains("coded as A-law"), "{told}");
         let told = wav.difference(&info(48_000, Codec::Aac)).expect("both");
         assert!(told.contains("AAC") && told.contains("converted from 48000 Hz"), "{told}");
         let mp3 = listening(&[16_000], &[Codec::Mp3]);

@@ -33,6 +33,10 @@ pub enum SampleKind {
     F32,
     /// 64-bit floating point.
     F64,
+    /// Eight bits with logarithmic steps, as European telephones have (G.711).
+    ALaw,
+    /// Eight bits with logarithmic steps, as American telephones have (G.711).
+    MuLaw,
 }
 
 /// Order of a sample's bytes.
@@ -62,7 +66,7 @@ impl SampleKind {
     /// Bytes that one sample takes.
     pub fn bytes(self) -> usize {
         match self {
-            Self::U8 | Self::I8 => 1,
+            Self::U8 | Self::I8 | Self::ALaw | Self::MuLaw => 1,
             Self::I16 => 2,
             Self::I24 => 3,
             Self::I24In32 | Self::I32 | Self::F32 => 4,
@@ -109,8 +113,33 @@ impl SampleKind {
             Self::F64 => {
                 out.extend(words(order, bytes).map(|word| f64::from_le_bytes(word) as f32));
             }
+            Self::ALaw => {
+                out.extend(bytes.iter().map(|byte| f32::from(of_a_law(*byte)) / 32_768.0));
+            }
+            Self::MuLaw => {
+                out.extend(bytes.iter().map(|byte| f32::from(of_mu_law(*byte)) / 32_768.0));
+            }
         }
     }
+}
+
+/// The middle of the step that an A-law byte stands for, at 16 bits: every other bit is inverted; then
+/// sign, three bits of exponent, four of mantissa.
+fn of_a_law(byte: u8) -> i16 {
+    let bits = byte ^ 0x55;
+    let (exponent, mantissa) = (bits >> 4 & 7, i16::from(bits & 15) << 4);
+    let level = match exponent {
+        0 => mantissa + 8,
+        exponent => (mantissa + 0x108) << (exponent - 1),
+    };
+    if bits & 0x80 == 0 { -level } else { level }
+}
+
+/// As [`of_a_law`], of a mu-law byte: all bits are inverted, and 33 quarter steps are added before coding.
+fn of_mu_law(byte: u8) -> i16 {
+    let bits = !byte;
+    let level = (((i16::from(bits & 15) << 3) + 0x84) << (bits >> 4 & 7)) - 0x84;
+    if bits & 0x80 == 0 { level } else { -level }
 }
 
 fn of_24_bits([a, b, c]: [u8; 3]) -> f32 {
@@ -157,6 +186,19 @@ mod tests {
             kind.append(ByteOrder::Big, &big, &mut out);
             assert_eq!(out, [-0.5, -0.5], "{kind:?}");
             assert_eq!(kind.bytes(), little.len());
+        }
+    }
+
+    #[test]
+    fn logarithmic_bytes_are_the_levels_of_the_recommendation() {
+        // The loudest, the quietest, and where the sign changes, from the tables of G.711.
+        let a_law = [(0xD5, 8), (0x55, -8), (0xAA, 32_256), (0x2A, -32_256), (0x80, 5504)];
+        for (byte, level) in a_law {
+            assert_eq!(of_a_law(byte), level, "{byte:#x}");
+        }
+        let mu_law = [(0xFF, 0), (0x7F, 0), (0x80, 32_124), (0x00, -32_124), (0xAA, 5372)];
+        for (byte, level) in mu_law {
+            assert_eq!(of_mu_law(byte), level, "{byte:#x}");
         }
     }
 }

@@ -292,8 +292,13 @@ fn broken_files_are_refused_in_words() {
             "`clip.wav` has a rate of 4000000000 Hz, expected between 1 kHz and 768 kHz",
         ),
         (
+            with(&layout(0x31, 1, 16_000, 8)),
+            "`clip.wav` has the coding GSM, expected PCM, floating point, A-law, mu-law, or IMA or Microsoft ADPCM",
+        ),
+        (
             with(&layout(2, 1, 16_000, 8)),
-            "`clip.wav` has the coding Microsoft ADPCM, expected PCM or floating point",
+            "`clip.wav` is damaged: its header contradicts itself: ADPCM with 1 channel(s), 1 byte(s) per block and 0 \
+             frame(s) per block",
         ),
         (
             with(&layout(3, 1, 16_000, 16)),
@@ -319,8 +324,12 @@ fn broken_files_are_refused_in_words() {
 
 #[test]
 fn unknown_coding_missing_channel_and_missing_file_name_the_file() {
-    let alaw = decode(&sample_path("alaw.wav"), &DecodeConfig::default()).unwrap_err();
-    assert!(alaw.to_string().contains("the coding A-law"), "{alaw}");
+    let mut gsm = fs::read(sample_path("alaw.wav")).unwrap();
+    assert_eq!(gsm[20], 6, "the tag of A-law");
+    gsm[20] = 0x31;
+    let gsm = heard(gsm).unwrap_err();
+    assert!(gsm.to_string().contains("the coding GSM"), "{gsm}");
+    assert!(gsm.hint().contains("ffmpeg"), "{}", gsm.hint());
     let channel = decode(&sample_path("extensible_16_2ch.wav"), &pick(2)).unwrap_err();
     assert!(channel.to_string().contains("2 channels, no channel 2"), "{channel}");
     let absent = decode(Path::new("nowhere.wav"), &DecodeConfig::default()).unwrap_err();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Container,
     bytes::{Bytes, Stop},
-    layout::{Fields, Layout, check_form},
+    layout::{Coding, Fields, Kind, Layout, check_form},
     malformed,
     sound::{Size, Sound, is_known_chunk, may_be_chunk},
     unsupported,
@@ -69,7 +69,7 @@ impl<B: Bytes> Walk<'_, B> {
         let size = self.bytes.array_at::<4>(4)?.unwrap_or_default();
         let mut outer_end = 8 + u64::from(order.u32(size));
         self.place = 12;
-        let (mut layout, mut long_size) = (None, None);
+        let (mut layout, mut long_size, mut frames) = (None, None, None);
         loop {
             let chunk = self.next("data")?;
             match &chunk.id {
@@ -79,12 +79,23 @@ impl<B: Bytes> Walk<'_, B> {
                         (0xFFFF_FFFF, Some(long)) => Size::of(long).or_open(),
                         (size, _) => Size::of(size),
                     };
-                    let container = Container::Wav;
-                    return Ok(Sound { container, layout, start: chunk.start, size, outer_end });
+                    let sound = Sound {
+                        container: Container::Wav,
+                        layout,
+                        start: chunk.start,
+                        size,
+                        outer_end,
+                        stated_frames: None,
+                    };
+                    return Ok(sound.with_frames(frames));
                 }
                 b"fmt " => {
                     let (start, size) = (chunk.start, chunk.size);
                     layout = Some(Layout::of_wave(self.path, self.bytes, start, size, order)?);
+                }
+                b"fact" => {
+                    let count = self.bytes.array_at::<4>(chunk.start)?;
+                    frames = count.map(|count| u64::from(order.u32(count)));
                 }
                 b"ds64" => {
                     if let Some(sizes) = self.bytes.array_at::<16>(chunk.start)? {
@@ -110,8 +121,9 @@ impl<B: Bytes> Walk<'_, B> {
                 b"data" => {
                     let layout = layout.ok_or_else(|| self.out_of_order("data", "fmt "))?;
                     let size = Size::of(chunk.size).or_open();
-                    let container = Container::W64;
-                    return Ok(Sound { container, layout, start: chunk.start, size, outer_end });
+                    let (container, start) = (Container::W64, chunk.start);
+                    let stated_frames = None;
+                    return Ok(Sound { container, layout, start, size, outer_end, stated_frames });
                 }
                 b"fmt " => {
                     let (start, size) = (chunk.start, chunk.size);
@@ -145,8 +157,8 @@ impl<B: Bytes> Walk<'_, B> {
                         let what = format!("its sound begins at byte {start}");
                         return Err(malformed(self.path, what).into());
                     }
-                    let container = Container::Aiff;
-                    return Ok(Sound { container, layout, start, size, outer_end });
+                    let (container, stated_frames) = (Container::Aiff, None);
+                    return Ok(Sound { container, layout, start, size, outer_end, stated_frames });
                 }
                 b"COMM" => layout = Some(self.common(&chunk, compressed)?),
                 _ => {}
@@ -169,13 +181,15 @@ impl<B: Bytes> Walk<'_, B> {
         let rate_hz = rate_of_80_bits(&body[8..18]);
         check_form(self.path, channels, rate_hz)?;
         let coding = if compressed { &body[18..22] } else { b"NONE" };
-        let (order, float) = match coding {
-            b"NONE" | b"twos" | b"in24" | b"in32" | b"raw " => (ByteOrder::Big, false),
-            b"sowt" => (ByteOrder::Little, false),
-            b"fl32" | b"FL32" | b"fl64" | b"FL64" => (ByteOrder::Big, true),
+        let (order, kind) = match coding {
+            b"NONE" | b"twos" | b"in24" | b"in32" | b"raw " => (ByteOrder::Big, Kind::Integer),
+            b"sowt" => (ByteOrder::Little, Kind::Integer),
+            b"fl32" | b"FL32" | b"fl64" | b"FL64" => (ByteOrder::Big, Kind::Float),
+            b"alaw" | b"ALAW" => (ByteOrder::Big, Kind::ALaw),
+            b"ulaw" | b"ULAW" => (ByteOrder::Big, Kind::MuLaw),
             other => {
                 let found = other.escape_ascii().to_string();
-                let expected = "PCM or floating point";
+                let expected = "PCM, floating point, A-law or mu-law";
                 return Err(unsupported(self.path, "the coding", found, expected).into());
             }
         };
@@ -183,21 +197,16 @@ impl<B: Bytes> Walk<'_, B> {
             b"in24" => 24,
             b"in32" | b"fl32" | b"FL32" => 32,
             b"fl64" | b"FL64" => 64,
+            // Some writers put down the bits of the sound before coding.
+            b"alaw" | b"ALAW" | b"ulaw" | b"ULAW" => 8,
             _ => bits,
         };
         let frame_bytes = channels.saturating_mul(bits.div_ceil(8));
-        let fields = Fields {
-            channels,
-            rate_hz,
-            bytes_per_s: 0,
-            frame_bytes,
-            bits,
-            valid_bits: bits,
-            float,
-        };
+        let fields =
+            Fields { channels, rate_hz, bytes_per_s: 0, frame_bytes, bits, valid_bits: bits, kind };
         let mut layout = fields.layout(self.path, order)?;
-        if layout.kind == SampleKind::U8 && coding != b"raw " {
-            layout.kind = SampleKind::I8;
+        if layout.coding == Coding::Samples(SampleKind::U8) && coding != b"raw " {
+            layout.coding = Coding::Samples(SampleKind::I8);
         }
         Ok(layout)
     }

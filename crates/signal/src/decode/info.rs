@@ -67,6 +67,12 @@ pub enum Codec {
     Aac,
     /// Opus.
     Opus,
+    /// A-law (G.711): eight bits with logarithmic steps.
+    ALaw,
+    /// mu-law (G.711).
+    MuLaw,
+    /// ADPCM of IMA or Microsoft: four bits for each difference.
+    Adpcm,
 }
 
 impl AudioInfo {
@@ -93,7 +99,13 @@ impl Codec {
     pub fn is_lossy(self) -> bool {
         match self {
             Self::Integer(_) | Self::Float(_) | Self::Flac(_) | Self::Alac => false,
-            Self::Vorbis | Self::Mp3 | Self::Aac | Self::Opus => true,
+            Self::Vorbis
+            | Self::Mp3
+            | Self::Aac
+            | Self::Opus
+            | Self::ALaw
+            | Self::MuLaw
+            | Self::Adpcm => true,
         }
     }
 
@@ -107,7 +119,13 @@ impl Codec {
         match self {
             Self::Integer(bits) | Self::Flac(bits) => bits > 8,
             Self::Float(_) | Self::Alac => true,
-            Self::Vorbis | Self::Mp3 | Self::Aac | Self::Opus => false,
+            Self::Vorbis
+            | Self::Mp3
+            | Self::Aac
+            | Self::Opus
+            | Self::ALaw
+            | Self::MuLaw
+            | Self::Adpcm => false,
         }
     }
 }
@@ -141,6 +159,9 @@ impl fmt::Display for Codec {
             Self::Mp3 => f.write_str("MP3"),
             Self::Aac => f.write_str("AAC"),
             Self::Opus => f.write_str("Opus"),
+            Self::ALaw => f.write_str("A-law"),
+            Self::MuLaw => f.write_str("mu-law"),
+            Self::Adpcm => f.write_str("ADPCM"),
         }
     }
 }
@@ -151,9 +172,10 @@ mod tests {
 
     #[test]
     fn codings_that_keep_all_are_alike_and_those_that_do_not_are_their_own() {
+        use Codec::{ALaw, Aac, Adpcm, Integer, Mp3, MuLaw, Opus, Vorbis};
         let (wav, flac) = (Codec::Integer(16), Codec::Flac(24));
         assert!(wav.is_like(flac) && wav.is_like(Codec::Float(32)) && wav.is_like(Codec::Alac));
-        for other in [Codec::Mp3, Codec::Aac, Codec::Vorbis, Codec::Opus, Codec::Integer(8)] {
+        for other in [Mp3, Aac, Vorbis, Opus, Integer(8), ALaw, MuLaw, Adpcm] {
             assert!(!wav.is_like(other) && !other.is_like(flac) && other.is_like(other), "{other}");
         }
     }

@@ -1,9 +1,13 @@
 //! How samples lie in their frames, from header fields that may contradict each other.
+//!
+//! Sound is read in units: the smallest parts that can be decoded alone. A unit is a frame, or a block of
+//! ADPCM.
 
 use std::path::Path;
 
 use super::{
     Codec,
+    adpcm::Adpcm,
     bytes::{Bytes, Stop},
     malformed, unsupported,
 };
@@ -21,13 +25,25 @@ const DECISION_BYTES: usize = 1 << 14;
 /// Silent stretches passed before the question is given up.
 const MOST_DECISIONS: u32 = 256;
 
-/// Frames of uncompressed sound.
+/// How samples are written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Coding {
+    /// One by one.
+    Samples(SampleKind),
+    /// In blocks.
+    Blocks(Adpcm),
+}
+
+/// Frames of sound that needs no decoder with a memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Layout {
     pub(super) channels: u16,
     pub(super) rate_hz: u32,
-    pub(super) frame_bytes: usize,
-    pub(super) kind: SampleKind,
+    /// Bytes of a unit, and the frames in it; both at least one.
+    pub(super) unit_bytes: usize,
+    /// See `unit_bytes`.
+    pub(super) unit_frames: usize,
+    pub(super) coding: Coding,
     pub(super) order: ByteOrder,
     /// Whether the header calls 24 of 32 bits valid without saying which.
     pub(super) which_24: bool,
@@ -42,7 +58,23 @@ pub(super) struct Fields {
     pub(super) frame_bytes: u16,
     pub(super) bits: u16,
     pub(super) valid_bits: u16,
-    pub(super) float: bool,
+    pub(super) kind: Kind,
+}
+
+/// What a header says of the samples beside their bits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    Integer,
+    Float,
+    ALaw,
+    MuLaw,
+}
+
+/// A unit that cannot be decoded.
+pub(super) struct BadUnit {
+    /// Whole units before it.
+    pub(super) before: usize,
+    pub(super) what: String,
 }
 
 impl Layout {
@@ -67,11 +99,23 @@ impl Layout {
         let extended = short(0) == 0xFFFE && found == 40;
         let tag = if extended { short(24) } else { short(0) };
         let (channels, rate_hz, bits) = (short(2), long(4), short(14));
-        if !matches!(tag, 1 | 3) {
-            let expected = "PCM or floating point";
-            return Err(unsupported(path, "the coding", coding_name(tag), expected).into());
-        }
         check_form(path, channels, rate_hz)?;
+        let kind = match tag {
+            1 => Kind::Integer,
+            3 => Kind::Float,
+            6 => Kind::ALaw,
+            7 => Kind::MuLaw,
+            2 | 0x11 if order == ByteOrder::Little => {
+                let coding = if tag == 2 { Adpcm::Microsoft } else { Adpcm::Ima };
+                // The first field behind the usual ones and their length.
+                let stated = if found >= 20 { short(18) } else { 0 };
+                return Ok(Self::of_blocks(path, coding, channels, rate_hz, short(12), stated)?);
+            }
+            _ => {
+                let expected = "PCM, floating point, A-law, mu-law, or IMA or Microsoft ADPCM";
+                return Err(unsupported(path, "the coding", coding_name(tag), expected).into());
+            }
+        };
         let fields = Fields {
             channels,
             rate_hz,
@@ -79,9 +123,33 @@ impl Layout {
             frame_bytes: short(12),
             bits,
             valid_bits: if extended { short(18) } else { bits },
-            float: tag == 3,
+            kind,
         };
         Ok(fields.layout(path, order)?)
+    }
+
+    /// Blocks of ADPCM, of which the header says how many frames each holds, or zero.
+    fn of_blocks(
+        path: &Path,
+        coding: Adpcm,
+        channels: u16,
+        rate_hz: u32,
+        block_bytes: u16,
+        stated: u16,
+    ) -> Result<Self, AudioError> {
+        let unit_bytes = usize::from(block_bytes);
+        let room = coding.frames(channels, unit_bytes);
+        let stated = usize::from(stated);
+        let Some(room) = room.filter(|room| stated <= *room) else {
+            let what = format!(
+                "its header contradicts itself: ADPCM with {channels} channel(s), {block_bytes} byte(s) per \
+                 block and {stated} frame(s) per block"
+            );
+            return Err(malformed(path, what));
+        };
+        let unit_frames = if stated == 0 { room } else { stated };
+        let (coding, order) = (Coding::Blocks(coding), ByteOrder::Little);
+        Ok(Self { channels, rate_hz, unit_bytes, unit_frames, coding, order, which_24: false })
     }
 
     /// Raw samples, as the user says they are.
@@ -90,23 +158,50 @@ impl Layout {
         Ok(Self {
             channels: raw.channels,
             rate_hz: raw.rate_hz,
-            frame_bytes: raw.sample.bytes() * usize::from(raw.channels),
-            kind: raw.sample,
+            unit_bytes: raw.sample.bytes() * usize::from(raw.channels),
+            unit_frames: 1,
+            coding: Coding::Samples(raw.sample),
             order: ByteOrder::Little,
             which_24: false,
         })
     }
 
     pub(super) fn codec(&self) -> Codec {
-        match self.kind {
-            SampleKind::F32 | SampleKind::F64 => Codec::Float(self.kind.bits()),
-            kind => Codec::Integer(kind.bits()),
+        match self.coding {
+            Coding::Samples(kind @ (SampleKind::F32 | SampleKind::F64)) => {
+                Codec::Float(kind.bits())
+            }
+            Coding::Samples(SampleKind::ALaw) => Codec::ALaw,
+            Coding::Samples(SampleKind::MuLaw) => Codec::MuLaw,
+            Coding::Samples(kind) => Codec::Integer(kind.bits()),
+            Coding::Blocks(_) => Codec::Adpcm,
         }
+    }
+
+    /// Frames in so many bytes; what is no whole unit is none.
+    pub(super) fn frames(&self, bytes: u64) -> u64 {
+        bytes / self.unit_bytes as u64 * self.unit_frames as u64
+    }
+
+    /// Appends the frames of whole units, interleaved, full scale at 1; before an error, those in front
+    /// of it. Bytes that make no whole unit are passed over.
+    pub(super) fn append(&self, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), BadUnit> {
+        match self.coding {
+            Coding::Samples(kind) => kind.append(self.order, bytes, out),
+            Coding::Blocks(adpcm) => {
+                for (before, block) in bytes.chunks_exact(self.unit_bytes).enumerate() {
+                    adpcm
+                        .append(self.channels, self.unit_frames, block, out)
+                        .map_err(|what| BadUnit { before, what })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Bytes of a stretch over which [`Layout::decide`] is asked.
     pub(super) fn decision_bytes(&self) -> usize {
-        (DECISION_BYTES / self.frame_bytes).max(1) * self.frame_bytes
+        (DECISION_BYTES / self.unit_bytes).max(1) * self.unit_bytes
     }
 
     /// Settles where 24 bits lie in 32 by the next stretch of the sound, the `count`-th.
@@ -124,7 +219,7 @@ impl Layout {
         let sign_alone = words().all(|sample| sample << 8 >> 8 == sample);
         let low_byte_used = words().any(|sample| sample & 0xFF != 0);
         if sign_alone && low_byte_used {
-            self.kind = SampleKind::I24In32;
+            self.coding = Coding::Samples(SampleKind::I24In32);
         }
         self.which_24 = silent && count < MOST_DECISIONS;
     }
@@ -155,22 +250,27 @@ impl Fields {
             malformed(path, what)
         })?;
         let sample_bytes = frame_bytes / u32::from(channels);
-        let kind = match (self.float, sample_bytes) {
-            (false, 1) => SampleKind::U8,
-            (false, 2) => SampleKind::I16,
-            (false, 3) => SampleKind::I24,
-            (false, 4) => SampleKind::I32,
-            (true, 4) => SampleKind::F32,
-            (true, 8) => SampleKind::F64,
+        let kind = match (self.kind, sample_bytes) {
+            (Kind::Integer, 1) => SampleKind::U8,
+            (Kind::Integer, 2) => SampleKind::I16,
+            (Kind::Integer, 3) => SampleKind::I24,
+            (Kind::Integer, 4) => SampleKind::I32,
+            (Kind::Float, 4) => SampleKind::F32,
+            (Kind::Float, 8) => SampleKind::F64,
+            (Kind::ALaw, 1) => SampleKind::ALaw,
+            (Kind::MuLaw, 1) => SampleKind::MuLaw,
             _ => {
                 let found = format!("{} bits", 8 * sample_bytes);
-                let expected = "8, 16, 24, 32 or float 32, 64";
+                let expected = match self.kind {
+                    Kind::Integer | Kind::Float => "8, 16, 24, 32 or float 32, 64",
+                    Kind::ALaw | Kind::MuLaw => "8 bits, as A-law and mu-law have",
+                };
                 return Err(unsupported(path, "samples of", found, expected));
             }
         };
         let which_24 = kind == SampleKind::I32 && self.valid_bits == 24;
-        let frame_bytes = frame_bytes as usize;
-        Ok(Layout { channels, rate_hz, frame_bytes, kind, order, which_24 })
+        let (unit_bytes, coding) = (frame_bytes as usize, Coding::Samples(kind));
+        Ok(Layout { channels, rate_hz, unit_bytes, unit_frames: 1, coding, order, which_24 })
     }
 }
 
@@ -188,10 +288,8 @@ pub(super) fn check_form(path: &Path, channels: u16, rate_hz: u32) -> Result<(),
 
 fn coding_name(tag: u16) -> String {
     match tag {
-        2 => "Microsoft ADPCM".to_owned(),
-        6 => "A-law".to_owned(),
-        7 => "mu-law".to_owned(),
-        0x11 => "IMA ADPCM".to_owned(),
+        2 => "big-endian Microsoft ADPCM".to_owned(),
+        0x11 => "big-endian IMA ADPCM".to_owned(),
         0x31 => "GSM".to_owned(),
         0x50 => "MPEG layer II".to_owned(),
         0x55 => "MP3".to_owned(),
@@ -212,20 +310,21 @@ mod tests {
             frame_bytes,
             bits,
             valid_bits: bits,
-            float: false,
+            kind: Kind::Integer,
         };
         fields.layout(Path::new("x"), ByteOrder::Little).ok()
     }
 
     #[test]
     fn the_byte_rate_settles_a_contradiction_and_nothing_else_does() {
-        let kind = |layout: Option<Layout>| layout.map(|l| (l.kind, l.frame_bytes, l.which_24));
-        let wide = Some((SampleKind::I32, 4, true));
+        let kind = |layout: Option<Layout>| layout.map(|l| (l.coding, l.unit_bytes, l.which_24));
+        let of = |kind, bytes, which_24| Some((Coding::Samples(kind), bytes, which_24));
+        let wide = of(SampleKind::I32, 4, true);
         assert_eq!(kind(layout(1, 24, 4, 32_000)), wide);
-        assert_eq!(kind(layout(1, 16, 4, 16_000)), Some((SampleKind::I16, 2, false)));
+        assert_eq!(kind(layout(1, 16, 4, 16_000)), of(SampleKind::I16, 2, false));
         assert_eq!(kind(layout(1, 24, 4, 12_345)), None);
         assert_eq!(kind(layout(2, 16, 3, 24_000)), None);
-        assert_eq!(kind(layout(1, 16, 2, 0)), Some((SampleKind::I16, 2, false)));
+        assert_eq!(kind(layout(1, 16, 2, 0)), of(SampleKind::I16, 2, false));
         assert_eq!(kind(layout(1, 0, 0, 0)), None);
     }
 
@@ -239,15 +338,18 @@ mod tests {
             for (count, stretch) in (1..).zip(stretches) {
                 layout.decide(stretch, count);
             }
-            (layout.kind, layout.which_24)
+            (layout.coding, layout.which_24)
         };
         let silence = vec![0; 400];
         let low = bytes(sound.clone());
         let high = bytes(sound.iter().map(|sample| sample << 8).collect());
         let full = bytes(sound.iter().map(|sample| sample << 8 | 5).collect());
-        assert_eq!(decided(std::slice::from_ref(&silence)), (SampleKind::I32, true));
-        assert_eq!(decided(&[silence.clone(), low]), (SampleKind::I24In32, false));
-        assert_eq!(decided(&[silence, high]), (SampleKind::I32, false));
-        assert_eq!(decided(&[full]), (SampleKind::I32, false));
+        assert_eq!(
+            decided(std::slice::from_ref(&silence)),
+            (Coding::Samples(SampleKind::I32), true)
+        );
+        assert_eq!(decided(&[silence.clone(), low]), (Coding::Samples(SampleKind::I24In32), false));
+        assert_eq!(decided(&[silence, high]), (Coding::Samples(SampleKind::I32), false));
+        assert_eq!(decided(&[full]), (Coding::Samples(SampleKind::I32), false));
     }
 }

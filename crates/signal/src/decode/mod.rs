@@ -6,6 +6,7 @@
 //! the same code, so the same bytes give the same samples. No length or count from a header is ever
 //! used to reserve memory.
 
+mod adpcm;
 mod bytes;
 mod chunks;
 mod flac;

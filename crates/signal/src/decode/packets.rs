@@ -90,8 +90,13 @@ impl PacketSource {
         let params = track.codec_params.as_ref().and_then(|params| params.audio());
         let params = params.ok_or_else(|| malformed(path, "its sound has no description"))?;
         let codec = codec_of(path, params)?;
+        let mut params = params.clone();
+        if matches!(codec, Codec::ALaw | Codec::MuLaw) {
+            // The decoder wants the bits it gives, and containers tell those of the coding.
+            (params.bits_per_sample, params.bits_per_coded_sample) = (Some(16), Some(16));
+        }
         let decoder = CODECS
-            .make_audio_decoder(params, &AudioDecoderOptions::default())
+            .make_audio_decoder(&params, &AudioDecoderOptions::default())
             .map_err(|error| refused(path, error))?;
         let mut source = Self {
             reader,
@@ -245,8 +250,8 @@ fn codec_of(path: &Path, params: &AudioCodecParameters) -> Result<Codec, AudioEr
             Some(known) if known.codec.info.short_name.starts_with("pcm_f") => {
                 Ok(Codec::Float(bits))
             }
-            Some(known) if known.codec.info.short_name.ends_with("alaw") => refused("A-law"),
-            Some(known) if known.codec.info.short_name.ends_with("mulaw") => refused("mu-law"),
+            Some(known) if known.codec.info.short_name.ends_with("alaw") => Ok(Codec::ALaw),
+            Some(known) if known.codec.info.short_name.ends_with("mulaw") => Ok(Codec::MuLaw),
             Some(known) if known.codec.info.short_name.starts_with("pcm_") => {
                 Ok(Codec::Integer(bits))
             }

@@ -1,4 +1,4 @@
-//! Uncompressed sound in a file of the WAV family.
+//! Sound in a file of the WAV family: samples, or blocks that decode by themselves.
 
 use std::{io::SeekFrom, path::Path};
 
@@ -6,6 +6,7 @@ use super::{
     AudioInfo,
     bytes::{Bytes, FileBytes, Input, Stop, read_up_to},
     chunks::{Family, find_sound},
+    layout::BadUnit,
     sound::{Sound, find_recording},
     source::{Piece, all_there},
 };
@@ -41,7 +42,9 @@ impl PlainSource {
         let mut bytes = FileBytes { path, input: input.as_mut() };
         let sound = all_there(path, find_sound(path, &mut bytes, family))?;
         let (sound, sound_end, damage) = all_there(path, measure(sound, &mut bytes, end))?;
-        let frames = sound_end.saturating_sub(sound.start) / sound.layout.frame_bytes as u64;
+        let room = sound.layout.frames(sound_end.saturating_sub(sound.start));
+        let as_announced = sound.size.bytes() == Some(sound_end.saturating_sub(sound.start));
+        let frames = sound.stated_frames.filter(|_| as_announced).unwrap_or(room);
         let open_from = sound.start.saturating_add(sound.size.bytes().unwrap_or(0));
         let source =
             Self { input, sound, frames, next_frame: 0, damage, open_from, block: Vec::new() };
@@ -71,39 +74,53 @@ impl PlainSource {
         path: &Path,
         out: &mut Vec<f32>,
     ) -> Result<Piece, AudioError> {
-        let frame_bytes = self.sound.layout.frame_bytes;
-        let most = (BLOCK_BYTES / frame_bytes).max(1) as u64;
-        let frames = most.min(self.frames.saturating_sub(self.next_frame)) as usize;
-        if frames == 0 {
+        let layout = self.sound.layout;
+        let (unit_bytes, unit_frames) = (layout.unit_bytes, layout.unit_frames as u64);
+        let first = self.next_frame / unit_frames;
+        let left = self.frames.saturating_sub(self.next_frame);
+        if left == 0 {
             return Ok(self.damage.take().map_or(Piece::End, Piece::Damaged));
         }
-        self.block.resize(frames * frame_bytes + BEYOND_BYTES, 0);
+        let most = (BLOCK_BYTES / unit_bytes).max(1) as u64;
+        let units = most.min((left + self.next_frame % unit_frames).div_ceil(unit_frames)) as usize;
+        self.block.resize(units * unit_bytes + BEYOND_BYTES, 0);
         let io_error = |source| AudioError::Io { path: path.to_owned(), source };
-        let place = self.sound.start + self.next_frame * frame_bytes as u64;
+        let place = self.sound.start + first * unit_bytes as u64;
         self.input.seek(SeekFrom::Start(place)).map_err(io_error)?;
         let found = read_up_to(self.input.as_mut(), &mut self.block).map_err(io_error)?;
-        let mut sound = found.min(frames * frame_bytes);
+        let mut sound = found.min(units * unit_bytes);
+        let frame_at = |bytes: usize| (first + (bytes / unit_bytes) as u64) * unit_frames;
         let vouched = usize::try_from(self.open_from.saturating_sub(place)).unwrap_or(usize::MAX);
         if let Some(open) = self.block[..found].get(vouched..)
             && let Some(at) = find_recording(open)
             && vouched + at < sound
         {
             sound = vouched + at;
-            self.frames = self.next_frame + (sound / frame_bytes) as u64;
+            self.frames = frame_at(sound);
             self.damage = Some(Damage::AnotherRecording { frame: self.frames });
-        } else if sound < frames * frame_bytes {
+        } else if sound < units * unit_bytes {
             // The file has become shorter since it was opened.
-            let (frame, expected) = (self.next_frame + (sound / frame_bytes) as u64, self.frames);
+            let (frame, expected) = (frame_at(sound), self.frames);
             self.frames = frame;
             self.damage = Some(Damage::CutShort { frame, expected });
         }
-        let whole = sound / frame_bytes;
-        self.next_frame += whole as u64;
-        if whole == 0 {
+        let begin = out.len();
+        if let Err(BadUnit { before, what }) = layout.append(&self.block[..sound], out) {
+            sound = before * unit_bytes;
+            self.frames = frame_at(sound);
+            self.damage = Some(Damage::BadBlock { frame: self.frames, what });
+        }
+        // A place within a block, and one that is filled up.
+        let channels = usize::from(layout.channels);
+        let skipped = (self.next_frame % unit_frames) as usize * channels;
+        out.drain(begin..(begin + skipped).min(out.len()));
+        let end = frame_at(sound).min(self.frames);
+        let given = end.saturating_sub(self.next_frame);
+        out.truncate(begin + given as usize * channels);
+        self.next_frame += given;
+        if given == 0 {
             return self.read_block(path, out);
         }
-        let layout = &self.sound.layout;
-        layout.kind.append(layout.order, &self.block[..whole * frame_bytes], out);
         Ok(Piece::Frames)
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct Sound {
     pub(super) size: Size,
     /// End of the whole file as its header announces it.
     pub(super) outer_end: u64,
+    /// Frames of the announced bytes, where the header counts them and the last block is filled up.
+    pub(super) stated_frames: Option<u64>,
 }
 
 /// An announced size.
@@ -92,6 +94,17 @@ impl Size {
 }
 
 impl Sound {
+    /// Takes a header's count of frames, if it ends within the last announced block.
+    pub(super) fn with_frames(self, stated: Option<u64>) -> Self {
+        let room =
+            self.size.bytes().filter(|bytes| bytes.is_multiple_of(self.layout.unit_bytes as u64));
+        let fits = |stated: &u64| {
+            let room = room.map_or(0, |bytes| self.layout.frames(bytes));
+            *stated < room && room - *stated < self.layout.unit_frames as u64
+        };
+        Self { stated_frames: stated.filter(fits), ..self }
+    }
+
     /// What the bytes `ahead` are that lie at `place`, the announced end or behind zeros there:
     /// [`AHEAD_BYTES`] of them, or all that are left.
     pub(super) fn behind(&self, place: u64, ahead: &[u8]) -> Behind {
@@ -105,7 +118,7 @@ impl Sound {
             KNOWN_CHUNKS.iter().any(|id| head.starts_with(*id))
                 || (is_printable(&head[..4]) && within())
         };
-        let is_end = ahead.len() < self.layout.frame_bytes
+        let is_end = ahead.len() < self.layout.unit_bytes.min(AHEAD_BYTES)
             || TAGS.iter().any(|tag| ahead.starts_with(tag))
             || is_chunk(0)
             || is_chunk(padding);
@@ -124,10 +137,12 @@ impl Sound {
     }
 
     /// Whether zeros behind the announced end may be silence within the sound: a file of more than
-    /// 4 GiB may wrap around there. Where the end lies within a frame they are not.
+    /// 4 GiB may wrap around there. Where the end lies within a frame they are not, and blocks of zeros
+    /// are no silence.
     pub(super) fn may_go_on(&self) -> bool {
-        let frame_bytes = self.layout.frame_bytes as u64;
-        self.size.bytes().is_some_and(|bytes| bytes.is_multiple_of(frame_bytes))
+        let frame_bytes = self.layout.unit_bytes as u64;
+        self.layout.unit_frames == 1
+            && self.size.bytes().is_some_and(|bytes| bytes.is_multiple_of(frame_bytes))
     }
 
     fn chunk_bytes(&self, head: &[u8]) -> u64 {
@@ -144,9 +159,8 @@ impl Sound {
     /// writer that counted its own header has announced too much and lost nothing.
     pub(super) fn missing(&self, end: u64) -> Option<Damage> {
         let Size::Bytes(announced) = self.size else { return None };
-        let frame_bytes = self.layout.frame_bytes as u64;
-        let frame = end.saturating_sub(self.start) / frame_bytes;
-        let expected = announced / frame_bytes;
+        let frame = self.layout.frames(end.saturating_sub(self.start));
+        let expected = self.layout.frames(announced);
         (announced > end && frame < expected).then_some(Damage::CutShort { frame, expected })
     }
 
@@ -169,7 +183,7 @@ impl Sound {
                 Behind::Nothing => return Ok((sound_end, None)),
                 Behind::MoreSound => return Ok((end, None)),
                 Behind::AnotherRecording => {
-                    let frame = announced / self.layout.frame_bytes as u64;
+                    let frame = self.stated_frames.unwrap_or(self.layout.frames(announced));
                     return Ok((sound_end, Some(Damage::AnotherRecording { frame })));
                 }
                 Behind::Zeros if !self.may_go_on() => return Ok((sound_end, None)),

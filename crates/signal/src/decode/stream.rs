@@ -9,7 +9,7 @@ use super::{
     AudioInfo, ClipReader, Container, DecodeConfig,
     bytes::{Prefix, Stop},
     chunks::find_sound,
-    layout::Layout,
+    layout::{BadUnit, Layout},
     mono::Mono,
     sniff::{Kind, sniff},
     sound::{AHEAD_BYTES, Behind, MOST_ZEROS, Size, Sound, find_recording},
@@ -204,7 +204,14 @@ impl StreamReader {
             return Err(AudioError::UnknownFormat { path: self.name.clone(), found });
         };
         let layout = Layout::of_raw(&self.name, raw)?;
-        Ok(Sound { container: Container::Raw, layout, start: 0, size: Size::Open, outer_end: 0 })
+        Ok(Sound {
+            container: Container::Raw,
+            layout,
+            start: 0,
+            size: Size::Open,
+            outer_end: 0,
+            stated_frames: None,
+        })
     }
 
     /// Nothing is heard after an error.
@@ -299,10 +306,10 @@ impl Running {
         ended: bool,
         out: &mut Vec<f32>,
     ) -> (Step, usize) {
-        let frame_bytes = self.sound.layout.frame_bytes;
+        let unit_bytes = self.sound.layout.unit_bytes;
         let Some(left) = self.left else { return self.open_step(pending, ended, out) };
         if left > pending.len() as u64 {
-            if ended && pending.len() < frame_bytes {
+            if ended && pending.len() < unit_bytes {
                 let missing = self.sound.missing(place + pending.len() as u64);
                 return (missing.map_or(Step::Over, Step::Damaged), 0);
             }
@@ -313,7 +320,7 @@ impl Running {
         if self.zeros > 0 {
             // The first byte that is not zero tells what the zeros were.
             lead = rest.iter().position(|byte| *byte != 0).unwrap_or(rest.len());
-            let whole = lead / frame_bytes * frame_bytes;
+            let whole = lead / unit_bytes * unit_bytes;
             if self.zeros + lead as u64 >= MOST_ZEROS {
                 self.left = None;
                 self.give_zeros(out);
@@ -326,18 +333,21 @@ impl Running {
         }
         let ahead = &rest[lead..];
         if ahead.len() < AHEAD_BYTES && !ended {
-            return self.give(sound, out, true);
+            // The last block is filled up, if no more sound comes.
+            let held = if self.sound.stated_frames.is_some() { unit_bytes } else { 0 };
+            return self.give(&sound[..sound.len().saturating_sub(held)], out, true);
         }
         let ahead = &ahead[..ahead.len().min(AHEAD_BYTES)];
         match self.sound.behind(place + left + lead as u64, ahead) {
             Behind::MoreSound => {
                 self.left = None;
+                self.sound.stated_frames = None;
                 self.give_zeros(out);
                 (Step::Used, 0)
             }
-            _ if sound.len() >= frame_bytes => self.give(sound, out, false),
+            _ if sound.len() >= unit_bytes => self.give(sound, out, false),
             Behind::Zeros if self.sound.may_go_on() => {
-                let whole = AHEAD_BYTES / frame_bytes * frame_bytes;
+                let whole = AHEAD_BYTES / unit_bytes * unit_bytes;
                 self.zeros += whole as u64;
                 (Step::Used, whole)
             }
@@ -348,10 +358,10 @@ impl Running {
 
     /// Gives the zeros that turned out to be silence.
     fn give_zeros(&mut self, out: &mut Vec<f32>) {
-        let frame_bytes = self.sound.layout.frame_bytes as u64;
-        let most = (1 << 16) / frame_bytes * frame_bytes;
-        let block = vec![0; most.max(frame_bytes) as usize];
-        while self.zeros >= frame_bytes {
+        let unit_bytes = self.sound.layout.unit_bytes as u64;
+        let most = (1 << 16) / unit_bytes * unit_bytes;
+        let block = vec![0; most.max(unit_bytes) as usize];
+        while self.zeros >= unit_bytes {
             let bytes = self.zeros.min(block.len() as u64) as usize;
             let (_, used) = self.give(&block[..bytes], out, false);
             self.zeros -= used as u64;
@@ -360,15 +370,15 @@ impl Running {
 
     /// As [`Running::step`], of sound that goes on until the bytes end.
     fn open_step(&mut self, pending: &[u8], ended: bool, out: &mut Vec<f32>) -> (Step, usize) {
-        let frame_bytes = self.sound.layout.frame_bytes;
+        let unit_bytes = self.sound.layout.unit_bytes;
         match find_recording(pending) {
-            Some(at) if at < frame_bytes => (self.another(), 0),
+            Some(at) if at < unit_bytes => (self.another(), 0),
             Some(at) => self.give(&pending[..at], out, false),
             None if !ended => {
                 let sure = pending.len().saturating_sub(OVERLAP_BYTES);
                 self.give(&pending[..sure], out, true)
             }
-            None if pending.len() < frame_bytes => (Step::Over, 0),
+            None if pending.len() < unit_bytes => (Step::Over, 0),
             None => self.give(pending, out, false),
         }
     }
@@ -390,13 +400,20 @@ impl Running {
             self.decisions += 1;
             layout.decide(bytes, self.decisions);
         }
-        let whole = bytes.len() / layout.frame_bytes * layout.frame_bytes;
+        let whole = bytes.len() / layout.unit_bytes * layout.unit_bytes;
         if whole == 0 {
             return (Step::Wait, 0);
         }
         let (mut frames, mut mono) = (Vec::new(), Vec::new());
-        layout.kind.append(layout.order, &bytes[..whole], &mut frames);
+        let bad = layout.append(&bytes[..whole], &mut frames).err();
+        if let Some(stated) = self.sound.stated_frames {
+            let left =
+                stated.saturating_sub(self.mono.frame()).saturating_mul(layout.channels.into());
+            frames.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
         let damage = self.mono.push(&frames, &mut mono);
+        let bad_block = |BadUnit { what, .. }| Damage::BadBlock { frame: self.mono.frame(), what };
+        let damage = damage.or(bad.map(bad_block));
         self.given |= !mono.is_empty();
         self.resampler.push(&mono, out);
         if let Some(left) = &mut self.left {
