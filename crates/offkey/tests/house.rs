@@ -63,7 +63,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-signal",
         ],
     ),
+    (
+        "offkey-testkit",
+        &["offkey-core", "offkey-infer", "offkey-monitor", "offkey-score", "offkey-signal"],
+    ),
     ("offkey-industry", &[]),
+    ("offkey-fleet", &["offkey-core"]),
     (
         "offkey-serve",
         &["offkey-core", "offkey-industry", "offkey-infer", "offkey-monitor", "offkey-signal"],
