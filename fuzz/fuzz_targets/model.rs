@@ -9,18 +9,14 @@
 use std::{collections::HashMap, path::Path, sync::LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use ndarray::Array2;
 use offkey_core::Digest;
 use offkey_infer::{
     Compute, StatisticsConfig,
     pooled::{PooledConfig, Pooling, Spectrogram},
 };
-use offkey_monitor::{
-    Heard, HeardWindow, MemberCard, Model, ModelCard, Monitor, MonitorCard, Profile, RecordingCard,
-    Role, WindowRule,
-};
-use offkey_score::{BackendConfig, Rule};
-use offkey_signal::{ChannelRule, Codec, FloorRule, LogMel, Stft};
+use offkey_monitor::{Model, ModelCard, Monitor};
+use offkey_signal::{FloorRule, LogMel, Stft};
+use offkey_testkit::{NoiseModel, noise};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 
@@ -53,72 +49,28 @@ static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
     let statistics = StatisticsConfig::Spectrogram(Stft { window: 16, hop: 8 }).unscaled();
     let statistics = Box::new(statistics);
     let members = [
-        (ModelCard::Pooled(pooled.clone()), Model::Pooled(pooled), "shrunk-mahalanobis"),
-        (ModelCard::Statistics(statistics.clone()), Model::Statistics(statistics), "knn"),
+        ((ModelCard::Pooled(pooled.clone()), Model::Pooled(pooled)), "shrunk-mahalanobis"),
+        ((ModelCard::Statistics(statistics.clone()), Model::Statistics(statistics)), "knn"),
     ];
-    let mut files: Vec<File> =
-        members.into_iter().map(|(card, model, backend)| taken_apart(&learned(card, model, backend))).collect();
+    let learned = |(member, backend)| taken_apart(&learned(member, backend));
+    let mut files: Vec<File> = members.into_iter().map(learned).collect();
     files.push(taken_apart(include_bytes!("../../testdata/monitor/form_1.offkey")));
     files
 });
 
-fn noise(seed: u64, samples: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        0.1 * (state as f32 / u64::MAX as f32 - 0.5)
-    };
-    (0..samples + 20).map(|_| next()).skip(20).collect()
-}
-
 /// The bytes of a model of eight recordings.
-fn learned(card: ModelCard, model: Model, backend: &str) -> Vec<u8> {
-    let windows =
-        WindowRule { channel: ChannelRule::Mix, rate_hz: RATE_HZ, samples: WINDOW, hop: WINDOW };
-    let models = vec![model];
-    let (mut heard, mut recordings, mut sounds) =
-        (Heard::default(), Vec::new(), Array2::zeros((0, WINDOW)));
-    for number in 0..8_u64 {
-        let wave = noise(number, WINDOW);
-        heard.push(HeardWindow::of(&models, windows, &wave).expect("long enough"));
-        if number == 0 {
-            sounds.push_row(ndarray::ArrayView1::from(&wave)).expect("one length");
-        }
-        recordings.push(RecordingCard {
-            path: format!("{number}.wav"),
-            group: number.to_string(),
-            content: number.to_string(),
-            starts: vec![0],
-            role: Role::Calibration,
-            entry: 0,
-            codec: Some(Codec::Integer(16)),
-        });
-    }
-    let profile = Profile::new(RATE_HZ, &heard.levels, heard.spectra.iter().map(Vec::as_slice));
-    let card = MonitorCard {
-        name: "noise".to_owned(),
-        version: "fuzz".to_owned(),
-        seed: 1,
-        recipe: "fuzz".to_owned(),
-        windows,
-        rates_hz: vec![RATE_HZ],
-        explanation: String::new(),
-        members: vec![MemberCard {
-            name: "member".to_owned(),
-            model: card,
-            backend: BackendConfig::from_name(backend).expect("its name"),
-        }],
-        rule: Rule::Max,
-        wished: Some("5%".parse().expect("a rate")),
-        profile,
-        recordings,
-        journal: Vec::new(),
+fn learned(member: (ModelCard, Model), backend: &'static str) -> Vec<u8> {
+    let noise = NoiseModel {
+        rate_hz: RATE_HZ,
+        sounds: 1,
+        member,
+        backend,
+        wished: Some("5%"),
+        ..NoiseModel::new(WINDOW, 8)
     };
     let folder = tempfile::tempdir().expect("a fuzzer needs a temporary folder");
     let path = folder.path().join("m.offkey");
-    Monitor::new(card, heard, models, sounds).expect("a model").save(&path).expect("room");
+    noise.learn().save(&path).expect("room");
     std::fs::read(&path).expect("the file")
 }
 
