@@ -7,7 +7,10 @@ use std::arch::x86_64::{
     _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-use super::{Kernel, LANES, Level, Simd, tree_sum};
+use super::{
+    level::Level,
+    vector::{Kernel, LANES, Simd, tree_sum},
+};
 
 /// Proof that the processor has AVX2 and FMA; only [`run`] makes one.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,10 @@ use std::arch::x86_64::{
     _mm512_sub_ps,
 };
 
-use super::{Kernel, LANES, Level, Simd, tree_sum};
+use super::{
+    level::Level,
+    vector::{Kernel, LANES, Simd, tree_sum},
+};
 
 /// Proof that the processor has AVX-512F; only [`run`] makes one.
 #[derive(Clone, Copy, Debug)]

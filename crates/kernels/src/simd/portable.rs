@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "the trait's pointer access, each with its reason")]
 
-use super::{Kernel, LANES, Simd, tree_sum};
+use super::vector::{Kernel, LANES, Simd, tree_sum};
 
 /// The level without any processor feature.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::simd::Lane;
-use crate::spectrogram::winograd::PointScratch;
 
 /// Buffers of one worker; they grow to the largest band and are then reused.
 #[derive(Debug, Default)]
@@ -53,4 +52,12 @@ impl ScratchPool {
         // A panic while the lock was held can only have left a shorter list.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Memory for tiles in the space of points.
+#[derive(Debug, Default)]
+pub(crate) struct PointScratch {
+    pub(crate) read: Vec<Lane>,
+    pub(crate) written: Vec<Lane>,
+    pub(crate) offsets: Vec<usize>,
 }

@@ -13,7 +13,7 @@ use crate::spectrogram::geometry::ConvPlan;
 use crate::spectrogram::points::{
     POINTS, READ, TILE, both_ways, gradient_transform, read_transform, write_transform,
 };
-use crate::spectrogram::scratch::take;
+use crate::spectrogram::scratch::{PointScratch, take};
 use crate::spectrogram::tile::{ConvRow, TapGradient, conv_row, tap_gradient};
 
 /// Tiles that are transformed and multiplied together.
@@ -188,14 +188,6 @@ pub(crate) struct Target<'a> {
     pub(crate) cols: usize,
     /// Whether what is there is overwritten or added to.
     pub(crate) fresh: bool,
-}
-
-/// Memory for tiles in the space of points.
-#[derive(Debug, Default)]
-pub(crate) struct PointScratch {
-    read: Vec<Lane>,
-    written: Vec<Lane>,
-    offsets: Vec<usize>,
 }
 
 /// Convolves a band with a border of one into `target`; `blocks` of input and output.
