@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Axis, Canvas, Chart, Frame, are_skewed, csv_field, number,
-    svg::{Legend, shortened},
+    svg::{Legend, marker, shortened},
 };
 
 /// Points that a line can hold and still be told apart on a chart of this size.
@@ -193,21 +193,6 @@ impl Chart for LineChart {
             }
         }
         csv
-    }
-}
-
-/// A dot whose shape tells groups apart where colours cannot: with six colours, 24 groups differ.
-pub(crate) fn marker(class: &str, group: usize, [x, y]: [f64; 2]) -> String {
-    match (group + group / 12) % 4 {
-        0 => format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>"),
-        1 => format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.2 5.6h-6.4z\"/>", y - 3.4),
-        2 => {
-            format!("<path class=\"{class}\" d=\"M{:.1} {:.1}h4.8v4.8h-4.8z\"/>", x - 2.4, y - 2.4)
-        }
-        _ => format!(
-            "<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.4 3.4l-3.4 3.4l-3.4-3.4z\"/>",
-            y - 3.4
-        ),
     }
 }
 

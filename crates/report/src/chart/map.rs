@@ -6,9 +6,8 @@ use super::{
     Axis, Canvas, Chart,
     color::{GROUPS, RANKS},
     csv_field,
-    lines::marker,
     picture::{PictureError, encode_rgb},
-    svg::shortened,
+    svg::{marker, shortened},
 };
 
 /// Groups with a colour and shape of their own.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Axis, lines::marker};
+use super::Axis;
 use crate::markup::escape;
 
 /// Width of a chart unless another is asked for: a phone's, so that its letters stay legible there.
@@ -225,4 +225,19 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     let head: String = letters[..most.saturating_sub(1).div_ceil(2)].iter().collect();
     let tail: String = letters[letters.len() - most.saturating_sub(1) / 2..].iter().collect();
     format!("{head}\u{2026}{tail}")
+}
+
+/// A dot whose shape tells groups apart where colours cannot: with six colours, 24 groups differ.
+pub(crate) fn marker(class: &str, group: usize, [x, y]: [f64; 2]) -> String {
+    match (group + group / 12) % 4 {
+        0 => format!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>"),
+        1 => format!("<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.2 5.6h-6.4z\"/>", y - 3.4),
+        2 => {
+            format!("<path class=\"{class}\" d=\"M{:.1} {:.1}h4.8v4.8h-4.8z\"/>", x - 2.4, y - 2.4)
+        }
+        _ => format!(
+            "<path class=\"{class}\" d=\"M{x:.1} {:.1}l3.4 3.4l-3.4 3.4l-3.4-3.4z\"/>",
+            y - 3.4
+        ),
+    }
 }

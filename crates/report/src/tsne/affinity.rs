@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Neighbors, Point, barnes_hut::Tree};
+use super::{barnes_hut::Tree, config::Point, neighbors::Neighbors};
 
 /// Symmetric affinities that sum to one, as sparse rows.
 #[derive(Debug, Clone, PartialEq)]

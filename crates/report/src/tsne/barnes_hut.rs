@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::Point;
+use super::config::Point;
 
 /// Points in a leaf, and points whose forces are summed side by side.
 const LANES: usize = 8;

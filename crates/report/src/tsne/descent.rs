@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Point, TsneError};
+use super::config::{Point, TsneError};
 
 /// Momentum throughout (openTSNE; van der Maaten changes from 0.5 to 0.8 on the way).
 const MOMENTUM: f32 = 0.8;

@@ -3,7 +3,11 @@
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
-use super::{Distance, Point, affinity::calibrate, neighbors::apart};
+use super::{
+    affinity::calibrate,
+    config::{Distance, Point},
+    neighbors::apart,
+};
 
 /// Symmetric affinities of all pairs, summing to one.
 pub(crate) struct Affinities(Array2<f64>);

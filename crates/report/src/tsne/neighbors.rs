@@ -3,7 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
-use super::Distance;
+use super::config::Distance;
 
 /// Queries multiplied with one block of references at once: small enough to stay in cache.
 const QUERY_ROWS: usize = 64;
@@ -158,4 +158,9 @@ pub(crate) fn apart(a: ArrayView1<f32>, b: ArrayView1<f32>, distance: Distance) 
         Distance::Euclidean => pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt(),
         Distance::Cosine => (1.0 - pairs().map(|(a, b)| a * b).sum::<f64>()).max(0.0),
     }
+}
+
+/// Neighbours that carry all but a negligible share of the affinity.
+pub(super) fn neighbor_count(perplexity: f64, others: usize) -> usize {
+    ((3.0 * perplexity).ceil() as usize).clamp(1, others)
 }

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use offkey_core::Seed;
 use rand::RngExt;
 
-use super::Point;
+use super::config::Point;
 
 /// Standard deviation of the first positions along the main component (Kobak and Berens).
 const SPREAD: f64 = 1e-4;

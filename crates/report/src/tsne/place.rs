@@ -5,8 +5,11 @@ use offkey_core::stats;
 use rayon::prelude::*;
 
 use super::{
-    Distance, Point, affinity::conditional, barnes_hut::Tree, descent::Mover, nearest,
-    neighbor_count,
+    affinity::conditional,
+    barnes_hut::Tree,
+    config::{Distance, Point},
+    descent::Mover,
+    neighbors::{nearest, neighbor_count},
 };
 
 /// Perplexity of a new point: it only needs to find its neighbourhood (Poličar et al. 2019).
