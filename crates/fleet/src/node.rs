@@ -307,6 +307,20 @@ impl Node {
         })
     }
 
+    /// A model was learned here, and is in use: the plan is not followed for that machine until it wants something else.
+    ///
+    /// # Errors
+    /// [`NodeError::Io`] when it cannot be remembered.
+    pub fn learned_here(&mut self, machine: &str) -> Result<(), NodeError> {
+        if !self.state.machines.contains_key(machine) {
+            return Ok(());
+        }
+        self.decided(machine, "model", |held| {
+            (held.live, held.previous, held.refused) = (None, None, None);
+            Some(())
+        })
+    }
+
     fn decided(
         &mut self,
         machine: &str,

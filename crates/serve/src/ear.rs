@@ -6,10 +6,12 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+use crate::judge::Judge;
 
 /// Seconds of one recording.
 const PIECE_S: u32 = 10;
@@ -17,10 +19,19 @@ const PIECE_S: u32 = 10;
 pub const MOST_RECORDINGS: usize = 1000;
 
 /// What is asked of one machine's listener.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Ear {
     looks: AtomicUsize,
     wish: Mutex<Option<Wish>>,
+    trial: RwLock<Option<Arc<Trial>>>,
+}
+
+/// A model that is tried beside the one in use.
+pub struct Trial {
+    /// Name and version.
+    pub model: String,
+    /// It.
+    pub judge: Arc<dyn Judge>,
 }
 
 /// Normal recordings that are wished for.
@@ -37,6 +48,16 @@ impl Ear {
     /// Somebody begins to look.
     pub fn look(&self) {
         self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tries a model beside the one in use from now on; none: no longer.
+    pub fn try_out(&self, trial: Option<Trial>) {
+        *self.trial.write().unwrap_or_else(PoisonError::into_inner) = trial.map(Arc::new);
+    }
+
+    /// The model that is tried.
+    pub fn trial(&self) -> Option<Arc<Trial>> {
+        self.trial.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Somebody looks away.

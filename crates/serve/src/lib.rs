@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod ear;
 pub mod engine;
+pub mod fleet;
 pub mod history;
 #[cfg(any(feature = "modbus", feature = "opcua"))]
 pub mod industry;

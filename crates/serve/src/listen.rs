@@ -288,6 +288,15 @@ impl Listener {
             });
             Some(judged.ok()?.answer == crate::store::WindowAnswer::Normal)
         });
+        let trial = self.ear.trial();
+        let trial = trial.filter(|trial| other_windows(trial.judge.windows(), form).is_none());
+        let beside = trial.and_then(|trial| {
+            let judged = guarded(trial.judge.as_ref(), start, window);
+            let judged = judged.inspect_err(|why| {
+                tracing::debug!("`{}` cannot judge for `{}`: {why}", trial.model, self.machine);
+            });
+            Some((trial.model.clone(), judged.ok()?))
+        });
         let to_ms = |samples: u64| (1000 * samples / u64::from(form.rate_hz)).cast_signed();
         let at_ms = match stretch.start_ms {
             Some(start_ms) => start_ms + to_ms(start),
@@ -299,6 +308,7 @@ impl Listener {
             at_ms,
             ends_ms: at_ms + to_ms(form.samples as u64),
             level_db: f64::from(SoundStats::of(window, form.rate_hz).level_db),
+            beside,
             idle,
             position: self.source.position(next),
             sound: std::mem::take(&mut stretch.fresh),

@@ -11,6 +11,7 @@ use offkey_core::with_causes;
 
 use offkey_serve::{
     config::STARTER,
+    fleet::{self, FleetVerb},
     history::{self, Question},
     prepare::{self, ServiceError},
     service::Service,
@@ -48,6 +49,9 @@ struct Serve {
 enum Verb {
     /// Ask the store: windows, events, or a question in SQL; as CSV.
     History(HistoryArguments),
+    /// Models for many computers: keys, versions, plans, and how all computers fare.
+    #[command(subcommand)]
+    Fleet(FleetVerb),
     /// Print the map of Modbus registers of a configuration, as CSV.
     Registers {
         /// The configuration.
@@ -88,6 +92,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.verb {
         Some(Verb::History(asked)) => return tell_history(asked),
+        Some(Verb::Fleet(verb)) => return tell_fleet(verb),
         Some(Verb::Registers { config }) => return tell_registers(&config),
         None => {}
     }
@@ -156,6 +161,16 @@ fn tell_history(asked: HistoryArguments) -> ExitCode {
         Ok(text) => write_out(&text),
         Err(error) => {
             complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell_fleet(verb: FleetVerb) -> ExitCode {
+    match fleet::run(verb) {
+        Ok(said) => write_out(&said),
+        Err(why) => {
+            let _ = writeln!(std::io::stderr().lock(), "error: {why}");
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! The models of all machines: loaded, exchanged while they are used, updated by what people say.
 
+mod exchange;
 mod learn;
 mod learner;
 
@@ -163,15 +164,19 @@ impl Models {
 
     /// What a page shows of a machine's model.
     pub fn view(&self, machine: &str) -> Option<ModelView> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let judge =
-            entries.get(machine)?.judge.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let judge = self.judge(machine)?;
         let form = judge.windows();
         Some(ModelView {
             promise: judge.promise(),
             window_s: form.seconds(form.samples as u64),
             every_s: form.seconds(form.hop as u64),
         })
+    }
+
+    /// The model of a machine that is in use.
+    pub fn judge(&self, machine: &str) -> Option<Arc<dyn Judge>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(machine)?.judge.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the model of a machine cannot be used, where that is so.
@@ -199,12 +204,25 @@ impl Models {
         })
     }
 
-    /// Takes the last addition out of the model again.
+    /// Takes the last addition out of the model again. A model that was learned anew without that recording stays.
     ///
     /// # Errors
     /// [`ModelError`]; the model is then as before.
-    pub fn undo(&self, machine: &str) -> Result<(), ModelError> {
-        self.change(machine, |monitor| Ok(monitor.undo()?.0))
+    pub fn undo(&self, machine: &str, recording: &Path) -> Result<(), ModelError> {
+        let recording = recording.display().to_string();
+        self.change(machine, |monitor| {
+            let journal = &monitor.card().journal;
+            let place = journal.iter().rposition(|entry| entry.recordings.contains(&recording));
+            match place {
+                None => Ok(monitor),
+                Some(place) if place + 1 < journal.len() => {
+                    let reason =
+                        "other sound was taken in after it: take that back first".to_owned();
+                    Err(ModelError::Refused { reason })
+                }
+                Some(_) => Ok(monitor.undo()?.0),
+            }
+        })
     }
 
     fn change(
@@ -269,13 +287,20 @@ static IN_USE: Mutex<BTreeMap<[u8; 32], Weak<dyn Judge>>> = Mutex::new(BTreeMap:
 /// # Errors
 /// [`ModelError::Monitor`] for a file that is none.
 pub fn load(path: &Path) -> Result<Arc<dyn Judge>, ModelError> {
-    let bytes = model_bytes(path)?;
-    let content = Digest::of(&bytes);
+    read(path, &model_bytes(path)?)
+}
+
+/// Reads a model from the bytes of a file; machines whose files hold the same share one.
+///
+/// # Errors
+/// [`ModelError::Monitor`] for what is none.
+pub fn read(path: &Path, bytes: &[u8]) -> Result<Arc<dyn Judge>, ModelError> {
+    let content = Digest::of(bytes);
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = in_use.get(&content).and_then(Weak::upgrade) {
         return Ok(known);
     }
-    let model = Monitor::read(path, &bytes, Compute::default())?;
+    let model = Monitor::read(path, bytes, Compute::default())?;
     let judge: Arc<dyn Judge> = Arc::new(model.for_judging());
     in_use.retain(|_, judge| judge.strong_count() > 0);
     in_use.insert(content, Arc::downgrade(&judge));

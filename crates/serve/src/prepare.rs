@@ -6,11 +6,14 @@ use std::{
 };
 
 use offkey_core::with_causes;
+use offkey_fleet::key::PublicKey;
 
 use crate::{
     config::{
-        Config, ConfigErrors, MachineConfig, SecretError, SinkConfig, SourceConfig, shown_machines,
+        Config, ConfigErrors, FleetConfig, MachineConfig, SecretError, SinkConfig, SourceConfig,
+        shown_machines,
     },
+    fleet::FleetError,
     judge::other_windows,
     models,
     setup::Folders,
@@ -32,12 +35,14 @@ pub enum ServiceError {
         source: std::io::Error,
     },
     /// The configuration is wrong.
-    #[error("`{}` cannot be used:\n{errors}", path.display())]
+    #[error("`{}` cannot be used:\n{errors}{}", path.display(), each_on_its_line(problems))]
     Config {
         /// The file.
         path: PathBuf,
         /// Everything wrong with it.
         errors: ConfigErrors,
+        /// What is not in order of what the rest of it names.
+        problems: Vec<String>,
     },
     /// The store cannot be used.
     #[error("the store cannot be used")]
@@ -86,6 +91,9 @@ pub enum ServiceError {
     #[cfg(feature = "opcua")]
     #[error(transparent)]
     OpcUa(#[from] offkey_industry::opcua::OpcUaError),
+    /// The fleet cannot be followed.
+    #[error("`[fleet]` cannot be followed")]
+    Fleet(#[from] FleetError),
     /// The system refuses a thread or a signal.
     #[error("the system refuses")]
     System(#[from] std::io::Error),
@@ -127,14 +135,64 @@ impl ServiceError {
     }
 }
 
+fn each_on_its_line(problems: &[String]) -> String {
+    problems.iter().map(|problem| format!("\n{problem}")).collect()
+}
+
 /// Reads and checks a configuration file.
 ///
 /// # Errors
 /// [`ServiceError::Read`] or [`ServiceError::Config`].
 pub fn read_config(path: &Path) -> Result<Config, ServiceError> {
+    in_order(path, |_, _| Vec::new())
+}
+
+/// Reads and checks a configuration file and what keeps the service from starting with it: secrets and certificates.
+///
+/// # Errors
+/// [`ServiceError`] with everything that is wrong, together.
+pub fn read_ready(path: &Path) -> Result<Config, ServiceError> {
+    in_order(path, secrets)
+}
+
+/// Reads a configuration. What is wrong with it, and with what it names, is told together.
+fn in_order(
+    path: &Path,
+    look: impl FnOnce(&Config, &Folders) -> Vec<String>,
+) -> Result<Config, ServiceError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
-    Config::read(&text).map_err(|errors| ServiceError::Config { path: path.to_owned(), errors })
+    let (config, errors) = Config::read_what_can_be(&text);
+    let problems = look(&config, &Folders::beside(&config, path));
+    let path = path.to_owned();
+    match (errors.is_empty(), problems.is_empty()) {
+        (true, true) => Ok(config),
+        (true, false) => Err(ServiceError::Unready { path, problems }),
+        (false, _) => Err(ServiceError::Config { path, errors: ConfigErrors { errors }, problems }),
+    }
+}
+
+/// What is not in order of the secrets and certificates of a configuration.
+fn secrets(config: &Config, folders: &Folders) -> Vec<String> {
+    let beside = &folders.beside;
+    let certificate = Certificate::of(&config.web, beside).err().map(|error| with_causes(&error));
+    let access = Access::new(&config.web, beside).err().map(|error| with_causes(&error));
+    let sinks = config.sinks.iter().filter_map(|(name, sink)| {
+        let error = sink::check(sink, beside).err()?;
+        Some(format!("sink `{name}`: {}", with_causes(&error)))
+    });
+    let fleet = config.fleet.iter().flat_map(|fleet| of_fleet(fleet, beside));
+    certificate.into_iter().chain(access).chain(sinks).chain(fleet).collect()
+}
+
+fn of_fleet(fleet: &FleetConfig, beside: &Path) -> Vec<String> {
+    let keys = fleet.keys.iter().filter_map(|key| {
+        PublicKey::read(&beside.join(key)).err().map(|error| with_causes(&error))
+    });
+    let secret = |found: Result<(), SecretError>| found.err().map(|error| with_causes(&error));
+    let token = fleet.token.as_ref().and_then(|token| secret(token.read(beside).map(|_| ())));
+    let health = fleet.health.as_ref().and_then(|mqtt| secret(sink::broker::check(mqtt, beside)));
+    keys.chain(token).chain(health).map(|what| format!("fleet: {what}")).collect()
 }
 
 /// The map of Modbus registers of a configuration, as comma-separated values.
@@ -155,45 +213,33 @@ pub fn registers(path: &Path) -> Result<String, ServiceError> {
 /// # Errors
 /// [`ServiceError`] for whatever would keep it from starting, or a machine from being heard.
 pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
-    let config = read_config(path)?;
-    let folders = Folders::beside(&config, path);
-    let mut problems = Vec::new();
-    if let Err(error) = Certificate::of(&config.web, &folders.beside) {
-        problems.push(with_causes(&error));
-    }
-    if let Err(error) = Access::new(&config.web, &folders.beside) {
-        problems.push(with_causes(&error));
-    }
-    for (name, sink) in &config.sinks {
-        let opened = sink::check(sink, &folders.beside);
-        problems
-            .extend(opened.err().map(|error| format!("sink `{name}`: {}", with_causes(&error))));
-        if let SinkConfig::Command { run, .. } = sink {
-            problems.extend(no_program(run).map(|why| format!("sink `{name}`: {why}")));
+    let mut notes = Vec::new();
+    let config = in_order(path, |config, folders| {
+        let mut problems = secrets(config, folders);
+        for (name, sink) in &config.sinks {
+            if let SinkConfig::Command { run, .. } = sink {
+                problems.extend(no_program(run).map(|why| format!("sink `{name}`: {why}")));
+            }
         }
-    }
+        for (name, machine) in &config.machines {
+            let of = |what| format!("machine `{name}`: {what}");
+            match look_at(name, machine, folders) {
+                Ok(found) => notes.extend(found.into_iter().map(of)),
+                Err(why) => problems.push(of(why)),
+            }
+        }
+        problems
+    })?;
     let mut said = vec![format!(
         "`{}` is in order: {}, {}",
         path.display(),
         offkey_core::counted(config.machines.len(), "machine"),
         offkey_core::counted(config.sinks.len(), "sink")
     )];
-    for (name, machine) in &config.machines {
-        match look_at(name, machine, &folders) {
-            Ok(notes) => {
-                said.extend(notes.into_iter().map(|note| format!("machine `{name}`: {note}")));
-            }
-            Err(why) => problems.push(format!("machine `{name}`: {why}")),
-        }
-    }
-    if problems.is_empty() {
-        Ok(said)
-    } else {
-        Err(ServiceError::Unready { path: path.to_owned(), problems })
-    }
+    said.append(&mut notes);
+    Ok(said)
 }
 
-/// What is to be known of a machine before it starts.
 /// What is to be known of a machine before it is listened to, or why it cannot be.
 pub(crate) fn look_at(
     name: &str,
@@ -261,6 +307,24 @@ mod tests {
         for part in
             ["absent.pem", "the secret in", "machine `a`", "`no-such-program-here`", "sink `s`"]
         {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_and_with_what_it_names_is_told_together() {
+        let text = "[web]\npassword = { file = \"absent\" }\nbogus = 1\n\
+            [machine.a]\nmodel = \"broken.offkey\"\nsource = { upload = {} }\ncolour = 1\n\
+            [machine.b]\nsource = { uploads = {} }\n[sink.s]\ncommand = { run = [\"/no/such/program\"] }\n";
+        let told = checked(text).expect_err("problems").to_string();
+        for part in [
+            "line 3: unknown field `bogus`",
+            "line 7: unknown field `colour`",
+            "line 9",
+            "the secret in",
+            "machine `a`",
+            "sink `s`",
+        ] {
             assert!(told.contains(part), "{part} in {told}");
         }
     }

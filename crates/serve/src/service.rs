@@ -21,10 +21,11 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Keep, MachineConfig, SinkConfig, SourceConfig},
     engine::{Message, Recorder, Shared},
+    fleet::{self, FleetError, Follower},
     listen::Listener,
     metrics::Metrics,
     models::{ModelError, Models},
-    prepare::{ServiceError, look_at, read_config},
+    prepare::{ServiceError, look_at, read_ready},
     setup::{self, Folders},
     sink::{self, MqttSink, SinksHealth, Worker},
     store::{ClipStore, Store},
@@ -50,6 +51,7 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     certificate: Option<Arc<Certificate>>,
     listener: Option<std::net::TcpListener>,
+    fleet: Option<RunningFleet>,
     #[cfg(any(feature = "modbus", feature = "opcua"))]
     doors: Option<crate::industry::Doors>,
 }
@@ -58,6 +60,15 @@ pub struct Service {
 struct Running {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
+}
+
+/// The fleet's models and its broker.
+struct RunningFleet {
+    follower: Arc<Follower>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    quiet: watch::Sender<bool>,
+    telling: Option<tokio::task::JoinHandle<()>>,
 }
 
 enum RunningSink {
@@ -71,7 +82,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] for whatever keeps it from starting.
     pub fn start(path: &Path) -> Result<Self, ServiceError> {
-        let config = read_config(path)?;
+        let config = read_ready(path)?;
         let folders = Folders::beside(&config, path);
         // First what another service may have taken: nothing is touched before that is known.
         let listener = listen(&config.web.listen)?;
@@ -102,10 +113,13 @@ impl Service {
             .name("recorder".to_owned())
             .spawn(move || recorder.run(&messages))?;
         let health = SinksHealth::default();
+        let models = Arc::new(Models::default());
+        let fleet = RunningFleet::open(&config, &folders, &models, &shared, &clock, &to)?;
         let app = Arc::new(App {
             shared: Arc::clone(&shared),
             to: to.clone(),
-            models: Arc::new(Models::default()),
+            models,
+            fleet: fleet.as_ref().map(|fleet| Arc::clone(&fleet.follower)),
             sinks: Arc::clone(&health),
             machines: RwLock::default(),
             folders: folders.clone(),
@@ -139,6 +153,7 @@ impl Service {
             clock,
             certificate,
             listener: Some(listener),
+            fleet,
             #[cfg(any(feature = "modbus", feature = "opcua"))]
             doors,
         };
@@ -156,13 +171,16 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]; everything then goes on as before.
     pub fn reload(&mut self) -> Result<(), ServiceError> {
-        let config = read_config(&self.path)?;
+        let config = read_ready(&self.path)?;
         let doors = |of: &Config| (of.modbus.clone(), of.opcua.clone());
         if config.store != self.config.store || config.web != self.config.web {
             tracing::warn!("changes of `[store]` and `[web]` take effect at the next start");
         }
         if doors(&config) != doors(&self.config) {
             tracing::warn!("changes of `[modbus]` and `[opcua]` take effect at the next start");
+        }
+        if config.fleet != self.config.fleet {
+            tracing::warn!("changes of `[fleet]` take effect at the next start");
         }
         self.refuse_deaf(&config)?;
         if let Some(certificate) = &self.certificate {
@@ -242,7 +260,11 @@ impl Service {
             doors.change(&self.config.machines);
         }
         self.start_sinks(opened, &titles(&self.config))?;
-        self.start_listeners()
+        self.start_listeners()?;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.follow(self.config.machines.keys().cloned().collect())?;
+        }
+        Ok(())
     }
 
     fn start_sinks(
@@ -404,6 +426,13 @@ impl Service {
             doors.close();
         }
         let mut tasks = Vec::new();
+        if let Some(fleet) = self.fleet.take() {
+            fleet.stop.store(true, Ordering::Relaxed);
+            fleet.quiet.send_replace(true);
+            // A model that is being fetched is fetched again at the next start.
+            drop(fleet.thread);
+            tasks.extend(fleet.telling);
+        }
         for (_, sink) in std::mem::take(&mut self.sinks) {
             match sink {
                 RunningSink::Thread { stop, thread } => {
@@ -426,6 +455,40 @@ impl Service {
             recorder.map(JoinHandle::join)
         })
         .await;
+    }
+}
+
+impl RunningFleet {
+    fn open(
+        config: &Config,
+        folders: &Folders,
+        models: &Arc<Models>,
+        shared: &Arc<Shared>,
+        clock: &Arc<dyn Clock>,
+        to: &SyncSender<Message>,
+    ) -> Result<Option<Self>, ServiceError> {
+        let Some(fleet) = &config.fleet else { return Ok(None) };
+        let (models, shared) = (Arc::clone(models), Arc::clone(shared));
+        let follower =
+            Follower::open(fleet, folders, Arc::clone(&models), Arc::clone(&shared), to.clone())?;
+        let follower = Arc::new(follower);
+        let (quiet, quieted) = watch::channel(false);
+        let clock = Arc::clone(clock);
+        let telling =
+            fleet::tell(fleet, folders, Arc::clone(&follower), shared, models, clock, quieted);
+        let telling = telling.map_err(FleetError::from)?;
+        Ok(Some(Self { follower, stop: Arc::default(), thread: None, quiet, telling }))
+    }
+
+    /// Follows the plan for these machines from now on.
+    fn follow(&mut self, machines: Vec<String>) -> std::io::Result<()> {
+        self.follower.watch(machines);
+        if self.thread.is_none() {
+            let (follower, stop) = (Arc::clone(&self.follower), Arc::clone(&self.stop));
+            let named = std::thread::Builder::new().name("fleet".to_owned());
+            self.thread = Some(named.spawn(move || follower.run(&stop))?);
+        }
+        Ok(())
     }
 }
 

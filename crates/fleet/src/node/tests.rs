@@ -127,6 +127,13 @@ fn what_is_decided_here_holds_until_the_plan_wants_something_else() {
     assert!(matches!(node.ended_trial("press", false), Err(NodeError::Nothing { .. })));
     bench.plan(5, V1);
     assert_eq!(follow(&mut node), "live press 1");
+    node.learned_here("press").expect("room");
+    assert_eq!(
+        (follow(&mut node), &node.held("press").expect("known").live),
+        (String::new(), &None)
+    );
+    bench.plan(6, V2);
+    assert_eq!(follow(&mut node), "live press 2");
 }
 
 #[test]

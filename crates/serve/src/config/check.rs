@@ -14,6 +14,12 @@ const LONGEST_BEFORE_MS: u64 = 120_000;
 pub(super) fn check(config: &Config, reading: &mut Reading<'_>) {
     check_web(config, reading);
     control::check(config, reading);
+    if let Some(fleet) = &config.fleet {
+        super::fleet::check(fleet, reading);
+        if let Some(health) = &fleet.health {
+            check_mqtt(&["fleet", "health"], health, reading);
+        }
+    }
     if config.store.commit_every.ms() == 0 || config.store.commit_every.ms() > 60_000 {
         reading.wrong(&["store", "commit_every"], "`commit_every` must be above 0 and at most 60s");
     }
@@ -126,7 +132,7 @@ fn check_alarm(name: &str, alarm: &AlarmConfig, reading: &mut Reading<'_>) {
 
 fn check_sink(name: &str, sink: &SinkConfig, reading: &mut Reading<'_>) {
     match sink {
-        SinkConfig::Mqtt(mqtt) => check_mqtt(name, mqtt, reading),
+        SinkConfig::Mqtt(mqtt) => check_mqtt(&["sink", name, "mqtt"], mqtt, reading),
         SinkConfig::Webhook { url, .. } => {
             if !(url.starts_with("http://") || url.starts_with("https://")) {
                 let what = format!("`{url}` is no web address, expected http:// or https://");
@@ -152,18 +158,18 @@ fn check_sink(name: &str, sink: &SinkConfig, reading: &mut Reading<'_>) {
     }
 }
 
-fn check_mqtt(name: &str, mqtt: &MqttConfig, reading: &mut Reading<'_>) {
+fn check_mqtt(place: &[&str], mqtt: &MqttConfig, reading: &mut Reading<'_>) {
     if mqtt.address().is_none() {
         let what = format!(
             "`{}` is no broker, expected as in `mqtt://broker:1883` or `mqtts://broker:8883`",
             mqtt.url
         );
-        reading.wrong(&["sink", name, "mqtt", "url"], what);
+        reading.wrong(&[place, &["url"]].concat(), what);
     }
     for (key, value) in [("prefix", &mqtt.prefix), ("client", &mqtt.client)] {
         if value.is_empty() || value.contains(['#', '+', ' ']) || value.starts_with('$') {
             let what = format!("`{key}` is `{value}`, which no topic can begin with");
-            reading.wrong(&["sink", name, "mqtt", key], what);
+            reading.wrong(&[place, &[key]].concat(), what);
         }
     }
 }
@@ -223,6 +229,18 @@ mod tests {
             let text = format!("[machine.\"{name}\"]\nsource = {{ upload = {{}} }}\n");
             assert!(told(&text).contains("cannot be used"), "{name}: {}", told(&text));
         }
+    }
+
+    #[test]
+    fn a_fleet_says_where_its_models_come_from_and_who_answers_for_them() {
+        let fleet = |more: &str| told(&format!("{PUMP}[fleet]\nnode = \"hall-2-07\"\n{more}"));
+        assert!(fleet("").contains("line 3: `[fleet]` does nothing"), "{}", fleet(""));
+        assert_eq!(fleet("store = \"models\"\n"), "");
+        let web = "store = \"https://models.example.org\"\n";
+        assert!(fleet(web).contains("line 5") && fleet(web).contains("keygen"), "{}", fleet(web));
+        assert_eq!(fleet(&format!("{web}keys = [\"fleet.key.pub\"]\n")), "");
+        let bad = fleet("health = { url = \"http://x\" }\nevery = \"0s\"\n");
+        assert!(bad.contains("no broker") && bad.contains("`every` must be"), "{bad}");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod check;
 mod control;
+mod fleet;
 mod industry;
 mod parse;
 mod read;
+mod sinks;
 mod values;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -12,8 +14,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Deserialize;
 
 pub use control::shown_machines;
+pub use fleet::FleetConfig;
 pub use industry::{ModbusConfig, OpcUaConfig};
 pub use parse::{ConfigError, ConfigErrors};
+pub use sinks::{MailConfig, MqttConfig, SinkConfig};
 pub use values::{Keep, Secret, SecretError, Span};
 
 /// A commented configuration that checks and starts as it is.
@@ -30,6 +34,8 @@ pub struct Config {
     pub modbus: Option<ModbusConfig>,
     /// OPC UA, for control systems; absent: not spoken.
     pub opcua: Option<OpcUaConfig>,
+    /// This computer within a fleet; absent: it is in none.
+    pub fleet: Option<FleetConfig>,
     /// The machines, by name.
     pub machines: BTreeMap<String, MachineConfig>,
     /// Where alarms go, by name.
@@ -242,91 +248,6 @@ pub struct SoundConfig {
     pub days: u32,
     /// Megabytes of this machine.
     pub mb: u64,
-}
-
-/// Where alarms go.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum SinkConfig {
-    /// An MQTT 5 broker.
-    Mqtt(MqttConfig),
-    /// A web address that events are posted to.
-    Webhook {
-        /// The address.
-        url: String,
-        /// Key of the signature in `X-Offkey-Signature`.
-        #[serde(default)]
-        secret: Option<Secret>,
-    },
-    /// A program that is started for each event; it reads the event as JSON.
-    Command {
-        /// Program and arguments; no shell.
-        run: Vec<String>,
-        /// Longest time it may take.
-        #[serde(default = "half_a_minute")]
-        within: Span,
-    },
-    /// E-mail.
-    Mail(MailConfig),
-    /// A file that one line of JSON per event is appended to.
-    Jsonl {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Standard error, as journald takes it.
-    Journal {},
-}
-
-/// An MQTT broker.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MqttConfig {
-    /// Address, as in `mqtt://broker:1883` or `mqtts://broker:8883`.
-    pub url: String,
-    /// Name of this client; it must be the only one of that name.
-    #[serde(default = "offkey")]
-    pub client: String,
-    /// First part of every topic.
-    #[serde(default = "offkey")]
-    pub prefix: String,
-    /// User name.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// Password.
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// Certificate authority of the broker, where it is not a public one.
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
-    /// Whether Home Assistant is told of the machines.
-    #[serde(default)]
-    pub home_assistant: bool,
-}
-
-/// E-mail.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MailConfig {
-    /// Server and port, as in `smtps://mail.example.org:465` or `smtp://mail.example.org:587`.
-    pub server: String,
-    /// User name.
-    #[serde(default)]
-    pub user: Option<String>,
-    /// Password.
-    #[serde(default)]
-    pub password: Option<Secret>,
-    /// Sender.
-    pub from: String,
-    /// Receivers.
-    pub to: Vec<String>,
-}
-
-fn half_a_minute() -> Span {
-    Span::from_s(30)
-}
-
-fn offkey() -> String {
-    "offkey".to_owned()
 }
 
 impl Default for StoreConfig {

@@ -177,7 +177,7 @@ impl<'i> Reading<'i> {
     }
 
     pub(super) fn refuse_others(&mut self) {
-        let known = ["store", "web", "modbus", "opcua", "machine", "sink"];
+        let known = ["store", "web", "modbus", "opcua", "fleet", "machine", "sink"];
         let others: Vec<(Range<usize>, String)> = self
             .root
             .iter()

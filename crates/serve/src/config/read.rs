@@ -1,8 +1,9 @@
 //! A configuration from its text, read and checked whole.
 
 use super::{
-    Config, MachineConfig, ModbusConfig, OpcUaConfig, SinkConfig, StoreConfig, WebConfig, check,
-    parse::{ConfigErrors, Reading},
+    Config, FleetConfig, MachineConfig, ModbusConfig, OpcUaConfig, SinkConfig, StoreConfig,
+    WebConfig, check,
+    parse::{ConfigError, ConfigErrors, Reading},
 };
 
 impl Config {
@@ -11,19 +12,25 @@ impl Config {
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong.
     pub fn read(text: &str) -> Result<Self, ConfigErrors> {
+        let (config, errors) = Self::read_what_can_be(text);
+        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
+    }
+
+    /// Reads what can be read of a configuration, and everything that is wrong with the rest.
+    pub fn read_what_can_be(text: &str) -> (Self, Vec<ConfigError>) {
         let mut reading = Reading::new(text);
         let config = Self {
             store: reading.section::<StoreConfig>("store"),
             web: reading.section::<WebConfig>("web"),
             modbus: reading.optional::<ModbusConfig>("modbus"),
             opcua: reading.optional::<OpcUaConfig>("opcua"),
+            fleet: reading.optional::<FleetConfig>("fleet"),
             machines: reading.named::<MachineConfig>("machine"),
             sinks: reading.named::<SinkConfig>("sink"),
         };
         reading.refuse_others();
         check::check(&config, &mut reading);
-        let errors = reading.into_errors();
-        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors { errors }) }
+        (config, reading.into_errors())
     }
 }
 

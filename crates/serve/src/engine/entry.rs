@@ -2,8 +2,12 @@
 
 use super::{HeardWindow, MachineSetup, PictureColumn, roll::Roll};
 use crate::{
-    alarm::ConditionRule, config::Keep, machine::Machine, source::Position, spectrum::Album,
-    store::Op,
+    alarm::ConditionRule,
+    config::Keep,
+    machine::Machine,
+    source::Position,
+    spectrum::Album,
+    store::{BesideRow, Op, WindowAnswer},
 };
 
 /// Sound before the first odd window at most, in milliseconds; the configuration allows no more.
@@ -84,6 +88,23 @@ impl Entry {
         let state = serde_json::to_string(&self.machine).expect("plain data has a JSON form");
         Op::State { machine: name.to_owned(), saved_ms, state }
     }
+}
+
+/// What the store has to remember of a window that a second model judged, where both could.
+pub(super) fn beside_op(name: &str, heard: &HeardWindow, answer: WindowAnswer) -> Option<Op> {
+    let (model, judged) = heard.beside.as_ref()?;
+    let can_tell = |answer| {
+        matches!(answer, WindowAnswer::Normal | WindowAnswer::Suspicious | WindowAnswer::Alarm)
+    };
+    (can_tell(answer) && can_tell(judged.answer)).then(|| {
+        Op::Beside(BesideRow {
+            machine: name.to_owned(),
+            model: model.clone(),
+            at_ms: heard.at_ms,
+            live: answer == WindowAnswer::Alarm,
+            shadow: judged.answer == WindowAnswer::Alarm,
+        })
+    })
 }
 
 /// What the store has to remember of where a source stands.

@@ -38,6 +38,8 @@ pub struct HeardWindow {
     pub ends_ms: i64,
     /// Its level in decibels relative to full scale.
     pub level_db: f64,
+    /// What a model that is tried said of it, by the model's name and version.
+    pub beside: Option<(String, Judged)>,
     /// Whether it sounds like the machine at rest.
     pub idle: Option<bool>,
     /// Where the source stands after it.
@@ -74,6 +76,13 @@ pub enum Ask {
     Undo {
         /// The feedback.
         feedback: String,
+    },
+    /// Something of its model changed, as in `model.changed`: how, in a sentence.
+    Model {
+        /// What happened.
+        kind: &'static str,
+        /// How.
+        reason: String,
     },
     /// Everything stored of the machine is to be removed.
     Forget,

@@ -15,7 +15,7 @@ use offkey_core::with_causes;
 
 use super::{
     Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared,
-    entry::{Entry, position_ops},
+    entry::{Entry, beside_op, position_ops},
     room::make_room,
 };
 use crate::{
@@ -240,6 +240,7 @@ impl Recorder {
             level_db: Some(*level_db),
             verdict: answer,
         })];
+        ops.extend(beside_op(name, &heard, answer));
         ops.extend(position_ops(name, position.clone()));
         self.shared.metrics.window(name, judged, answer, now.unix_ms - ends_ms);
         let news = news
@@ -311,6 +312,12 @@ impl Recorder {
                 self.with(name, |entry| {
                     let rule = &entry.setup.rule;
                     vec![entry.machine.note(rule, "feedback.undone", &feedback, Some(who), now_ms)]
+                });
+                return true;
+            }
+            Ask::Model { kind, reason } => {
+                self.with(name, |entry| {
+                    vec![entry.machine.note(&entry.setup.rule, kind, &reason, Some(who), now_ms)]
                 });
                 return true;
             }

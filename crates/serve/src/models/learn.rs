@@ -39,11 +39,10 @@ impl Models {
         let Begun { machine, path, learner } = begun;
         let machine = machine.as_str();
         let new = path.with_extension(format!("{machine}.new"));
-        let known = journal(&path);
         let learned = self.run_learner(machine, &learner, normals, &new, more);
         let used = learned.and_then(|good| {
             if good {
-                self.replace(machine, &new, &path, &known)?;
+                self.replace(machine, &new, &path)?;
             }
             Ok(good)
         });
@@ -80,15 +79,9 @@ impl Models {
         })
     }
 
-    /// Puts a learned model in the place of the one in use. What people, or other programs, took into that one while
-    /// this was being learned is taken into this as well.
-    fn replace(
-        &self,
-        machine: &str,
-        new: &Path,
-        path: &Path,
-        known: &[JournalEntry],
-    ) -> Result<(), ModelError> {
+    /// Puts a new model in the place of the one in use. What people, or other programs, took into that one is taken into
+    /// this as well, as far as its sound is still there; what is not is told.
+    pub(super) fn replace(&self, machine: &str, new: &Path, path: &Path) -> Result<(), ModelError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |source| ModelError::Io { path: path.to_owned(), source };
         let mut model = Monitor::load(new, Compute::default())?;
@@ -99,17 +92,35 @@ impl Models {
         }
         let _other_programs_wait = self.lock(path)?;
         let mut added = false;
-        for entry in journal(path).into_iter().filter(|entry| !known.contains(entry)) {
+        for entry in journal(path) {
             let addition = match (entry.whole_period, entry.forced.is_empty()) {
                 (true, _) => Addition::WholePeriod,
                 (false, false) => Addition::Forced,
                 (false, true) => Addition::Normal,
             };
-            let recordings: Vec<PathBuf> = entry.recordings.iter().map(PathBuf::from).collect();
-            let (updated, report) = model.update(&recordings, addition, &|_, _| true)?;
-            (model, added) = (updated, true);
+            let (there, gone): (Vec<PathBuf>, Vec<PathBuf>) =
+                entry.recordings.iter().map(PathBuf::from).partition(|path| path.is_file());
+            for recording in gone {
+                self.say(
+                    machine,
+                    format!(
+                        "`{}` was called normal before, and its sound is no longer kept: the new model does not know it. \
+                         If it alarms again, call it normal again",
+                        recording.display()
+                    ),
+                );
+            }
+            let (updated, report) = model.update(&there, addition, &|_, _| true)?;
+            model = updated;
+            added |= !report.added.is_empty();
             for (recording, reason) in report.refused {
-                self.say(machine, format!("`{}` was not taken in: {reason}", recording.display()));
+                self.say(
+                    machine,
+                    format!(
+                        "`{}` was called normal before, and is not taken into the new model: {reason}",
+                        recording.display()
+                    ),
+                );
             }
         }
         if added {

@@ -77,17 +77,25 @@ fn what_was_called_normal_while_another_model_was_learned_is_in_that_model() {
     assert!((bench.in_use() - 2.0 * SAMPLES as f64 / f64::from(RATE_HZ)).abs() < 1e-9);
     // Nothing is left beside it, and the addition can be taken back.
     assert!(!bench.path("pump.pump.new").exists());
-    bench.models.undo("pump").expect("the last addition");
+    bench.models.undo("pump", &bench.path("other.wav")).expect("nothing to do");
+    assert_eq!(bench.on_disk().card().journal.len(), 1);
+    bench.models.undo("pump", &bench.path("normal.wav")).expect("the last addition");
     assert!(bench.on_disk().card().journal.is_empty());
 }
 
 #[test]
-fn what_was_added_before_learning_anew_is_not_added_again() {
+fn what_was_called_normal_before_is_in_the_model_that_is_learned_anew() {
     let bench = Bench::new();
     bench.models.update("pump", &bench.path("normal.wav"), true).expect("it is taken in");
     std::fs::write(bench.path("go"), "").expect("room");
     assert!(bench.learn().expect("it can be learned"));
+    assert_eq!(bench.on_disk().card().journal.len(), 1);
+    // Where its sound is gone, that is said, and the rest is learned.
+    std::fs::remove_file(bench.path("normal.wav")).expect("it was there");
+    assert!(bench.learn().expect("it can be learned"));
     assert!(bench.on_disk().card().journal.is_empty());
+    let said = bench.models.learning("pump").said.join("\n");
+    assert!(said.contains("normal.wav") && said.contains("call it normal again"), "{said}");
 }
 
 #[test]
@@ -104,6 +112,26 @@ fn a_model_that_another_program_changes_is_not_replaced_meanwhile() {
     assert_eq!(bench.on_disk().card().windows.samples, SAMPLES);
     drop(held);
     assert!(bench.learn().expect("nobody holds it"));
+    assert_eq!(bench.on_disk().card().windows.samples, 2 * SAMPLES);
+}
+
+#[test]
+fn a_model_from_elsewhere_is_taken_in_and_given_up_again_with_what_people_said() {
+    let bench = Bench::new();
+    let previous = bench.path("previous.offkey");
+    bench.models.update("pump", &bench.path("normal.wav"), true).expect("it is taken in");
+    let own = std::fs::read(bench.path("pump.offkey")).expect("a model");
+    let refused = bench.models.install("pump", b"no model", &previous);
+    assert!(matches!(refused, Err(ModelError::Monitor(_))));
+    assert!(!previous.exists() && bench.on_disk().card().journal.len() == 1);
+    let new = std::fs::read(bench.path("learned.offkey")).expect("a model");
+    assert!(bench.models.install("pump", &new, &previous).expect("a model"));
+    assert_eq!(bench.on_disk().card().windows.samples, 2 * SAMPLES);
+    assert_eq!(bench.on_disk().card().journal.len(), 1, "what was called normal goes along");
+    bench.models.swap("pump", &previous).expect("it was kept");
+    assert_eq!(std::fs::read(bench.path("pump.offkey")).expect("a model"), own);
+    assert!((bench.in_use() - SAMPLES as f64 / f64::from(RATE_HZ)).abs() < 1e-9);
+    bench.models.swap("pump", &previous).expect("it was kept");
     assert_eq!(bench.on_disk().card().windows.samples, 2 * SAMPLES);
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Deliver, Failure};
+use super::deliver::{Deliver, Failure};
 use crate::store::OutboxRow;
 
 /// How often a running program is looked at.
@@ -64,7 +64,8 @@ impl Deliver for CommandSink {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Deliver, Failure};
+use super::deliver::{Deliver, Failure};
 use crate::store::OutboxRow;
 
 /// Appends to a file.

@@ -9,7 +9,7 @@ use lettre::{
 };
 use serde_json::Value;
 
-use super::{Deliver, Failure};
+use super::deliver::{Deliver, Failure};
 use crate::{
     config::{MailConfig, SecretError},
     store::OutboxRow,

@@ -1,7 +1,9 @@
 //! Where alarms go. Every message waits in the outbox until its sink has taken it; a sink that cannot be
 //! reached is tried again, at first soon and then less often, and what is given up is counted.
 
+pub mod broker;
 mod command;
+mod deliver;
 mod home_assistant;
 mod jsonl;
 mod mail;
@@ -26,26 +28,9 @@ use crate::{
     store::{EventRow, OutboxRow, StoreError},
 };
 
+pub use deliver::{Deliver, Failure};
 pub use home_assistant::discovery;
 pub use mqtt::MqttSink;
-
-/// Delivers messages one after the other.
-pub trait Deliver: Send {
-    /// Delivers one.
-    ///
-    /// # Errors
-    /// [`Failure`], which says whether it is worth another attempt.
-    fn deliver(&mut self, message: &OutboxRow) -> Result<(), Failure>;
-}
-
-/// Why a message was not delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// It may be taken later.
-    Later(String),
-    /// It will never be taken, as it is.
-    Never(String),
-}
 
 /// How a sink fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -136,10 +121,7 @@ pub fn open(config: &SinkConfig, beside: &Path) -> Result<Option<Box<dyn Deliver
 /// [`SecretError`] when one cannot.
 pub fn check(config: &SinkConfig, beside: &Path) -> Result<(), SecretError> {
     if let SinkConfig::Mqtt(mqtt) = config {
-        mqtt.password.as_ref().map(|secret| secret.read(beside)).transpose()?;
-        if let Some(path) = mqtt.ca.as_ref().map(|ca| beside.join(ca)) {
-            std::fs::metadata(&path).map_err(|source| SecretError::File { path, source })?;
-        }
+        broker::check(mqtt, beside)?;
     }
     open(config, beside).map(|_| ())
 }

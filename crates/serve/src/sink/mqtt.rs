@@ -9,12 +9,12 @@ use std::{
 
 use rumqttc::{
     AsyncClient, Event, EventLoop, Incoming, LastWill, MqttOptions, PublishOptions, PublishResult,
-    QoS, TlsConfiguration, Transport, mqttbytes::v5::PubAckReason,
+    QoS, mqttbytes::v5::PubAckReason,
 };
 use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle, time};
 
-use super::{Done, SinksHealth, discovery, due, fares};
+use super::{Done, SinksHealth, broker, discovery, due, fares};
 use crate::{
     alarm::{Command, Hidden, Operating},
     config::{MqttConfig, SecretError, Span},
@@ -31,7 +31,6 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// How long an event waits for somebody who subscribes; brokers acknowledge what nobody hears.
 const WAIT_FOR_SUBSCRIBER: Duration = Duration::from_mins(1);
 const RECONNECT: Duration = Duration::from_secs(2);
-const KEEP_ALIVE_S: u16 = 15;
 
 /// A connection to a broker.
 pub struct MqttSink {
@@ -61,9 +60,7 @@ impl MqttSink {
         to: SyncSender<Message>,
         health: SinksHealth,
     ) -> Result<Self, SecretError> {
-        let (host, port, tls) =
-            config.address().expect("the configuration was checked when it was read");
-        let mut options = MqttOptions::new(&config.client, (host.as_str(), port));
+        let mut options = broker::options(config, &config.client, beside)?;
         let will = LastWill::new(
             format!("{}/status", config.prefix),
             "offline",
@@ -71,25 +68,7 @@ impl MqttSink {
             true,
             None,
         );
-        options.set_keep_alive(KEEP_ALIVE_S).set_last_will(will).set_clean_start(true);
-        if let Some(user) = &config.user {
-            let password =
-                config.password.as_ref().map(|secret| secret.read(beside)).transpose()?;
-            options.set_credentials(user.clone(), password.unwrap_or_default());
-        }
-        if tls {
-            let configuration = match &config.ca {
-                Some(path) => {
-                    let path = beside.join(path);
-                    let ca = std::fs::read(&path)
-                        .map_err(|source| SecretError::File { path, source })?;
-                    TlsConfiguration::Simple { ca, alpn: None, client_auth: None }
-                }
-                None => TlsConfiguration::try_default_rustls()
-                    .map_err(|error| SecretError::Roots { problem: error.to_string() })?,
-            };
-            options.set_transport(Transport::tls_with_config(configuration));
-        }
+        options.set_last_will(will);
         let (name, config) = (name.to_owned(), config.clone());
         Ok(Self { name, config, options, shared, to, health, titles })
     }

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Deliver, Failure};
+use super::deliver::{Deliver, Failure};
 use crate::store::OutboxRow;
 
 /// Longest time a receiver may take.

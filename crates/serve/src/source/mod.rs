@@ -3,6 +3,7 @@
 
 mod file;
 mod folder;
+mod last_line;
 mod stream;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use offkey_signal::AudioInfo;
 
 pub use file::FileSource;
 pub use folder::{FolderSource, HEARD};
-pub use stream::{Opened, Opener, StreamSource, command_opener, microphone_opener};
+pub use stream::{Opened, Opener, Process, StreamSource, command_opener, microphone_opener};
 
 /// Keys of a source's position and their new values; no value forgets the key.
 pub type Position = Vec<(String, Option<String>)>;

@@ -15,7 +15,7 @@ use offkey_core::with_causes;
 use offkey_monitor::watch::open_microphone;
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
-use super::{Hears, Next, Position, Source};
+use super::{Hears, Next, Position, Source, last_line::LastLine};
 
 /// A stream just opened.
 pub struct Opened {
@@ -24,7 +24,15 @@ pub struct Opened {
     /// Form of raw samples.
     pub raw: PcmFormat,
     /// The process behind it, to be ended with it.
-    pub child: Option<Child>,
+    pub child: Option<Process>,
+}
+
+/// A process whose standard output is heard.
+pub struct Process {
+    child: Child,
+    /// Its program, as configured.
+    program: String,
+    said: LastLine,
 }
 
 /// Opens the stream, now and again; the error is told as it is.
@@ -43,7 +51,7 @@ pub struct StreamSource {
 
 struct Running {
     blocks: Receiver<Result<Vec<u8>, String>>,
-    child: Option<Child>,
+    child: Option<Process>,
     reader: StreamReader,
     /// Why nothing more is heard of it; told once what came before was heard.
     over: Option<String>,
@@ -68,9 +76,12 @@ pub fn command_opener(run: Vec<String>, raw: PcmFormat) -> Opener {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
         let bytes = child.stdout.take().ok_or("no standard output")?;
+        let said = LastLine::of(child.stderr.take().ok_or("no standard error")?);
+        let child = Process { child, program: program.clone(), said };
         Ok(Opened { bytes: Box::new(bytes), raw, child: Some(child) })
     })
 }
@@ -82,6 +93,22 @@ pub fn microphone_opener(name: Option<String>) -> Opener {
             open_microphone(name.as_deref(), rates_hz).map_err(|error| with_causes(&error))?;
         Ok(Opened { bytes, raw, child: None })
     })
+}
+
+impl Process {
+    /// Ends it: why it is over, with the program's name, its exit status and the last line it said.
+    fn end(&mut self, why: &str) -> String {
+        let _ = self.child.kill();
+        let status = self.child.wait();
+        let mut told = format!("`{}`: {why}", self.program);
+        if let Ok(status) = status {
+            told += &format!(" ({status})");
+        }
+        if let Some(line) = self.said.line() {
+            told += &format!("; it said last: {line}");
+        }
+        told
+    }
 }
 
 impl StreamSource {
@@ -132,11 +159,8 @@ impl StreamSource {
             if running.since.elapsed() >= LONG_ENOUGH {
                 self.back_off = LEAST_BACK_OFF;
             }
-            if let Some(child) = &mut running.child {
-                let _ = child.kill();
-                if let Ok(status) = child.wait() {
-                    told = format!("{told} ({status})");
-                }
+            if let Some(process) = &mut running.child {
+                told = process.end(&told);
             }
         }
         self.again = Some(Instant::now() + self.back_off);
@@ -226,9 +250,8 @@ impl Source for StreamSource {
 
 impl Drop for StreamSource {
     fn drop(&mut self) {
-        if let Some(child) = self.running.as_mut().and_then(|running| running.child.as_mut()) {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(process) = self.running.as_mut().and_then(|running| running.child.as_mut()) {
+            process.end("");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ClipRow, StoreError};
+use super::{error::StoreError, ops::ClipRow};
 
 /// How much sound is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

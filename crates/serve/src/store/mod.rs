@@ -1,24 +1,31 @@
 //! Everything that must survive: one `SQLite` file. While it cannot be written, what is to be written waits
 //! in memory, bounded and counted; a damaged file is set aside and what can be read of it is taken over.
 
+mod beside;
 mod clips;
+mod database;
+mod error;
+mod machines;
 mod ops;
 mod query;
 mod repair;
 mod retention;
 mod rollup;
 mod schema;
+mod write;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
+pub use beside::Compared;
 pub use clips::{ClipStore, Quota};
-pub use ops::{ClipRow, EventRow, FeedbackRow, Op, OutboxRow, ScoreRow, WindowAnswer};
+pub use error::StoreError;
+pub use ops::{BesideRow, ClipRow, EventRow, FeedbackRow, Op, OutboxRow, ScoreRow, WindowAnswer};
 pub use query::{Point, Reader, SqlAnswer};
 pub use retention::Retention;
 pub use rollup::SPANS_S;
@@ -27,37 +34,6 @@ pub use rollup::SPANS_S;
 const LOCK: &str = "offkey.lock";
 /// Name of the database in the store's folder.
 pub const DATABASE: &str = "offkey.db";
-
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The database refuses.
-    #[error("the store's database refuses")]
-    Sql(#[from] rusqlite::Error),
-    /// A file or folder cannot be used.
-    #[error("cannot use `{}`", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another process has it open.
-    #[error("the store in `{}` is in use by another process", folder.display())]
-    InUse {
-        /// Its folder.
-        folder: PathBuf,
-    },
-    /// Written by a later version.
-    #[error("the store has form {found}, and this version reads forms up to {expected}")]
-    TooNew {
-        /// Its form.
-        found: u32,
-        /// Newest form known.
-        expected: u32,
-    },
-}
 
 /// How the store fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,7 +123,7 @@ impl Store {
                 true
             }
             Err(error) => {
-                if is_damage(&error) {
+                if database::is_damage(&error) {
                     self.connection = None;
                 }
                 self.health.trouble = Some(offkey_core::with_causes(&error));
@@ -163,7 +139,7 @@ impl Store {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let transaction = connection.transaction()?;
         for batch in &self.pending {
-            ops::write(&transaction, batch)?;
+            write::write(&transaction, batch)?;
         }
         transaction.commit()?;
         Ok(())
@@ -171,9 +147,9 @@ impl Store {
 
     fn connect(&mut self) -> Result<(), StoreError> {
         let path = self.path();
-        let opened = open_database(&path);
+        let opened = database::open(&path);
         let connection = match opened {
-            Err(error) if is_damage(&error) => {
+            Err(error) if database::is_damage(&error) => {
                 let (connection, report) = repair::repair(&path)?;
                 self.health.repairs.push(report);
                 connection
@@ -308,37 +284,6 @@ fn lock(folder: &Path) -> Result<Option<fs::File>, StoreError> {
         Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
         Err(fs::TryLockError::Error(_)) => Ok(None),
     }
-}
-
-fn open_database(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(32);
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    // What is removed shall not be readable in the file afterwards.
-    connection.pragma_update(None, "secure_delete", "ON")?;
-    // The log is cut back after a burst, so that it does not hold the disk.
-    connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" {
-        return Err(damage(&check));
-    }
-    schema::migrate(&mut connection)?;
-    Ok(connection)
-}
-
-fn damage(what: &str) -> StoreError {
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    StoreError::Sql(rusqlite::Error::SqliteFailure(code, Some(what.to_owned())))
-}
-
-fn is_damage(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Sql(rusqlite::Error::SqliteFailure(code, _))
-            if matches!(code.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
 }
 
 #[cfg(test)]

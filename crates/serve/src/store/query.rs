@@ -6,7 +6,11 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Row, limits::Limit, params, types::ValueRef,
 };
 
-use super::{ClipRow, EventRow, FeedbackRow, OutboxRow, SPANS_S, StoreError};
+use super::{
+    error::StoreError,
+    ops::{ClipRow, EventRow, FeedbackRow, OutboxRow},
+    rollup::SPANS_S,
+};
 
 /// Reads the store beside its writer.
 pub struct Reader {
@@ -243,7 +247,7 @@ impl Reader {
         Ok(self.connection.query_row(sql, [machine], |row| row.get(0)).optional()?)
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,

@@ -7,12 +7,12 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, params_from_iter, types::Value};
 
-use super::{StoreError, open_database};
+use super::{database, error::StoreError};
 
 /// What is taken over, the most precious first.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "machine", "state", "position", "outbox", "event", "feedback", "clip", "counter", "rollup",
-    "score",
+    "beside", "score",
 ];
 
 /// Sets the database aside and opens a new one with all that could be read; says what it did.
@@ -27,7 +27,7 @@ pub(super) fn repair(path: &Path) -> Result<(Connection, String), StoreError> {
             _ => {}
         }
     }
-    let mut connection = open_database(path)?;
+    let mut connection = database::open(path)?;
     let (mut taken, mut cut) = (0, Vec::new());
     for table in TABLES {
         let (rows, whole) = take_over(&mut connection, &aside, table)?;

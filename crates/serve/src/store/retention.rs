@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// How long things are kept, in days; none: for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(super) fn forget(
 
 pub(super) fn forget_machine(connection: &mut Connection, machine: &str) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
-    for table in ["score", "rollup", "event", "feedback", "clip"] {
+    for table in ["score", "rollup", "beside", "event", "feedback", "clip"] {
         let sql =
             format!("DELETE FROM {table} WHERE machine = (SELECT id FROM machine WHERE name = ?)");
         transaction.execute(&sql, [machine])?;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::{Transaction, params};
 
 use super::{
-    StoreError,
-    ops::{ScoreRow, WindowAnswer, machine_id},
+    error::StoreError,
+    machines::machine_id,
+    ops::{ScoreRow, WindowAnswer},
 };
 
 /// Lengths that windows are rolled up to, in seconds: minute, hour, day (of UTC).

@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Each step leads from one form to the next; the database counts them in `user_version`. A step that has
 /// been released is never changed.
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 const FIRST: &str = "
 CREATE TABLE machine (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -44,6 +44,14 @@ CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROW
 
 /// The latest events of all machines are found without reading every event.
 const SECOND: &str = "CREATE INDEX event_all ON event (at_ms);";
+
+/// Hours in which a model was tried beside the one in use: windows that both judged, and which of them alarmed.
+const THIRD: &str = "
+CREATE TABLE beside (
+  machine INTEGER NOT NULL, model TEXT NOT NULL, at_s INTEGER NOT NULL, windows INTEGER NOT NULL,
+  both INTEGER NOT NULL, only_live INTEGER NOT NULL, only_shadow INTEGER NOT NULL,
+  PRIMARY KEY (machine, model, at_s)) WITHOUT ROWID;
+";
 
 /// Form of the tables that this version writes.
 pub(crate) const FORM: u32 = STEPS.len() as u32;

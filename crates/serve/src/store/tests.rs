@@ -323,6 +323,34 @@ fn stores_of_every_earlier_form_are_brought_to_todays_with_all_they_hold() {
 }
 
 #[test]
+fn two_models_are_compared_window_by_window_and_forgotten_with_their_machine() {
+    let folder = folder();
+    let mut store = open(&folder);
+    let row = |at_ms, live, shadow| {
+        let (machine, model) = ("pump".to_owned(), "press 4".to_owned());
+        Op::Beside(BesideRow { machine, model, at_ms, live, shadow })
+    };
+    let hour = 3_600_000;
+    store.put(vec![
+        row(hour + 1, false, false),
+        row(hour + 2, true, true),
+        row(hour + 3, true, false),
+        row(5 * hour, false, true),
+        row(5 * hour + 1, false, true),
+    ]);
+    assert!(store.commit(), "{:?}", store.health());
+    let compared = |model: &str| {
+        store.reader().and_then(|reader| reader.compared("pump", model)).expect("an answer")
+    };
+    let expected =
+        Compared { from_ms: Some(hour), windows: 5, both: 1, only_live: 1, only_shadow: 2 };
+    assert_eq!((compared("press 4"), compared("press 3")), (expected, Compared::default()));
+    store.forget_machine("pump").expect("it is there");
+    let reader = store.reader().expect("a reader");
+    assert_eq!(reader.compared("pump", "press 4").expect("an answer"), Compared::default());
+}
+
+#[test]
 fn a_question_cannot_write() {
     let folder = folder();
     let mut store = open(&folder);

@@ -10,13 +10,12 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
-use super::{App, auth::Who, bank, error::Refusal};
+use super::{access::Who, app::App, bank, error::Refusal};
 use crate::{
     alarm::Command,
     config::Span,
-    engine::{Ask, Message},
+    engine::Ask,
     store::{EventRow, FeedbackRow, Point, Reader},
 };
 
@@ -26,47 +25,6 @@ const LONGEST_NAME: usize = 100;
 const LAST_MS: i64 = 1 << 50;
 
 type Answer = Result<Json<Value>, Refusal>;
-
-impl App {
-    /// Refuses machines that there are not: names never become paths before that.
-    pub(super) fn known(&self, name: &str) -> Result<(), Refusal> {
-        let machines = self.machines.read().unwrap_or_else(PoisonError::into_inner);
-        if machines.contains_key(name) { Ok(()) } else { Err(Refusal::no_machine(name)) }
-    }
-
-    /// Asks the store, away from the threads that serve requests.
-    pub(super) async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        ask: impl FnOnce(&Reader) -> Result<T, crate::store::StoreError> + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let path = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner).path();
-        let found = tokio::task::spawn_blocking(move || {
-            Reader::open(&path).and_then(|reader| ask(&reader))
-        });
-        Ok(found.await??)
-    }
-
-    /// Asks the recorder for something; whether anything changed.
-    pub(super) async fn ask(&self, machine: &str, ask: Ask, who: &Who) -> Result<bool, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        let (machine, who) = (machine.to_owned(), who.0.clone());
-        let message = Message::Ask { machine, ask, who, answer: Some(answer) };
-        let to = self.to.clone();
-        let gone =
-            || Refusal::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "the service is stopping");
-        if !tokio::task::spawn_blocking(move || to.send(message).is_ok()).await? {
-            return Err(gone());
-        }
-        answered.await.map_err(|_| gone())
-    }
-
-    fn shown(&self, name: &str) -> Value {
-        let shown = self.machines.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let view =
-            self.shared.views.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        json!({ "name": name, "machine": shown, "view": view, "model": self.models.view(name), "model_problem": self.models.problem(name) })
-    }
-}
 
 pub(crate) async fn machines(State(app): State<Arc<App>>) -> Json<Value> {
     let names: Vec<String> =
@@ -313,8 +271,11 @@ pub(crate) async fn undo(
         if standing.iter().find(|row| row.kind == "normal").is_some_and(|last| last.id != id) {
             return Err(Refusal::bad("take back the later ones first"));
         }
+        let event = row.event.clone();
+        let clip = app.read(move |reader| reader.event(&event)).await?.and_then(|event| event.clip);
+        let path = app.shared.clips.path(&clip.unwrap_or_default());
         let (models, of) = (Arc::clone(&app.models), machine.clone());
-        tokio::task::spawn_blocking(move || models.undo(&of)).await??;
+        tokio::task::spawn_blocking(move || models.undo(&of, &path)).await??;
     }
     if row.kind == "fault" {
         bank::drop_fault(&app.folders.faults(&machine), &row.event);

@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{App, error::Refusal, sound::ranged};
+use super::{app::App, error::Refusal, sound::ranged};
 use crate::store::FeedbackRow;
 
 /// Faults kept per machine at most.

@@ -2,13 +2,19 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    body::to_bytes,
+    extract::Request,
+    http::{HeaderValue, StatusCode, Uri, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use offkey_core::with_causes;
 
 use crate::{models::ModelError, store::StoreError};
+
+/// The longest refusal that is read to be put into words.
+const LONGEST_REFUSAL: usize = 4096;
 
 /// A refusal.
 #[derive(Debug)]
@@ -35,6 +41,47 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.status, Json(serde_json::json!({ "error": self.what }))).into_response()
     }
+}
+
+/// There is nothing at an address.
+pub(crate) async fn nowhere(uri: Uri) -> Refusal {
+    let what =
+        format!("there is nothing at `{}`; what there is stands in /api/openapi.json", uri.path());
+    Refusal::new(StatusCode::NOT_FOUND, what)
+}
+
+/// Puts what the server refuses by itself, in words of its own, into the form of all refusals.
+pub(crate) async fn in_one_form(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answer = next.run(request).await;
+    let (status, headers) = (answer.status(), answer.headers());
+    let is_json = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let allowed = headers.get(header::ALLOW).cloned();
+    let said = to_bytes(answer.into_body(), LONGEST_REFUSAL).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let what = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let can =
+                allowed.as_ref().and_then(|can| can.to_str().ok()).unwrap_or("another method");
+            format!("`{method}` is not for `{path}`, expected {can}")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => format!("the request is too large for `{path}`: {said}"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            format!("expected JSON, with the header `Content-Type: application/json`: {said}")
+        }
+        _ if said.is_empty() => status.canonical_reason().unwrap_or("refused").to_owned(),
+        _ => said.into_owned(),
+    };
+    let mut refused = Refusal::new(status, what).into_response();
+    if let Some(allowed) = allowed {
+        refused.headers_mut().insert::<_>(header::ALLOW, HeaderValue::clone(&allowed));
+    }
+    refused
 }
 
 impl From<StoreError> for Refusal {

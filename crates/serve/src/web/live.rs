@@ -17,7 +17,7 @@ use tokio_stream::{
 
 use serde::Deserialize;
 
-use super::App;
+use super::app::App;
 use crate::{ear::Ear, engine::Live};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

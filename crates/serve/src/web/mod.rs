@@ -1,19 +1,19 @@
 //! The pages and the interface for programs: one address, nothing from outside, nothing open to strangers.
 
+mod access;
 mod api;
+mod app;
 mod assets;
 mod auth;
 mod bank;
 mod door;
 mod error;
+mod fleet;
 mod live;
 mod sound;
 mod tls;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, RwLock, mpsc::SyncSender},
-};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -21,58 +21,11 @@ use axum::{
     middleware,
     routing::{get, post},
 };
-use tokio::sync::Semaphore;
 
-use crate::{
-    clock::Clock,
-    engine::{Message, Shared},
-    models::Models,
-    setup::Folders,
-    sink::SinksHealth,
-};
-
-pub use auth::{Access, AccessError};
+pub use access::{Access, AccessError};
+pub use app::{App, Shown};
 pub use door::{Door, Peer};
 pub use tls::{Certificate, TlsError};
-
-/// What all requests share.
-pub struct App {
-    /// Store, sounds, views, live events, numbers.
-    pub shared: Arc<Shared>,
-    /// Where wishes go.
-    pub to: SyncSender<Message>,
-    /// The models.
-    pub models: Arc<Models>,
-    /// How sinks fare.
-    pub sinks: SinksHealth,
-    /// The machines as configured.
-    pub machines: RwLock<BTreeMap<String, Shown>>,
-    /// Where things are kept.
-    pub folders: Folders,
-    /// Who may come in.
-    pub access: Access,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Recipe that learning uses.
-    pub learn_recipe: Option<std::path::PathBuf>,
-    /// Bytes of the largest upload.
-    pub upload_bytes: u64,
-    /// Uploads at the same time.
-    pub uploads: Semaphore,
-}
-
-/// What pages show of a machine's configuration.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Shown {
-    /// What people call it.
-    pub title: String,
-    /// Where it stands.
-    pub place: Option<String>,
-    /// Kind of its source, as in `folder`.
-    pub source: &'static str,
-    /// What is kept around alarms: `sound`, `features` or `nothing`.
-    pub keeps: &'static str,
-}
 
 /// Uploads at the same time at most.
 pub const MOST_UPLOADS: usize = 8;
@@ -97,7 +50,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/forget", post(api::forget))
         .route("/learn", get(sound::learning).post(sound::learn))
         .route("/record", post(sound::record))
-        .route("/selftest", post(sound::self_test));
+        .route("/selftest", post(sound::self_test))
+        .route("/fleet", get(fleet::machine))
+        .route("/fleet/back", post(fleet::back))
+        .route("/fleet/promote", post(fleet::promote))
+        .route("/fleet/drop", post(fleet::drop_trial));
     let uploads = Router::new()
         .route("/api/machines/{name}/sound", post(sound::upload))
         .route(
@@ -109,6 +66,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/machines", get(api::machines))
         .nest("/api/machines/{name}", machine)
+        .route("/api/fleet", get(fleet::all))
         .route("/api/events", get(api::all_events))
         .route("/api/clips/{machine}/{file}", get(sound::clip))
         .route("/api/live", get(live::live))
@@ -129,6 +87,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/recorder.js", get(assets::recorder))
         .route("/app.css", get(assets::style))
         .route("/icon.svg", get(assets::icon))
+        .fallback(error::nowhere)
+        .layer(middleware::from_fn(error::in_one_form))
         .layer(middleware::from_fn(assets::headers))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), auth::same_origin))
         .with_state(app)

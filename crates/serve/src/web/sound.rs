@@ -22,8 +22,10 @@ use tokio_stream::StreamExt;
 
 use offkey_core::with_causes;
 
-use super::{App, auth::Who, error::Refusal};
+use super::{access::Who, app::App, error::Refusal};
 
+/// Recordings that learning needs: one alone says nothing of how they differ.
+const LEAST_RECORDINGS: usize = 2;
 /// Recordings that may wait in a folder.
 const MOST_WAITING: usize = 1000;
 /// Longest recording of normal sound in one go.
@@ -107,19 +109,16 @@ pub(crate) async fn normals(State(app): State<Arc<App>>, Path(name): Path<String
     app.known(&name)?;
     let folder = app.folders.normals(&name);
     let left_s = app.shared.ear(&name).left_s();
-    let found = tokio::task::spawn_blocking(move || {
-        let mut seconds = 0.0;
-        let mut count = 0;
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if let Ok(info) = offkey_signal::probe(&entry.path()) {
-                seconds += info.duration_s();
-                count += 1;
-            }
-        }
-        (count, seconds)
-    });
-    let (recordings, seconds): (usize, f64) = found.await?;
+    let (recordings, seconds) = tokio::task::spawn_blocking(move || heard(&folder)).await?;
     Ok(Json(json!({ "recordings": recordings, "seconds": seconds, "recording_left_s": left_s })))
+}
+
+/// How many recordings of a folder can be heard, and how many seconds they last together.
+fn heard(folder: &FilePath) -> (usize, f64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let lengths =
+        entries.filter_map(|entry| Some(offkey_signal::probe(&entry.path()).ok()?.duration_s()));
+    lengths.fold((0, 0.0), |(count, seconds), length| (count + 1, seconds + length))
 }
 
 pub(crate) async fn drop_normals(State(app): State<Arc<App>>, Path(name): Path<String>) -> Answer {
@@ -166,12 +165,26 @@ pub(crate) async fn learn(
             .map_err(|error: offkey_monitor::RateError| Refusal::bad(error.to_string()))?;
         more.push(format!("--false-alarms={rate}"));
     }
+    let folder = app.folders.normals(&name);
+    let there = folder.clone();
+    let (recordings, _) = tokio::task::spawn_blocking(move || heard(&there)).await?;
+    if recordings < LEAST_RECORDINGS {
+        let what = format!(
+            "learning needs at least {LEAST_RECORDINGS} recordings of the healthy machine, and `{name}` has {recordings}: \
+             send them to /api/machines/{name}/normals, or record them with /api/machines/{name}/record"
+        );
+        return Err(Refusal::new(StatusCode::CONFLICT, what));
+    }
     let begun = app.models.begin(&name)?;
-    let (models, folder) = (Arc::clone(&app.models), app.folders.normals(&name));
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = models.learn(begun, &folder, &more) {
-            tracing::error!("`{name}` was not learned: {}", with_causes(&error));
+    let (models, fleet) = (Arc::clone(&app.models), app.fleet.clone());
+    tokio::task::spawn_blocking(move || match models.learn(begun, &folder, &more) {
+        Ok(true) => {
+            if let Some(fleet) = &fleet {
+                fleet.learned_here(&name);
+            }
         }
+        Ok(false) => {}
+        Err(error) => tracing::error!("`{name}` was not learned: {}", with_causes(&error)),
     });
     Ok(Json(json!({ "started": true })))
 }

@@ -2,8 +2,10 @@
 
 mod common;
 mod crash;
+mod fleet;
 mod mqtt;
 mod pages;
 mod program;
+mod refusals;
 mod sinks;
 mod sources;

@@ -13,12 +13,12 @@ use crate::common::{
     Service, faulty, folder, free_port, has, make_certificate, normal, until, uploads,
 };
 
-struct Broker {
+pub(crate) struct Broker {
     child: Child,
 }
 
 impl Broker {
-    fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         Self::start_with(port, &["-p", &port.to_string()], Path::new("."))
     }
 

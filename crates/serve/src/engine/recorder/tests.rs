@@ -91,6 +91,7 @@ fn window(index: usize, odd: bool) -> Message {
     };
     let at_ms = START_MS + 1000 * index.cast_signed() as i64;
     let heard = HeardWindow {
+        beside: None,
         judged,
         at_ms,
         ends_ms: at_ms + 1000,

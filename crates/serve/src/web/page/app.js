@@ -144,6 +144,7 @@ async function showMachine(name) {
     el("section", {}, el("h2", {}, "Anomaly score"), el("div", { class: "row", role: "group", "aria-label": "Time shown" }, ...spans), chart, summary),
     el("section", {}, el("h2", {}, "Events"), events),
     bank,
+    fleetSection(machine, path),
     setUp(machine, path));
   showTrend = async () => {
     const to = Date.now(), from = to - spanMs;
@@ -173,7 +174,7 @@ const KINDS = {
   "alarm.began": "Alarm", "alarm.again": "The same alarm again", "alarm.escalated": "Nobody acknowledged", "alarm.acknowledged": "Acknowledged",
   "alarm.returned": "Sounds normal again", "alarm.cleared": "Alarm over", "alarm.shelved": "Shelved", "alarm.unshelved": "No longer shelved",
   "alarm.suppressed": "Suppressed", "alarm.unsuppressed": "No longer suppressed", "machine.off": "Machine off", "machine.running": "Machine running",
-  "feedback.normal": "Called normal", "feedback.fault": "Called a fault", "feedback.undone": "Feedback taken back", "source.left_out": "Left out", "source.differs": "Recorded otherwise",
+  "feedback.normal": "Called normal", "feedback.fault": "Called a fault", "feedback.undone": "Feedback taken back", "source.left_out": "Left out", "model.changed": "Another model", "model.tried": "A model is tried", "model.trial_over": "A trial is over", "source.differs": "Recorded otherwise",
 };
 
 function kindText(kind) {
@@ -251,6 +252,30 @@ function feedbackButtons(name, path, event, standing) {
     row.append(el("button", { "data-act": "fault", onclick: () => { const fault = prompt("What was it?"); if (fault !== null) say({ event: event.id, kind: "fault", name: fault || null }); } }, "This was a fault"));
   }
   return row;
+}
+
+/** Which model of the fleet judges, which one is tried beside it, and how they compare. */
+function fleetSection(machine, path) {
+  const state = machine.fleet;
+  if (!state) return "";
+  const decide = (label, verb, question) => el("button", { "data-act": `fleet-${verb}`, onclick: () => attempt(async () => { if (!confirm(question)) return; await call(`${path}/fleet/${verb}`, "POST", {}); toast(`${label}: done`); showMachine(machine.name); }) }, label);
+  const compared = el("div", { id: "compared" });
+  const host = el("section", { id: "fleet" }, el("h2", {}, "Models of the fleet"),
+    el("p", {}, `In use: ${state.model || "one of its own"}${state.by_hand ? ", decided here: the plan counts again once it wants something else" : ""}.`),
+    state.refused ? el("p", { class: "trouble" }, `⚠ Cannot be used: ${state.refused}`) : null,
+    state.tried ? el("p", {}, `Tried beside it: ${state.tried}. It calls nobody.`) : null, compared,
+    el("div", { class: "row" },
+      state.tried ? decide("Use the tried one", "promote", `Judge with ${state.tried} from now on?`) : null,
+      state.tried ? decide("Drop the tried one", "drop", `Try ${state.tried} no longer?`) : null,
+      state.has_earlier ? decide("Back to the earlier one", "back", `Judge with ${state.earlier || "the machine's own model"} again?`) : null));
+  if (state.tried) attempt(async () => {
+    const { compared: sums } = await call(`${path}/fleet`);
+    if (!sums || !sums.windows) { compared.replaceChildren(el("p", { class: "soft" }, "No window was judged by both yet.")); return; }
+    const row = (what, count) => el("tr", {}, el("th", { scope: "row" }, what), el("td", {}, String(count)));
+    compared.replaceChildren(el("table", {}, el("tbody", {}, row("Windows judged by both", sums.windows), row("Both alarm", sums.both),
+      row("Only the one in use alarms", sums.only_live), row("Only the tried one alarms", sums.only_shadow))));
+  });
+  return host;
 }
 
 /** Normals in, a model out. */
