@@ -71,7 +71,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offkey-fleet", &["offkey-core"]),
     (
         "offkey-serve",
-        &["offkey-core", "offkey-industry", "offkey-infer", "offkey-monitor", "offkey-signal"],
+        &[
+            "offkey-core",
+            "offkey-fleet",
+            "offkey-industry",
+            "offkey-infer",
+            "offkey-monitor",
+            "offkey-signal",
+        ],
     ),
 ];
 
