@@ -37,6 +37,13 @@ impl Default for BootstrapConfig {
     }
 }
 
+impl BootstrapConfig {
+    /// The seed of one row in one resample: everything drawn from the same rows draws the same recordings.
+    pub(crate) fn seed_of(&self, resample: usize, row: usize) -> Seed {
+        self.seed.child("bootstrap").child(resample).child(row)
+    }
+}
+
 /// Fewest recordings of each condition with which a row has an interval. A bootstrap over fewer
 /// covers far less than it says: of two values a 95 % interval covers about half.
 const LEAST_RECORDINGS: usize = 3;
@@ -70,8 +77,7 @@ pub(crate) fn add_intervals(
     let resamples: Vec<Resample> = (0..config.resamples)
         .into_par_iter()
         .map_init(Vec::new, |counts, draw| {
-            let seed = config.seed.child("bootstrap").child(draw);
-            resample(seed, formula, sections, &samplers, counts)
+            resample(config, draw, formula, sections, &samplers, counts)
         })
         .collect();
     let interval = |get: &dyn Fn(&Resample) -> Option<f64>| {
@@ -127,13 +133,15 @@ fn notes(samplers: &[Sampler], metrics: &[SectionMetrics], resamples: &[Resample
 }
 
 fn resample(
-    seed: Seed,
+    config: &BootstrapConfig,
+    number: usize,
     formula: Formula,
     sections: &[ResultRow],
     samplers: &[Sampler],
     counts: &mut Vec<u32>,
 ) -> Resample {
-    let draw = |(row, sampler): (usize, &Sampler)| sampler.draw(seed.child(row), counts);
+    let draw =
+        |(row, sampler): (usize, &Sampler)| sampler.draw(config.seed_of(number, row), counts);
     let rows: Vec<Areas> = samplers.iter().enumerate().map(draw).collect();
     let paired: Vec<(&ResultRow, Areas)> = sections.iter().zip(rows.iter().copied()).collect();
     Resample {

@@ -176,10 +176,10 @@ fn scored(
     let resamples = (0..config.resamples)
         .into_par_iter()
         .map_init(Vec::new, |counts, draw| {
-            let seed = config.seed.child("compare").child(draw);
-            let row =
-                |(row, sampler): (usize, &Sampler)| area(sampler.draw(seed.child(row), counts));
-            samplers.iter().enumerate().map(row).collect()
+            let row = |(&row, sampler): (&usize, &Sampler)| {
+                area(sampler.draw(config.seed_of(draw, row), counts))
+            };
+            ranked.iter().zip(&samplers).map(row).collect()
         })
         .collect();
     let areas = samplers.iter().map(|sampler| area(sampler.as_scored())).collect();
@@ -382,6 +382,15 @@ mod tests {
         assert!(behind.all.baselines[0].lead.interval.is_some_and(|i| i.high < 0.0));
         let same = against(&rows(&machines, few, 0.4), rows(&machines, few, 0.4));
         assert_eq!(same.all.baselines[0].lead, Estimate { value: 0.0, interval: None });
+    }
+
+    #[test]
+    fn an_auc_has_the_interval_that_its_evaluation_has() {
+        let (rows, config) = (rows(&["fan", "pump"], 12, 0.4), BootstrapConfig::default());
+        let metrics = crate::evaluate_with(&rows, None, Some(config.clone())).expect("valid rows");
+        let found = compare(&rows, &[], None, &config).expect("valid rows").expect("labelled rows");
+        assert_eq!(found.all.auc.interval, metrics.intervals.expect("asked for").auc);
+        assert_eq!(found.machines[1].auc.interval, metrics.per_section[1].auc_interval);
     }
 
     #[test]
