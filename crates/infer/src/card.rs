@@ -10,7 +10,7 @@ use offkey_core::Seed;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EncoderConfig,
+    EncoderConfig, ModelError,
     weights::{NamedTensors, damaged, io_error, write_atomically},
 };
 
@@ -37,75 +37,6 @@ pub struct ModelCard {
     pub encoder: EncoderConfig,
     /// The loss it was trained with, as its recipe wrote it. Embedding has no use for it.
     pub loss: toml::Table,
-}
-
-/// Why a model folder cannot be used, or a clip not be embedded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// A file of the model does not have the expected form.
-    #[error("`{}` is damaged or no model file: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The weights do not fit the architecture.
-    #[error("`{}` does not fit the architecture: `{tensor}` is {found}, expected {expected}", path.display())]
-    Mismatch {
-        /// The weights.
-        path: PathBuf,
-        /// Name of the tensor.
-        tensor: String,
-        /// Its shape, or `absent`.
-        found: String,
-        /// The shape the architecture asks for.
-        expected: String,
-    },
-    /// The architecture cannot be built.
-    #[error("cannot build the encoder")]
-    Config(#[from] crate::ConfigError),
-    /// A clip or its features do not have the encoder's shape.
-    #[error("clip {clip} has {what} {found}, expected {expected}")]
-    Shape {
-        /// Position of the clip in the call.
-        clip: usize,
-        /// What was measured.
-        what: &'static str,
-        /// Its size.
-        found: String,
-        /// The size the encoder expects.
-        expected: String,
-    },
-    /// Statistics cannot embed a clip.
-    #[error(transparent)]
-    Statistics(#[from] crate::StatisticsError),
-    /// A spectrogram cannot be pooled.
-    #[error(transparent)]
-    Pooled(#[from] crate::pooled::PooledError),
-    /// An encoder from elsewhere cannot embed a clip.
-    #[error(transparent)]
-    Foreign(#[from] crate::foreign::ForeignError),
-    /// An autoencoder cannot score a clip.
-    #[error(transparent)]
-    Autoencoder(#[from] crate::autoencoder::AutoencoderError),
-    /// The device is not there.
-    #[error("device `{device}` cannot be used: {problem}")]
-    Device {
-        /// The device asked for.
-        device: crate::DeviceKind,
-        /// Why not.
-        problem: String,
-    },
 }
 
 impl ModelCard {

@@ -1,5 +1,7 @@
 //! Waveforms to the numbers each branch looks at, one clip or a batch at a time.
 
+use std::borrow::Cow;
+
 use ndarray::{Array1, Array2, ArrayViewMut2};
 use offkey_signal::{Stft, spectrum_into, subtract_temporal_mean};
 use rayon::prelude::*;
@@ -23,6 +25,20 @@ pub enum BranchFeatures {
 }
 
 impl BranchFeatures {
+    /// All values, row-major.
+    pub(crate) fn values(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::Spectrum(bins) => match bins.as_slice() {
+                Some(values) => Cow::Borrowed(values),
+                None => bins.iter().copied().collect(),
+            },
+            Self::Stft(frames) => match frames.as_slice() {
+                Some(values) => Cow::Borrowed(values),
+                None => frames.iter().copied().collect(),
+            },
+        }
+    }
+
     /// Rows and columns; a spectrum has one row.
     pub(crate) fn shape(&self) -> (usize, usize) {
         match self {
@@ -103,10 +119,7 @@ pub(crate) fn gather(config: &EncoderConfig, clips: &[ClipFeatures]) -> BatchFea
         let mut values = Vec::with_capacity(clips.len() * shape.0 * shape.1);
         for clip in clips {
             let start = values.len();
-            match &clip.branches[index] {
-                BranchFeatures::Spectrum(bins) => values.extend(bins.iter()),
-                BranchFeatures::Stft(frames) => values.extend(frames.iter()),
-            }
+            values.extend_from_slice(&clip.branches[index].values());
             condition(branch, &mut values[start..], shape);
         }
         values
@@ -125,7 +138,7 @@ fn magnitudes(branch: &BranchConfig, wave: &[f32], out: &mut [f32]) {
 }
 
 /// Brings magnitudes to the form in which the branch's layers take them.
-fn condition(branch: &BranchConfig, values: &mut [f32], shape: (usize, usize)) {
+pub(crate) fn condition(branch: &BranchConfig, values: &mut [f32], shape: (usize, usize)) {
     let (magnitude, subtracts_mean) = match branch {
         BranchConfig::Spectrum(config) => (config.magnitude, false),
         BranchConfig::Stft(config) => (config.magnitude, config.subtract_mean),

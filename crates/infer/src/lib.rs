@@ -7,7 +7,9 @@ mod card;
 mod compute;
 mod config;
 mod cost;
+mod embed;
 mod encoder;
+mod error;
 pub mod features;
 pub mod foreign;
 mod model;
@@ -18,12 +20,14 @@ mod source;
 pub mod statistics;
 pub mod weights;
 
-pub use card::{ModelCard, ModelError, clear_model, write_model};
+pub use card::{ModelCard, clear_model, write_model};
 pub use compute::{Compute, DeviceKind, Kernels};
 pub use config::{BranchConfig, ConfigError, EncoderConfig, Magnitude, SpectrumConfig, StftConfig};
+pub use embed::{ClipShape, Embed};
 pub use encoder::{Encoder, normalised};
+pub use error::ModelError;
 pub use features::{BranchFeatures, ClipFeatures};
-pub use model::{ClipShape, Embed, Model, ModelParts};
+pub use model::{Model, ModelParts};
 pub use network::{
     FoldedDense, FoldedNorm, Forward, Network, SQUEEZE_RATIO, STEM_KERNEL, padding_before,
     spectrum_plan, stft_plan,

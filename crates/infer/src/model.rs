@@ -7,7 +7,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compute, Encoder, ModelError, Statistics, StatisticsConfig,
+    ClipShape, Compute, Embed, Encoder, ModelError, Statistics, StatisticsConfig,
     autoencoder::{Autoencoder, AutoencoderConfig},
     card,
     weights::{NamedTensors, damaged},
@@ -17,34 +17,6 @@ use crate::{
 const IN_MEMORY: &str = "model";
 /// Form of the cards of models without a network; another number means another reader.
 const FORMAT: u32 = 1;
-
-/// Turns sound into embeddings. Models from outside of this crate implement it too.
-pub trait Embed: std::fmt::Debug + Send + Sync {
-    /// Sampling rate of the waveforms, in hertz.
-    fn rate_hz(&self) -> u32;
-
-    /// Samples of every waveform.
-    fn clip_samples(&self) -> usize;
-
-    /// Length of an embedding.
-    fn dims(&self) -> usize;
-
-    /// Embeddings, `[clips, dims]`, of mono waveforms of [`Embed::clip_samples`] samples.
-    ///
-    /// # Errors
-    /// [`ModelError`] naming the first waveform that cannot be embedded.
-    fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, ModelError>;
-}
-
-/// Rate and length of the waveforms that a model takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClipShape {
-    /// Sampling rate in hertz.
-    pub rate_hz: u32,
-    /// Samples of a clip.
-    pub samples: usize,
-}
 
 /// A model of one of our kinds.
 #[derive(Debug)]

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::{
-    BranchFeatures, ClipFeatures, Compute, Encoder, EncoderConfig, ModelCard, ModelError, features,
-    weights::NamedTensors,
+    BranchFeatures, Compute, Encoder, ModelCard, ModelError, features, weights::NamedTensors,
 };
 
 /// What stands for the file in errors.
@@ -35,35 +35,41 @@ impl Encoder {
         Self::on_processor(card, weights, name, compute)
     }
 
-    /// One branch's part of the embeddings, `[clips, branch dims]`, not normalised.
+    /// One branch's part of the embeddings of changed copies of one clip's features,
+    /// `[copies, branch dims]`, not normalised.
+    ///
+    /// `change` gets the number of a copy, the original's values, row-major, and the place of the
+    /// copy's; `room` keeps its memory from call to call.
     ///
     /// # Errors
     /// [`ModelError::Shape`] when the features are not of that branch's kind and shape.
-    pub fn embed_branch(
+    pub fn embed_copies(
         &self,
         branch: usize,
-        clips: &[BranchFeatures],
+        features: &BranchFeatures,
+        copies: usize,
+        room: &mut Vec<f32>,
+        change: impl Fn(usize, &[f32], &mut [f32]) + Sync,
     ) -> Result<Array2<f32>, ModelError> {
-        let config = self.config();
-        let only =
-            EncoderConfig { branches: vec![config.branches[branch].clone()], ..config.clone() };
-        let expected = features::shape(&only.branches[0], config.clip_samples());
-        for (clip, features) in clips.iter().enumerate() {
-            if features.shape() != expected {
-                return Err(ModelError::Shape {
-                    clip,
-                    what: "features of shape",
-                    found: format!("{:?}", features.shape()),
-                    expected: format!("{expected:?}"),
-                });
-            }
+        let config = &self.config().branches[branch];
+        let shape = features::shape(config, self.config().clip_samples());
+        if features.shape() != shape {
+            return Err(ModelError::Shape {
+                clip: 0,
+                what: "features of shape",
+                found: format!("{:?}", features.shape()),
+                expected: format!("{shape:?}"),
+            });
         }
-        let clips: Vec<ClipFeatures> =
-            clips.iter().map(|f| ClipFeatures { branches: vec![f.clone()] }).collect();
-        let input = features::gather(&only, &clips).branches.remove(0);
-        let values = self.network.forward_branch(branch, clips.len(), input);
-        let dims = only.dims();
-        Ok(Array2::from_shape_vec((clips.len(), dims), values)
+        let original = features.values();
+        room.resize(copies * original.len(), 0.0);
+        room.par_chunks_exact_mut(original.len()).enumerate().for_each(|(copy, values)| {
+            change(copy, &original, values);
+            features::condition(config, values, shape);
+        });
+        let values = self.network.forward_branch(branch, copies, room);
+        let dims = config.dims();
+        Ok(Array2::from_shape_vec((copies, dims), values)
             .expect("a branch gives `dims` values a clip"))
     }
 }

@@ -6,12 +6,13 @@ use std::{fs, path::Path};
 
 use ndarray::Array2;
 use offkey_core::Seed;
-use offkey_signal::{FeatureError, LogMel, Stft, mean_and_deviation, time_statistics};
+use offkey_signal::{LogMel, Stft, mean_and_deviation, time_statistics};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use crate::error::StatisticsError;
 use crate::{
-    ClipSource, ModelError, SourceError,
+    ClipSource, ModelError,
     weights::{NamedTensor, NamedTensors, damaged, io_error, write_atomically},
 };
 
@@ -37,31 +38,6 @@ pub struct Statistics {
     config: StatisticsConfig,
     mean: Vec<f32>,
     deviation: Vec<f32>,
-}
-
-/// Why statistics cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StatisticsError {
-    /// There is nothing to fit to.
-    #[error("cannot fit statistics to no clips")]
-    NoClips,
-    /// A clip could not be read.
-    #[error("cannot read clip {clip}")]
-    Source {
-        /// Position of the clip.
-        clip: usize,
-        /// The cause.
-        source: SourceError,
-    },
-    /// A clip has no spectrogram.
-    #[error("cannot make the spectrogram of clip {clip}")]
-    Feature {
-        /// Position of the clip.
-        clip: usize,
-        /// The cause.
-        source: FeatureError,
-    },
 }
 
 impl StatisticsConfig {
@@ -213,6 +189,7 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
+    use crate::SourceError;
 
     struct Noise(Vec<Vec<f32>>);
 

@@ -161,7 +161,7 @@ pub(crate) fn explain<'py>(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (time_cells, frequency_cells) = grid;
-    let masks = masks.map_or(2000, NonZeroUsize::get);
+    let masks = masks.map_or(1024, NonZeroUsize::get);
     let rise = RiseConfig { time_cells, frequency_cells, keep, masks, ..RiseConfig::default() };
     match &detector.loaded {
         Loaded::Monitor(monitor) => {

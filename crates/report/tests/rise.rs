@@ -1,10 +1,10 @@
 //! Laws of RISE: flat for a constant, pointing at a planted region, faithful, reproducible.
 
-use ndarray::{Array2, ArrayView3, Axis, s};
+use ndarray::{Array2, s};
 use offkey_core::Seed;
 use offkey_report::rise::{
-    Extent, FaithfulnessConfig, Importance, Region, RiseConfig, RiseError, ScoreFailure, explain,
-    explain_spectrum, faithfulness, findings,
+    Extent, FaithfulnessConfig, Importance, Mask, Masks, Region, RiseConfig, RiseError,
+    ScoreFailure, explain, explain_spectrum, faithfulness, findings,
 };
 
 const SHAPE: (usize, usize) = (80, 128);
@@ -15,14 +15,15 @@ fn region() -> Region {
 
 /// Score that rises with what is left of the planted region, on a background that also counts.
 #[expect(clippy::unnecessary_wraps, reason = "the shape that `explain` expects of a scorer")]
-fn planted(masks: ArrayView3<f32>) -> Result<Vec<f64>, ScoreFailure> {
+fn planted(masks: &[Mask]) -> Result<Vec<f64>, ScoreFailure> {
     let Region { frames, bins } = region();
-    let score = |mask: ndarray::ArrayView2<f32>| {
+    let score = |mask: &Mask| {
+        let mask = mask.values();
         let inside = mask.slice(s![frames.clone(), bins.clone()]).mean().expect("not empty");
         let all = mask.mean().expect("not empty");
         f64::from(inside + 0.2 * all)
     };
-    Ok(masks.axis_iter(Axis(0)).map(score).collect())
+    Ok(masks.iter().map(score).collect())
 }
 
 fn explained(config: &RiseConfig, seed: u64) -> Importance {
@@ -32,7 +33,7 @@ fn explained(config: &RiseConfig, seed: u64) -> Importance {
 #[test]
 fn a_constant_score_has_no_important_part() {
     let config = RiseConfig { masks: 64, ..RiseConfig::default() };
-    let flat = explain(SHAPE, &config, Seed::new(0), |masks| Ok(vec![0.7; masks.len_of(Axis(0))]))
+    let flat = explain(SHAPE, &config, Seed::new(0), |masks| Ok(vec![0.7; masks.len()]))
         .expect("a valid configuration");
     assert!(flat.values.iter().all(|value| *value == 0.0));
     assert_eq!(flat.masks, 64);
@@ -49,8 +50,61 @@ fn importance_gathers_in_the_planted_region() {
     assert!(region().frames.contains(&peak.0) && region().bins.contains(&peak.1), "{peak:?}");
 }
 
+/// The product of what is left in two places, beside a sum over the grid: what no estimate of single
+/// places explains.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that `explain` expects of a scorer")]
+fn entangled(masks: &[Mask]) -> Result<Vec<f64>, ScoreFailure> {
+    let score = |mask: &Mask| {
+        let mask = mask.values();
+        let at = |frames, bins| f64::from(mask.slice(s![frames, bins]).mean().expect("not empty"));
+        let product = at(0..10, 0..16) * at(40..50, 80..96);
+        let sum: f64 =
+            (0..8).map(|i| i as f64 * at(10 * i..10 * i + 10, 16 * i..16 * i + 16)).sum();
+        product + 0.2 * sum
+    };
+    Ok(masks.iter().map(score).collect())
+}
+
+/// Distance of two estimates, relative to the second's own spread.
+fn distance(a: &Array2<f32>, b: &Array2<f32>) -> f32 {
+    let mean = b.mean().expect("not empty");
+    ((a - b).mapv(|x| x * x).sum() / b.mapv(|x| (x - mean).powi(2)).sum()).sqrt()
+}
+
 #[test]
-fn the_estimate_stops_once_its_halves_agree() {
+fn balanced_groups_need_fewer_masks_for_the_same_estimate() {
+    let of = |keep: f64, masks: usize, seed: u64| {
+        let config = RiseConfig { keep, masks, reliability: 1.0, ..RiseConfig::default() };
+        explain(SHAPE, &config, Seed::new(seed), entangled).expect("a valid configuration")
+    };
+    let truth = of(0.5, 30_000, 100);
+    // A probability that is not one half, by a hair, draws every cell by itself.
+    let alone = of(0.500_001, 2048, 1);
+    let balanced = of(0.5, 512, 1);
+    let [alone, balanced] = [alone, balanced].map(|found| distance(&found.values, &truth.values));
+    assert!(balanced < 0.7 * alone, "balanced {balanced}, alone with four times the masks {alone}");
+}
+
+#[test]
+fn reliability_is_the_share_that_more_masks_would_not_change() {
+    let of = |masks: usize, seed: u64| {
+        let config = RiseConfig { keep: 0.4, masks, reliability: 1.0, ..RiseConfig::default() };
+        explain(SHAPE, &config, Seed::new(seed), entangled).expect("a valid configuration")
+    };
+    let truth = of(30_000, 100);
+    for masks in [256, 1024] {
+        let (mut noise, mut claimed) = (0.0, 0.0);
+        for seed in 0..8 {
+            let found = of(masks, seed);
+            noise += f64::from(distance(&truth.values, &found.values).powi(2)) / 8.0;
+            claimed += found.reliability / 8.0;
+        }
+        assert!((1.0 - noise - claimed).abs() < 0.12, "{masks}: {} and {claimed}", 1.0 - noise);
+    }
+}
+
+#[test]
+fn the_estimate_stops_once_its_groups_agree() {
     let config = RiseConfig { masks: 20_000, reliability: 0.9, ..RiseConfig::default() };
     let importance = explained(&config, 3);
     assert!(importance.masks < 20_000);
@@ -68,6 +122,17 @@ fn the_same_seed_gives_the_same_importance_whatever_the_batch() {
 }
 
 #[test]
+fn a_mask_multiplies_what_it_is_applied_to() {
+    let mask = &Masks::new(SHAPE, &RiseConfig::default(), Seed::new(3)).group(1)[5];
+    let input: Vec<f32> = (0..SHAPE.0 * SHAPE.1).map(|i| i as f32).collect();
+    let mut values = vec![0.0; input.len()];
+    mask.apply(&input, &mut values);
+    for (i, (value, mask)) in values.iter().zip(&mask.values()).enumerate() {
+        assert!((value - i as f32 * mask).abs() <= 1e-6 * i as f32);
+    }
+}
+
+#[test]
 fn shifting_all_scores_changes_nothing() {
     let config = RiseConfig { masks: 200, reliability: 1.0, ..RiseConfig::default() };
     let shifted = explain(SHAPE, &config, Seed::new(5), |masks| {
@@ -82,11 +147,11 @@ fn shifting_all_scores_changes_nothing() {
 
 #[test]
 fn a_spectrum_is_explained_by_its_band() {
-    let score = |masks: ndarray::ArrayView2<f32>| {
-        let inside = |mask: ndarray::ArrayView1<f32>| {
-            f64::from(mask.slice(s![300..320]).mean().expect("not empty"))
+    let score = |masks: &[Mask]| {
+        let inside = |mask: &Mask| {
+            f64::from(mask.values().slice(s![0, 300..320]).mean().expect("not empty"))
         };
-        Ok(masks.rows().into_iter().map(inside).collect())
+        Ok(masks.iter().map(inside).collect())
     };
     let importance = explain_spectrum(800, &RiseConfig::spectrum(), Seed::new(2), score)
         .expect("a valid configuration");

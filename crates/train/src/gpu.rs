@@ -45,9 +45,10 @@ impl Forward for OnCard {
         values_of(self.network.forward(inputs, &mut Pass::Evaluate))
     }
 
-    fn forward_branch(&self, branch: usize, clips: usize, values: Vec<f32>) -> Vec<f32> {
+    fn forward_branch(&self, branch: usize, clips: usize, values: &[f32]) -> Vec<f32> {
         let config = &self.config.branches[branch];
         let (rows, columns) = features::shape(config, self.config.clip_samples());
+        let values = values.to_vec();
         let input = match config {
             BranchConfig::Spectrum(_) => {
                 let data = TensorData::new(values, [clips, columns]);

@@ -35,7 +35,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) section: Option<String>,
     /// Most masks scored; fewer where the estimate settles earlier
-    #[arg(long, default_value = "2000", value_name = "N")]
+    #[arg(long, default_value = "1024", value_name = "N")]
     pub(crate) masks: NonZeroUsize,
     /// Cells of a mask along time and frequency: finer ones point more closely and need more masks
     #[arg(long, default_value = "8x8", value_name = "TIMExFREQUENCY", value_parser = grid)]

@@ -9,10 +9,11 @@ mod residuals;
 use std::{fs, path::Path};
 
 use ndarray::Array2;
-use offkey_signal::{FeatureError, LogMel};
+use offkey_signal::LogMel;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use crate::error::AutoencoderError;
 use crate::{
     ModelError,
     network::{FoldedDense, Layers},
@@ -72,36 +73,6 @@ pub struct AutoencoderScore {
     /// The baseline's "selective" score itself: the smaller of the squared Mahalanobis distances of
     /// the mean frame. Absent in models written before it was known.
     pub mahalanobis: Option<f64>,
-}
-
-/// Why an autoencoder cannot be made or used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AutoencoderError {
-    /// A setting is out of range.
-    #[error("`{field}` is 0, expected at least 1")]
-    Setting {
-        /// The setting.
-        field: &'static str,
-    },
-    /// A clip has no spectrogram.
-    #[error("cannot make the spectrogram of clip {clip}")]
-    Feature {
-        /// Position of the clip.
-        clip: usize,
-        /// The cause.
-        source: FeatureError,
-    },
-    /// A clip is shorter than one window.
-    #[error("clip {clip} has {found} frames, expected at least {expected}")]
-    TooShort {
-        /// Position of the clip.
-        clip: usize,
-        /// Its frames.
-        found: usize,
-        /// Frames of one window.
-        expected: usize,
-    },
 }
 
 impl Default for AutoencoderConfig {

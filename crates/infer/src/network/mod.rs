@@ -7,6 +7,7 @@ mod architecture;
 mod dense;
 #[cfg(test)]
 mod golden;
+mod layers;
 mod plain;
 
 use offkey_kernels::{
@@ -17,13 +18,14 @@ use rayon::prelude::*;
 
 pub use architecture::{SQUEEZE_RATIO, STEM_KERNEL};
 pub use dense::{FoldedDense, FoldedNorm};
+pub(crate) use layers::Layers;
 pub use plain::padding_before;
 use plain::{PlainSpectrum, PlainStft};
 
 use crate::{
     BranchConfig, EncoderConfig, Kernels, SpectrumConfig, StftConfig,
     features::{self, BatchFeatures},
-    weights::{NamedTensor, NamedTensors},
+    weights::NamedTensors,
 };
 
 /// What computes an encoder's embeddings from features.
@@ -34,7 +36,7 @@ pub trait Forward: std::fmt::Debug + Send + Sync {
     fn forward(&self, features: BatchFeatures) -> Vec<f32>;
 
     /// One branch's part of the embeddings, `[clips, branch dims]`, from that branch's features.
-    fn forward_branch(&self, branch: usize, clips: usize, features: Vec<f32>) -> Vec<f32>;
+    fn forward_branch(&self, branch: usize, clips: usize, features: &[f32]) -> Vec<f32>;
 
     /// The kernels that compute each branch, as in `fast (avx512)` or `reference`.
     fn kernels(&self) -> Vec<String>;
@@ -98,8 +100,8 @@ impl Forward for Network {
         (0..clips).flat_map(row).collect()
     }
 
-    fn forward_branch(&self, branch: usize, clips: usize, features: Vec<f32>) -> Vec<f32> {
-        self.branches[branch].embed(clips, &features)
+    fn forward_branch(&self, branch: usize, clips: usize, features: &[f32]) -> Vec<f32> {
+        self.branches[branch].embed(clips, features)
     }
 
     fn kernels(&self) -> Vec<String> {
@@ -237,56 +239,4 @@ fn stft_kernels(
     let statistics: Vec<_> = statistics.collect();
     SpectrogramInference::new(plan, &parameters, &statistics)
         .expect("weights and plan are of one configuration")
-}
-
-/// Weights under a prefix, by the names of their layers.
-pub(crate) struct Layers<'a> {
-    pub(crate) weights: &'a NamedTensors,
-    pub(crate) prefix: String,
-}
-
-impl<'a> Layers<'a> {
-    fn get(&self, name: &str) -> Option<&'a NamedTensor> {
-        self.weights.0.get(&format!("{}.{name}", self.prefix))
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-
-    fn values(&self, name: &str) -> &'a [f32] {
-        &self.get(name).expect("the weights are all of the architecture's").values
-    }
-
-    fn bias(&self, layer: &str) -> Option<&'a [f32]> {
-        self.get(&format!("{layer}.bias")).map(|tensor| &tensor.values[..])
-    }
-
-    /// Gamma and beta, where the norm has them.
-    fn affine(&self, norm: &str) -> Vec<&'a [f32]> {
-        let parts = ["gamma", "beta"].map(|part| self.get(&format!("{norm}.{part}")));
-        parts.into_iter().flatten().map(|tensor| &tensor.values[..]).collect()
-    }
-
-    /// Hidden layers with norm and `ReLU`, then a linear one.
-    pub(crate) fn dense_stack(&self, hidden: usize) -> Vec<FoldedDense> {
-        let hidden = (0..hidden).map(|layer| {
-            let dense = format!("hidden.{layer}.dense");
-            let norm = self.norm(&format!("hidden.{layer}.norm"));
-            let weight = self.values(&format!("{dense}.weight"));
-            FoldedDense::before_norm(weight, self.bias(&dense), &norm)
-        });
-        let last = self.get("last.weight").expect("the weights are all of the architecture's");
-        let last = FoldedDense::linear(last.values.clone(), last.shape[0], self.bias("last"));
-        hidden.chain([last]).collect()
-    }
-
-    fn norm(&self, name: &str) -> FoldedNorm {
-        let part = |part: &str| self.get(&format!("{name}.{part}")).map(|t| &t.values[..]);
-        FoldedNorm::new(
-            (part("gamma"), part("beta")),
-            self.values(&format!("{name}.running_mean")),
-            self.values(&format!("{name}.running_variance")),
-        )
-    }
 }

@@ -1,7 +1,7 @@
 //! The convolutions in plain loops, for architectures that the fast kernels do not cover, and as
 //! their reference. One clip at a time; maps are `[rows, columns, channels]`.
 
-use super::{FoldedNorm, Layers, STEM_KERNEL};
+use super::{architecture::STEM_KERNEL, dense::FoldedNorm, layers::Layers};
 use crate::{SpectrumConfig, StftConfig};
 
 /// Values of one clip at every place, channel by channel.

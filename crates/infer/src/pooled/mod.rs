@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use self::pooling::{First, Gwrp, Pooling, Rdp};
+pub use crate::error::PooledError;
 use crate::{ClipShape, Embed, ModelError};
 
 /// A spectrogram, and how its frames become one vector.
@@ -64,33 +65,6 @@ impl Default for Spectrogram {
     fn default() -> Self {
         Self::LogMel(LogMel { floor_rule: FloorRule::Add, ..LogMel::default() })
     }
-}
-
-/// Why sound cannot be pooled.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PooledError {
-    /// A setting lies outside its range.
-    #[error("{setting} is {found}, expected {expected}")]
-    Setting {
-        /// Which setting.
-        setting: &'static str,
-        /// Its value.
-        found: f64,
-        /// The range it may have.
-        expected: &'static str,
-    },
-    /// A window has no spectrogram.
-    #[error("cannot make the spectrogram of window {window}")]
-    Feature {
-        /// Position of the window.
-        window: usize,
-        /// The cause.
-        source: FeatureError,
-    },
-    /// The settings describe no spectrogram.
-    #[error("cannot make a spectrogram with these settings")]
-    Spectrogram(#[source] FeatureError),
 }
 
 impl PooledConfig {

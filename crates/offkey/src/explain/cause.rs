@@ -1,20 +1,27 @@
 //! What raises a clip's score: importance over its spectrogram and over its spectrum, by RISE.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayView3, Axis, concatenate};
+use std::cell::{Cell, RefCell};
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 use offkey_core::Seed;
 use offkey_infer::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised};
 use offkey_report::rise::{
-    Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, RiseConfig, RiseError,
+    Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, Mask, RiseConfig, RiseError,
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,
 };
 
 use super::gaps::{Gap, Strokes, gaps, loudness};
 use crate::{ExplainError, OffkeyError, Progress, stage::SectionScorer};
 
+/// Masks scored for each clip a page shows: enough for the places that stand out most.
+pub const PAGE_MASKS: usize = 256;
+
 /// Places named in the spectrogram, and bands in the spectrum, at most.
 const MOST_FINDINGS: usize = 3;
-/// Masks of the spectrum: it has 32 bands where the spectrogram has 64 cells, and no time.
-const SPECTRUM_MASKS: usize = 512;
+/// Masks of the spectrum, three groups: it has 32 bands where the spectrogram has 64 cells, and no time.
+const SPECTRUM_MASKS: usize = 264;
+/// The same where the spectrogram has one group of masks only: two groups.
+const FEW_SPECTRUM_MASKS: usize = 176;
 /// Width of the bands that bins of the whole-clip spectrum are put together in.
 const BAND_HZ: f64 = 10.0;
 
@@ -140,12 +147,9 @@ pub(crate) fn cause(
     let (branch, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
     let masked = Masked::new(question, &features, progress)?;
     let seed = seed.child("rise");
-    let score = |batch: ArrayView3<f32>| {
-        let changed = batch.axis_iter(Axis(0)).map(|mask| BranchFeatures::Stft(magnitude * &mask));
-        masked.scores(branch, &changed.collect::<Vec<_>>())
-    };
+    let score = |batch: &[Mask]| masked.scores(branch, batch);
     let importance = explain(magnitude.dim(), rise, seed, |batch| {
-        progress.advance(masked.scored(batch.len_of(Axis(0))), "");
+        progress.advance(masked.scored(batch.len()), "");
         score(batch)
     })
     .map_err(failed)?;
@@ -171,13 +175,12 @@ fn spectrum_cause(
     seed: Seed,
 ) -> Result<Option<SpectrumCause>, OffkeyError> {
     let Some((branch, bins)) = spectrum_of(features) else { return Ok(None) };
-    let masks = question.rise.masks.min(SPECTRUM_MASKS);
+    let most = if question.rise.masks > PAGE_MASKS { SPECTRUM_MASKS } else { FEW_SPECTRUM_MASKS };
+    let masks = question.rise.masks.min(most);
     let config = RiseConfig { masks, keep: question.rise.keep, ..RiseConfig::spectrum() };
-    let fine = explain_spectrum(bins.len(), &config, seed.child("spectrum"), |batch| {
-        let changed = batch.rows().into_iter().map(|mask| BranchFeatures::Spectrum(bins * &mask));
-        masked.scores(branch, &changed.collect::<Vec<_>>())
-    })
-    .map_err(failed)?;
+    let score = |batch: &[Mask]| masked.scores(branch, batch);
+    let fine = explain_spectrum(bins.len(), &config, seed.child("spectrum"), score);
+    let fine = fine.map_err(failed)?;
     let width = bins_of_a_band(question.encoder, bins.len());
     let values = in_bands(fine.by_bin().view(), width).insert_axis(Axis(0));
     let importance = Importance { values, ..fine };
@@ -197,9 +200,12 @@ fn spectrum_cause(
 /// A clip whose unchanged branches are embedded once.
 struct Masked<'a> {
     question: &'a Question<'a>,
+    features: &'a ClipFeatures,
     parts: Vec<Array2<f32>>,
     progress: &'a dyn Progress,
-    scored: std::cell::Cell<u64>,
+    scored: Cell<u64>,
+    /// Masked features, kept for the next batch of masks.
+    room: RefCell<Vec<f32>>,
 }
 
 /// The caller asked to stop.
@@ -210,15 +216,20 @@ struct Stopped;
 impl<'a> Masked<'a> {
     fn new(
         question: &'a Question<'a>,
-        features: &ClipFeatures,
+        features: &'a ClipFeatures,
         progress: &'a dyn Progress,
     ) -> Result<Self, OffkeyError> {
         let part = |(branch, features): (usize, &BranchFeatures)| {
-            let one = std::slice::from_ref(features);
-            question.encoder.embed_branch(branch, one).map_err(OffkeyError::embed)
+            let room = &mut Vec::new();
+            let unchanged =
+                question.encoder.embed_copies(branch, features, 1, room, |_, from, to| {
+                    to.copy_from_slice(from);
+                });
+            unchanged.map_err(OffkeyError::embed)
         };
         let parts = features.branches.iter().enumerate().map(part).collect::<Result<_, _>>()?;
-        Ok(Self { question, parts, progress, scored: std::cell::Cell::new(0) })
+        let (scored, room) = Default::default();
+        Ok(Self { question, features, parts, progress, scored, room })
     }
 
     /// Masks scored so far, these included.
@@ -227,19 +238,25 @@ impl<'a> Masked<'a> {
         self.scored.get()
     }
 
-    /// Scores of the clip with one branch's features changed.
-    fn scores(&self, branch: usize, changed: &[BranchFeatures]) -> Result<Vec<f64>, ScoreFailure> {
+    /// Scores of the clip with one branch's features multiplied with each of some masks.
+    fn scores(&self, branch: usize, masks: &[Mask]) -> Result<Vec<f64>, ScoreFailure> {
         if self.progress.cancelled() {
             return Err(Box::new(Stopped));
         }
-        let mut changed_part = Some(self.question.encoder.embed_branch(branch, changed)?);
+        let mut changed_part = Some(self.question.encoder.embed_copies(
+            branch,
+            &self.features.branches[branch],
+            masks.len(),
+            &mut self.room.borrow_mut(),
+            |copy, original, values| masks[copy].apply(original, values),
+        )?);
         let parts: Vec<Array2<f32>> = self
             .parts
             .iter()
             .enumerate()
             .map(|(index, unchanged)| {
                 let own = if index == branch { changed_part.take() } else { None };
-                own.unwrap_or_else(|| repeated(unchanged, changed.len()))
+                own.unwrap_or_else(|| repeated(unchanged, masks.len()))
             })
             .collect();
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();

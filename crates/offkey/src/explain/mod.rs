@@ -10,6 +10,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use self::error::ExplainError;
+pub use cause::PAGE_MASKS;
 pub(crate) use cause::{Cause, NormalLevels, Question, can_be_explained, cause};
 pub use explanation::Explanation;
 pub use gaps::Gap;
@@ -46,9 +47,6 @@ pub struct ExplainRequest {
     /// Folder in which each clip gets one of its own.
     pub folder: PathBuf,
 }
-
-/// Masks scored for each clip a page shows: enough for the places that stand out most.
-pub const PAGE_MASKS: usize = 256;
 
 /// Reference clips whose mean level counts as normal.
 pub(crate) const NORMAL_CLIPS: usize = 8;

@@ -166,7 +166,7 @@ class Detector:
         *,
         machine: str | None = None,
         section: str | None = None,
-        masks: int = 2000,
+        masks: int = 1024,
         grid: tuple[int, int] = (8, 8),
         keep: float = 0.5,
         seed: int = 0,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, f32::consts::TAU, ops::ControlFlow};
 
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, s};
 use offkey_core::{Clip, Condition, Domain, ScoreRow, Seed, Split};
 use offkey_eval::{BootstrapConfig, compare, evaluate};
 use offkey_report::{
@@ -12,7 +12,7 @@ use offkey_report::{
         AudioClip, ClipCard, Covariate, EmbeddingMap, MapPoint, NearestNormal, Picture, Role,
         SectionScores, TrainingRow, metric_tables, wav,
     },
-    rise::{Extent, RiseConfig, explain, findings},
+    rise::{Extent, Mask, RiseConfig, explain, findings},
 };
 use rand::RngExt;
 
@@ -246,8 +246,8 @@ fn card(heard: &Heard, role: Role) -> Result<ClipCard, Box<dyn Error>> {
     let excess = above.mapv(|level| (level - 6.0).max(0.0));
     let total = excess.sum().max(1.0);
     let importance = explain((FRAMES, BINS), &config, Seed::new(1), |masks| {
-        let score = |mask: ndarray::ArrayView2<f32>| f64::from((&mask * &excess).sum() / total);
-        Ok(masks.axis_iter(Axis(0)).map(score).collect())
+        let score = |mask: &Mask| f64::from((mask.values() * &excess).sum() / total);
+        Ok(masks.iter().map(score).collect())
     })?;
     let extent = Extent { duration_s: CLIP_S, low_hz: 0.0, high_hz: 8000.0 };
     let found =

@@ -1,11 +1,18 @@
 //! Does an explanation tell the truth? Remove or show its parts in order and watch the score.
 
-use ndarray::{Array2, Array3, ArrayView3, s};
+use std::sync::Arc;
+
+use ndarray::{Array2, s};
 use offkey_core::Seed;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::{Importance, RiseError, ScoreFailure, check_scores};
+use super::{
+    axis::Axis,
+    config::{RiseError, ScoreFailure, check_scores},
+    importance::Importance,
+    mask::Mask,
+};
 
 /// How an explanation is put to the test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +68,7 @@ impl Faithfulness {
 
 /// Insertion and deletion curves of an explanation, against random orders of the same patches.
 ///
-/// `score` is the closure that [`super::explain`] was given.
+/// `score` is the closure that [`super::explain()`] was given.
 ///
 /// # Errors
 /// [`RiseError`] when there are no patches or steps, or `score` fails.
@@ -69,7 +76,7 @@ pub fn faithfulness(
     importance: &Importance,
     config: &FaithfulnessConfig,
     seed: Seed,
-    mut score: impl FnMut(ArrayView3<f32>) -> Result<Vec<f64>, ScoreFailure>,
+    mut score: impl FnMut(&[Mask]) -> Result<Vec<f64>, ScoreFailure>,
 ) -> Result<Faithfulness, RiseError> {
     let (frames, bins) = importance.values.dim();
     let patches = Patches::new((frames, bins), config)?;
@@ -78,7 +85,7 @@ pub fn faithfulness(
         (0..=config.steps).map(|step| step as f64 / config.steps as f64).collect();
     let mut curve = |order: &[usize], shown: bool| {
         let masks = patches.masks(order, &shares, shown);
-        let scores = score(masks.view()).map_err(|source| RiseError::Score { source })?;
+        let scores = score(&masks).map_err(|source| RiseError::Score { source })?;
         check_scores(&scores, shares.len(), 0)?;
         Ok::<_, RiseError>(scores)
     };
@@ -137,17 +144,20 @@ impl Patches {
     }
 
     /// One mask per share: the first patches of `order` shown, or removed.
-    fn masks(&self, order: &[usize], shares: &[f64], shown: bool) -> Array3<f32> {
+    fn masks(&self, order: &[usize], shares: &[f64], shown: bool) -> Vec<Mask> {
         let (first, rest) = if shown { (1.0, 0.0) } else { (0.0, 1.0) };
-        let mut masks = Array3::from_elem((shares.len(), self.shape.0, self.shape.1), rest);
-        for (index, share) in shares.iter().enumerate() {
+        let time = Arc::new(Axis::hard(self.shape.0, self.counts.0));
+        let frequency = Arc::new(Axis::hard(self.shape.1, self.counts.1));
+        let mask = |share: &f64| {
+            let mut grid = Array2::from_elem(self.counts, rest);
             let count = (share * order.len() as f64).round() as usize;
-            for &patch in &order[..count] {
-                let (frames, bins) = self.region(patch);
-                masks.slice_mut(s![index, frames, bins]).fill(first);
+            for patch in &order[..count] {
+                grid[(patch / self.counts.1, patch % self.counts.1)] = first;
             }
-        }
-        masks
+            let (time, frequency) = (Arc::clone(&time), Arc::clone(&frequency));
+            Mask { grid, time, frequency, spare: Vec::new() }
+        };
+        shares.iter().map(mask).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use ndarray::{Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use super::{Importance, Region};
+use super::importance::{Importance, Region};
 
 /// What the axes of an explained spectrogram stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayView2, Zip, s};
-use rayon::prelude::*;
+use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 
-/// Values of a picture that are summed together: their sums fit the fastest cache.
-const PIECE: usize = 1024;
+use super::mask::Mask;
 
 /// How much each part of an input raises its score.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +14,9 @@ pub struct Importance {
     pub values: Array2<f32>,
     /// Masks drawn.
     pub masks: usize,
-    /// Share of the estimate's variance that more masks would not change, 0..=1: how well its two
-    /// halves agree, by the Spearman-Brown formula.
+    /// Share of the estimate's variance that more masks would not change, 0..=1, from how far its
+    /// groups of masks differ. Of a single group it comes from draws that keep and drop nothing; it then
+    /// knows nothing of how another place of the grid would change the estimate, and is too high by that.
     pub reliability: f64,
     /// Mean score of the masked inputs.
     pub mean_score: f64,
@@ -52,116 +51,99 @@ impl Importance {
     }
 }
 
-/// Sums over the masks seen so far, kept in two halves that take turns.
-pub(crate) struct Running {
+/// Sums over the groups of masks seen so far.
+pub(super) struct Running {
     keep: f64,
-    halves: [Sums; 2],
     /// The first score: sums are taken of differences from it, so that they stay small.
     origin: Option<f64>,
-}
-
-struct Sums {
+    groups: usize,
     masks: usize,
     scores: f64,
-    mask: Array2<f64>,
-    scored_mask: Array2<f64>,
+    /// Importance by each group times its masks, `[frames, bins]`.
+    values: Array2<f64>,
+    /// The variance of each group's importance over all places, times its masks.
+    variances: f64,
+    /// Of the first group: the variance of its noise over all places, as spare draws show it.
+    first_noise: f64,
 }
 
 impl Running {
-    pub(crate) fn new(shape: (usize, usize), keep: f64) -> Self {
-        let sums = || Sums {
-            masks: 0,
-            scores: 0.0,
-            mask: Array2::zeros(shape),
-            scored_mask: Array2::zeros(shape),
+    pub(super) fn new(shape: (usize, usize), keep: f64) -> Self {
+        let (origin, values) = (None, Array2::zeros(shape));
+        let (groups, masks, scores, variances, first_noise) = Default::default();
+        Self { keep, origin, groups, masks, scores, values, variances, first_noise }
+    }
+
+    pub(super) fn masks(&self) -> usize {
+        self.masks
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Adds masks of one group: they share their axes, so that sums over grids are sums over masks.
+    pub(super) fn add(&mut self, group: &[Mask], scores: &[f64]) {
+        let (Some(mask), Some(&score)) = (group.first(), scores.first()) else { return };
+        let origin = *self.origin.get_or_insert(score);
+        let count = group.len() as f64;
+        let sum: f64 = scores.iter().map(|score| score - origin).sum();
+        let mean = sum / count;
+        let mut grid = Array2::<f64>::zeros(mask.grid.dim());
+        let mut spare = vec![0.0_f64; mask.spare.len()];
+        for (mask, score) in group.iter().zip(scores) {
+            let weight = (score - origin - mean) / self.keep;
+            grid.zip_mut_with(&mask.grid, |sum, &kept| *sum += weight * f64::from(kept));
+            spare.iter_mut().zip(&mask.spare).for_each(|(sum, &kept)| {
+                *sum += weight * f64::from(kept);
+            });
+        }
+        if self.groups == 0 {
+            let of_node = spare.iter().map(|sum| sum * sum).sum::<f64>() / spare.len() as f64;
+            let of_place = of_node * mask.time.noise() * mask.frequency.noise();
+            self.first_noise = of_place / (count * count);
+        }
+        let grid = grid.mapv(|sum| (sum / count) as f32);
+        let importance = Mask { grid, spare: Vec::new(), ..mask.clone() }.values();
+        self.values.zip_mut_with(&importance, |sum, &value| *sum += count * f64::from(value));
+        self.variances += count * variance(importance.iter().map(|&value| f64::from(value)));
+        self.groups += 1;
+        self.masks += group.len();
+        self.scores += sum;
+    }
+
+    /// The share of the estimate's variance over all places that is no noise.
+    ///
+    /// With several groups the noise is known from how they differ, else from the spare draws.
+    pub(super) fn reliability(&self) -> f64 {
+        let masks = self.masks as f64;
+        let all = variance(self.values.iter().map(|sum| sum / masks));
+        let noise = if self.groups > 1 {
+            (self.variances - masks * all) / ((self.groups - 1) as f64 * masks)
+        } else {
+            self.first_noise
         };
-        Self { keep, halves: [sums(), sums()], origin: None }
+        if all > 0.0 { (1.0 - noise / all).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    pub(crate) fn masks(&self) -> usize {
-        self.halves.iter().map(|half| half.masks).sum()
-    }
-
-    pub(crate) fn add(&mut self, masks: &Array3<f32>, scores: &[f64]) {
-        let origin = *self.origin.get_or_insert(scores[0]);
-        let mut of_halves = [Vec::new(), Vec::new()];
-        for (mask, score) in masks.outer_iter().zip(scores) {
-            let half = usize::from(self.halves[0].masks > self.halves[1].masks);
-            let score = score - origin;
-            self.halves[half].masks += 1;
-            self.halves[half].scores += score;
-            of_halves[half].push((mask, score));
-        }
-        for (sums, masks) in self.halves.iter_mut().zip(&of_halves) {
-            sums.add(masks);
-        }
-    }
-
-    /// Reliability of the whole estimate from the correlation of its halves.
-    pub(crate) fn reliability(&self) -> f64 {
-        if self.halves.iter().any(|half| half.masks < 2) {
-            return 0.0;
-        }
-        let [a, b] = [0, 1].map(|half| self.halves[half].importance(self.keep));
-        let agreement = correlation(&a, &b).max(0.0);
-        2.0 * agreement / (1.0 + agreement)
-    }
-
-    pub(crate) fn finish(self) -> Importance {
-        let reliability = self.reliability();
-        let [mut all, other] = self.halves;
-        all.masks += other.masks;
-        all.scores += other.scores;
-        all.mask += &other.mask;
-        all.scored_mask += &other.scored_mask;
+    pub(super) fn finish(self) -> Importance {
+        let (masks, reliability) = (self.masks, self.reliability());
         Importance {
-            values: all.importance(self.keep).mapv(|value| value as f32),
-            masks: all.masks,
+            values: self.values.mapv(|sum| (sum / masks as f64) as f32),
+            masks,
             reliability,
-            mean_score: self.origin.unwrap_or(0.0) + all.scores / all.masks as f64,
+            mean_score: self.origin.unwrap_or(0.0) + self.scores / masks as f64,
         }
     }
 }
 
-impl Sums {
-    /// Adds masks in their order, piece by piece of the picture: a piece stays in the cache while all
-    /// masks pass, and pieces are independent, so that threads change no sum.
-    fn add(&mut self, masks: &[(ArrayView2<f32>, f64)]) {
-        let whole = "sums and masks lie in one piece";
-        let sums = self.mask.as_slice_mut().expect(whole).par_chunks_mut(PIECE);
-        let scored = self.scored_mask.as_slice_mut().expect(whole).par_chunks_mut(PIECE);
-        sums.zip(scored).enumerate().for_each(|(piece, (sums, scored))| {
-            for (mask, score) in masks {
-                let mask = &mask.as_slice().expect(whole)[piece * PIECE..];
-                for ((sum, scored), &value) in sums.iter_mut().zip(scored.iter_mut()).zip(mask) {
-                    let value = f64::from(value);
-                    *sum += value;
-                    *scored += score * value;
-                }
-            }
-        });
+fn variance(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for value in values {
+        count += 1.0;
+        sum += value;
+        squares += value * value;
     }
-
-    /// `(sum of score * mask - mean score * sum of mask) / (masks * keep)`.
-    fn importance(&self, keep: f64) -> Array2<f64> {
-        let mean = self.scores / self.masks as f64;
-        let per_mask = (self.masks as f64 * keep).recip();
-        Zip::from(&self.scored_mask)
-            .and(&self.mask)
-            .map_collect(|scored, mask| (scored - mean * mask) * per_mask)
-    }
-}
-
-/// Pearson's correlation of all values; zero where one of the two is flat.
-fn correlation(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
-    let mean = |values: &Array2<f64>| values.sum() / values.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut aa, mut bb, mut ab) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        let (a, b) = (a - mean_a, b - mean_b);
-        aa += a * a;
-        bb += b * b;
-        ab += a * b;
-    }
-    if aa > 0.0 && bb > 0.0 { ab / (aa * bb).sqrt() } else { 0.0 }
+    let mean: f64 = sum / count;
+    squares / count - mean * mean
 }
