@@ -7,7 +7,7 @@ use std::{
 };
 
 use offkey_core::Digest;
-use offkey_signal::{AudioError, DecodeConfig, LengthPolicy, decode, decode_fit, probe};
+use offkey_signal::{AudioError, DecodeConfig, LengthPolicy, Unpacked, decode, decode_fit, probe};
 
 /// Recordings up to this long are decoded whole and may be cached; of longer ones only the part
 /// that is needed is read.
@@ -34,7 +34,12 @@ const WHOLE_CLIP_S: f64 = 60.0;
 pub struct WaveCache {
     limit_bytes: u64,
     waves: Mutex<CachedWaves>,
+    /// Long compressed recordings.
+    unpacked: Unpacked,
 }
+
+/// Room on disk for long compressed recordings while they are in use: 19 hours at 16 kHz.
+pub(crate) const UNPACKED_BYTES: u64 = 1 << 32;
 
 #[derive(Debug, Default)]
 struct CachedWaves {
@@ -49,7 +54,7 @@ type ContentKey = [u8; 32];
 impl WaveCache {
     /// A cache that holds at most `limit_bytes` of samples.
     pub fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, waves: Mutex::default() }
+        Self { limit_bytes, waves: Mutex::default(), unpacked: Unpacked::new(UNPACKED_BYTES) }
     }
 
     /// A recording, decoded by `config` and brought to a length in samples by a policy; `random`
@@ -66,7 +71,14 @@ impl WaveCache {
     ) -> Result<Vec<f32>, AudioError> {
         let whole = match self.get(path, config) {
             Some(wave) => wave,
+            None if let Some(part) =
+                self.unpacked.fit_kept(path, config, (policy, samples), random)? =>
+            {
+                return Ok(part.samples);
+            }
             None if probe(path)?.duration_s() > WHOLE_CLIP_S => {
+                // Compressed sound is found above from then on.
+                self.unpacked.keep(path, config)?;
                 return Ok(decode_fit(path, config, policy, samples, random)?.samples);
             }
             None => {

@@ -1,9 +1,10 @@
 //! What is wrong with a recording before anyone listens to it.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::finding::Finding;
 use crate::{AudioError, ClipReader, DecodeConfig, Waveform, level::peak_db};
 
 /// Limits of the inspection. Levels are relative to full scale.
@@ -26,62 +27,6 @@ pub struct InspectConfig {
 impl Default for InspectConfig {
     fn default() -> Self {
         Self { silent_db: -80.0, clip_level: 0.99, clip_share: 0.001, dc_level: 0.05 }
-    }
-}
-
-/// Something about a clip that its owner should know.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Finding {
-    /// No samples.
-    Empty,
-    /// Infinite or undefined samples.
-    NonFinite {
-        /// How many.
-        samples: usize,
-        /// The first.
-        first: usize,
-    },
-    /// Nothing louder than the limit, apart from a constant offset.
-    Silent {
-        /// Level of the loudest sample (negative infinity for digital silence).
-        peak_db: f32,
-    },
-    /// The mean of the channels is far quieter than the channels: they are each other's opposite, as of
-    /// a balanced line that is wired to left and right.
-    ChannelsCancel {
-        /// Level of the mean of all channels.
-        mean_db: f32,
-        /// Level of the loudest channel.
-        loudest_db: f32,
-    },
-    /// Many samples at full scale.
-    Clipped {
-        /// Their share, 0 to 1.
-        share: f32,
-    },
-    /// The mean is far from zero.
-    DcOffset {
-        /// The mean.
-        mean: f32,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => write!(f, "no samples"),
-            Self::NonFinite { samples, first } => {
-                write!(f, "{samples} samples are no finite number, the first at {first}")
-            }
-            Self::Silent { peak_db } => write!(f, "silent: peak {peak_db:.1} dB"),
-            Self::ChannelsCancel { mean_db, loudest_db } => write!(
-                f,
-                "the channels cancel: one alone has {loudest_db:.1} dB, their mean {mean_db:.1} dB; pick one"
-            ),
-            Self::Clipped { share } => write!(f, "clipped: {:.2} % of samples", 100.0 * share),
-            Self::DcOffset { mean } => write!(f, "constant offset of {mean:+.3}"),
-        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod decode;
 mod encode;
 mod error;
 mod fft;
+mod finding;
 mod flac;
 pub mod inspect;
 pub mod length;
@@ -28,7 +29,7 @@ pub mod waveform;
 pub use damage::Damage;
 pub use decode::{
     AudioInfo, Cancelled, ChannelRule, ClipReader, Codec, Container, DecodeConfig, StreamReader,
-    decode, decode_bytes, decode_fit, decode_range, probe,
+    Unpacked, decode, decode_bytes, decode_fit, decode_range, probe,
 };
 pub use encode::encode_wav;
 pub use error::{AudioError, FeatureError};

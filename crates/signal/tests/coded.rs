@@ -8,8 +8,8 @@ use std::{
 };
 
 use offkey_signal::{
-    ChannelRule, ClipReader, Codec, Container, DecodeConfig, StreamReader, decode, decode_bytes,
-    decode_range, probe,
+    ChannelRule, ClipReader, Codec, Container, DecodeConfig, LengthPolicy, StreamReader, Unpacked,
+    decode, decode_bytes, decode_fit, decode_range, probe,
 };
 
 fn coded(name: &str) -> PathBuf {
@@ -268,5 +268,51 @@ fn a_file_that_is_cut_gives_what_is_there_or_an_error_and_never_panics() {
             let cut = bytes[..bytes.len() * tenth / 10].to_vec();
             let _ = decode_bytes(Path::new("cut"), cut, &DecodeConfig::default());
         }
+    }
+}
+
+#[test]
+fn a_compressed_recording_is_decoded_once_for_all_of_its_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, ..) in all() {
+        let config = DecodeConfig { rate_hz: Some(11_025), ..DecodeConfig::default() };
+        let path = folder.path().join(name);
+        fs::copy(coded(name), &path).unwrap();
+        let unpacked = Unpacked::new(1 << 20);
+        let crop = (LengthPolicy::Loop, 500);
+        assert_eq!(unpacked.fit_kept(&path, &config, crop, 7).unwrap(), None, "nobody asked yet");
+        for range in [0..200, 300..900, 1000..u64::MAX] {
+            let expected = decode_range(&path, &config, range.clone());
+            let found = unpacked.range(&path, &config, range);
+            assert_eq!(found.ok(), expected.ok(), "{name}");
+        }
+        let expected = decode_fit(&path, &config, crop.0, crop.1, 7).unwrap();
+        fs::remove_file(&path).unwrap();
+        // What is not compressed is read where it is needed, and is gone with its file.
+        let is_packed = !["wav", "w64", "aiff", "aifc"].iter().any(|form| name.ends_with(form));
+        let found = unpacked.range(&path, &config, 10..20);
+        assert_eq!(found.is_ok(), is_packed, "{name}");
+        let fitted = unpacked.fit_kept(&path, &config, crop, 7).unwrap();
+        assert_eq!(fitted, is_packed.then_some(expected), "{name}");
+    }
+}
+
+#[test]
+fn without_room_and_behind_damage_parts_are_as_they_would_be() {
+    let config = DecodeConfig::default();
+    let small = Unpacked::new(1000);
+    let expected = decode_range(&coded("mp3.mp3"), &config, 500..900).unwrap();
+    assert_eq!(small.range(&coded("mp3.mp3"), &config, 500..900).unwrap(), expected);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.m4a");
+    let bytes = fs::read(coded("flac.mkv")).unwrap();
+    fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    let unpacked = Unpacked::new(1 << 20);
+    for range in [0..100, 0..u64::MAX] {
+        let said = |found: Result<offkey_signal::Waveform, offkey_signal::AudioError>| {
+            found.map_err(|error| error.to_string())
+        };
+        let expected = said(decode_range(&path, &config, range.clone()));
+        assert_eq!(said(unpacked.range(&path, &config, range)), expected);
     }
 }

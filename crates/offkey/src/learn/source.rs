@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use offkey_core::Seed;
 use offkey_infer::{ClipSource, SourceError};
 use offkey_monitor::{WindowRef, WindowRule};
-use offkey_signal::decode_range;
+use offkey_signal::Unpacked;
 
 use super::request::Prepared;
-use crate::OffkeyError;
+use crate::{OffkeyError, wave_cache::UNPACKED_BYTES};
 
 /// Windows of recordings, one after the other.
 pub(super) struct WindowSource {
@@ -16,6 +16,8 @@ pub(super) struct WindowSource {
     windows: Vec<WindowRef>,
     /// Of each window the number of its recording session.
     sessions: Vec<usize>,
+    /// Compressed recordings.
+    unpacked: Unpacked,
 }
 
 impl WindowSource {
@@ -24,7 +26,8 @@ impl WindowSource {
         rule: WindowRule,
         recordings: impl IntoIterator<Item = &'a Prepared>,
     ) -> Self {
-        let mut source = Self { rule, windows: Vec::new(), sessions: Vec::new() };
+        let unpacked = Unpacked::new(UNPACKED_BYTES);
+        let mut source = Self { rule, windows: Vec::new(), sessions: Vec::new(), unpacked };
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         for Prepared { clip, card, .. } in recordings {
             let next = numbers.len();
@@ -69,6 +72,6 @@ impl ClipSource for WindowSource {
     fn wave(&self, index: usize, _seed: Seed) -> Result<Vec<f32>, SourceError> {
         let WindowRef { path, start } = &self.windows[index];
         let range = *start..*start + self.rule.samples as u64;
-        Ok(decode_range(path, &self.rule.decode_config(), range)?.samples)
+        Ok(self.unpacked.range(path, &self.rule.decode_config(), range)?.samples)
     }
 }

@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use super::refusal::malformed;
 use crate::AudioError;
 
 /// Why parsing stopped.
@@ -84,4 +85,12 @@ pub(super) fn read_up_to(input: &mut (impl Read + ?Sized), buffer: &mut [u8]) ->
         }
     }
     Ok(filled)
+}
+
+/// A file has all its bytes, so that parsing it never waits for more.
+pub(super) fn all_there<T>(path: &Path, result: Result<T, Stop>) -> Result<T, AudioError> {
+    result.map_err(|stop| match stop {
+        Stop::Failed(error) => error,
+        Stop::More => malformed(path, "it is cut short"),
+    })
 }

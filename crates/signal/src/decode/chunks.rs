@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::{
-    Container,
     bytes::{Bytes, Stop},
+    info::Container,
     layout::{Coding, Fields, Kind, Layout, check_form},
-    malformed,
+    refusal::{malformed, unsupported},
     sound::{Size, Sound, is_known_chunk, may_be_chunk},
-    unsupported,
 };
 use crate::{
     AudioError,

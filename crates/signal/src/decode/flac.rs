@@ -17,13 +17,13 @@ use symphonia::{
 };
 
 use super::{
-    AudioInfo, Codec, Container,
-    bytes::{Bytes, FileBytes, Input},
+    bytes::{Bytes, FileBytes, Input, all_there},
     flac_end::{Blocks, last_frame},
+    info::{AudioInfo, Codec, Container},
     layout::check_form,
-    malformed,
     part::Part,
-    source::{Piece, all_there},
+    piece::Piece,
+    refusal::malformed,
 };
 use crate::{AudioError, Damage};
 

@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use super::{
-    Codec,
     adpcm::Adpcm,
     bytes::{Bytes, Stop},
-    malformed, unsupported,
+    info::Codec,
+    refusal::{malformed, unsupported},
 };
 use crate::{
     AudioError,

@@ -9,6 +9,7 @@
 mod adpcm;
 mod bytes;
 mod chunks;
+mod config;
 mod flac;
 mod flac_end;
 mod info;
@@ -16,81 +17,27 @@ mod layout;
 mod mono;
 mod packets;
 mod part;
+mod parts;
+mod piece;
 mod plain;
 mod reader;
+mod refusal;
 mod sniff;
 mod sound;
 mod source;
 mod stream;
+mod unpacked;
 
-use std::{
-    fmt,
-    fs::{self, File},
-    io::{self, Cursor},
-    ops::Range,
-    path::Path,
-};
-
-use serde::{Deserialize, Serialize};
+use std::{io::Cursor, path::Path};
 
 use crate::{AudioError, LengthPolicy, Waveform, resampled_len};
-use bytes::Input;
+pub use config::{Cancelled, ChannelRule, DecodeConfig};
 pub use info::{AudioInfo, Codec, Container};
+pub use parts::decode_range;
 pub use reader::ClipReader;
-use source::Source;
+use source::{Source, open};
 pub use stream::StreamReader;
-
-/// How a file becomes a mono waveform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DecodeConfig {
-    /// Which channel is heard.
-    pub channel: ChannelRule,
-    /// The rate to convert to; the file's own where absent.
-    pub rate_hz: Option<u32>,
-}
-
-/// How several channels become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChannelRule {
-    /// The mean of all channels.
-    #[default]
-    Mix,
-    /// One channel, counted from 0.
-    Pick(u16),
-    /// A near channel less what a far one hears of the same, over stretches of ten seconds.
-    Cancel(Cancelled),
-}
-
-/// The channels of a near and a far microphone, counted from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Cancelled {
-    /// The microphone at the machine.
-    pub near: u16,
-    /// The microphone away from it.
-    pub far: u16,
-}
-
-impl Default for Cancelled {
-    /// As in the challenge's sets of 2026.
-    fn default() -> Self {
-        Self { near: 0, far: 1 }
-    }
-}
-
-impl fmt::Display for ChannelRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mix => f.write_str("the mean of all channels"),
-            Self::Pick(channel) => write!(f, "channel {channel} (counted from 0)"),
-            Self::Cancel(Cancelled { near, far }) => {
-                write!(f, "channel {near} less what channel {far} hears (counted from 0)")
-            }
-        }
-    }
-}
+pub use unpacked::Unpacked;
 
 /// Reads a file's header and compares it with the file's size. Compressed files that do not tell
 /// their length are decoded to count it.
@@ -129,28 +76,6 @@ pub fn decode_bytes(
     read_all(ClipReader::new(source, config, 0)?)
 }
 
-/// Decodes samples `range` of a file, counted after rate conversion; the same bits as cutting them
-/// from the whole. A range that reaches past the end is shortened. Damage behind the range is no
-/// matter.
-///
-/// # Errors
-/// As [`decode`]; [`AudioError::Empty`] when the range lies behind the end.
-pub fn decode_range(
-    path: &Path,
-    config: &DecodeConfig,
-    range: Range<u64>,
-) -> Result<Waveform, AudioError> {
-    let mut reader = ClipReader::new(open(path)?, config, range.start)?;
-    let wanted = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-    let mut samples = Vec::new();
-    while samples.len() < wanted && reader.read_block(&mut samples)? {}
-    samples.truncate(wanted);
-    if samples.is_empty() {
-        return Err(AudioError::Empty { path: path.to_owned() });
-    }
-    Ok(Waveform { samples, rate_hz: reader.rate_hz() })
-}
-
 /// Decodes exactly `target` samples by a length policy, reading no more of the file than they
 /// need. `random` is any number, see [`LengthPolicy::window`].
 ///
@@ -174,18 +99,6 @@ pub fn decode_fit(
     Ok(Waveform { samples, rate_hz: wave.rate_hz })
 }
 
-fn open(path: &Path) -> Result<Source, AudioError> {
-    let io_error = |source| AudioError::Io { path: path.to_owned(), source };
-    // A named pipe would block for ever, and a device never end.
-    if !fs::metadata(path).map_err(io_error)?.is_file() {
-        let found = io::Error::other("found a folder, pipe or device, expected a regular file");
-        return Err(io_error(found));
-    }
-    let file = File::open(path).map_err(io_error)?;
-    let input: Box<dyn Input> = Box::new(file);
-    Source::open(path, input)
-}
-
 /// Room made before decoding: most clips fit, and a header that lies costs 4 MiB.
 const RESERVED_SAMPLES: u64 = 1 << 20;
 
@@ -198,17 +111,4 @@ fn read_all(mut reader: ClipReader) -> Result<Waveform, AudioError> {
         return Err(AudioError::Empty { path: reader.path().to_owned() });
     }
     Ok(Waveform { samples, rate_hz: reader.rate_hz() })
-}
-
-fn malformed(path: &Path, what: impl Into<String>) -> AudioError {
-    AudioError::Malformed { path: path.to_owned(), what: what.into() }
-}
-
-fn unsupported(
-    path: &Path,
-    what: &'static str,
-    found: String,
-    expected: &'static str,
-) -> AudioError {
-    AudioError::Unsupported { path: path.to_owned(), what, found, expected }
 }

@@ -1,7 +1,7 @@
 //! Interleaved frames to mono samples that can be worked with: the one place where channels are
 //! joined and values checked, for files and streams alike.
 
-use super::{Cancelled, ChannelRule};
+use super::config::{Cancelled, ChannelRule};
 use crate::{
     Damage, Finding,
     cancel::{Relation, cancel, frame_len},

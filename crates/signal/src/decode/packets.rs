@@ -28,8 +28,12 @@ use symphonia::{
 };
 
 use super::{
-    AudioInfo, Codec, Container, bytes::Input, layout::check_form, malformed, part::Part,
-    source::Piece, unsupported,
+    bytes::Input,
+    info::{AudioInfo, Codec, Container},
+    layout::check_form,
+    part::Part,
+    piece::Piece,
+    refusal::{malformed, unsupported},
 };
 use crate::{AudioError, Damage};
 

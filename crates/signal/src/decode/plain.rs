@@ -3,12 +3,12 @@
 use std::{io::SeekFrom, path::Path};
 
 use super::{
-    AudioInfo,
-    bytes::{Bytes, FileBytes, Input, Stop, read_up_to},
+    bytes::{Bytes, FileBytes, Input, Stop, all_there, read_up_to},
     chunks::{Family, find_sound},
+    info::AudioInfo,
     layout::BadUnit,
+    piece::Piece,
     sound::{Sound, find_recording},
-    source::{Piece, all_there},
 };
 use crate::{AudioError, Damage};
 

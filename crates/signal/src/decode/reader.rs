@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::{
-    AudioInfo, Cancelled, ChannelRule, DecodeConfig,
+    config::DecodeConfig,
+    info::AudioInfo,
     mono::Mono,
-    open,
-    source::{Piece, Source},
+    piece::Piece,
+    source::{Source, open},
 };
-use crate::{AudioError, Damage, Finding, Resampler, resampled_len};
+use crate::{AudioError, Damage, Resampler, finding::Finding, resampled_len};
 
 /// Samples that one call converts at most give or take a block of the converter's own, counted at
 /// the higher rate: the rate in a header buys no memory.
@@ -201,22 +202,6 @@ impl Iterator for ClipReader {
                     return Some(Err(error));
                 }
             }
-        }
-    }
-}
-
-impl ChannelRule {
-    /// Refuses a rule that recordings of so many channels cannot follow.
-    pub(super) fn check(self, path: &Path, found: u16) -> Result<(), AudioError> {
-        match self {
-            Self::Pick(wanted) if wanted >= found => {
-                Err(AudioError::Channel { path: path.to_owned(), found, wanted })
-            }
-            Self::Cancel(Cancelled { near, far }) if near.max(far) >= found => {
-                let wanted = near.max(far);
-                Err(AudioError::Channel { path: path.to_owned(), found, wanted })
-            }
-            Self::Pick(_) | Self::Mix | Self::Cancel(_) => Ok(()),
         }
     }
 }

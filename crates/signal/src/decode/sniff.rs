@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{
-    Container,
     bytes::{Bytes, Stop},
     chunks::Family,
+    info::Container,
 };
 use crate::{AudioError, pcm::ByteOrder};
 

@@ -5,8 +5,8 @@
 //! announced end are looked at before they are left out.
 
 use super::{
-    Container,
     bytes::{Bytes, Stop},
+    info::Container,
     layout::Layout,
 };
 use crate::{Damage, pcm::ByteOrder};

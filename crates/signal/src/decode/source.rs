@@ -1,15 +1,17 @@
 //! What all containers have in common: interleaved frames, read in blocks, with a place to seek.
 
 use std::{
-    io::SeekFrom,
+    fs::{self, File},
+    io::{self, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use super::{
-    AudioInfo,
-    bytes::{FileBytes, Input, Stop},
+    bytes::{FileBytes, Input, all_there},
     flac::FlacSource,
+    info::AudioInfo,
     packets::PacketSource,
+    piece::Piece,
     plain::PlainSource,
     sniff::{Kind, sniff},
 };
@@ -26,16 +28,6 @@ enum Form {
     Plain(PlainSource),
     Flac(Box<FlacSource>),
     Packets(Box<PacketSource>),
-}
-
-/// What reading gives.
-pub(super) enum Piece {
-    /// At least one frame was appended.
-    Frames,
-    /// There are no more.
-    End,
-    /// From here on the recording is damaged.
-    Damaged(Damage),
 }
 
 impl Source {
@@ -93,6 +85,11 @@ impl Source {
         &self.info
     }
 
+    /// Whether a frame can only be decoded behind all those before it.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.form, Form::Packets(_))
+    }
+
     /// What is known to be wrong before the sound is read.
     pub(super) fn known_damage(&self) -> Option<&Damage> {
         match &self.form {
@@ -126,10 +123,15 @@ impl Source {
     }
 }
 
-/// A file has all its bytes, so that parsing it never waits for more.
-pub(super) fn all_there<T>(path: &Path, result: Result<T, Stop>) -> Result<T, AudioError> {
-    result.map_err(|stop| match stop {
-        Stop::Failed(error) => error,
-        Stop::More => super::malformed(path, "it is cut short"),
-    })
+/// Opens a regular file.
+pub(super) fn open(path: &Path) -> Result<Source, AudioError> {
+    let io_error = |source| AudioError::Io { path: path.to_owned(), source };
+    // A named pipe would block for ever, and a device never end.
+    if !fs::metadata(path).map_err(io_error)?.is_file() {
+        let found = io::Error::other("found a folder, pipe or device, expected a regular file");
+        return Err(io_error(found));
+    }
+    let file = File::open(path).map_err(io_error)?;
+    let input: Box<dyn Input> = Box::new(file);
+    Source::open(path, input)
 }

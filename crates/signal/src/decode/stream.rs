@@ -6,11 +6,13 @@ use std::{
 };
 
 use super::{
-    AudioInfo, ClipReader, Container, DecodeConfig,
     bytes::{Prefix, Stop},
     chunks::find_sound,
+    config::DecodeConfig,
+    info::{AudioInfo, Container},
     layout::{BadUnit, Layout},
     mono::Mono,
+    reader::ClipReader,
     sniff::{Kind, sniff},
     sound::{AHEAD_BYTES, Behind, MOST_ZEROS, Size, Sound, find_recording},
     source::Source,
