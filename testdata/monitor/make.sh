@@ -3,6 +3,9 @@
 # written stays here, and crates/cli/tests/binary/monitor/model_file.rs loads them all.
 #
 #     make.sh OFFKEY FILE        with the binary, and the file to write, as in form_1.offkey
+#
+# form_2.offkey was made of the same recordings by `learn pump --name machine --window 0.5s --every 0.5s --seed 1`,
+# before files kept what fitting finds; crates/monitor/tests/loading.rs loads it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)

@@ -98,6 +98,16 @@ pub enum MonitorError {
         /// The file.
         path: PathBuf,
     },
+    /// An event that an event log does not tell all of.
+    #[error("cannot take event `{name}` of `{}` for a fault: {problem}", path.display())]
+    NoEvent {
+        /// The log.
+        path: PathBuf,
+        /// The event's name.
+        name: String,
+        /// What is missing.
+        problem: &'static str,
+    },
     /// A recording of which no window can be scored.
     #[error("`{}` cannot be scored: {reason}", path.display())]
     NothingJudged {
@@ -165,6 +175,7 @@ impl MonitorError {
             | Self::EventsNotWritten { .. }
             | Self::RecordingRate { .. }
             | Self::NoState { .. }
+            | Self::NoEvent { .. }
             | Self::NothingJudged { .. }
             | Self::Partial { .. }
             | Self::AllTooShort { .. }
@@ -203,6 +214,9 @@ impl MonitorError {
             | Self::NothingJudged { .. }
             | Self::Partial { .. }
             | Self::Rate(_) => None,
+            Self::NoEvent { .. } => Some(
+                "name it as the field `id` of the log does; an event can be named once it has ended",
+            ),
             Self::NoState { .. } => Some("name the file that `offkey watch --state FILE` writes"),
         }
     }

@@ -1,8 +1,10 @@
 //! False events per week: what contiguous sound without a fault says about them.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+
+use crate::{Change, EventRule, EventState, MonitorCard, Role, Verdict};
 
 /// Contiguous normal sound and the events that an alarm rule made of it.
 ///
@@ -20,6 +22,8 @@ pub struct EventEvidence {
 
 /// Hours in a week.
 const WEEK_HOURS: f64 = 168.0;
+/// Seconds in an hour.
+const HOUR_S: f64 = 3600.0;
 /// A limit above one event per day is not worth stating.
 const WORTH_STATING_PER_WEEK: f64 = 7.0;
 
@@ -35,6 +39,13 @@ impl EventEvidence {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::of(self.hours + other.hours, self.events + other.events)
+    }
+
+    /// The same without events that a person confirmed as faults, which lasted so many hours together: neither they
+    /// nor their sound says anything about false events.
+    #[must_use]
+    pub fn without_faults(self, faults: usize, hours: f64) -> Self {
+        Self::of((self.hours - hours).max(0.0), self.events.saturating_sub(faults))
     }
 
     /// Hours needed, with as many events as by now, before a limit can be stated.
@@ -80,6 +91,46 @@ fn upper_limit(events: usize) -> f64 {
     high
 }
 
+/// False events of an alarm rule over the calibration recordings, where a window alarms that looks
+/// worse, without its own recording, than all other recordings but `allowed`.
+pub(crate) fn events(
+    card: &MonitorCard,
+    held_out: &[f64],
+    allowed: usize,
+    rule: EventRule,
+) -> EventEvidence {
+    let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+    for ((recording, _), &score) in card.rows().zip(held_out) {
+        if recording.role == Role::Calibration {
+            let entry = worst.entry(&recording.group).or_insert(f64::NEG_INFINITY);
+            *entry = entry.max(score);
+        }
+    }
+    let line_without = |group: &str| {
+        let others = worst.iter().filter(|(other, _)| **other != group);
+        let mut scores: Vec<f64> = others.map(|(_, &score)| score).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        scores.get(allowed).copied()
+    };
+    let (mut windows, mut events, mut row) = (0, 0, 0);
+    for recording in &card.recordings {
+        let scores = &held_out[row..row + recording.starts.len()];
+        row += recording.starts.len();
+        if recording.role != Role::Calibration || scores.len() < rule.windows() {
+            continue;
+        }
+        let Some(line) = line_without(&recording.group) else { continue };
+        windows += scores.len();
+        let mut state = EventState::new(rule);
+        for score in scores {
+            let verdict = if *score > line { Verdict::Alarm } else { Verdict::Normal };
+            let opened = state.take(verdict, Some(score - line));
+            events += usize::from(matches!(opened, Some(Change::Opened { .. })));
+        }
+    }
+    EventEvidence::of(windows as f64 * card.every_s() / HOUR_S, events)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +162,8 @@ mod tests {
             EventEvidence::of(504.0, 1)
         );
         assert_eq!(EventEvidence::of(0.0, 0).per_week_at_most, None);
+        let faults = EventEvidence::of(500.0, 3).without_faults(2, 4.0);
+        assert_eq!(faults, EventEvidence::of(496.0, 1));
+        assert_eq!(EventEvidence::of(1.0, 1).without_faults(2, 4.0), EventEvidence::of(0.0, 0));
     }
 }

@@ -41,7 +41,7 @@ impl Monitor {
     /// # Errors
     /// [`MonitorError::NothingJudged`] when no window of it can be scored; else as [`Monitor::check`].
     pub fn examine(&self, path: &Path) -> Result<Examined, MonitorError> {
-        let (clip, worst) = self.check_closely(path, &mut |_| {})?;
+        let (clip, worst) = self.check_closely(path, &mut |_| {}, &|| false)?;
         let Some((worst, finding)) = worst else {
             let (path, reason) = (path.to_owned(), clip.reason);
             return Err(MonitorError::NothingJudged { path, reason });

@@ -1,106 +1,31 @@
 //! The model file: one safetensors file with arrays and, as text, what they mean. No code in it,
-//! nothing outside it. Everything that follows from the arrays is made anew when it is read.
+//! nothing outside it. What follows from the arrays at little cost is made anew when it is read.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use ndarray::Array2;
 use offkey_core::{Digest, remove_abandoned, write_whole};
-use offkey_infer::{
-    Compute, DeviceKind, Encoder,
-    foreign::{Foreign, ForeignConfig},
-};
+use offkey_infer::Compute;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
-    Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError, WindowRule, form_1,
-    model::Detecting, ordered::ordered, sizes,
+    Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError,
+    file_error::{FORMAT, LARGEST_BYTES, ModelFileError, Unusable},
+    form_1,
+    model::Detecting,
+    ordered::ordered,
+    parts::Parts,
+    sizes,
 };
 
-/// Form of the file. A reader reads its own and all earlier forms.
-pub const FORMAT: u32 = 2;
-/// Larger files are refused before they are read: no model comes near.
-const LARGEST_BYTES: u64 = 1 << 30;
-/// Longest window, in seconds, and highest rate that a file is believed.
-const LONGEST_WINDOW_S: f64 = 3600.0;
-const HIGHEST_RATE_HZ: u32 = 1_000_000;
-/// Most samples from one window to the next: a day at the highest rate.
-const LONGEST_HOP: u64 = 86_400_000_000;
-
-/// Why a model file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelFileError {
-    /// Not a model file at all, or cut short.
-    #[error("`{}` is not an offkey model, or is damaged: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// Content and checksum disagree.
-    #[error("`{}` is damaged: its checksum is {found}, expected {expected}", path.display())]
-    Checksum {
-        /// The file.
-        path: PathBuf,
-        /// Of the content.
-        found: String,
-        /// As written in the file.
-        expected: String,
-    },
-    /// Written by a later version.
-    #[error("`{}` has form {found}, and this version reads forms up to {FORMAT}", path.display())]
-    TooNew {
-        /// The file.
-        path: PathBuf,
-        /// Its form.
-        found: u32,
-    },
-    /// An earlier form, which is read and not changed.
-    #[error("the model has an earlier form: it judges as it did, and cannot be changed")]
-    Earlier,
-    /// Unreasonably large.
-    #[error("`{}` has {found} bytes, expected at most {LARGEST_BYTES}", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        found: u64,
-    },
-}
-
-impl ModelFileError {
-    /// What the reader can do about it.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::TooNew { .. } => {
-                Some("use a newer offkey, or learn the model again with this one")
-            }
-            Self::Damaged { .. } | Self::Checksum { .. } => {
-                Some("copy it again from where it came, or learn it again")
-            }
-            Self::Earlier => Some("learn the model again"),
-            Self::TooLarge { .. } => None,
-        }
-    }
-}
-
-/// What a file with a valid checksum may still be wrong in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// Something is absent.
-    Absent(String),
-    /// An array has another shape.
-    Shape { name: String, found: Vec<usize>, expected: [usize; 2] },
-    /// A number that is not finite, or contradicts the others.
-    Values,
-    /// Anything else.
-    Other(String),
-}
+/// Arrays of what fitting found: a file without them is fitted anew.
+const SCALES: &str = "scales";
+/// See [`SCALES`].
+const HELD_OUT: &str = "held-out scores";
 
 /// Makes sure that a model file can be written there, before the work of learning it.
 ///
@@ -162,6 +87,9 @@ impl Monitor {
         for (number, rows) in detecting.heard.embeddings.iter().enumerate() {
             own.push(floats(&format!("member {number}"), rows));
         }
+        let (table, held_out) = detecting.scales.to_tables();
+        own.push(doubles(SCALES, table.shape(), table.iter()));
+        own.push(doubles(HELD_OUT, held_out.shape(), held_out.iter()));
         for (number, model) in detecting.models.iter().enumerate() {
             if let Model::Onnx(foreign) = model {
                 let content = foreign.bytes().to_vec();
@@ -208,6 +136,17 @@ impl Monitor {
     /// # Errors
     /// As [`Monitor::load`].
     pub fn read(path: &Path, bytes: &[u8], compute: Compute) -> Result<Self, MonitorError> {
+        let monitor = Self::describe(path, bytes, compute)?;
+        monitor.ready()?;
+        Ok(monitor)
+    }
+
+    /// As [`Monitor::read`], for whoever asks what the model is and not for a verdict: what judges is made when it is
+    /// first needed, which costs most of the time.
+    ///
+    /// # Errors
+    /// As [`Monitor::load`].
+    pub fn describe(path: &Path, bytes: &[u8], compute: Compute) -> Result<Self, MonitorError> {
         let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
@@ -233,7 +172,18 @@ impl Monitor {
             return Ok(Self { card, detecting: Detecting::First(Box::new(first)), sounds });
         }
         let (card, heard, models, sounds) = read_members(path, &parts, compute)?;
-        Self::new(card, heard, models, sounds)
+        let found = (parts.doubles(SCALES), parts.doubles(HELD_OUT));
+        let (Some((shape, scales)), Some((_, held_out))) = found else {
+            return Self::new(card, heard, models, sounds);
+        };
+        let table = match *shape {
+            [rows, columns] => Array2::from_shape_vec((rows, columns), scales).ok(),
+            _ => None,
+        };
+        let table = table.ok_or_else(|| parts.refuse(Unusable::Values))?;
+        let tables = (&table, &held_out[..]);
+        let monitor = Self::with_tables(card, heard, models, sounds, tables)?;
+        monitor.ok_or_else(|| parts.refuse(Unusable::Values))
     }
 }
 
@@ -286,125 +236,6 @@ fn read_members(
     Ok((card, heard, models, sounds))
 }
 
-/// The parts of a file, taken out one by one.
-pub(crate) struct Parts<'a> {
-    path: PathBuf,
-    metadata: HashMap<String, String>,
-    views: BTreeMap<String, TensorView<'a>>,
-}
-
-impl Parts<'_> {
-    pub(crate) fn refuse(&self, problem: Unusable) -> MonitorError {
-        let problem = match problem {
-            Unusable::Absent(what) => format!("it has no {what}"),
-            Unusable::Shape { name, found, expected } => {
-                format!("its array `{name}` is {found:?}, expected {expected:?}")
-            }
-            Unusable::Values => "its numbers contradict each other".to_owned(),
-            Unusable::Other(problem) => problem,
-        };
-        ModelFileError::Damaged { path: self.path.clone(), problem }.into()
-    }
-
-    pub(crate) fn text(&self, key: &str) -> Result<&str, MonitorError> {
-        let text = self.metadata.get(key).map(String::as_str);
-        text.ok_or_else(|| self.refuse(Unusable::Absent(format!("`{key}`"))))
-    }
-
-    /// An array of finite numbers.
-    pub(crate) fn array(&self, name: &str) -> Result<Array2<f32>, MonitorError> {
-        let absent = || self.refuse(Unusable::Absent(format!("array `{name}`")));
-        let array = self.views.get(name).and_then(array_of).ok_or_else(absent)?;
-        // Larger numbers are no spectra, embeddings or samples, and overflow in sums of squares.
-        if array.iter().any(|value| !value.is_finite() || value.abs() > 1e9) {
-            let problem = format!("its array `{name}` has numbers that are not finite or absurd");
-            return Err(self.refuse(Unusable::Other(problem)));
-        }
-        Ok(array)
-    }
-
-    pub(crate) fn check_array(
-        &self,
-        name: &str,
-        array: &Array2<f32>,
-        expected: [usize; 2],
-    ) -> Result<(), MonitorError> {
-        if array.shape() == expected {
-            return Ok(());
-        }
-        let (name, found) = (name.to_owned(), array.shape().to_vec());
-        Err(self.refuse(Unusable::Shape { name, found, expected }))
-    }
-
-    pub(crate) fn check_rule(&self, rule: WindowRule, rates: &[u32]) -> Result<(), MonitorError> {
-        let plausible = |rate: u32| (1..=HIGHEST_RATE_HZ).contains(&rate);
-        let most = (f64::from(rule.rate_hz) * LONGEST_WINDOW_S) as usize;
-        let sound = plausible(rule.rate_hz)
-            && (1..=most).contains(&rule.samples)
-            && rule.hop > 0
-            && rule.hop >= rule.samples.div_ceil(1000)
-            && rule.hop as u64 <= LONGEST_HOP
-            && !rates.is_empty()
-            && rates.iter().all(|&rate| plausible(rate));
-        if sound { Ok(()) } else { Err(self.refuse(Unusable::Values)) }
-    }
-
-    /// Refuses a network that hears other windows than the file's, or makes other vectors.
-    pub(crate) fn check_encoder(
-        &self,
-        encoder: &Encoder,
-        columns: usize,
-        rule: WindowRule,
-    ) -> Result<(), MonitorError> {
-        let config = encoder.config();
-        self.check_hearing((config.rate_hz, config.clip_samples(), config.dims()), columns, rule)
-    }
-
-    /// Refuses a model that hears other windows than the file's, or makes other vectors.
-    fn check_hearing(
-        &self,
-        (rate_hz, samples, dims): (u32, usize, usize),
-        columns: usize,
-        rule: WindowRule,
-    ) -> Result<(), MonitorError> {
-        if (rate_hz, samples, dims) == (rule.rate_hz, rule.samples, columns) {
-            return Ok(());
-        }
-        let problem = format!(
-            "its network hears {samples} samples at {rate_hz} Hz and makes {dims} numbers, expected {} samples at {} Hz \
-             and {columns} numbers",
-            rule.samples, rule.rate_hz
-        );
-        Err(self.refuse(Unusable::Other(problem)))
-    }
-
-    /// An encoder that was trained elsewhere, from the array that holds its file.
-    fn foreign(&self, name: &str, config: &ForeignConfig) -> Result<Foreign, MonitorError> {
-        let view = self.views.get(name);
-        let view = view.ok_or_else(|| self.refuse(Unusable::Absent(format!("array `{name}`"))))?;
-        Foreign::from_bytes(config.clone(), view.data().to_vec()).map_err(MonitorError::embed)
-    }
-
-    /// A network from its card and the arrays whose names begin with `prefix`.
-    pub(crate) fn encoder(
-        &self,
-        prefix: &str,
-        card: &str,
-        compute: Compute,
-    ) -> Result<Encoder, MonitorError> {
-        let weights: BTreeMap<&str, &TensorView<'_>> = self
-            .views
-            .iter()
-            .filter_map(|(name, view)| Some((name.strip_prefix(prefix)?, view)))
-            .collect();
-        let weights = safetensors::serialize(weights, None)
-            .map_err(|error| self.refuse(Unusable::Other(error.to_string())))?;
-        // Inference needs no graphics card, and this crate nothing that could use one.
-        let compute = Compute { device: DeviceKind::Cpu, ..compute };
-        Encoder::from_parts(card, &weights, compute).map_err(MonitorError::embed)
-    }
-}
-
 /// Writes what a path leads to, whole or not at all, and keeps its permissions.
 fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = if path.is_symlink() { fs::canonicalize(path)? } else { path.to_owned() };
@@ -443,24 +274,17 @@ fn floats(name: &str, array: &Array2<f32>) -> (String, Dtype, Vec<u8>, Vec<usize
     (name.to_owned(), Dtype::F32, bytes, array.shape().to_vec())
 }
 
+fn doubles<'a>(
+    name: &str,
+    shape: &[usize],
+    numbers: impl Iterator<Item = &'a f64>,
+) -> (String, Dtype, Vec<u8>, Vec<usize>) {
+    let bytes = numbers.flat_map(|value| value.to_le_bytes()).collect();
+    (name.to_owned(), Dtype::F64, bytes, shape.to_vec())
+}
+
 /// Sounds take half the room as 16-bit integers, and recordings seldom hold more.
 fn sound_bytes(sounds: &Array2<f32>) -> Vec<u8> {
     let quantised = sounds.iter().map(|x| (x * 32_768.0).round().clamp(-32_768.0, 32_767.0));
     quantised.flat_map(|x| (x as i16).to_le_bytes()).collect()
-}
-
-fn array_of(view: &TensorView<'_>) -> Option<Array2<f32>> {
-    let &[rows, columns] = view.shape() else { return None };
-    let values = match view.dtype() {
-        Dtype::F32 => {
-            let (values, _) = view.data().as_chunks::<4>();
-            values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-        }
-        Dtype::I16 => {
-            let (values, _) = view.data().as_chunks::<2>();
-            values.iter().map(|bytes| f32::from(i16::from_le_bytes(*bytes)) / 32_768.0).collect()
-        }
-        _ => return None,
-    };
-    Array2::from_shape_vec((rows, columns), values).ok()
 }

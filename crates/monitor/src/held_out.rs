@@ -7,10 +7,7 @@ use ndarray::ArrayView2;
 use offkey_core::stats::Sorted;
 use offkey_infer::pooled::Pooling;
 
-use crate::{
-    EventEvidence, EventRule, EventState, ModelCard, Monitor, MonitorCard, Role, Verdict,
-    model::Detecting,
-};
+use crate::{ModelCard, Monitor, model::Detecting};
 
 /// From so many deviations above the median of the other recordings on, a recording is odd...
 const ODD_DEVIATIONS: f64 = 4.0;
@@ -18,54 +15,12 @@ const ODD_DEVIATIONS: f64 = 4.0;
 const ODD_GAP: f64 = 1.0;
 /// Very equal recordings still differ by chance: least spread counted.
 const LEAST_SPREAD: f64 = 0.25;
-/// Seconds in an hour.
-const HOUR_S: f64 = 3600.0;
 /// Windows of different recordings that are as alike as this share of what windows of one recording
 /// are: the recordings are one.
 const ONE_RECORDING: f64 = 1.1;
 /// Recordings whose levels differ by less than this from each other, in decibels on average, say
 /// nothing about other conditions.
 const ALIKE_DB: f32 = 0.5;
-
-/// False events of an alarm rule over the calibration recordings, where a window alarms that looks
-/// worse, without its own recording, than all other recordings but `allowed`.
-pub(crate) fn events(
-    card: &MonitorCard,
-    held_out: &[f64],
-    allowed: usize,
-    rule: EventRule,
-) -> EventEvidence {
-    let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
-    for ((recording, _), &score) in card.rows().zip(held_out) {
-        if recording.role == Role::Calibration {
-            let entry = worst.entry(&recording.group).or_insert(f64::NEG_INFINITY);
-            *entry = entry.max(score);
-        }
-    }
-    let line_without = |group: &str| {
-        let others = worst.iter().filter(|(other, _)| **other != group);
-        let mut scores: Vec<f64> = others.map(|(_, &score)| score).collect();
-        scores.sort_by(|a, b| b.total_cmp(a));
-        scores.get(allowed).copied()
-    };
-    let (mut windows, mut events, mut row) = (0, 0, 0);
-    for recording in &card.recordings {
-        let scores = &held_out[row..row + recording.starts.len()];
-        row += recording.starts.len();
-        if recording.role != Role::Calibration || scores.len() < rule.windows() {
-            continue;
-        }
-        let Some(line) = line_without(&recording.group) else { continue };
-        windows += scores.len();
-        let mut state = EventState::new(rule);
-        for score in scores {
-            let verdict = if *score > line { Verdict::Alarm } else { Verdict::Normal };
-            let opened = state.take(verdict, Some(score - line));
-            events += usize::from(matches!(opened, Some(crate::Change::Opened { .. })));
-        }
-    }
-    EventEvidence::of(windows as f64 * card.every_s() / HOUR_S, events)
-}
 
 impl Monitor {
     /// Recordings that lie far from all others, each with how many deviations above their median: a
@@ -86,7 +41,7 @@ impl Monitor {
         let by_spectra = self.mean_spectra().map(|spectra| look(&from_median(spectra)));
         match by_spectra {
             Some(found) if !found.is_empty() => found,
-            _ => look(members.detector.fusion().held_out()),
+            _ => look(members.scales.held_out()),
         }
     }
 

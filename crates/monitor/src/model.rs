@@ -1,15 +1,18 @@
 //! A monitor: everything one model file holds, ready to judge windows.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use offkey_core::{Digest, Seed};
-use offkey_score::{Detector, Guarantee, Member, PValue, References};
+use offkey_score::{Detector, Guarantee, Member, PValue, References, Scales, ScoreError};
 use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
 use crate::{
     BandChange, EventEvidence, EventRule, Heard, HeardWindow, Model, MonitorCard, MonitorError,
-    PKind, Problem, Promise, Role, Verdict, form_1::First, held_out,
+    PKind, Problem, Promise, Role, Verdict, evidence::events, finding::Finding, form_1::First,
 };
 
 /// A loaded model file, ready to judge.
@@ -32,7 +35,12 @@ pub(crate) enum Detecting {
 pub(crate) struct Members {
     pub(crate) models: Vec<Model>,
     pub(crate) heard: Heard,
-    pub(crate) detector: Detector,
+    /// What fitting the detector found.
+    pub(crate) scales: Scales,
+    /// Comparisons that an alarm may lose.
+    allowed: usize,
+    /// Made when it is first needed: what only describes a model needs none.
+    detector: OnceLock<Detector>,
     /// Mean and deviation of each column of each member's references.
     columns: Vec<(Array1<f32>, Array1<f32>)>,
     pub(crate) events: EventEvidence,
@@ -57,23 +65,6 @@ pub struct WindowVerdict {
     pub reason: String,
 }
 
-/// What a detector finds of one window.
-pub(crate) struct Finding {
-    pub(crate) score: f64,
-    pub(crate) p_value: f64,
-    pub(crate) p_kind: PKind,
-    pub(crate) verdict: Verdict,
-    pub(crate) words: String,
-    /// The band in which the member that says most differs most from normal; none: as the profile says.
-    pub(crate) change: Option<BandChange>,
-    /// The nearest normal window: recording and first sample.
-    pub(crate) nearest: Option<(String, u64)>,
-    /// The member that says most.
-    pub(crate) loudest: Option<usize>,
-    /// What each member says, in deviations of held-out normals; none where it does not count.
-    pub(crate) by_member: Vec<Option<f64>>,
-}
-
 /// Least deviation of a column that a change is measured in, in decibels.
 const LEAST_DEVIATION: f32 = 0.3;
 
@@ -88,9 +79,63 @@ impl Monitor {
         models: Vec<Model>,
         sounds: Array2<f32>,
     ) -> Result<Self, MonitorError> {
-        let members = Members::fit(&card, heard, models)
-            .map_err(|source| MonitorError::Score { name: card.name.clone(), source })?;
+        let members = Members::fit(&card, heard, models, |members| {
+            let detector = Detector::fit(members, card.rule)?;
+            Ok((detector.scales(), Some(detector)))
+        });
+        let members =
+            members.map_err(|source| MonitorError::Score { name: card.name.clone(), source })?;
         Ok(Self { card, detecting: Detecting::Members(Box::new(members)), sounds })
+    }
+
+    /// As [`Monitor::new`], with tables of what fitting found before: see [`Scales::to_tables`]. `None` where they
+    /// do not go with the rest. The detector is made when it is first needed.
+    pub(crate) fn with_tables(
+        card: MonitorCard,
+        heard: Heard,
+        models: Vec<Model>,
+        sounds: Array2<f32>,
+        (table, held_out): (&Array2<f64>, &[f64]),
+    ) -> Result<Option<Self>, MonitorError> {
+        let mut unusable = false;
+        let members = Members::fit(&card, heard, models, |members| {
+            let backends: Vec<_> = members.iter().map(|member| &member.backend).collect();
+            let references = &members.first().ok_or(ScoreError::NoMembers)?.references;
+            let scales = Scales::of_tables(table.view(), held_out, references, &backends)?;
+            unusable = scales.is_none();
+            Ok((scales.ok_or(ScoreError::Constant)?, None))
+        });
+        match members {
+            Ok(members) => {
+                Ok(Some(Self { card, detecting: Detecting::Members(Box::new(members)), sounds }))
+            }
+            Err(_) if unusable => Ok(None),
+            Err(source) => Err(MonitorError::Score { name: card.name.clone(), source }),
+        }
+    }
+
+    /// Makes what judges, so that the first window need not wait for it.
+    ///
+    /// # Errors
+    /// As [`Monitor::new`].
+    pub fn ready(&self) -> Result<(), MonitorError> {
+        match &self.detecting {
+            Detecting::Members(members) => self.detector(members).map(|_| ()),
+            Detecting::First(_) => Ok(()),
+        }
+    }
+
+    /// Whether what judges has been made.
+    pub fn is_ready(&self) -> bool {
+        match &self.detecting {
+            Detecting::Members(members) => members.detector.get().is_some(),
+            Detecting::First(_) => true,
+        }
+    }
+
+    fn detector<'a>(&self, members: &'a Members) -> Result<&'a Detector, MonitorError> {
+        let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
+        members.detector(&self.card).map_err(failed)
     }
 
     /// The same monitor without the sounds of its self-test, for whoever holds many and only judges: it judges alike,
@@ -204,12 +249,13 @@ impl Monitor {
     fn find(&self, members: &Members, heard: &HeardWindow) -> Result<Finding, MonitorError> {
         let rows: Vec<ArrayView1<f32>> = heard.vectors.iter().map(ArrayView1::from).collect();
         let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
-        let judged = members.detector.judge(&rows).map_err(failed)?;
-        let guarantee = members.detector.guarantee();
+        let detector = self.detector(members)?;
+        let judged = detector.judge(&rows).map_err(failed)?;
+        let guarantee = detector.guarantee();
         let all = guarantee.comparisons();
         // The verdict follows from the number that is printed.
         let share = |losses: usize| guarantee.share(losses).value();
-        let alarm = members.detector.false_alarms().value();
+        let alarm = detector.false_alarms().value();
         let verdict = Verdict::of(judged.p_value.value(), alarm, share(1) - share(0));
         let what = match guarantee {
             Guarantee::Measured { .. } => "stretches learned from",
@@ -281,41 +327,67 @@ impl Monitor {
     }
 }
 
+/// Does something with the members' references.
+fn with_references<T>(
+    card: &MonitorCard,
+    heard: &Heard,
+    act: impl FnOnce(&[Member]) -> Result<T, ScoreError>,
+) -> Result<T, ScoreError> {
+    let groups: Vec<String> = card.rows().map(|(row, _)| row.group.clone()).collect();
+    let stand_by: Vec<bool> = card.rows().map(|(row, _)| row.role == Role::Reference).collect();
+    let domains = vec![None; groups.len()];
+    let seed = Seed::new(card.seed).child("monitor");
+    let mut members = Vec::new();
+    for (member, rows) in card.members.iter().zip(&heard.embeddings) {
+        let references = References::new(rows.view(), &domains, &groups, seed)?;
+        let references = references.with_bystanders(&stand_by)?;
+        let (name, backend) = (member.name.clone(), member.backend.clone());
+        members.push(Member { name, backend, references });
+    }
+    act(&members)
+}
+
 impl Members {
+    /// Members of what they heard; `known` gives what fitting their detector finds, and the detector
+    /// where it was made.
     fn fit(
         card: &MonitorCard,
         heard: Heard,
         models: Vec<Model>,
-    ) -> Result<Self, offkey_score::ScoreError> {
-        let groups: Vec<String> = card.rows().map(|(row, _)| row.group.clone()).collect();
-        let stand_by: Vec<bool> = card.rows().map(|(row, _)| row.role == Role::Reference).collect();
-        let domains = vec![None; groups.len()];
-        let seed = Seed::new(card.seed).child("monitor");
-        let mut members = Vec::new();
-        for (member, rows) in card.members.iter().zip(&heard.embeddings) {
-            let references = References::new(rows.view(), &domains, &groups, seed)?;
-            let references = references.with_bystanders(&stand_by)?;
-            let (name, backend) = (member.name.clone(), member.backend.clone());
-            members.push(Member { name, backend, references });
-        }
-        let detector = Detector::fit(&members, card.rule)?;
-        let guarantee = detector.guarantee();
+        known: impl FnOnce(&[Member]) -> Result<(Scales, Option<Detector>), ScoreError>,
+    ) -> Result<Self, ScoreError> {
+        let (scales, detector) = with_references(card, &heard, known)?;
+        let guarantee = scales.guarantee();
         let allowed = match card.wished {
             Some(wish) if !matches!(guarantee, Guarantee::Measured { .. }) => {
                 guarantee.most_losses(wish.per_window(card.every_s())).unwrap_or(0)
             }
             _ => 0,
         };
-        let detector = detector.with_allowed_losses(allowed)?;
+        let made = OnceLock::new();
+        if let Some(detector) = detector {
+            let detector = detector.with_allowed_losses(allowed)?;
+            made.get_or_init(|| detector);
+        }
         let columns = heard.embeddings.iter().map(|rows| {
             let mean = rows.mean_axis(Axis(0)).unwrap_or_default();
             let deviation = rows.std_axis(Axis(0), 0.0).mapv(|d| d.max(LEAST_DEVIATION));
             (mean, deviation)
         });
         let columns = columns.collect();
-        let held_out = detector.fusion().held_out();
-        let events = held_out::events(card, held_out, allowed, EventRule::default());
-        Ok(Self { models, heard, detector, columns, events })
+        let events = events(card, scales.held_out(), allowed, EventRule::default());
+        Ok(Self { models, heard, scales, allowed, detector: made, columns, events })
+    }
+
+    fn detector(&self, card: &MonitorCard) -> Result<&Detector, ScoreError> {
+        if let Some(detector) = self.detector.get() {
+            return Ok(detector);
+        }
+        // Two threads may both come here: then both make the same.
+        let detector = with_references(card, &self.heard, |members| {
+            Detector::restored(members, card.rule, &self.scales)?.with_allowed_losses(self.allowed)
+        })?;
+        Ok(self.detector.get_or_init(|| detector))
     }
 
     /// The band in which a window differs most from normal as one member hears it.
@@ -330,7 +402,7 @@ impl Members {
         let calibrating = || card.recordings.iter().filter(|r| r.role == Role::Calibration);
         let groups: std::collections::BTreeSet<&str> =
             calibrating().map(|recording| recording.group.as_str()).collect();
-        let (at_most, measured) = match self.detector.false_alarms() {
+        let (at_most, measured) = match self.scales.guarantee().share(self.allowed) {
             PValue::AtMost(share) => (Some(share), None),
             PValue::Measured(share) => (None, Some(share)),
         };

@@ -7,8 +7,8 @@ use offkey_signal::{AudioError, AudioInfo, Codec, Container, resample};
 
 use crate::{
     ClipVerdict, Monitor, MonitorCard, MonitorError, Verdict, WindowVerdict, Windower,
-    model::Finding,
-    windows::{channels_cancel, each_window},
+    finding::Finding,
+    windows::{channels_cancel, each_block},
 };
 
 /// The worst window of a recording that the detector was asked about, and what it found.
@@ -16,6 +16,17 @@ pub(crate) type Found = (WindowVerdict, Finding);
 
 /// Calls of a caller that wants to know of every window.
 type OnWindow<'a> = &'a mut dyn FnMut(&WindowVerdict);
+
+/// What became of a recording that was checked until somebody asked to stop.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Checked {
+    /// All of it was judged.
+    Whole(ClipVerdict),
+    /// What was heard of it before the stop.
+    Part(ClipVerdict),
+    /// The stop came before its first window.
+    Nothing,
+}
 
 /// Windows judged so far.
 #[derive(Default)]
@@ -45,14 +56,44 @@ impl Monitor {
     /// # Errors
     /// [`MonitorError`] when a model refuses a window.
     pub fn check(&self, path: &Path, on_window: OnWindow<'_>) -> Result<ClipVerdict, MonitorError> {
-        Ok(self.check_closely(path, on_window)?.0)
+        Ok(self.check_closely(path, on_window, &|| false)?.0)
     }
 
-    /// As [`Monitor::check`], with the worst window that was scored.
+    /// As [`Monitor::check`], until `stop` says so: it is asked before every window and every block of sound. What
+    /// was heard until then is judged, and the verdict says where it ends; nothing where no window was.
+    ///
+    /// # Errors
+    /// As [`Monitor::check`].
+    pub fn check_until(
+        &self,
+        path: &Path,
+        on_window: OnWindow<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Checked, MonitorError> {
+        let windows = std::cell::Cell::new(0);
+        let counting = &mut |window: &WindowVerdict| {
+            windows.set(windows.get() + 1);
+            on_window(window);
+        };
+        let stopped = std::cell::Cell::new(false);
+        let noted = || {
+            stopped.set(stopped.get() || stop());
+            stopped.get()
+        };
+        let verdict = self.check_closely(path, counting, &noted)?.0;
+        Ok(match (stopped.get(), windows.get()) {
+            (false, _) => Checked::Whole(verdict),
+            (true, 0) => Checked::Nothing,
+            (true, _) => Checked::Part(verdict),
+        })
+    }
+
+    /// As [`Monitor::check_until`], with the worst window that was scored.
     pub(crate) fn check_closely(
         &self,
         path: &Path,
         on_window: OnWindow<'_>,
+        stop: &dyn Fn() -> bool,
     ) -> Result<(ClipVerdict, Option<Found>), MonitorError> {
         let info = match self.open_alike(path) {
             Ok(info) => info,
@@ -64,10 +105,23 @@ impl Monitor {
         let differs = self.listening().difference(&info);
         let rule = self.card.windows;
         let mut judged = Judged::default();
-        let read =
-            each_window(path, rule, |start, window| judged.add(self, start, window, on_window));
+        let mut windower = Windower::new(rule, 0);
+        let mut heard = 0;
+        let go_on = || if stop() { Err(MonitorError::Cancelled) } else { Ok(()) };
+        let read = each_block(path, rule, |block| {
+            go_on()?;
+            windower.push(block, |start, window| {
+                go_on()?;
+                heard = start + window.len() as u64;
+                judged.add(self, start, window, on_window)
+            })
+        });
         let (damage, samples) = match read {
             Ok(read) => (read.damage.map(|damage| damage.to_string()), read.samples),
+            Err(MonitorError::Cancelled) => {
+                let end_s = rule.seconds(heard);
+                (Some(format!("stopped at {end_s:.0} s, the rest is not judged")), heard)
+            }
             Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
             Err(error) => return Err(error),
         };

@@ -14,7 +14,7 @@ use offkey_signal::{AudioError, Codec};
 
 use crate::{
     Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard, Role, Step, Verdict,
-    WindowRule, file::ModelFileError, model::Detecting, unusable, windows::each_block,
+    WindowRule, file_error::ModelFileError, model::Detecting, unusable, windows::each_block,
 };
 
 /// What is to be taken in.

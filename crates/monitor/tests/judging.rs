@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_core::Seed;
-use offkey_monitor::{Addition, ClipVerdict, Monitor, PlantedFault, Verdict};
+use offkey_monitor::{Addition, Checked, ClipVerdict, Monitor, PlantedFault, Verdict};
 use offkey_signal::{encode_wav, resample};
 
 fn checked(monitor: &Monitor, path: &Path) -> ClipVerdict {
@@ -65,6 +65,29 @@ fn another_coding_and_a_higher_rate_are_judged_and_said_and_a_lower_rate_is_refu
     let slow = checked(&monitor, &path("slow.wav"));
     assert_eq!(slow.verdict, Verdict::CannotTell);
     assert!(slow.reason.contains("8000 Hz, it holds nothing above 4000 Hz"), "{slow:?}");
+}
+
+#[test]
+fn a_stop_within_a_recording_keeps_what_was_judged_and_says_where_it_ends() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let path = folder.path().join("long.wav");
+    let sound = [noise(900, 2 * WINDOW), strange(901, WINDOW), noise(902, 40 * WINDOW)].concat();
+    fs::write(&path, encode_wav(&sound, RATE_HZ)).expect("room");
+    let stopped_after = |most: usize| {
+        let windows = std::cell::Cell::new(0);
+        let mut count = |_: &_| windows.set(windows.get() + 1);
+        let stop = || windows.get() >= most;
+        let checked = monitor.check_until(&path, &mut count, &stop).expect("no error");
+        (checked, windows.get())
+    };
+    let (part, windows) = stopped_after(5);
+    let Checked::Part(verdict) = part else { panic!("{part:?}") };
+    assert_eq!((windows, verdict.verdict), (5, Verdict::Alarm));
+    assert!(verdict.reason.contains("heard: 5 windows only: stopped at 1 s"), "{}", verdict.reason);
+    assert_eq!(stopped_after(0), (Checked::Nothing, 0));
+    let whole = checked(&monitor, &path);
+    let (all, windows) = stopped_after(usize::MAX);
+    assert_eq!((all, windows), (Checked::Whole(whole), 43));
 }
 
 /// A WAV file of eight bits.

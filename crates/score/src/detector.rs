@@ -9,7 +9,7 @@ use ndarray::{ArrayView1, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use crate::{
-    Fusion, Guarantee, Member, MemberScore, PValue, Rule, ScoreError,
+    Fusion, Guarantee, Member, MemberScore, PValue, Rule, Scales, ScoreError,
     fusion::{Learning, LeaveOut},
 };
 
@@ -73,6 +73,46 @@ impl Detector {
             .map(|&out| LeaveOut::fit(&learning, members, out, rule))
             .collect::<Result<_, _>>()?;
         Ok(Self { fusion, leave_outs, guarantee: learning.partition.guarantee, allowed_losses: 0 })
+    }
+
+    /// The detector that [`Detector::fit`] made of these members and this rule, bit for bit: with what it
+    /// found then, for about a tenth of the work.
+    ///
+    /// # Errors
+    /// As [`Detector::fit`]; [`ScoreError::MemberCount`] and [`ScoreError::Setting`] where the scales are
+    /// those of other references.
+    pub fn restored(members: &[Member], rule: Rule, known: &Scales) -> Result<Self, ScoreError> {
+        let learning = Learning::new(members)?;
+        let partition = &learning.partition;
+        let (found, expected) = (known.members.len(), members.len());
+        if found != expected {
+            return Err(ScoreError::MemberCount { found, expected });
+        }
+        if known.left_out.len() != partition.leave_outs.len()
+            || known.held_out.len() != partition.units.len()
+        {
+            let (setting, found) = ("scales of recordings left out", known.left_out.len() as f64);
+            let expected = "one for each recording that is left out";
+            return Err(ScoreError::Setting { setting, found, expected });
+        }
+        let fusion = Fusion::restored(members, rule, &learning, known)?;
+        let leave_outs = partition
+            .leave_outs
+            .par_iter()
+            .zip(&known.left_out)
+            .map(|(&out, known)| LeaveOut::restored(&learning, out, known))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { fusion, leave_outs, guarantee: partition.guarantee, allowed_losses: 0 })
+    }
+
+    /// What fitting found on held-out normals, for [`Detector::restored`].
+    pub fn scales(&self) -> Scales {
+        Scales {
+            members: self.fusion.scales().collect(),
+            held_out: self.fusion.held_out().to_vec(),
+            left_out: self.leave_outs.iter().map(LeaveOut::known).collect(),
+            guarantee: self.guarantee,
+        }
     }
 
     /// The same detector with so many comparisons that may be lost; see

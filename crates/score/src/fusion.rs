@@ -10,6 +10,7 @@ use crate::{
     partition::Partition,
     references::{check_finite, check_scores},
     scale::Scale,
+    scales::{LeftOut, Scales},
 };
 
 /// Embeddings of the references by one model, and the backend that compares them.
@@ -117,6 +118,13 @@ impl Learning {
         Ok(Self { partition, members })
     }
 
+    /// A member's references without a unit.
+    fn without(&self, out: usize, normals: &Normals) -> Normals {
+        let units = &self.partition.units;
+        let kept = (0..normals.clips()).filter(|&row| units[normals.origin[row]] != out);
+        normals.subset(&kept.collect::<Vec<usize>>())
+    }
+
     /// Held-out scores of a member's references, in their canonical order.
     pub(crate) fn held_out(
         &self,
@@ -161,6 +169,25 @@ impl Fusion {
         }
         let held_out = z_of_rows.into_iter().map(|z| rule.join(z.into_iter())).collect();
         Ok(Self { members: fused, rule, held_out })
+    }
+
+    /// Fits every member to all references, with scales that were found before.
+    pub(crate) fn restored(
+        members: &[Member],
+        rule: Rule,
+        learning: &Learning,
+        known: &Scales,
+    ) -> Result<Self, ScoreError> {
+        let fit = |((member, (config, normals)), &scale): (
+            (&Member, &(BackendConfig, Normals)),
+            &Option<Scale>,
+        )| {
+            let (name, backend) = (member.name.clone(), config.fit_normals(normals)?);
+            Ok(FusedMember { name, backend, scale })
+        };
+        let fused = members.iter().zip(&learning.members).zip(&known.members).map(fit);
+        let members = fused.collect::<Result<_, ScoreError>>()?;
+        Ok(Self { members, rule, held_out: known.held_out.clone() })
     }
 
     /// Joined scores of windows, given by one array (`[windows, dims]`) per member: deviations
@@ -278,9 +305,7 @@ impl LeaveOut {
         let units = &learning.partition.units;
         let mut fitted = Vec::new();
         for (config, normals) in &learning.members {
-            let kept: Vec<usize> =
-                (0..normals.clips()).filter(|&row| units[normals.origin[row]] != out).collect();
-            let kept = normals.subset(&kept);
+            let kept = learning.without(out, normals);
             let held_out = learning.held_out(config, &kept)?;
             let scale = Scale::of(&held_out, config.is_signed());
             fitted.push(match scale {
@@ -296,6 +321,29 @@ impl LeaveOut {
         let scores = leave_out.score(&views, rule)?;
         let farthest = scores.into_iter().fold(f64::NEG_INFINITY, f64::max);
         Ok(Self { farthest, ..leave_out })
+    }
+
+    /// As [`LeaveOut::fit`], with the scales and the farthest score that it found before.
+    pub(crate) fn restored(
+        learning: &Learning,
+        out: usize,
+        known: &LeftOut,
+    ) -> Result<Self, ScoreError> {
+        let fit = |((config, normals), scale): (&(BackendConfig, Normals), &Option<Scale>)| {
+            let Some(scale) = *scale else { return Ok(None) };
+            Ok(Some((config.fit_scores(&learning.without(out, normals))?, scale)))
+        };
+        let members = learning.members.iter().zip(&known.members).map(fit);
+        let members = members.collect::<Result<_, ScoreError>>()?;
+        Ok(Self { members, farthest: known.farthest })
+    }
+
+    /// What fitting found on held-out normals.
+    pub(crate) fn known(&self) -> LeftOut {
+        let scale = |member: &Option<(Box<dyn FittedBackend>, Scale)>| {
+            member.as_ref().map(|(_, scale)| *scale)
+        };
+        LeftOut { members: self.members.iter().map(scale).collect(), farthest: self.farthest }
     }
 
     /// Joined scores of windows, on the scale of the units kept.

@@ -35,6 +35,12 @@ impl Scale {
         Some(Self { signed, median, deviation })
     }
 
+    /// A scale from its numbers, where there can be such a one.
+    pub(crate) fn restored(median: f64, deviation: f64, signed: bool) -> Option<Self> {
+        let possible = median.is_finite() && deviation.is_finite() && deviation > 0.0;
+        possible.then_some(Self { signed, median, deviation })
+    }
+
     /// Median of the held-out scores: of their logarithms, where they are distances.
     pub fn median(&self) -> f64 {
         self.median

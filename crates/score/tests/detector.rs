@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView1, Axis, concatenate};
 use offkey_core::Seed;
 use offkey_score::{
     BackendConfig, Detector, Fusion, Guarantee, Judgement, KnnConfig, KnownFaultsConfig,
-    MOST_COMPARED, Member, References, Rule, ScoreError, jackknife_plus_bound,
+    MOST_COMPARED, Member, References, Rule, Scales, ScoreError, jackknife_plus_bound,
 };
 use rand::RngExt;
 
@@ -49,6 +49,44 @@ impl Sound {
             member("gauss", BackendConfig::from_name("shrunk-mahalanobis").unwrap()),
             member("nearest", BackendConfig::Knn(nearest)),
         ]
+    }
+}
+
+#[test]
+fn a_detector_is_restored_from_its_scales_to_the_bit_and_only_for_its_own_references() {
+    for recordings in [3, 7, 12, MOST_COMPARED + 10] {
+        let sound = Sound::new(Seed::new(8), recordings, 4);
+        let members = sound.members(&UNKNOWN);
+        let fitted = sound.detector();
+        let (table, held_out) = fitted.scales().to_tables();
+        let backends: Vec<&BackendConfig> = members.iter().map(|member| &member.backend).collect();
+        let read = |table: &Array2<f64>| {
+            let held_out = held_out.as_slice().unwrap();
+            Scales::of_tables(table.view(), held_out, &members[0].references, &backends).unwrap()
+        };
+        let scales = read(&table).unwrap();
+        assert_eq!(scales.guarantee(), fitted.guarantee());
+        assert_eq!(scales.held_out(), fitted.fusion().held_out());
+        let restored = Detector::restored(&members, Rule::Max, &scales).unwrap();
+        let window = recording_of(Seed::new(99), 1);
+        let judge = |detector: &Detector| detector.judge(&[window.row(0), window.row(0)]).unwrap();
+        assert_eq!(judge(&restored), judge(&fitted));
+        // The scales are used, not found again.
+        let mut other = table.clone();
+        other.column_mut(table.ncols() - 1).mapv_inplace(|farthest| farthest + 3.0);
+        let other = Detector::restored(&members, Rule::Max, &read(&other).unwrap()).unwrap();
+        assert!((judge(&other).score - judge(&fitted).score + 3.0).abs() < 1e-9);
+        // What cannot be a scale is none.
+        for (place, number) in
+            [([1, 0], f64::NAN), ([0, 1], 0.0), ([1, 1], -1.0), ([1, 4], f64::INFINITY)]
+        {
+            let mut wrong = table.clone();
+            wrong[place] = number;
+            assert_eq!(read(&wrong), None, "{place:?} {number}");
+        }
+        assert_eq!(read(&table.slice(ndarray::s![1.., ..]).to_owned()), None);
+        let fewer = Sound::new(Seed::new(8), recordings - 1, 4);
+        assert!(Detector::restored(&fewer.members(&UNKNOWN), Rule::Max, &scales).is_err());
     }
 }
 

@@ -23,9 +23,7 @@ use self::{
 };
 use crate::{
     EventEvidence, MonitorCard, MonitorError, PKind, Profile, Promise, RecordingCard, Role,
-    Verdict, WindowRef, WindowRule,
-    file::{Parts, Unusable},
-    model::Finding,
+    Verdict, WindowRef, WindowRule, file_error::Unusable, finding::Finding, parts::Parts,
 };
 
 /// What a file of the first form says besides its arrays.

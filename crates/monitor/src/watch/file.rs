@@ -7,8 +7,9 @@ use offkey_signal::{AudioInfo, PcmFormat};
 
 use super::{
     follow::{Follow, FollowError, Look},
+    mark::Mark,
     memory::Memory,
-    source::{Mark, Piece, Source, Stretch},
+    source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
 

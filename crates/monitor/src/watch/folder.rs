@@ -17,8 +17,9 @@ use offkey_signal::AudioError;
 
 use super::{
     follow::{Follow, FollowError, Look},
+    mark::Mark,
     memory::Memory,
-    source::{Mark, Piece, Source, Stretch},
+    source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
 

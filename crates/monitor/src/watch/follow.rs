@@ -10,7 +10,7 @@ use std::{
 use offkey_core::Digest;
 use offkey_signal::{AudioError, AudioInfo, DecodeConfig, PcmFormat, StreamReader};
 
-use super::source::Mark;
+use super::mark::Mark;
 
 /// Bytes read at a time.
 const BLOCK_BYTES: usize = 1 << 16;

@@ -11,7 +11,7 @@ use std::{
 use offkey_core::{Digest, Lock, counted};
 use serde::{Deserialize, Serialize};
 
-use super::source::Mark;
+use super::mark::Mark;
 use crate::{
     EventEvidence, EventState, Monitor, MonitorError, Problem,
     lock::{beside, lock},

@@ -6,10 +6,12 @@
 
 mod clip;
 mod clock;
+mod confirmed;
 mod event;
 mod file;
 mod folder;
 mod follow;
+mod mark;
 mod memory;
 #[cfg(feature = "microphone")]
 mod microphone;
@@ -26,14 +28,16 @@ use std::{
 
 pub use clip::KeepRule;
 pub use clock::{Clock, SystemClock, utc};
+pub use confirmed::hours_of_faults;
 pub use event::{Event, EventKind};
 pub use file::GrowingFile;
 pub use folder::Folder;
+pub use mark::Mark;
 pub use memory::{Bookmark, Memory, counted_by};
 pub use offkey_signal::{PcmFormat, SampleKind};
 pub use report::WatchReport;
 pub use sink::{LogFile, Outbox, Sink};
-pub use source::{Mark, Piece, Source, Stretch};
+pub use source::{Piece, Source, Stretch};
 pub use stream::ByteStream;
 pub use watcher::Watcher;
 

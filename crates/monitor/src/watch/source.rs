@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::memory::Memory;
+use super::{mark::Mark, memory::Memory};
 use crate::Problem;
 
 /// Sound for a watch, piece by piece.
@@ -69,16 +69,4 @@ pub struct Stretch {
     pub id: String,
     /// As people know it.
     pub name: String,
-}
-
-/// Recognises a recording, grown or not: its size and a fingerprint of its beginning and its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mark {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Fingerprint of its first bytes behind the header.
-    pub head: u64,
-    /// Fingerprint of its last bytes.
-    pub tail: u64,
 }

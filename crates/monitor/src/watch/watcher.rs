@@ -7,10 +7,11 @@ use super::{
     clip::{self, PreRoll},
     clock::{Clock, utc},
     event::{Event, EventKind},
+    mark::Mark,
     memory::{Bookmark, Counted, KeptClip, Loudest, Memory, Store},
     report::{Complaints, WatchReport},
     sink::{LogFile, Outbox},
-    source::{Mark, Piece, Stretch},
+    source::{Piece, Stretch},
 };
 use crate::{Change, EventState, Monitor, MonitorError, Problem, Verdict, WindowVerdict, Windower};
 
