@@ -22,16 +22,17 @@ pub mod loss;
 mod masking;
 mod network;
 mod observer;
+mod placement;
 mod self_supervision;
 mod tensors;
 mod train;
 
-pub use device::{encoder_from_parts, load_encoder};
 pub use events::EventFile;
 pub use labels::Labels;
 pub use loss::LossConfig;
 pub use masking::MaskingConfig;
 pub use observer::{Compactness, EpochEvent, GradientSplit, StepEvent, TrainObserver};
+pub use placement::{encoder_from_parts, load_encoder};
 pub use self_supervision::SelfSupervision;
 pub use train::{
     BatchNormStatistics, Convergence, CosineSchedule, EarlyStopping, Schedule, TrainConfig,

@@ -8,7 +8,10 @@ use burn::{
 };
 use rand::seq::SliceRandom;
 
-use super::{AutoencoderJob, AutoencoderTrainError, network::AutoencoderNetwork};
+use super::{
+    job::{AutoencoderJob, AutoencoderTrainError},
+    network::AutoencoderNetwork,
+};
 use crate::{
     adam::{Adam, Shares},
     network::{NORM_MOMENTUM, Pass, update_running},

@@ -12,6 +12,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::scale::Scale;
+pub use super::scale::ScaleRule;
 use super::sphere::{normalize, to_array};
 
 /// Whether the centres, or the columns of a linear layer, learn along with the encoder.
@@ -22,17 +23,6 @@ pub enum Centres {
     Fixed,
     /// Drawn from the seed and trained.
     Trainable,
-}
-
-/// How an AdaCos-like loss chooses the factor in front of its cosines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScaleRule {
-    /// `sqrt(2) ln(centres - 1)`, at least [`MINIMUM_SCALE`](super::MINIMUM_SCALE).
-    Fixed,
-    /// Recomputed from every training batch, kept within
-    /// [`MINIMUM_SCALE`](super::MINIMUM_SCALE) and [`MAXIMUM_SCALE`](super::MAXIMUM_SCALE).
-    Dynamic,
 }
 
 /// Name, value, least and largest sensible value of a numeric setting.

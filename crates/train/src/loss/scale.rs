@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_PI_4, SQRT_2};
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::kind::ScaleRule;
+use serde::{Deserialize, Serialize};
 
 /// The least scale, so that a softmax over very few centres still tells them apart.
 pub const MINIMUM_SCALE: f64 = 0.5;
@@ -14,6 +14,17 @@ pub const MINIMUM_SCALE: f64 = 0.5;
 /// A dynamic scale has no bound of its own and diverges once an own-centre cosine stays above
 /// `1 / sqrt(2)`.
 pub const MAXIMUM_SCALE: f64 = 64.0;
+
+/// How an AdaCos-like loss chooses the factor in front of its cosines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScaleRule {
+    /// `sqrt(2) ln(centres - 1)`, at least [`MINIMUM_SCALE`].
+    Fixed,
+    /// Recomputed from every training batch, kept within
+    /// [`MINIMUM_SCALE`] and [`MAXIMUM_SCALE`].
+    Dynamic,
+}
 
 /// A scale and how it changes.
 #[derive(Debug, Clone, Copy, PartialEq)]

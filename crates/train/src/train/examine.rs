@@ -13,9 +13,9 @@ use offkey_infer::{Forward, normalised};
 use super::{TrainError, TrainJob, batches, clip_set::ClipSet, measure, supply::plain_batch};
 use crate::{
     Compactness,
-    device::evaluator,
     loss::LossHead,
     network::{Moments, Network, Pass, into_inputs},
+    placement::evaluator,
     tensors::{to_tensor, values_of},
 };
 
@@ -123,8 +123,8 @@ impl Examiner<'_> {
     }
 }
 
-#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
+#[cfg(test)]
 mod tests {
     use offkey_infer::{Compute, weights::NamedTensors};
 

@@ -26,8 +26,9 @@ use crate::{
     Compactness, EarlyStopping, EpochEvent, GradientSplit, LossConfig, StepEvent, TrainConfig,
     TrainObserver,
     adam::{Adam, Shares, squared_length},
-    device::{device, encoder_from_parts},
+    device::device,
     network::{NORM_MOMENTUM, Network, Pass, into_inputs},
+    placement::encoder_from_parts,
     tensors::{collect, restore, to_array, values_of},
 };
 
