@@ -245,6 +245,12 @@ impl Node {
         Ok(unpacked.model)
     }
 
+    /// Whether a change is news: what was tried before a start goes on after it.
+    pub fn is_news(&self, change: &Change) -> bool {
+        let Change::Shadow { machine, version, .. } = change else { return true };
+        self.held(machine).is_none_or(|held| held.tried.as_ref() != Some(version))
+    }
+
     /// A change was made. `had_model`: a model was in use before, and is kept.
     ///
     /// # Errors
@@ -258,9 +264,13 @@ impl Node {
                 (held.by_hand, held.refused) = (None, None);
             }
             Change::Shadow { machine, version, .. } => {
-                self.entry(machine).shadow = Some(version.clone());
+                let held = self.entry(machine);
+                (held.shadow, held.tried) = (Some(version.clone()), Some(version.clone()));
             }
-            Change::NoShadow { machine } => self.entry(machine).shadow = None,
+            Change::NoShadow { machine } => {
+                let held = self.entry(machine);
+                (held.shadow, held.tried) = (None, None);
+            }
         }
         self.remember()
     }
@@ -300,6 +310,7 @@ impl Node {
     pub fn ended_trial(&mut self, machine: &str, promoted: bool) -> Result<(), NodeError> {
         self.decided(machine, "model beside the one in use", |held| {
             let tried = held.shadow.take()?;
+            held.tried = None;
             if promoted {
                 held.previous = Some(Before { version: held.live.replace(tried) });
             }

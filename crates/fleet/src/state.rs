@@ -30,6 +30,8 @@ pub struct Held {
     /// The version that is tried beside it. It is loaded anew after every start.
     #[serde(skip)]
     pub shadow: Option<Version>,
+    /// The version that is tried, across starts: a trial is told once.
+    pub tried: Option<Version>,
     /// Somebody here decided otherwise, when the plan wanted this. A plan that wants something else counts again.
     pub by_hand: Option<Wanted>,
     /// A version that could not be used, and why; it is not tried again.

@@ -38,6 +38,8 @@ struct Type {
 
 struct Key {
     name: String,
+    /// Whether it is one of several, of which one is there.
+    is_choice: bool,
     kind: String,
     doc: String,
     /// As in `#[serde(default = "…")]`; empty: the default of its type.
@@ -117,7 +119,10 @@ impl Source {
             None if key.default.is_none() && !all_default => "required".to_owned(),
             None if key.kind.starts_with("Vec") => "none".to_owned(),
             None if key.kind == "bool" => "`false`".to_owned(),
-            None => "as below".to_owned(),
+            None if key.kind.starts_with(char::is_uppercase) && !key.is_choice => {
+                "its own".to_owned()
+            }
+            None => String::new(),
         }
     }
 }
@@ -157,7 +162,8 @@ fn keys_of(lines: &[&str], is_enum: bool) -> Vec<Key> {
                 _ => name,
             };
             let default = if is_enum && !deep { Some(String::new()) } else { default.take() };
-            keys.push(Key { name, kind: kind.to_owned(), doc, default });
+            let is_choice = is_enum && !deep;
+            keys.push(Key { name, is_choice, kind: kind.to_owned(), doc, default });
         }
     }
     keys

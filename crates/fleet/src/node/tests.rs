@@ -63,6 +63,22 @@ fn version(number: &str) -> Version {
     Version { name: "press".to_owned(), version: number.to_owned() }
 }
 
+#[test]
+fn a_trial_is_news_once() {
+    let bench = Bench::new();
+    bench.plan(1, TRY2);
+    let news = |node: &mut Node| {
+        let (changes, _) = node.look(&["press".to_owned()]);
+        let news: Vec<bool> = changes.iter().map(|change| node.is_news(change)).collect();
+        for change in changes {
+            node.done(&change, true).expect("room");
+        }
+        news
+    };
+    assert_eq!(news(&mut bench.node()), [true, true]);
+    assert_eq!(news(&mut bench.node()), [false]);
+}
+
 /// Looks, makes every change, and says in words what happened.
 fn follow(node: &mut Node) -> String {
     let (changes, troubles) = node.look(&["press".to_owned(), "other".to_owned()]);

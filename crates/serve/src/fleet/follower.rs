@@ -188,7 +188,11 @@ impl Follower {
                 return Err(error.into());
             }
         };
+        let is_news = node.is_news(change);
         node.done(change, had_model)?;
+        if !is_news {
+            return Ok(());
+        }
         let number = node.plan_number().unwrap_or_default();
         match change {
             Change::Live { machine, version, .. } => {

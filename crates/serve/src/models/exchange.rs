@@ -28,7 +28,7 @@ impl Models {
         if had_model {
             let now = fs::read(&path).map_err(failed(&path))?;
             // After a crash in the middle the new one is there already: what was kept then stays.
-            if now != model {
+            if now != model || !previous.is_file() {
                 write_whole(previous, &now).map_err(failed(previous))?;
             }
         }
