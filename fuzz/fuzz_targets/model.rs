@@ -155,7 +155,11 @@ impl File {
     fn edit_number(&mut self, at: usize, what: u8, payload: [u8; 8]) {
         let count = self.arrays.len().max(1);
         let Some((_, dtype, _, data)) = self.arrays.get_mut(usize::from(what) % count) else { return };
-        let bytes = if *dtype == Dtype::F32 { 4 } else { 1 };
+        let bytes = match *dtype {
+            Dtype::F64 => 8,
+            Dtype::F32 => 4,
+            _ => 1,
+        };
         let place = at * bytes % data.len().max(1) / bytes * bytes;
         if let Some(number) = data.get_mut(place..place + bytes) {
             number.copy_from_slice(&payload[..bytes]);
@@ -173,7 +177,11 @@ impl File {
                 2 => (*rows, usize::from(payload[1])),
                 _ => (0, *columns),
             };
-            let size = if *dtype == Dtype::F32 { 4 } else { 2 };
+            let size = match *dtype {
+                Dtype::F64 => 8,
+                Dtype::F32 => 4,
+                _ => 2,
+            };
             data.resize(*rows * *columns * size, payload[2]);
         }
     }

@@ -29,6 +29,9 @@ pub(crate) enum CliError {
         /// How many of them could be forced in.
         not_normal: usize,
     },
+    /// An update of nothing.
+    #[error("it is not said what the model should take in")]
+    NoAddition,
     /// Interrupted among recordings.
     #[error("stopped after {judged} of {}: the others are not judged", counted(*total, "recording"))]
     Stopped {
@@ -111,6 +114,7 @@ impl CliError {
             Self::Export(error) => error.kind(),
             Self::NoSource { .. }
             | Self::NoDetector
+            | Self::NoAddition
             | Self::NoOfficialCounts { .. }
             | Self::NoOutput { .. } => ErrorKind::Usage,
             Self::Stopped { .. } => ErrorKind::Cancelled,
@@ -143,6 +147,11 @@ impl CliError {
             Self::NoDetector => {
                 Some("name a run with --run RUN, or a model file with --model FILE".to_owned())
             }
+            Self::NoAddition => Some(
+                "name recordings that were normal with `--normal CLIP`, a whole period with `--all-of DIR`, or say `--undo` \
+                 to take the last addition out"
+                    .to_owned(),
+            ),
             Self::NoOfficialCounts { .. } => {
                 Some("`offkey data inspect` counts whatever is there".to_owned())
             }

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use offkey::{
-    monitor::{ClipVerdict, PKind, Problem, Promise, Verdict, WindowVerdict},
+    monitor::{Checked, ClipVerdict, PKind, Problem, Promise, Verdict, WindowVerdict},
     printable,
 };
 use serde::Serialize;
@@ -141,23 +141,32 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
             Err(reason) => wanted.push(Err(unread(named, reason))),
         }
     }
-    let total = wanted.len();
+    let (mut judged, total) = (0, wanted.len());
+    let stop = || CANCELLED.load(Ordering::Relaxed);
     for path in wanted {
-        if CANCELLED.load(Ordering::Relaxed) {
+        if stop() {
             break;
         }
         let mut windows = Vec::new();
-        let verdict = match path {
-            Ok(path) => monitor.check(&path, &mut |window| {
-                if args.windows {
-                    windows.push(Window::new(rule.seconds(window.start), window));
-                }
-            })?,
-            Err(unread) => unread,
+        let mut on_window = |window: &WindowVerdict| {
+            if args.windows {
+                windows.push(Window::new(rule.seconds(window.start), window));
+            }
+        };
+        let checked = match path {
+            Ok(path) => monitor.check_until(&path, &mut on_window, &stop)?,
+            Err(unread) => Checked::Whole(unread),
+        };
+        let verdict = match checked {
+            Checked::Whole(verdict) => {
+                judged += 1;
+                verdict
+            }
+            Checked::Part(verdict) => verdict,
+            Checked::Nothing => break,
         };
         clips.push(Clip::new(verdict, &promise, args.windows.then_some(windows)));
     }
-    let judged = clips.len();
     let alarm = clips.iter().any(|clip| clip.verdict == Verdict::Alarm);
     let partial = clips.iter().any(Clip::is_partial);
     show(args, &promise, clips);

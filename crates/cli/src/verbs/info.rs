@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use offkey::{
     counted,
-    monitor::{EventEvidence, MonitorCard, Promise, Role, watch::counted_by},
+    monitor::{
+        EventEvidence, MonitorCard, Promise, Role,
+        watch::{counted_by, hours_of_faults},
+    },
 };
 use serde::Serialize;
 
-use super::shared::load_monitor;
+use super::shared::describe_monitor;
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -23,6 +26,13 @@ pub(crate) struct InfoArgs {
     /// The state file of a watch with this model: what it heard counts for events per week
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
+    /// The event log of that watch, where some of its events were real faults
+    #[arg(long, value_name = "FILE", requires_all = ["state", "fault"])]
+    pub(crate) log: Option<PathBuf>,
+    /// An event that was a real fault, by its `id` in the log: it and its hours do not count for false events; give
+    /// it again for more
+    #[arg(long, value_name = "ID", requires = "log")]
+    pub(crate) fault: Vec<String>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -41,10 +51,19 @@ struct Info<'a> {
 }
 
 pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
-    let monitor = load_monitor(&args.model)?;
+    let monitor = describe_monitor(&args.model)?;
     let (card, promise) = (monitor.card(), monitor.promise());
     let watched = match &args.state {
-        Some(state) => Some(counted_by(&monitor, state)?.unwrap_or_default()),
+        Some(state) => {
+            let counted = counted_by(&monitor, state)?.unwrap_or_default();
+            Some(match &args.log {
+                Some(log) => {
+                    let (faults, hours) = hours_of_faults(log, &args.fault)?;
+                    counted.without_faults(faults, hours)
+                }
+                None => counted,
+            })
+        }
         None => None,
     };
     if args.json {

@@ -1,8 +1,11 @@
 //! `offkey learn`: a monitor from normal recordings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use offkey::{
     Compute, OffkeyError, Recipe, counted,
     learn::LearnRequest,
@@ -19,7 +22,7 @@ pub(crate) struct LearnArgs {
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// The model file to write
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(model_name))]
     pub(crate) output: PathBuf,
     /// What the machine is called [default: the model file's name]
     #[arg(long)]
@@ -33,7 +36,7 @@ pub(crate) struct LearnArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) faults: Vec<PathBuf>,
     /// Length of a window, as in 2s [default: 10s, or as long as shorter recordings are]
-    #[arg(long, value_parser = seconds)]
+    #[arg(long, value_parser = window)]
     pub(crate) window: Option<f64>,
     /// Time between the starts of windows, as in 10s [default: the length of a window]
     #[arg(long, value_parser = seconds)]
@@ -51,6 +54,28 @@ pub(crate) struct LearnArgs {
     /// Replace an existing model file
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Shorter windows hold too few samples for a spectrum at the usual rates.
+const SHORTEST_WINDOW_S: f64 = 0.1;
+
+fn window(text: &str) -> Result<f64, String> {
+    match seconds(text)? {
+        short if short < SHORTEST_WINDOW_S => Err(format!(
+            "expected {SHORTEST_WINDOW_S} s or longer, found {short} s: too few samples for a spectrum; 1s to 10s are usual"
+        )),
+        length => Ok(length),
+    }
+}
+
+/// A model file is replaced whole, which standard output cannot be.
+fn model_name(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path == Path::new("-") {
+        return Err(
+            "a model cannot be written to standard output: name a file, as in -o pump.offkey",
+        );
+    }
+    Ok(path)
 }
 
 pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use offkey::{Compute, Existing, Metrics, OffkeyError, RunMetrics, monitor::Monitor};
+use offkey::{
+    Compute, Existing, Metrics, OffkeyError, RunMetrics,
+    monitor::{Monitor, model_bytes},
+};
 
 use crate::{
     output::{print, print_json},
@@ -54,6 +57,12 @@ impl From<ExistingArgs> for Existing {
 pub(crate) fn load_monitor(path: &Path) -> Result<Monitor, OffkeyError> {
     offkey::expect_monitor(path)?;
     Ok(Monitor::load(path, Compute::default())?)
+}
+
+/// As [`load_monitor`], for what asks for no verdict: that costs a tenth of the time.
+pub(crate) fn describe_monitor(path: &Path) -> Result<Monitor, OffkeyError> {
+    offkey::expect_monitor(path)?;
+    Ok(Monitor::describe(path, &model_bytes(path)?, Compute::default())?)
 }
 
 /// At least one recording or event is an alarm.

@@ -20,7 +20,7 @@ pub(crate) struct UpdateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Recordings that were normal: references from now on, if `check` calls them normal
-    #[arg(long, value_name = "CLIP", num_args = 1.., required_unless_present_any = ["undo", "all_of"])]
+    #[arg(long, value_name = "CLIP", num_args = 1..)]
     pub(crate) normal: Vec<PathBuf>,
     /// All recordings of a period that was chosen before any was judged: they calibrate as well, so that
     /// the promise gets stricter
@@ -35,6 +35,9 @@ pub(crate) struct UpdateArgs {
 }
 
 pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliError> {
+    if args.normal.is_empty() && args.all_of.is_empty() && !args.undo {
+        return Err(CliError::NoAddition);
+    }
     let _lock = lock_model(&args.model)?;
     let monitor = load_monitor(&args.model)?;
     if args.undo {

@@ -284,3 +284,17 @@ fn a_self_test_says_where_a_fault_is_too_loud_to_be_judged() {
     let text = bench.ok(&format!("selftest --model {}", model()));
     assert!(text.contains("found from") && text.contains("at most"), "{text}");
 }
+
+#[test]
+fn what_a_command_still_needs_is_said_with_what_to_do() {
+    let bench = Bench::new();
+    let told = bench.fails(2, &format!("update --model {}", model()));
+    for way in ["--normal CLIP", "--all-of DIR", "--undo"] {
+        assert!(told.contains(way), "{told}");
+    }
+    let told = bench.fails(2, "learn recordings -o -");
+    assert!(told.contains("name a file, as in -o pump.offkey"), "{told}");
+    assert!(!bench.path("-").exists());
+    let told = bench.fails(2, "learn recordings -o pump.offkey --window 0.001s");
+    assert!(told.contains("0.1 s or longer") && told.contains("1s to 10s"), "{told}");
+}
