@@ -302,11 +302,17 @@ mod tests {
         let text = "[web]\npassword = { file = \"absent\" }\ncertificate = \"absent.pem\"\nkey = \"k\"\n\
             [machine.a]\nmodel = \"broken.offkey\"\nsource = { upload = {} }\n\
             [machine.b]\nsource = { command = { run = [\"no-such-program-here\"] } }\n\
-            [sink.s]\ncommand = { run = [\"/no/such/program\"] }\n";
+            [sink.s]\ncommand = { run = [\"/no/such/program\"] }\n\
+            [fleet]\nnode = \"n\"\nstore = \"models\"\nkeys = [\"absent.pub\"]\n";
         let told = checked(text).expect_err("problems").to_string();
-        for part in
-            ["absent.pem", "the secret in", "machine `a`", "`no-such-program-here`", "sink `s`"]
-        {
+        for part in [
+            "absent.pem",
+            "the secret in",
+            "machine `a`",
+            "`no-such-program-here`",
+            "sink `s`",
+            "fleet: cannot use the key",
+        ] {
             assert!(told.contains(part), "{part} in {told}");
         }
     }
