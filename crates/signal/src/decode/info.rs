@@ -116,17 +116,8 @@ impl Codec {
     }
 
     fn keeps_all(self) -> bool {
-        match self {
-            Self::Integer(bits) | Self::Flac(bits) => bits > 8,
-            Self::Float(_) | Self::Alac => true,
-            Self::Vorbis
-            | Self::Mp3
-            | Self::Aac
-            | Self::Opus
-            | Self::ALaw
-            | Self::MuLaw
-            | Self::Adpcm => false,
-        }
+        let is_coarse = matches!(self, Self::Integer(..=8) | Self::Flac(..=8));
+        !is_coarse && !self.is_lossy()
     }
 }
 
