@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Keep, MachineConfig, SinkConfig, SourceConfig},
     engine::{Message, Recorder, Shared},
-    fleet::{self, FleetError, Follower},
+    fleet::RunningFleet,
     listen::Listener,
     metrics::Metrics,
     models::{ModelError, Models},
@@ -60,15 +60,6 @@ pub struct Service {
 struct Running {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
-}
-
-/// The fleet's models and its broker.
-struct RunningFleet {
-    follower: Arc<Follower>,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    quiet: watch::Sender<bool>,
-    telling: Option<tokio::task::JoinHandle<()>>,
 }
 
 enum RunningSink {
@@ -119,7 +110,7 @@ impl Service {
             shared: Arc::clone(&shared),
             to: to.clone(),
             models,
-            fleet: fleet.as_ref().map(|fleet| Arc::clone(&fleet.follower)),
+            fleet: fleet.as_ref().map(RunningFleet::follower),
             sinks: Arc::clone(&health),
             machines: RwLock::default(),
             folders: folders.clone(),
@@ -427,11 +418,7 @@ impl Service {
         }
         let mut tasks = Vec::new();
         if let Some(fleet) = self.fleet.take() {
-            fleet.stop.store(true, Ordering::Relaxed);
-            fleet.quiet.send_replace(true);
-            // A model that is being fetched is fetched again at the next start.
-            drop(fleet.thread);
-            tasks.extend(fleet.telling);
+            tasks.extend(fleet.stop());
         }
         for (_, sink) in std::mem::take(&mut self.sinks) {
             match sink {
@@ -455,40 +442,6 @@ impl Service {
             recorder.map(JoinHandle::join)
         })
         .await;
-    }
-}
-
-impl RunningFleet {
-    fn open(
-        config: &Config,
-        folders: &Folders,
-        models: &Arc<Models>,
-        shared: &Arc<Shared>,
-        clock: &Arc<dyn Clock>,
-        to: &SyncSender<Message>,
-    ) -> Result<Option<Self>, ServiceError> {
-        let Some(fleet) = &config.fleet else { return Ok(None) };
-        let (models, shared) = (Arc::clone(models), Arc::clone(shared));
-        let follower =
-            Follower::open(fleet, folders, Arc::clone(&models), Arc::clone(&shared), to.clone())?;
-        let follower = Arc::new(follower);
-        let (quiet, quieted) = watch::channel(false);
-        let clock = Arc::clone(clock);
-        let telling =
-            fleet::tell(fleet, folders, Arc::clone(&follower), shared, models, clock, quieted);
-        let telling = telling.map_err(FleetError::from)?;
-        Ok(Some(Self { follower, stop: Arc::default(), thread: None, quiet, telling }))
-    }
-
-    /// Follows the plan for these machines from now on.
-    fn follow(&mut self, machines: Vec<String>) -> std::io::Result<()> {
-        self.follower.watch(machines);
-        if self.thread.is_none() {
-            let (follower, stop) = (Arc::clone(&self.follower), Arc::clone(&self.stop));
-            let named = std::thread::Builder::new().name("fleet".to_owned());
-            self.thread = Some(named.spawn(move || follower.run(&stop))?);
-        }
-        Ok(())
     }
 }
 
