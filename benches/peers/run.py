@@ -3,6 +3,7 @@
 
     python3 benches/peers/run.py [--only train,infer,features,kmeans,tsne,tsne_large] [--json FILE]
     python3 benches/peers/run.py --only gpu [--examples FOLDER] [--python PROGRAM]
+    python3 benches/peers/run.py --only infer --threads 1 --core 1 --processor-time
 
 Keeps its own virtual environment beside this file and makes it from requirements.txt if needed.
 `gpu` needs an NVIDIA card; its side of ours is built with the cargo feature `gpu`. Where the card's
@@ -12,6 +13,8 @@ Every round gives each side one turn, in a rotating order; who has no turn is st
 that neither spinning threads nor work ahead of time weigh on another. The comparison is with the
 peer of the smallest median. `ratio` is the peer's median time divided by ours, above 1 we are
 faster; `spread` is the interquartile range of the rounds' own ratios, divided by their median.
+With `--processor-time` a turn counts the time that the process's threads were on a processor, so that other work on
+the machine does not count. Use it with one thread, where it is the time of the clock of a machine that is free.
 Of maps both sides' quality is measured by the same yardstick, see `points_worker.py`.
 """
 
@@ -36,6 +39,9 @@ VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
 EXAMPLES = None
 THREADS = 2
+# One processor for every side, and processor time instead of the clock's; where asked for.
+CORE = None
+PROCESSOR_TIME = False
 
 # Keeps what was allocated instead of giving it back to the kernel after every layer.
 TUNED_MALLOC = {
@@ -48,6 +54,7 @@ TUNED = "system malloc, " + " ".join(f"{key}={value}" for key, value in TUNED_MA
 
 
 def main():
+    global EXAMPLES, PYTHON, THREADS, CORE, PROCESSOR_TIME, LARGE
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", help="comma-separated kinds of rows", default=",".join(ON_CPU))
     parser.add_argument("--json", type=Path, help="file that receives one object per row")
@@ -56,13 +63,15 @@ def main():
     parser.add_argument("--large", type=int, default=17_000, help="points of the row tsne_large")
     parser.add_argument("--examples", type=Path, help="folder with our examples, built before")
     parser.add_argument("--python", help="interpreter with what requirements.txt names")
+    parser.add_argument("--threads", type=int, default=THREADS, help="of every side")
+    parser.add_argument("--core", type=int, help="run every side on this processor alone")
+    parser.add_argument("--processor-time", action="store_true", help="count time on a processor, not the clock's")
     arguments = parser.parse_args()
-    global EXAMPLES, PYTHON
+    THREADS, CORE, PROCESSOR_TIME = arguments.threads, arguments.core, arguments.processor_time
     EXAMPLES = arguments.examples
     kinds = arguments.only.split(",")
     if unknown := set(kinds) - set(ROWS):
         parser.error(f"unknown rows {sorted(unknown)}, expected some of {list(ROWS)}")
-    global LARGE
     LARGE = arguments.large
     if arguments.python:
         PYTHON = arguments.python
@@ -116,12 +125,12 @@ def example(name, features=""):
 class Worker:
     """A process that does one unit of work for each line we send it."""
 
-    def __init__(self, name, command, allocator=SYSTEM, environment=None, threads=THREADS):
+    def __init__(self, name, command, allocator=SYSTEM, environment=None, threads=None):
         self.name = name
         self.allocator = allocator
         self.process = subprocess.Popen(
-            [str(part) for part in command],
-            env={**os.environ, **single_or_all(threads), **(environment or {})},
+            [*on_core(), *(str(part) for part in command)],
+            env={**os.environ, **single_or_all(threads or THREADS), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -137,12 +146,18 @@ class Worker:
 
     def turn(self):
         """Milliseconds of one unit of work."""
+        before = self.processor_ms()
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         ms = self.answer("ms")
         self.process.send_signal(signal.SIGSTOP)
-        return ms
+        return self.processor_ms() - before if PROCESSOR_TIME else ms
+
+    def processor_ms(self):
+        """Milliseconds that its threads have been on a processor."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
 
     def finish(self):
         """Ends the process and returns its peak memory in MB."""
@@ -156,12 +171,12 @@ class Worker:
 class Program:
     """A program that is run anew for every turn and prints its seconds."""
 
-    def __init__(self, name, command, key, threads=THREADS, result=None):
+    def __init__(self, name, command, key, threads=None, result=None):
         self.name = name
         self.allocator = SYSTEM
         self.command = [str(part) for part in command]
         self.key = key
-        self.threads = threads
+        self.threads = threads or THREADS
         self.result = result
         self.peak_mb = 0.0
 
@@ -182,6 +197,11 @@ class Program:
 
     def finish(self):
         return self.peak_mb
+
+
+def on_core():
+    """What a command begins with that is to stay on one processor."""
+    return [] if CORE is None else ["taskset", "-c", str(CORE)]
 
 
 def single_or_all(threads):
@@ -210,10 +230,23 @@ def train_rows(_scratch):
     yield "train_step_64", Worker("offkey", [ours, "train", 64]), torch_workers("train", 64)
 
 
-def infer_rows(_scratch):
+def onnx_workers(clips, model):
+    command = [PYTHON, HERE / "onnx_worker.py", "--model", model, "--clips", clips, "--threads", THREADS, "--runtime"]
+    runtimes = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
+    return [
+        Worker(f"{name}{words}", [*command, runtime], allocator, environment)
+        for name, runtime in runtimes.items()
+        for words, allocator, environment in [("", SYSTEM, None), (", tuned malloc", TUNED, TUNED_MALLOC)]
+    ]
+
+
+def infer_rows(scratch):
     ours = example("peer_step")
+    model = scratch / "encoder.onnx"
+    subprocess.run([PYTHON, HERE / "onnx_worker.py", "--export", model], check=True, stdout=subprocess.DEVNULL)
     for clips in (64, 1):
-        yield f"infer_{clips}", Worker("offkey", [ours, "infer", clips]), torch_workers("infer", clips)
+        peers = [*torch_workers("infer", clips), *onnx_workers(clips, model)]
+        yield f"infer_{clips}", Worker("offkey", [ours, "infer", clips]), peers
 
 
 def gpu_rows(_scratch):
@@ -400,6 +433,7 @@ def report(rows, ceiling):
         f"{row['ours_peak_mb']} / {row['peer_peak_mb']} |"
         for row in rows
     )
+    counted = ", processor time" if PROCESSOR_TIME else ""
     rounds = ", ".join(f"{row['name']} {row['rounds']}" for row in rows)
     details = "\n".join(
         f"* {row['name']}: "
@@ -412,7 +446,7 @@ def report(rows, ceiling):
 Written by `run.py`; every number is a median of interleaved rounds in one run ({rounds}).
 `ratio` is the best peer's time divided by ours; `spread` the interquartile range of the rounds' ratios.
 
-Machine: {cpu}, {os.cpu_count()} cores, {flags}, {THREADS} threads (features: 1). Commit {commit}.
+Machine: {cpu}, {os.cpu_count()} cores, {flags}, {THREADS} threads (features: 1){counted}. Commit {commit}.
 Large sgemm at the end of the run: {ceiling:.0f} GFLOP/s. Load averages then: {load}.
 
 | row | ours, ms | best peer, ms | peer | ratio | spread | peak MB, ours / peer |
