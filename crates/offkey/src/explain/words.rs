@@ -4,7 +4,7 @@ use offkey_report::rise::Finding;
 
 use super::explanation::Explanation;
 
-/// Below this the two halves of the masks disagree about more than they agree on.
+/// Below this the groups of masks disagree about more than they agree on.
 const RELIABLE: f64 = 0.5;
 
 /// Places of the spectrogram, as in `3.2-4.1 s, 2400-3100 Hz: 9 dB above normal`.
