@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use offkey::{Recipe, Registries, RunRequest, Silent, Stage, SynthConfig, redo, run, synthesize};
+use offkey::{
+    Detector, Recipe, Registries, RunRequest, Silent, Stage, SynthConfig, redo, run, synthesize,
+};
 use offkey_example_outside::{RECIPE, registries};
 
 const CLIP_S: f64 = 2.0;
@@ -61,6 +63,8 @@ fn a_run_trains_and_scores_with_what_another_crate_brings() {
     assert_eq!(scores(), before);
     let error = redo(&request.out, Stage::Score, &Registries::default(), &Silent);
     assert!(error.is_err(), "without the registry the name means nothing");
+    Detector::load_with(&request.out, &registries()).expect("its backend is registered");
+    assert!(Detector::load(&request.out).is_err(), "without the registry there is no detector");
 }
 
 #[test]

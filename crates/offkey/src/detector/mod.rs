@@ -16,7 +16,7 @@ use serde::Serialize;
 
 pub use self::error::DetectError;
 use crate::{
-    Manifest, OffkeyError, Recipe, RunFolder, SectionKey, Stage,
+    Manifest, OffkeyError, Recipe, Registries, RunFolder, SectionKey, Stage,
     audio::ClipAudio,
     files,
     holds::expect_run,
@@ -173,10 +173,18 @@ impl Detector {
     /// [`OffkeyError`] when the run lacks its model or its embeddings, a file is damaged, or the
     /// folder holds a run a seed.
     pub fn load(root: &Path) -> Result<Self, OffkeyError> {
+        Self::load_with(root, &Registries::default())
+    }
+
+    /// As [`Detector::load`], of a run whose recipe may name losses and backends of other crates.
+    ///
+    /// # Errors
+    /// As [`Detector::load`], and when a name is not registered.
+    pub fn load_with(root: &Path, registries: &Registries) -> Result<Self, OffkeyError> {
         expect_run(root)?;
         run_folder::refuse_several_seeds(root)?;
         let folder = RunFolder::open_to_read(root)?;
-        let recipe = Recipe::read(&folder.recipe())?;
+        let recipe = registries.resolve(Recipe::read(&folder.recipe())?)?;
         let manifest: Manifest = files::read_json(&folder.manifest())?;
         let members = Members::load(&folder.model(), &recipe, manifest.compute)?;
         let embeddings = RunFolder::require(folder.embeddings(), Stage::Score, Stage::Embed)?;

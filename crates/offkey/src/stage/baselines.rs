@@ -15,15 +15,16 @@ use crate::{
 const BASELINES: [&str; 3] = ["fusion", "log-mel-statistics", "spectrogram-statistics"];
 
 impl Run<'_> {
-    /// Scores the test clips by every baseline, one table each. A baseline that cannot be fitted to
-    /// these clips is left out with a warning.
+    /// Scores the test clips by every baseline, one table each. A baseline that is what the run does itself
+    /// is left out, and with a warning one that cannot be fitted to these clips.
     pub(crate) fn fit_baselines(&mut self) -> Result<(), OffkeyError> {
         self.timed(Stage::Baselines, |run| {
             run.folder.clear_stage(Stage::Baselines)?;
             run.progress.begin(Stage::Baselines, BASELINES.len() as u64, "baselines");
             for (done, name) in BASELINES.into_iter().enumerate() {
                 match run.baseline_scores(name) {
-                    Ok(rows) => {
+                    Ok(None) => {}
+                    Ok(Some(rows)) => {
                         let path = run.folder.baselines().join(format!("{name}.csv"));
                         table::write_csv(&path, &rows)?;
                     }
@@ -53,10 +54,16 @@ impl Run<'_> {
         scores_of_baselines(&self.folder)?.into_iter().map(of_scores).collect()
     }
 
-    fn baseline_scores(&self, name: &str) -> Result<Vec<ScoreRow>, OffkeyError> {
+    /// The test clips' scores by a baseline; none where it is what the run does itself.
+    fn baseline_scores(&self, name: &str) -> Result<Option<Vec<ScoreRow>>, OffkeyError> {
         let (rate_hz, samples) = self.recipe.clip_shape();
         let clip_s = samples as f64 / f64::from(rate_hz);
         let recipe = Recipe::load(name, &[])?.for_clips(rate_hz, clip_s, &self.recipe.audio);
+        let scores_by =
+            |recipe: &Recipe| (recipe.model.clone(), recipe.backend.clone(), recipe.fusion.clone());
+        if scores_by(&recipe) == scores_by(&self.recipe) {
+            return Ok(None);
+        }
         let seed = Seed::new(self.manifest.seed);
         let model = match &recipe.model {
             ModelConfig::Statistics(model) => {
@@ -75,7 +82,7 @@ impl Run<'_> {
         let hushed = Hushed(self.progress);
         let embedded = Members::of(model, &recipe).embed_all(&audio, &hushed)?;
         let (rows, _) = score_table(&embedded, &recipe.scoring(), seed, &hushed)?;
-        Ok(rows)
+        Ok(Some(rows))
     }
 }
 

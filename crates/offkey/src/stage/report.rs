@@ -50,7 +50,7 @@ impl Run<'_> {
                     run.manifest.test_clips,
                     cost(&metrics)
                 ),
-                comparison: comparison(&run.folder, &run.recipe, &rows, metrics.metrics.year)?,
+                comparison: comparison(&run.folder, &rows, metrics.metrics.year)?,
                 clip_s: Some(heard_seconds(&run.recipe, &rows)),
                 metrics: metric_tables(&metrics.metrics),
                 sections,
@@ -97,15 +97,14 @@ pub(crate) fn write_trials(
         let of_seed = RunFolder::open(&path)?;
         let metrics: RunMetrics = files::read_json(&of_seed.metrics())?;
         let (rows, _) = read_scores(&of_seed.scores())?;
-        comparisons.extend(comparison(&of_seed, recipe, &rows, metrics.metrics.year)?);
-        let of_baselines = metrics.baselines.iter().filter(|b| b.name != recipe.name);
+        comparisons.extend(comparison(&of_seed, &rows, metrics.metrics.year)?);
         trials.push(TrialRow {
             seed,
             page: format!("seed_{seed}/report.html"),
             auc: metrics.metrics.auc,
             pauc: metrics.metrics.pauc,
             official_score: metrics.metrics.official_score,
-            baseline: of_baselines.filter_map(|b| b.auc).max_by(f64::total_cmp),
+            baseline: metrics.baselines.iter().filter_map(|b| b.auc).max_by(f64::total_cmp),
         });
     }
     let page = PageData {
@@ -122,16 +121,13 @@ pub(crate) fn write_trials(
     Ok(report)
 }
 
-/// The model beside the baselines that were fitted to the same clips, but for one that it is itself.
+/// The model beside the baselines that were fitted to the same clips.
 fn comparison(
     folder: &RunFolder,
-    recipe: &Recipe,
     rows: &[ScoreRow],
     year: Option<Year>,
 ) -> Result<Option<Comparison>, OffkeyError> {
-    let mut baselines = scores_of_baselines(folder)?;
-    baselines.retain(|(name, _)| *name != recipe.name);
-    Ok(compare(rows, &baselines, year, &BootstrapConfig::default())?)
+    Ok(compare(rows, &scores_of_baselines(folder)?, year, &BootstrapConfig::default())?)
 }
 
 /// Seconds of sound behind a usual score: of shorter recordings all, of longer ones as much as the model takes.
