@@ -17,7 +17,7 @@ fn every_run_shows_what_plain_statistics_reach() {
     let run = |recipe: &str, words: &str| {
         let out = if words.is_empty() { "run" } else { "changed" };
         bench.json(&format!(
-            "run --data data --out {out} --overwrite --recipe {recipe} --quiet --json{words}"
+            "run --data data --out {out} --force --recipe {recipe} --quiet --json{words}"
         ))
     };
     let baselines = |metrics: &serde_json::Value| -> Vec<(String, serde_json::Value)> {
