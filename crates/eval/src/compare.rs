@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn an_auc_has_the_interval_that_its_evaluation_has() {
         let (rows, config) = (rows(&["fan", "pump"], 12, 0.4), BootstrapConfig::default());
-        let metrics = crate::evaluate_with(&rows, None, Some(config.clone())).expect("valid rows");
+        let metrics = crate::evaluate_with(&rows, None, Some(config)).expect("valid rows");
         let found = compare(&rows, &[], None, &config).expect("valid rows").expect("labelled rows");
         assert_eq!(found.all.auc.interval, metrics.intervals.expect("asked for").auc);
         assert_eq!(found.machines[1].auc.interval, metrics.per_section[1].auc_interval);
