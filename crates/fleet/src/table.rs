@@ -107,7 +107,7 @@ impl Table {
             .values()
             .map(|health| Row {
                 standing: standing(health, now_ms),
-                age_s: (now_ms - health.at_ms).div_euclid(1000),
+                age_s: now_ms.saturating_sub(health.at_ms).div_euclid(1000),
                 health: health.clone(),
             })
             .collect();
@@ -150,10 +150,11 @@ impl Table {
 
 /// How bad it is.
 fn standing(health: &Health, now_ms: i64) -> Standing {
-    let quiet_ms = now_ms - health.at_ms;
+    // A clock that is ahead tells as little of a computer as one that stands still.
+    let away_ms = now_ms.saturating_sub(health.at_ms).saturating_abs();
     let most_ms = i64::try_from(health.every_s.max(1).saturating_mul(2000)).unwrap_or(i64::MAX);
     let machines = || health.machines.values();
-    if quiet_ms > most_ms {
+    if away_ms > most_ms {
         Standing::Silent
     } else if !health.troubles.is_empty() || machines().any(|machine| !machine.troubles.is_empty())
     {
@@ -178,7 +179,7 @@ fn summary(rows: &[Row]) -> String {
     for machine in rows.iter().flat_map(|row| row.health.machines.values()) {
         *models.entry(model_of(machine)).or_default() += 1;
         if let Some(shadow) = &machine.shadow {
-            let sums = trials.entry(shadow.model.clone()).or_default();
+            let sums = trials.entry(printable(&shadow.model)).or_default();
             let counts = [1, shadow.windows, shadow.both, shadow.only_live, shadow.only_shadow];
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum = sum.saturating_add(count);
@@ -200,7 +201,7 @@ fn summary(rows: &[Row]) -> String {
 }
 
 fn model_of(machine: &MachineHealth) -> String {
-    machine.model.clone().unwrap_or_else(|| "of its own".to_owned())
+    machine.model.as_deref().map_or_else(|| "of its own".to_owned(), printable)
 }
 
 fn line_of(row: &Row) -> [String; 6] {
@@ -268,6 +269,21 @@ mod tests {
     fn take(table: &mut Table, health: &Health) {
         let message = serde_json::to_vec(health).expect("plain data");
         table.take(&topic("offkey", &health.node), &message);
+    }
+
+    #[test]
+    fn one_computers_words_and_clock_cannot_disturb_the_table() {
+        let mut table = Table::new("offkey", 10);
+        let mut well = health("well");
+        well.machines.get_mut("press").expect("its machine").model =
+            Some("a\nb \u{1b}[2J".to_owned());
+        take(&mut table, &well);
+        for (node, at_ms) in [("past", i64::MIN), ("future", i64::MAX), ("ahead", NOW + 600_000)] {
+            take(&mut table, &Health { at_ms, every_s: 1, ..health(node) });
+        }
+        let text = table.text(NOW, false);
+        assert!(text.contains("1 well") && text.contains("3 silent"), "{text}");
+        assert!(text.contains("ab [2J") && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]

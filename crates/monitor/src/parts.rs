@@ -15,13 +15,8 @@ use safetensors::{Dtype, tensor::TensorView};
 use crate::{
     MonitorError, WindowRule,
     file_error::{ModelFileError, Unusable},
+    windows,
 };
-
-/// Longest window, in seconds, and highest rate that a file is believed.
-const LONGEST_WINDOW_S: f64 = 3600.0;
-const HIGHEST_RATE_HZ: u32 = 1_000_000;
-/// Most samples from one window to the next: a day at the highest rate.
-const LONGEST_HOP: u64 = 86_400_000_000;
 
 /// The parts of a file, taken out one by one.
 pub(crate) struct Parts<'a> {
@@ -81,15 +76,9 @@ impl Parts<'_> {
     }
 
     pub(crate) fn check_rule(&self, rule: WindowRule, rates: &[u32]) -> Result<(), MonitorError> {
-        let plausible = |rate: u32| (1..=HIGHEST_RATE_HZ).contains(&rate);
-        let most = (f64::from(rule.rate_hz) * LONGEST_WINDOW_S) as usize;
-        let sound = plausible(rule.rate_hz)
-            && (1..=most).contains(&rule.samples)
-            && rule.hop > 0
-            && rule.hop >= rule.samples.div_ceil(1000)
-            && rule.hop as u64 <= LONGEST_HOP
+        let sound = rule.is_usable()
             && !rates.is_empty()
-            && rates.iter().all(|&rate| plausible(rate));
+            && rates.iter().all(|rate| (1..=windows::HIGHEST_RATE_HZ).contains(rate));
         if sound { Ok(()) } else { Err(self.refuse(Unusable::Values)) }
     }
 

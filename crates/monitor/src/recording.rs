@@ -200,9 +200,14 @@ impl Judged {
         if self.windows > 1 {
             reason = format!("at {:.0} s: {reason}", rule.seconds(worst.start));
         }
+        let is_whole = cancelled.is_none() && damage.is_none();
         reason = cancelled.unwrap_or(reason);
         if let Some(damage) = &damage {
             reason += &format!("; heard: {} only: {damage}", counted(self.windows, "window"));
+        }
+        let rest_s = rule.seconds(rule.rest(samples));
+        if rest_s >= LEAST_REST_S && is_whole {
+            reason += &format!("; its last {rest_s:.1} s fill no window and are not judged");
         }
         if let (Verdict::Alarm | Verdict::Suspicious, Some(longer)) =
             (worst.verdict, longer(self.windows, card))
@@ -225,6 +230,9 @@ impl Judged {
         (verdict, self.found)
     }
 }
+
+/// What is left at a recording's end is told from this length on.
+const LEAST_REST_S: f64 = 1.0;
 
 /// That a recording has many more windows than those learned from, in words, where it has.
 fn longer(windows: usize, card: &MonitorCard) -> Option<String> {

@@ -7,6 +7,12 @@ use offkey_signal::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Longest window, in seconds, and highest rate that a file is believed.
+const LONGEST_WINDOW_S: f64 = 3600.0;
+pub(crate) const HIGHEST_RATE_HZ: u32 = 1_000_000;
+/// Most samples from one window to the next: a day at the highest rate.
+const LONGEST_HOP: u64 = 86_400_000_000;
+
 /// How recordings become windows; stored in the model, so that later recordings are treated alike.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +68,23 @@ impl WindowRule {
         let [found, needed] =
             (1..6).map(shown).find(|[found, needed]| found != needed).unwrap_or_else(|| shown(6));
         format!("lasts {found} s, and the model needs {needed} s")
+    }
+
+    /// Whether a model can have it: windows of at most an hour, and each begins a thousandth of a window after
+    /// the one before at least.
+    pub fn is_usable(&self) -> bool {
+        let most = (f64::from(self.rate_hz) * LONGEST_WINDOW_S) as usize;
+        (1..=HIGHEST_RATE_HZ).contains(&self.rate_hz)
+            && (1..=most).contains(&self.samples)
+            && self.hop > 0
+            && self.hop >= self.samples.div_ceil(1000)
+            && self.hop as u64 <= LONGEST_HOP
+    }
+
+    /// Samples at the end of a recording that fill no window, of one that has any.
+    pub(crate) fn rest(&self, samples: u64) -> u64 {
+        let last = self.starts(samples).last().map_or(0, |start| start + self.samples as u64);
+        samples.saturating_sub(last)
     }
 
     /// Starts of the windows that a recording of so many samples has.

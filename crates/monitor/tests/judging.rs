@@ -9,6 +9,7 @@ use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_core::Seed;
 use offkey_monitor::{Addition, Checked, ClipVerdict, Monitor, PlantedFault, Verdict};
 use offkey_signal::{encode_wav, resample};
+use offkey_testkit::NoiseModel;
 
 fn checked(monitor: &Monitor, path: &Path) -> ClipVerdict {
     monitor.check(path, &mut |_| {}).expect("it is judged")
@@ -99,6 +100,23 @@ fn eight_bits(samples: &[f32]) -> Vec<u8> {
     bytes[40..44].copy_from_slice(&(samples.len() as u32).to_le_bytes());
     bytes.extend(samples.iter().map(|x| (x * 128.0 + 128.0).round().clamp(0.0, 255.0) as u8));
     bytes
+}
+
+#[test]
+fn a_rest_that_fills_no_window_is_named() {
+    let window = 2 * RATE_HZ as usize;
+    let monitor = NoiseModel::new(window, 6).learn();
+    let folder = tempfile::tempdir().expect("a folder");
+    let reason = |samples: usize| {
+        let path = folder.path().join("a.wav");
+        fs::write(&path, encode_wav(&noise(7, samples), RATE_HZ)).expect("room");
+        checked(&monitor, &path).reason
+    };
+    let told = reason(2 * window - 2);
+    assert!(told.contains("its last 2.0 s fill no window and are not judged"), "{told}");
+    for samples in [window, 2 * window, 2 * window + window / 4] {
+        assert!(!reason(samples).contains("fill no window"), "{}", reason(samples));
+    }
 }
 
 #[test]

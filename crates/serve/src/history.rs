@@ -31,6 +31,12 @@ pub enum Question {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
+    /// Nothing has the name that was given.
+    #[error("there is no `{}`: name a configuration, or the folder of a store", path.display())]
+    Absent {
+        /// As given.
+        path: PathBuf,
+    },
     /// There is no store.
     #[error("there is no store at `{}`", path.display())]
     NoStore {
@@ -55,6 +61,9 @@ pub enum HistoryError {
 /// # Errors
 /// [`HistoryError`] when there is no store or the question cannot be answered.
 pub fn answer(store: &Path, question: &Question) -> Result<String, HistoryError> {
+    if !store.exists() {
+        return Err(HistoryError::Absent { path: store.to_owned() });
+    }
     let path = database(store);
     if !path.is_file() {
         return Err(HistoryError::NoStore { path });

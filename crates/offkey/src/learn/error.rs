@@ -77,6 +77,17 @@ pub enum LearnError {
         /// As the recipe says.
         recipe_s: f64,
     },
+    /// Windows that no model has.
+    #[error(
+        "windows of {window_s} s, one every {every_s} s, were asked for: a window lasts an hour at most, and there \
+         are a thousand to its length at most"
+    )]
+    Windows {
+        /// Length of a window.
+        window_s: f64,
+        /// From the start of a window to that of the next.
+        every_s: f64,
+    },
 }
 
 impl LearnError {
@@ -86,7 +97,8 @@ impl LearnError {
             Self::NotForMonitors { .. }
             | Self::NeedsTraining { .. }
             | Self::FaultAmongNormals { .. }
-            | Self::WindowLength { .. } => ErrorKind::Usage,
+            | Self::WindowLength { .. }
+            | Self::Windows { .. } => ErrorKind::Usage,
             Self::TooFewWindows { .. } | Self::TooFewToChoose { .. } | Self::NoFaults { .. } => {
                 ErrorKind::Failed
             }
@@ -117,6 +129,7 @@ impl LearnError {
             Self::FaultAmongNormals { .. } => {
                 "decide which it is, and take it out of the other folder"
             }
+            Self::Windows { .. } => "choose --window and --every so, or leave them out",
             Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
         };
         Some(hint)

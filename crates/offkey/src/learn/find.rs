@@ -37,12 +37,16 @@ pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, O
     dataset.assume_normal();
     let mut found = Found::default();
     for problem in &dataset.problems {
-        if let Problem::MissingFile { path, .. } = problem {
-            found.left_out.push((
-                path.clone(),
-                "the manifest names it, and there is no such file".to_owned(),
-            ));
-        }
+        let (path, reason) = match problem {
+            Problem::MissingFile { path, .. } => {
+                (path, "the manifest names it, and there is no such file")
+            }
+            Problem::UnparsableName { path } => {
+                (path, "it has no challenge name, and most others of its folder have one")
+            }
+            _ => continue,
+        };
+        found.left_out.push((path.clone(), reason.to_owned()));
     }
     let total = dataset.clips.len();
     progress.begin(Stage::Check, total as u64, "recordings");

@@ -45,7 +45,8 @@ pub(super) fn window_rule(
     let window_s = request.window_s.or(by_recipe).unwrap_or(fitting);
     let every_s = request.every_s.unwrap_or(window_s.min(WINDOW_S));
     let samples = |seconds: f64| (seconds * f64::from(rate_hz)).round().max(1.0) as usize;
-    Ok(WindowRule { channel, rate_hz, samples: samples(window_s), hop: samples(every_s) })
+    let rule = WindowRule { channel, rate_hz, samples: samples(window_s), hop: samples(every_s) };
+    if rule.is_usable() { Ok(rule) } else { Err(LearnError::Windows { window_s, every_s }.into()) }
 }
 
 /// The channel that is heard: as the recipe says.

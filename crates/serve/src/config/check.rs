@@ -239,6 +239,8 @@ mod tests {
         let web = "store = \"https://models.example.org\"\n";
         assert!(fleet(web).contains("line 5") && fleet(web).contains("keygen"), "{}", fleet(web));
         assert_eq!(fleet(&format!("{web}keys = [\"fleet.key.pub\"]\n")), "");
+        let secret = fleet("store = \"https://me:S3CRET@models.example.org\"\n");
+        assert!(secret.contains("use `token`") && !secret.contains("S3CRET"), "{secret}");
         let bad = fleet("health = { url = \"http://x\" }\nevery = \"0s\"\n");
         assert!(bad.contains("no broker") && bad.contains("`every` must be"), "{bad}");
     }

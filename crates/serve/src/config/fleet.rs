@@ -49,6 +49,13 @@ fn a_minute() -> Span {
 }
 
 /// What must hold of it.
+/// Whether an address of the web names a user.
+fn has_user(place: &str) -> bool {
+    let host =
+        |(_, rest): (&str, &str)| rest.split('/').next().is_some_and(|host| host.contains('@'));
+    is_web(place) && place.split_once("://").is_some_and(host)
+}
+
 pub(super) fn check(fleet: &FleetConfig, reading: &mut Reading<'_>) {
     if let Some(why) = bad_name("name", &fleet.node) {
         reading.wrong(&["fleet", "node"], why);
@@ -56,6 +63,10 @@ pub(super) fn check(fleet: &FleetConfig, reading: &mut Reading<'_>) {
     match &fleet.store {
         Some(store) if store.is_empty() => {
             reading.wrong(&["fleet", "store"], "`store` is empty, expected a folder or an address");
+        }
+        Some(store) if has_user(store) => {
+            let what = "an address with a user or a password in it would be shown in logs: leave it out, and use `token`";
+            reading.wrong(&["fleet", "store"], what);
         }
         Some(store) if is_web(store) && fleet.keys.is_empty() => {
             let what = format!(

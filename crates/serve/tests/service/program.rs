@@ -96,6 +96,9 @@ fn history_answers_as_csv() {
         &["history", "offkey-data", "--sql", "SELECT count(*) > 1 AS several FROM score"],
     );
     assert_eq!(String::from_utf8(sql.stdout).expect("text"), "several\n1\n");
+    let mistyped = run(folder.path(), &["history", "srve.toml"]);
+    assert!(!mistyped.status.success(), "another store than the one asked for");
+    assert!(String::from_utf8_lossy(&mistyped.stderr).contains("`srve.toml`"), "{mistyped:?}");
     let writing = run(folder.path(), &["history", "offkey-data", "--sql", "DELETE FROM score"]);
     assert_eq!(writing.status.code(), Some(1));
 }
