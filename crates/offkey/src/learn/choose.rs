@@ -149,11 +149,15 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     }
     let source = WindowSource::of(rule, &recordings);
     let places: Vec<usize> = source.spread(MOST_WINDOWS).collect();
-    let groups: Vec<&String> = recordings
+    // Recordings are known by their place, not by their names: where a folder lies changes no choice.
+    let groups: Vec<&str> = groups.into_iter().collect();
+    let number = |group: &str| groups.iter().position(|one| *one == group).unwrap_or_default();
+    let of_window: Vec<usize> = recordings
         .iter()
-        .flat_map(|one| one.card.starts.iter().map(move |_| &one.card.group))
+        .flat_map(|one| one.card.starts.iter().map(|_| number(&one.card.group)))
         .collect();
-    let of_group: Vec<String> = places.iter().map(|&place| groups[place].clone()).collect();
+    let of_group: Vec<String> =
+        places.iter().map(|&place| format!("{:06}", of_window[place])).collect();
     let windows = source.waves(places, seed)?;
     let made = made_anomalies(&windows, &of_group, rule, seed);
     let (mut tried, mut models) = (Vec::new(), Vec::new());
