@@ -180,7 +180,7 @@ fn a_network_without_classes_to_tell_apart_is_left_out_and_the_output_says_why()
 fn watching_a_file_judges_the_windows_that_checking_does() {
     let bench = Bench::new();
     plain_folders(&bench);
-    let refused = bench.fails(2, "learn normal -o pump.offkey --window 2s --every 1ms --quiet");
+    let refused = bench.fails(2, "learn normal -o pump.offkey --window 2s --every 0.001s --quiet");
     assert!(refused.contains("windows of 2 s, one every 0.001 s"), "{refused}");
     bench.ok("learn normal -o pump.offkey --window 2s --every 1s --quiet");
     let faulty = files(&bench.path("faulty"), "wav")[0].clone();
