@@ -67,7 +67,7 @@ fn importance_gathers_where_the_fault_was_planted() {
     let trial = Trial {
         faults: vec![PlantedFault::Hiss, PlantedFault::Whine, PlantedFault::Bearing],
         snr_db: 10.0,
-        masks: 400,
+        masks: 1024,
         seed: Seed::new(1),
     };
     let chosen: Vec<Clip> = normal.iter().step_by(normal.len() / 4).take(4).cloned().collect();

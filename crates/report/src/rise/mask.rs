@@ -62,7 +62,7 @@ impl Mask {
 /// A mask is a grid of cells, each kept with a fixed probability, enlarged bilinearly by a whole cell
 /// more than the input and cut out at a shift of up to one cell, which a group shares. Where a cell is
 /// kept in one of two cases, masks of a group are balanced against each other: each is drawn as
-/// if it were alone, but in a whole design, which a few groups share, every two cells are kept together, and not, equally often. So what
+/// if it were alone, but in a whole group every two cells are kept together, and not, equally often. So what
 /// one cell does to the score is no noise in the estimate of another. Each mask is followed by its
 /// opposite, which takes away whatever the score does on both sides alike.
 #[derive(Debug, Clone)]
@@ -73,10 +73,6 @@ pub struct Masks {
     design: Design,
     seed: Seed,
 }
-
-/// Groups that share the masks of one design, each at a shift of its own: few shifts would show where the
-/// cells of the grid lie. A design has eight times as many masks as some whole number.
-const GROUPS_OF_A_DESIGN: usize = 4;
 
 /// Steps of the shift from group to group, which fill the square evenly (M. Roberts' R2 sequence).
 const SHIFTS: [f64; 2] = [0.754_877_666_246_692_7, 0.569_840_290_998_053_2];
@@ -91,7 +87,7 @@ impl Masks {
 
     /// Masks of a group.
     pub fn group_len(&self) -> usize {
-        self.design.rows() / GROUPS_OF_A_DESIGN
+        self.design.rows()
     }
 
     /// All masks of a group, every value in 0..=1 and `keep` on average.
@@ -102,7 +98,7 @@ impl Masks {
         let time = Arc::new(Axis::soft(self.shape.0, self.cells.0, time));
         let frequency = Arc::new(Axis::soft(self.shape.1, self.cells.1, frequency));
         let nodes = (time.nodes(), frequency.nodes());
-        let mut rng = self.seed.child(index / GROUPS_OF_A_DESIGN).rng();
+        let mut rng = self.seed.child(index).rng();
         let is_fair = (self.keep - 0.5).abs() < f64::EPSILON;
         let rows = if is_fair { self.design.draw(&mut rng) } else { self.alone(&mut rng) };
         let mask = |row: Vec<bool>| {
@@ -112,8 +108,7 @@ impl Masks {
             let (time, frequency) = (Arc::clone(&time), Arc::clone(&frequency));
             Mask { grid, time, frequency, spare: values.collect() }
         };
-        let of_group = rows.into_iter().skip(index % GROUPS_OF_A_DESIGN * self.group_len());
-        of_group.take(self.group_len()).map(mask).collect()
+        rows.into_iter().map(mask).collect()
     }
 
     /// As many rows, each cell of which is kept by itself.
