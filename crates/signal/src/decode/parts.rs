@@ -10,7 +10,7 @@ use crate::{AudioError, Waveform};
 /// matter.
 ///
 /// # Errors
-/// As [`crate::decode`]; [`AudioError::Empty`] when the range lies behind the end.
+/// As [`decode`](fn@crate::decode); [`AudioError::Empty`] when the range lies behind the end.
 pub fn decode_range(
     path: &Path,
     config: &DecodeConfig,
