@@ -1,5 +1,7 @@
 //! What a person gets wrong is said, not passed over as if all were well. With the committed model.
 
+use std::fs;
+
 use super::sound::{bytes_of, model, normal_sound, wav, with_tone};
 use crate::common::{Bench, files, stderr};
 
@@ -297,4 +299,16 @@ fn what_a_command_still_needs_is_said_with_what_to_do() {
     assert!(!bench.path("-").exists());
     let told = bench.fails(2, "learn recordings -o pump.offkey --window 0.001s");
     assert!(told.contains("0.1 s or longer") && told.contains("1s to 10s"), "{told}");
+}
+
+#[test]
+fn a_recording_whose_name_does_not_fit_the_others_is_left_out_and_named() {
+    let bench = Bench::new();
+    bench.ok("data synth --quiet --out data --machines 1 --clips 12 --clip-s 4 --seed 9");
+    let train = bench.path("data/fan/train");
+    fs::copy(files(&train, "wav")[0].clone(), train.join("monday.wav")).expect("a copy");
+    let output = bench.run("learn data/fan/train -o pump.offkey");
+    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(told.contains("learned from 12 recordings"), "{told}");
+    assert!(told.contains("monday.wav") && told.contains("no challenge name"), "{told}");
 }
