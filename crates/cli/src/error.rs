@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offkey::{ErrorKind, OffkeyError, RecipeError, Year, counted, io_hint, monitor::MonitorError};
+use offkey::{ErrorKind, FileError, OffkeyError, RecipeError, Year, counted, io_hint, monitor::MonitorError};
 use offkey_onnx::OnnxError;
 use offkey_study::{CompareError, StudyError, StudyFileError};
 
@@ -168,6 +168,12 @@ impl CliError {
             Self::NoOutput { .. } => Some("name a folder with --out".to_owned()),
             Self::Output(_) => io_hint(self).map(str::to_owned),
         }
+    }
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        Self::Offkey(error.into())
     }
 }
 

@@ -1,5 +1,5 @@
-//! The nouns of offkey: clips and what is known of them, data sets, labels, tables, seeds; and the
-//! statistics that every crate needs.
+//! The nouns of offkey: clips and what is known of them, data sets, labels, tables, seeds; what a long call
+//! tells while it works; and the statistics that every crate needs.
 //!
 //! This crate knows names and files of names; it never knows audio, tensors, clocks or networks.
 
@@ -8,15 +8,19 @@ mod counted;
 pub mod dataset;
 pub mod digest;
 pub mod error_kind;
+pub mod files;
 mod formulas;
 pub mod labels;
 pub mod lock;
 pub mod names;
 pub mod npy;
 pub mod paths;
+pub mod progress;
+mod recordings;
 pub mod score_files;
 pub mod seed;
 mod sheet;
+pub mod stages;
 pub mod stats;
 pub mod stems;
 pub mod table;
@@ -32,12 +36,16 @@ pub use dataset::{
 };
 pub use digest::Digest;
 pub use error_kind::{ErrorKind, io_hint, with_causes};
+pub use files::FileError;
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use lock::Lock;
 pub use names::DcaseName;
 pub use paths::printable;
+pub use progress::{Progress, Silent};
+pub use recordings::recordings;
 pub use score_files::{ScoreFileError, ScoreFiles, Unused, read_score_files, score_rows};
 pub use seed::Seed;
+pub use stages::Stage;
 pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};
 pub use whole::{remove_abandoned, write_whole};

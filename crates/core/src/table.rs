@@ -204,7 +204,7 @@ impl EmbeddingTable {
 /// # Errors
 /// [`TableError`] when the file cannot be written; what was there before then stays.
 pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError> {
-    let table = to_csv(rows).map_err(csv_error(path))?;
+    let table = csv_bytes(rows).map_err(csv_error(path))?;
     write_whole(path, &table).map_err(io_error(path))
 }
 
@@ -213,9 +213,14 @@ pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), TableError
 /// A text that a spreadsheet would take for a formula, as a file named `=cmd|...`, gets a `'` in
 /// front; [`read_csv`] takes it off again.
 ///
-/// # Errors
-/// [`csv::Error`] when a row cannot be a row of cells.
-pub fn to_csv<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
+/// # Panics
+/// Where a row is no row of cells: rows are flat structs of ours.
+pub fn to_csv<T: Serialize>(rows: &[T]) -> String {
+    let bytes = csv_bytes(rows).expect("rows are flat");
+    String::from_utf8(bytes).expect("CSV of strings is text")
+}
+
+fn csv_bytes<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.serialize(row)?;

@@ -11,7 +11,7 @@ use offkey_synth::SynthError;
 use offkey_train::{TrainError, loss::LossError};
 
 use crate::{
-    detector::DetectError, explain::ExplainError, files::FileError, learn::LearnError,
+    FileError, detector::DetectError, explain::ExplainError, learn::LearnError,
     recipe::RecipeError, run_folder::FolderError, stage::ClipsError,
 };
 
@@ -215,7 +215,7 @@ impl OffkeyError {
             return foreign.hint().map(str::to_owned);
         }
         let hint = match self {
-            Self::File(error) => return error.hint(),
+            Self::File(error) => return error.hint().map(str::to_owned),
             Self::Folder(error) => return error.hint(),
             Self::Clips(error) => return error.hint(),
             Self::Detect(error) => return error.hint(),

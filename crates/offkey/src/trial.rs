@@ -2,12 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use offkey_core::{Clip, Dataset};
+use offkey_core::{Clip, Dataset, progress::Hushed};
 
 use crate::{
     Existing, Manifest, OffkeyError, Progress, Recipe, RunFolder, RunRequest, Stage, WaveCache,
     open_run::Run,
-    progress::Hushed,
     stage::{self, Members},
 };
 

@@ -178,6 +178,10 @@ fn every_type_of_the_facade_has_an_example() {
     let facade = root().join("crates/offkey/src");
     let mut files = Vec::new();
     source_files(&facade, &mut files);
+    files.extend(
+        ["progress", "stages", "files"]
+            .map(|name| root().join(format!("crates/core/src/{name}.rs"))),
+    );
     let handed_on: String = ["lib.rs", "learn/mod.rs"]
         .iter()
         .flat_map(|file| {

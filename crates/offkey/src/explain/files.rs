@@ -17,7 +17,7 @@ use super::{
     cause::{Cause, NormalLevels, SpectrumCause},
     explanation::Explanation,
 };
-use crate::{OffkeyError, files, recordings::to_csv};
+use crate::{OffkeyError, files, to_csv};
 
 /// Places of `importance.csv` along each axis, at most: importance is smooth.
 const MOST_PLACES: usize = 64;

@@ -7,7 +7,7 @@ use offkey_monitor::{Monitor, PlantedFault, SelfTest};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{self, plant};
 
-use crate::{OffkeyError, Progress, Stage, progress::steps};
+use crate::{OffkeyError, Progress, Stage, steps};
 
 /// Plants every known kind of fault into normal windows and lets a monitor judge them. The windows
 /// are the held-out ones the model keeps, or those of `recordings` where there are any.

@@ -1,15 +1,13 @@
 //! The clips of a run scored by plain statistics: what a trained model has to beat.
 
-use offkey_core::{Clip, ScoreRow, Seed, Split, Year, table};
+use offkey_core::{Clip, ScoreRow, Seed, Split, Year, progress::Hushed, table};
 use offkey_eval::evaluate;
 
 use super::{
     embed::{Embedder, Members},
     score::score_table,
 };
-use crate::{
-    Baseline, ModelConfig, OffkeyError, Recipe, RunFolder, Stage, open_run::Run, progress::Hushed,
-};
+use crate::{Baseline, ModelConfig, OffkeyError, Recipe, RunFolder, Stage, open_run::Run};
 
 /// The recipes that are fitted beside every model.
 const BASELINES: [&str; 3] = ["fusion", "log-mel-statistics", "spectrogram-statistics"];

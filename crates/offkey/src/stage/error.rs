@@ -52,12 +52,6 @@ pub enum ClipsError {
         /// The first clip's machine and section.
         section: String,
     },
-    /// No recording where one was looked for.
-    #[error("no recording in {searched}")]
-    Absent {
-        /// Where.
-        searched: String,
-    },
 }
 
 impl ClipsError {
@@ -67,8 +61,7 @@ impl ClipsError {
             Self::Bad { .. }
             | Self::NoTraining { .. }
             | Self::NoTest { .. }
-            | Self::NothingComparable { .. }
-            | Self::Absent { .. } => ErrorKind::Failed,
+            | Self::NothingComparable { .. } => ErrorKind::Failed,
         }
     }
 
@@ -86,9 +79,6 @@ impl ClipsError {
             }
             Self::NoTest { .. } => {
                 "give test clips as well, or use the model with `offkey score CLIP --run RUN`"
-            }
-            Self::Absent { .. } => {
-                "WAV, FLAC, MP3, M4A, Ogg and more are read, known by the ending of their names"
             }
         };
         Some(hint.to_owned())

@@ -5,7 +5,7 @@ use std::fmt;
 /// The parts of long calls; most are stages of a run, see [`STAGES`].
 ///
 /// ```
-/// use offkey::{Stage, stages::STAGES};
+/// use offkey_core::stages::{STAGES, Stage};
 ///
 /// let embed = STAGES.iter().find(|row| row.stage == Stage::Embed).expect("a stage of every run");
 /// assert_eq!(embed.needs, [Stage::Train]);
@@ -217,12 +217,12 @@ impl Stage {
     }
 
     /// The files and folders it writes, by name.
-    pub(crate) fn files(self) -> impl Iterator<Item = &'static str> {
+    pub fn files(self) -> impl Iterator<Item = &'static str> {
         self.row().into_iter().flat_map(|row| row.files).map(|(name, _)| *name)
     }
 
     /// Whether its files are made from those of another stage, by way of others or at once.
-    pub(crate) fn depends_on(self, other: Self) -> bool {
+    pub fn depends_on(self, other: Self) -> bool {
         let needs = self.row().map_or(&[][..], |row| row.needs);
         needs.iter().any(|&need| need == other || need.depends_on(other))
     }
@@ -236,7 +236,7 @@ impl fmt::Display for Stage {
 
 /// The files a run may hold, in the order in which beginning anew removes them: first what says how far
 /// the run has come, last what makes the folder a run, so that one cleared halfway can be begun again.
-pub(crate) fn removable() -> impl Iterator<Item = &'static str> {
+pub fn removable() -> impl Iterator<Item = &'static str> {
     let ends = [MANIFEST_FILE, RECIPE_FILE];
     let between = STAGES.iter().flat_map(|row| row.files).map(|(name, _)| *name);
     let between = between.filter(move |name| !ends.contains(name));

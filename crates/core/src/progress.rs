@@ -8,7 +8,7 @@ use crate::stages::Stage;
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
 ///
-/// use offkey::{Progress, Stage};
+/// use offkey_core::{Progress, Stage};
 ///
 /// /// Stops when a button is pressed, and prints what is to be known.
 /// struct Button {
@@ -48,7 +48,7 @@ pub trait Progress: Sync {
 /// Says nothing and never stops.
 ///
 /// ```
-/// use offkey::{Progress, Silent};
+/// use offkey_core::{Progress, Silent};
 ///
 /// assert!(!Silent.cancelled());
 /// ```
@@ -83,7 +83,7 @@ pub fn steps<'a>(
 }
 
 /// Passes on warnings and the wish to stop, and nothing else: for steps inside of a stage.
-pub(crate) struct Hushed<'a>(pub(crate) &'a dyn Progress);
+pub struct Hushed<'a>(pub &'a dyn Progress);
 
 impl Progress for Hushed<'_> {
     fn begin(&self, _stage: Stage, _total: u64, _unit: &str) {}

@@ -5,15 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{ErrorKind, io_hint, write_whole};
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{ErrorKind, io_hint, write_whole};
 
 /// Why a file cannot be read or written.
 ///
 /// ```
 /// use std::path::Path;
 ///
-/// use offkey::{FileError, files::read_json};
+/// use offkey_core::files::{FileError, read_json};
 ///
 /// let error = read_json::<Vec<f64>>(Path::new("nowhere.json")).expect_err("no such file");
 /// assert!(matches!(error, FileError::Io { .. }));
@@ -37,6 +38,12 @@ pub enum FileError {
         /// The cause, with its line.
         source: serde_json::Error,
     },
+    /// No recording where one was looked for.
+    #[error("no recording in {searched}")]
+    NoRecording {
+        /// Where.
+        searched: String,
+    },
 }
 
 impl FileError {
@@ -53,13 +60,18 @@ impl FileError {
     /// What kind of trouble it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } | Self::Json { .. } => ErrorKind::Failed,
+            Self::Io { .. } | Self::Json { .. } | Self::NoRecording { .. } => ErrorKind::Failed,
         }
     }
 
     /// What the reader can do about it, where there is something.
-    pub fn hint(&self) -> Option<String> {
-        io_hint(self).map(str::to_owned)
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { .. } | Self::Json { .. } => io_hint(self),
+            Self::NoRecording { .. } => Some(
+                "WAV, FLAC, MP3, M4A, Ogg and more are read, known by the ending of their names",
+            ),
+        }
     }
 }
 

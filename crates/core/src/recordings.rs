@@ -2,26 +2,22 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use offkey_core::{names::is_audio, table, walk::walk};
-use serde::Serialize;
-
-use crate::{ClipsError, OffkeyError};
+use crate::{files::FileError, names::is_audio, walk::walk};
 
 /// The files among `paths`, and every recording in the folders among them, sorted within each
 /// folder, as [`walk`] finds them; a file that several links lead to once. What a folder holds and
 /// cannot be read is told as a warning.
 ///
 /// # Errors
-/// [`crate::FileError::Io`] when a folder cannot be read, [`ClipsError::Absent`] when nothing is
-/// found.
-pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OffkeyError> {
+/// [`FileError::Io`] when a folder cannot be read, [`FileError::NoRecording`] when nothing is found.
+pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
     let mut recordings = Vec::new();
     for path in paths {
         if !path.is_dir() {
             recordings.push(path.clone());
             continue;
         }
-        let found = walk(path).map_err(OffkeyError::io(path))?;
+        let found = walk(path).map_err(FileError::io(path))?;
         for left in found.left_out {
             tracing::warn!("`{}` is left out: {}", left.path.display(), left.reason);
         }
@@ -34,13 +30,7 @@ pub fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OffkeyError> {
     }
     if recordings.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(ClipsError::Absent { searched: names.join(", ") }.into());
+        return Err(FileError::NoRecording { searched: names.join(", ") });
     }
     Ok(recordings)
-}
-
-/// Rows as CSV with a header, fields quoted where they must be; see [`table::to_csv`].
-pub fn to_csv<T: Serialize>(rows: &[T]) -> String {
-    let bytes = table::to_csv(rows).expect("rows are flat");
-    String::from_utf8(bytes).expect("CSV of strings is text")
 }
