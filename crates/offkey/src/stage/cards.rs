@@ -7,7 +7,7 @@ use std::{
 };
 
 use ndarray::{Array2, ArrayView2};
-use offkey_core::{Clip, ScoreRow, Seed};
+use offkey_core::{Clip, ScoreRow, Seed, progress::Hushed};
 use offkey_infer::Encoder;
 use offkey_report::{
     chart::{Levels, importance_png, spectrogram_png},
@@ -22,7 +22,7 @@ use super::{
     score::{RaisedBy, SectionScorer},
 };
 use crate::{
-    ModelConfig, OffkeyError, Progress, SectionKey, Silent, Stage,
+    ModelConfig, OffkeyError, SectionKey, Stage,
     explain::{
         Cause, Gap, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
     },
@@ -229,7 +229,7 @@ impl Sections<'_> {
     }
 
     fn cause(&mut self, clip: &Clip, wave: &[f32]) -> Result<Option<Cause>, OffkeyError> {
-        let progress = Quietly(self.run.progress);
+        let progress = Hushed(self.run.progress);
         let rise = RiseConfig { masks: self.masks, ..RiseConfig::default() };
         self.section_of(clip)?;
         let Some(encoder) = &self.encoder else { return Ok(None) };
@@ -245,30 +245,6 @@ impl Sections<'_> {
         };
         let cause = cause(&question, &progress);
         cause.map(Some).map_err(|error| error.in_run(self.run.folder.root()))
-    }
-}
-
-/// Passes on the wish to stop, and nothing else.
-struct Quietly<'a>(&'a dyn Progress);
-
-impl Progress for Quietly<'_> {
-    fn begin(&self, stage: Stage, total: u64, unit: &str) {
-        Silent.begin(stage, total, unit);
-    }
-    fn advance(&self, done: u64, note: &str) {
-        Silent.advance(done, note);
-    }
-    fn end(&self) {
-        Silent.end();
-    }
-    fn note(&self, message: &str) {
-        Silent.note(message);
-    }
-    fn warn(&self, message: &str) {
-        self.0.warn(message);
-    }
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
     }
 }
 
