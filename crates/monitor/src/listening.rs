@@ -58,6 +58,13 @@ impl Listening {
         })
     }
 
+    /// What a watch says of a whole recording, or of a stream that has ended, in which not even one
+    /// window was heard.
+    pub(crate) fn left_out(&self, name: &str, samples: u64) -> Option<String> {
+        let is_short = samples < self.windows.samples as u64;
+        is_short.then(|| format!("left out: `{name}`: it {}", self.windows.too_short(samples)))
+    }
+
     /// What the normal recordings do not share, and what follows from it.
     pub(crate) fn mixed(&self) -> Vec<String> {
         let mut found = Vec::new();

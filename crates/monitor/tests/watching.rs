@@ -13,8 +13,8 @@ use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_monitor::{
     Monitor, MonitorError, Problem, WindowVerdict,
     watch::{
-        Clock, Event, EventKind, Folder, KeepRule, Memory, Observer, Piece, Settings, Source,
-        Stretch, WatchReport, Watcher, counted_by,
+        self, ByteStream, Clock, Event, EventKind, Folder, GrowingFile, KeepRule, Memory, Observer,
+        PcmFormat, Piece, SampleKind, Settings, Source, Stretch, WatchReport, Watcher, counted_by,
     },
 };
 use offkey_signal::{DecodeConfig, decode, encode_wav, resample};
@@ -331,4 +331,37 @@ fn what_sets_a_recording_apart_is_said_once_and_in_its_alarms() {
     assert!(told.events[0].reason.contains("converted from 48000 Hz"), "{:?}", told.events);
     let refused = told.troubles.iter().any(|said| said.contains("nothing above 4000 Hz"));
     assert!(refused, "{:?}", told.troubles);
+}
+
+#[test]
+fn sound_that_fills_no_window_is_told_whatever_it_comes_from() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let inbox = folder.path().join("inbox");
+    fs::create_dir(&inbox).expect("a folder");
+    let raw = PcmFormat { rate_hz: RATE_HZ, channels: 1, sample: SampleKind::I16 };
+    for (samples, unread) in [(WINDOW - 1, 1), (WINDOW, 0), (0, 1)] {
+        let file = inbox.join("a.wav");
+        let bytes = encode_wav(&noise(1, samples), RATE_HZ);
+        fs::write(&file, &bytes).expect("room");
+        let listening = || monitor.listening();
+        let stream =
+            ByteStream::new(Box::new(std::io::Cursor::new(bytes)), "-", 0, raw, listening());
+        let sources: [(&str, Box<dyn Source>); 3] = [
+            ("pipe", Box::new(stream.ending(true))),
+            ("file", Box::new(GrowingFile::new(file, "a".to_owned(), raw, listening(), true))),
+            (
+                "folder",
+                Box::new(Folder::new(inbox.clone(), None, listening(), Duration::ZERO, true)),
+            ),
+        ];
+        for (name, mut source) in sources {
+            let settings = Settings { log: None, state: None, ..settings(folder.path()) };
+            let (clock, mut told) = (TestClock::default(), Told::default());
+            let report = watch::watch(&monitor, source.as_mut(), &settings, &clock, &mut told);
+            let report = report.expect("a watch");
+            let left_out = report.unread + u64::from(report.lost);
+            assert_eq!(left_out, unread, "{name}, {samples}: {:?}", told.troubles);
+            assert_eq!((told.troubles.len() + told.events.len()) as u64, unread, "{name}");
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub struct GrowingFile {
     state: State,
     /// Bytes that the last mark covers.
     marked: u64,
+    /// Samples handed over of this file.
+    heard: u64,
     /// Whether it was told how the file differs from the normal recordings.
     compared: bool,
     beginnings: u64,
@@ -62,6 +64,7 @@ impl GrowingFile {
             follow: None,
             state: State::Fresh,
             marked: 0,
+            heard: 0,
             compared: false,
             beginnings: 0,
             ready: VecDeque::new(),
@@ -72,7 +75,7 @@ impl GrowingFile {
         let look = Look::at(&self.path)?;
         let config = self.listening.windows.decode_config();
         self.follow = Some((Follow::open(&self.path, Some(self.raw), &config)?, look));
-        self.marked = 0;
+        (self.marked, self.heard) = (0, 0);
         self.compared = false;
         let known = memory.bookmark(&self.name).filter(|bookmark| {
             let fits = |mark: Mark| mark.fits(&self.path, &look).unwrap_or(false);
@@ -152,6 +155,7 @@ impl GrowingFile {
         if let Some(info) = info.filter(|_| !std::mem::replace(&mut self.compared, true)) {
             self.ready.extend(self.listening.difference(&info).map(Piece::Differs));
         }
+        self.heard += samples.len() as u64;
         if !samples.is_empty() {
             self.ready.push_back(Piece::Sound(samples));
         }
@@ -168,10 +172,12 @@ impl GrowingFile {
             if !self.hand_over(info, samples) {
                 return;
             }
-            if let Err(error) = finished {
-                let message = error.to_string();
-                self.ready.push_back(Piece::Unread { message, again: false });
-            }
+            let told = match finished {
+                Ok(()) => self.listening.left_out(&self.name, self.heard),
+                Err(error) => Some(error.to_string()),
+            };
+            let unread = |message| Piece::Unread { message, again: false };
+            self.ready.extend(told.map(unread));
         }
         let Some((follow, _)) = &self.follow else { return };
         if follow.read > self.marked {

@@ -201,11 +201,7 @@ impl Folder {
         }
         match read {
             Ok(false) => {
-                let windows = self.listening.windows;
-                let needed = windows.samples as u64;
-                let problem = (heard < needed).then(|| {
-                    format!("left out: `{}`: it {}", due.path.display(), windows.too_short(heard))
-                });
+                let problem = self.listening.left_out(&due.path.display().to_string(), heard);
                 self.complete(&due, &follow, problem);
             }
             Ok(true) => self.hearing = Some(Hearing { due, follow, heard, compared }),

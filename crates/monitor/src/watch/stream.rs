@@ -26,6 +26,7 @@ const MOST_WAITING: usize = 64;
 /// A thread of its own reads it, since reading cannot be interrupted: where the stream stalls for
 /// ever, that thread ends with the process.
 pub struct ByteStream {
+    name: String,
     blocks: Receiver<io::Result<Vec<u8>>>,
     reader: StreamReader,
     listening: Listening,
@@ -33,6 +34,8 @@ pub struct ByteStream {
     over: bool,
     end_expected: bool,
     came: bool,
+    /// Samples handed over.
+    heard: u64,
     /// Whether it was told how the stream differs from the normal recordings.
     compared: bool,
     /// What is told next, before more is read.
@@ -67,6 +70,7 @@ impl ByteStream {
         });
         let config = listening.windows.decode_config();
         Self {
+            name: name.to_owned(),
             blocks,
             reader: StreamReader::new(Path::new(name), Some(raw), &config),
             listening,
@@ -78,6 +82,7 @@ impl ByteStream {
             over: false,
             end_expected: false,
             came: false,
+            heard: 0,
             compared: false,
             ready: VecDeque::new(),
         }
@@ -115,9 +120,15 @@ impl ByteStream {
             self.compared = true;
             self.ready.extend(self.listening.difference(info).map(Piece::Differs));
         }
+        self.heard += samples.len() as u64;
         self.ready.push_back(Piece::Sound(samples));
         match taken {
-            Ok(()) if self.over => self.ready.push_back(self.ended("the stream has ended")),
+            Ok(()) if self.over => {
+                let told = self.listening.left_out(&self.name, self.heard);
+                let unread = |message| Piece::Unread { message, again: false };
+                self.ready.extend(told.map(unread));
+                self.ready.push_back(self.ended("the stream has ended"));
+            }
             Ok(()) => {}
             Err(error) => {
                 self.over = true;
