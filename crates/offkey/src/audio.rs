@@ -7,7 +7,7 @@ use offkey_infer::{ClipSource, SourceError};
 use offkey_signal::{AudioError, DecodeConfig};
 use rayon::prelude::*;
 
-use crate::{OffkeyError, Progress, Stage, recipe::AudioConfig, wave_cache::WaveCache};
+use crate::{AudioConfig, OffkeyError, Progress, Stage, wave_cache::WaveCache};
 
 /// What is done to the waveform of a clip once it is decoded.
 ///

@@ -11,8 +11,8 @@ use offkey_synth::SynthError;
 use offkey_train::{TrainError, loss::LossError};
 
 use crate::{
-    FileError, detector::DetectError, explain::ExplainError, learn::LearnError,
-    recipe::RecipeError, run_folder::FolderError, stage::ClipsError,
+    FileError, RecipeError, detector::DetectError, explain::ExplainError, learn::LearnError,
+    run_folder::FolderError, stage::ClipsError,
 };
 
 /// An error of the facade: what was tried, on what, what was found.

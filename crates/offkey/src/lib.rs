@@ -119,11 +119,9 @@ mod noise;
 mod open_run;
 mod outside;
 mod planted;
-mod recipe;
 mod request;
 mod run;
 mod run_folder;
-mod scoring;
 mod section;
 mod stage;
 mod threads;
@@ -143,14 +141,9 @@ pub use manifest::Manifest;
 pub use metrics::{Baseline, RunMetrics};
 pub use outside::{evaluate_scores, load_backend, score_embeddings};
 pub use planted::{PlantReport, PlantRequest, plant_faults};
-pub use recipe::{
-    AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, NoiseConfig,
-    NoiseKind, NoisyClips, PooledFusion, PooledModel, Recipe, RecipeError, StatisticsModel,
-};
 pub use request::{DEFAULT_CACHE_BYTES, Registries, RunRequest, Seeds, Watch};
 pub use run::{embed, evaluate, map, redo, report, run, score, train};
 pub use run_folder::{Existing, FolderError, RunFolder};
-pub use scoring::Scoring;
 pub use section::SectionKey;
 pub use stage::{
     AgainstColumn, ClipsError, CompactnessRow, Embedded, SectionThreshold, score_table,
@@ -170,6 +163,11 @@ pub use offkey_core::{
 pub use offkey_eval::Metrics;
 pub use offkey_infer::foreign::{ForeignConfig, ForeignError, FrontEnd};
 pub use offkey_infer::{Compute, DeviceKind, Kernels};
+pub use offkey_recipe::{
+    AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, NoiseConfig,
+    NoiseKind, NoisyClips, PooledFusion, PooledModel, Recipe, RecipeError, Scoring,
+    StatisticsModel,
+};
 pub use offkey_report::rise::{RiseConfig, RiseError};
 pub use offkey_score as backends;
 pub use offkey_score::{BackendConfig, ColumnConfig, ThresholdConfig};

@@ -24,6 +24,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offkey-monitor", &["offkey-core", "offkey-signal", "offkey-infer", "offkey-score"]),
     ("offkey-report", &["offkey-core", "offkey-eval"]),
     (
+        "offkey-recipe",
+        &["offkey-core", "offkey-signal", "offkey-infer", "offkey-score", "offkey-train"],
+    ),
+    (
         "offkey",
         &[
             "offkey-core",
@@ -34,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-score",
             "offkey-monitor",
             "offkey-eval",
+            "offkey-recipe",
             "offkey-report",
         ],
     ),
@@ -178,6 +183,7 @@ fn every_type_of_the_facade_has_an_example() {
     let facade = root().join("crates/offkey/src");
     let mut files = Vec::new();
     source_files(&facade, &mut files);
+    source_files(&root().join("crates/recipe/src"), &mut files);
     files.extend(
         ["progress", "stages", "files"]
             .map(|name| root().join(format!("crates/core/src/{name}.rs"))),

@@ -10,6 +10,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Seed, stats};
 use offkey_eval::auc;
 use offkey_monitor::{HeardWindow, MemberCard, Model, WindowRule};
+use offkey_recipe::spoken;
 use offkey_score::{Fusion, Member, References, Rule, ScoreError};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     AudioConfig, ModelConfig, OffkeyError, PooledFusion, PooledModel, Progress, Recipe, SectionKey,
-    Stage, recipe::spoken,
+    Stage,
 };
 
 /// Levels of planted faults, in decibels relative to the window.

@@ -6,10 +6,11 @@ use offkey_infer::pooled::Pooling;
 use offkey_monitor::{
     Heard, HeardWindow, MemberCard, Model, ModelCard, MonitorError, WindowRule, listen, unusable,
 };
+use offkey_recipe::pooled;
 use offkey_score::{BackendConfig, KnownFaultsConfig, MOST_FAULTS};
 
 use super::error::LearnError;
-use crate::{OffkeyError, Progress, Stage, recipe::pooled, recordings};
+use crate::{OffkeyError, Progress, Stage, recordings};
 
 /// Known faults, ready to join a detector.
 pub(super) struct Faults {

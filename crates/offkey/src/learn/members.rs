@@ -2,13 +2,11 @@
 
 use offkey_infer::{foreign::Foreign, pooled::Pooling};
 use offkey_monitor::{MemberCard, Model, ModelCard};
+use offkey_recipe::{pooled, spoken};
 use offkey_score::{BackendConfig, Distance, Rule};
 
 use super::error::LearnError;
-use crate::{
-    ModelConfig, OffkeyError, PooledFusion, Recipe,
-    recipe::{pooled, spoken},
-};
+use crate::{ModelConfig, OffkeyError, PooledFusion, Recipe};
 
 /// The members that need no training: those of a recipe with statistics, else pooled spectra.
 pub(super) fn members_of(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::embedded::Embedded;
 use crate::{
-    OffkeyError, Progress, RunFolder, SectionKey, Stage, files, open_run::Run, scoring::Scoring,
+    OffkeyError, Progress, RunFolder, Scoring, SectionKey, Stage, files, open_run::Run,
     withheld::withheld,
 };
 

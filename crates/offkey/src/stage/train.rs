@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{recorder::Recorder, watched::Watched};
 use crate::{
-    ModelConfig, OffkeyError, Recipe, Stage, audio::ClipAudio, conditions::conditions,
-    noise::with_noise, open_run::Run, recipe::NetworkConfig,
+    ModelConfig, NetworkConfig, OffkeyError, Recipe, Stage, audio::ClipAudio,
+    conditions::conditions, noise::with_noise, open_run::Run,
 };
 
 /// One row of `model/classes.csv`.

@@ -10,7 +10,7 @@ use serde::de::{
 
 /// What one part of a key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A setting beside others.
     Field,
     /// An alternative: it takes the place of another.
@@ -21,7 +21,7 @@ pub(super) enum Step {
 
 /// Why a key or its value does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// There is no such part.
     Unknown { at: usize, expected: Vec<&'static str> },
     /// The key goes on behind a value that has no parts.
@@ -31,7 +31,7 @@ pub(super) enum Refusal {
 }
 
 /// What each part of a key names in a `T`, where the key exists and the value fits.
-pub(super) fn follow<T: DeserializeOwned>(
+pub(crate) fn follow<T: DeserializeOwned>(
     parts: &[&str],
     value: &toml::Value,
 ) -> Result<Vec<Step>, Refusal> {
@@ -270,7 +270,7 @@ impl<'de> VariantAccess<'de> for Follower<'_> {
 
 /// Puts a value at a followed key of a table: what is absent is made, and an alternative replaces the
 /// one before. False where a list is shorter than the key says.
-pub(super) fn put(
+pub(crate) fn put(
     here: &mut toml::Value,
     parts: &[&str],
     steps: &[Step],

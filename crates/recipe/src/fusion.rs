@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// Every score is first put on the scale of its own held-out normals, as deviations from their median.
 ///
 /// ```
-/// use offkey::{PooledFusion, backends::Rule};
+/// use offkey_recipe::PooledFusion;
+/// use offkey_score::Rule;
 ///
 /// let fusion = PooledFusion::default();
 /// assert_eq!((fusion.rule, fusion.members.len()), (Rule::Max, 4));
@@ -40,7 +41,7 @@ impl Default for PooledFusion {
 }
 
 /// What a pooled spectrum is called in reasons.
-pub(crate) fn spoken(pooling: Pooling) -> &'static str {
+pub fn spoken(pooling: Pooling) -> &'static str {
     match pooling {
         Pooling::Mean => "mean spectrum",
         Pooling::MeanDeviation => "spectrum and its variation",
@@ -51,7 +52,7 @@ pub(crate) fn spoken(pooling: Pooling) -> &'static str {
 }
 
 /// The log-mel spectrogram of clips of a rate, pooled.
-pub(crate) fn pooled(pooling: Pooling, rate_hz: u32) -> PooledConfig {
+pub fn pooled(pooling: Pooling, rate_hz: u32) -> PooledConfig {
     let log_mel = LogMel { rate_hz, floor_rule: FloorRule::Add, ..LogMel::default() };
     PooledConfig { spectrogram: Spectrogram::LogMel(log_mel), pooling }
 }

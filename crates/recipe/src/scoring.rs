@@ -2,13 +2,13 @@
 
 use offkey_score::{BackendConfig, ThresholdConfig};
 
-use crate::recipe::{PooledFusion, spoken};
+use crate::fusion::{PooledFusion, spoken};
 
 /// What makes scores and decisions of embeddings.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::Recipe;
+/// use offkey_recipe::Recipe;
 ///
 /// let recipe = Recipe::load("default", &[])?;
 /// let scoring = recipe.scoring();
@@ -29,7 +29,7 @@ pub struct Scoring<'a> {
 
 impl Scoring<'_> {
     /// Names of the members and what compares them, the model first.
-    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, BackendConfig)> {
+    pub fn members(&self) -> impl Iterator<Item = (&str, BackendConfig)> {
         let spectra = self.fusion.into_iter().flat_map(|fusion| &fusion.members);
         let spectra = spectra.map(|&pooling| (spoken(pooling), PooledFusion::backend()));
         std::iter::once((MODEL, self.backend.clone())).chain(spectra)
@@ -37,4 +37,4 @@ impl Scoring<'_> {
 }
 
 /// What the model is called among the members of a detector.
-pub(crate) const MODEL: &str = "the model";
+const MODEL: &str = "the model";

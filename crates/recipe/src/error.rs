@@ -7,7 +7,7 @@ use offkey_core::ErrorKind;
 /// Why a recipe cannot be used.
 ///
 /// ```
-/// use offkey::{Recipe, RecipeError};
+/// use offkey_recipe::{Recipe, RecipeError};
 ///
 /// let error = Recipe::load("defualt", &[]).expect_err("a slip of the fingers");
 /// assert!(matches!(error, RecipeError::Unknown { close: Some("default"), .. }));
@@ -159,7 +159,7 @@ impl RecipeError {
 }
 
 /// The candidate that is most like what was typed, where one is like it.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     typed: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

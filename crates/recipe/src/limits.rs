@@ -1,6 +1,6 @@
 //! The range of every number in a recipe, checked when the recipe is read.
 
-use super::RecipeError;
+use crate::error::RecipeError;
 
 /// Numbers whose key ends like this, and the smallest and largest that make sense. The first line that
 /// fits counts.
@@ -90,7 +90,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
 const MOST_ITEMS: usize = 64;
 
 /// Refuses the first number outside its range, by the key it stands at.
-pub(super) fn check(name: &str, recipe: &toml::Value) -> Result<(), RecipeError> {
+pub(crate) fn check(name: &str, recipe: &toml::Value) -> Result<(), RecipeError> {
     for (key, number) in numbers(recipe) {
         let Some((low, high)) = limits(&key) else { continue };
         if !(low..=high).contains(&number) {
@@ -116,7 +116,7 @@ pub(super) fn check(name: &str, recipe: &toml::Value) -> Result<(), RecipeError>
 }
 
 /// The smallest and the largest number at a dotted key; none where the key has no range.
-pub(super) fn limits(key: &str) -> Option<(f64, f64)> {
+pub(crate) fn limits(key: &str) -> Option<(f64, f64)> {
     // Items of lists stand at `kernels.0`; what their list is called counts.
     let without_index = key.trim_end_matches(|c: char| c.is_ascii_digit());
     let key = without_index.strip_suffix('.').unwrap_or(key);

@@ -5,15 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use offkey_score::BackendConfig;
 use serde::Deserialize;
 
-use super::{
-    BUILT_IN, ModelConfig, Recipe, RecipeError,
-    error::closest,
+use crate::{
+    error::{RecipeError, closest},
     limits,
     path::{Refusal, follow, put},
+    recipe::{BUILT_IN, ModelConfig, Recipe},
 };
-use offkey_score::BackendConfig;
 
 /// Bases one behind the other.
 const MOST_BASES: usize = 8;

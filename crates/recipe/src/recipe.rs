@@ -1,12 +1,5 @@
 //! A recipe: every choice of a run in one TOML file.
 
-mod error;
-mod fusion;
-mod limits;
-mod load;
-mod noise;
-mod path;
-
 use std::num::NonZeroUsize;
 
 use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
@@ -21,20 +14,18 @@ use offkey_signal::{ChannelRule, LengthPolicy};
 use offkey_train::{LossConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::Scoring;
-
-pub(crate) use self::fusion::{pooled, spoken};
-pub use self::{
-    error::RecipeError,
-    fusion::PooledFusion,
-    noise::{NoiseConfig, NoiseKind, NoisyClips},
+use crate::{
+    fusion::{PooledFusion, pooled},
+    limits,
+    noise::NoiseConfig,
+    scoring::Scoring,
 };
 
 /// Every choice of a run but its data, seed and device.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::Recipe;
+/// use offkey_recipe::Recipe;
 ///
 /// let change = "backend.knn.neighbors=2".to_owned();
 /// let recipe = Recipe::load("default", &[change])?;
@@ -71,7 +62,8 @@ pub struct Recipe {
 /// How recordings become waveforms of one length.
 ///
 /// ```
-/// use offkey::{AudioConfig, ChannelRule};
+/// use offkey_recipe::AudioConfig;
+/// use offkey_signal::ChannelRule;
 ///
 /// let near = AudioConfig { channel: Some(ChannelRule::Pick(0)), ..AudioConfig::default() };
 /// assert_eq!(near.holdout, AudioConfig::default().holdout);
@@ -102,9 +94,9 @@ impl Default for AudioConfig {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::{ModelConfig, Recipe};
+/// use offkey_recipe::{ModelConfig, Recipe};
 ///
-/// let trained = |name: &str| -> Result<bool, offkey::RecipeError> {
+/// let trained = |name: &str| -> Result<bool, offkey_recipe::RecipeError> {
 ///     let model = Recipe::load(name, &[])?.model;
 ///     Ok(matches!(model, ModelConfig::Network(_) | ModelConfig::Autoencoder(_)))
 /// };
@@ -133,7 +125,7 @@ pub enum ModelConfig {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::{ModelConfig, Recipe};
+/// use offkey_recipe::{ModelConfig, Recipe};
 ///
 /// let ModelConfig::Autoencoder(model) = Recipe::load("autoencoder", &[])?.model else {
 ///     unreachable!("it is the challenge's baseline")
@@ -157,7 +149,7 @@ pub struct AutoencoderModel {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::{ModelConfig, Recipe};
+/// use offkey_recipe::{ModelConfig, Recipe};
 ///
 /// let ModelConfig::Statistics(model) = Recipe::load("log-mel-statistics", &[])?.model else {
 ///     unreachable!("it has statistics")
@@ -182,7 +174,7 @@ pub struct StatisticsModel {
 /// A log-mel spectrogram pooled over time.
 ///
 /// ```
-/// use offkey::PooledModel;
+/// use offkey_recipe::PooledModel;
 ///
 /// let model = PooledModel { rate_hz: 8_000, ..PooledModel::default() };
 /// assert_eq!(model.config().dims(), 128);
@@ -227,7 +219,7 @@ fn default_clip_s() -> f64 {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::{ModelConfig, Recipe};
+/// use offkey_recipe::{ModelConfig, Recipe};
 ///
 /// let ModelConfig::Network(network) = Recipe::load("paper", &[])?.model else {
 ///     unreachable!("it trains a network")
@@ -260,7 +252,7 @@ pub struct NetworkConfig {
 /// A recipe that is built in.
 ///
 /// ```
-/// use offkey::BUILT_IN;
+/// use offkey_recipe::BUILT_IN;
 ///
 /// let names: Vec<&str> = BUILT_IN.iter().map(|recipe| recipe.name).collect();
 /// assert!(names.contains(&"default"));
@@ -275,21 +267,21 @@ pub struct BuiltIn {
 
 /// Every built-in recipe.
 pub const BUILT_IN: [BuiltIn; 9] = [
-    BuiltIn { name: "default", toml: include_str!("../../../../recipes/default.toml") },
-    BuiltIn { name: "medium", toml: include_str!("../../../../recipes/medium.toml") },
-    BuiltIn { name: "paper", toml: include_str!("../../../../recipes/paper.toml") },
-    BuiltIn { name: "small", toml: include_str!("../../../../recipes/small.toml") },
-    BuiltIn { name: "tiny", toml: include_str!("../../../../recipes/tiny.toml") },
-    BuiltIn { name: "fusion", toml: include_str!("../../../../recipes/fusion.toml") },
+    BuiltIn { name: "default", toml: include_str!("../../../recipes/default.toml") },
+    BuiltIn { name: "medium", toml: include_str!("../../../recipes/medium.toml") },
+    BuiltIn { name: "paper", toml: include_str!("../../../recipes/paper.toml") },
+    BuiltIn { name: "small", toml: include_str!("../../../recipes/small.toml") },
+    BuiltIn { name: "tiny", toml: include_str!("../../../recipes/tiny.toml") },
+    BuiltIn { name: "fusion", toml: include_str!("../../../recipes/fusion.toml") },
     BuiltIn {
         name: "log-mel-statistics",
-        toml: include_str!("../../../../recipes/log-mel-statistics.toml"),
+        toml: include_str!("../../../recipes/log-mel-statistics.toml"),
     },
     BuiltIn {
         name: "spectrogram-statistics",
-        toml: include_str!("../../../../recipes/spectrogram-statistics.toml"),
+        toml: include_str!("../../../recipes/spectrogram-statistics.toml"),
     },
-    BuiltIn { name: "autoencoder", toml: include_str!("../../../../recipes/autoencoder.toml") },
+    BuiltIn { name: "autoencoder", toml: include_str!("../../../recipes/autoencoder.toml") },
 ];
 
 impl Recipe {
@@ -305,7 +297,7 @@ impl Recipe {
     /// `model.network.training.mixup`; none where the key takes no number.
     ///
     /// ```
-    /// assert_eq!(offkey::Recipe::range("model.network.training.mixup"), Some((0.0, 1.0)));
+    /// assert_eq!(offkey_recipe::Recipe::range("model.network.training.mixup"), Some((0.0, 1.0)));
     /// ```
     pub fn range(key: &str) -> Option<(f64, f64)> {
         limits::limits(key)
@@ -318,7 +310,8 @@ impl Recipe {
 
     /// The recipe for clips of a rate, a length and a channel that others have decided. A network, an autoencoder
     /// and a foreign encoder keep the rate and length that they are made for.
-    pub(crate) fn for_clips(mut self, rate_hz: u32, clip_s: f64, audio: &AudioConfig) -> Self {
+    #[must_use]
+    pub fn for_clips(mut self, rate_hz: u32, clip_s: f64, audio: &AudioConfig) -> Self {
         match &mut self.model {
             ModelConfig::Statistics(model) => {
                 (model.rate_hz, model.clip_s) = (rate_hz, clip_s);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Noise added to clips.
 ///
 /// ```
-/// use offkey::{NoiseConfig, NoiseKind, NoisyClips};
+/// use offkey_recipe::{NoiseConfig, NoiseKind, NoisyClips};
 ///
 /// let noise = NoiseConfig { kind: NoiseKind::Pink, snr_db: -10.0, clips: NoisyClips::All };
 /// assert!(noise.reaches_training());
@@ -29,7 +29,7 @@ pub struct NoiseConfig {
 /// A kind of noise.
 ///
 /// ```
-/// use offkey::NoiseKind;
+/// use offkey_recipe::NoiseKind;
 ///
 /// let recorded = NoiseKind::Recordings("factory/".into());
 /// assert_ne!(recorded, NoiseKind::Factory);
@@ -50,7 +50,7 @@ pub enum NoiseKind {
 /// Which clips noise is added to.
 ///
 /// ```
-/// use offkey::NoisyClips;
+/// use offkey_recipe::NoisyClips;
 ///
 /// assert_eq!(serde_json::json!(NoisyClips::Test), "test"); // as recipes write it
 /// ```
@@ -70,7 +70,7 @@ impl NoiseConfig {
     }
 
     /// Whether clips of a split get it.
-    pub(crate) fn reaches(&self, split: Split) -> bool {
+    pub fn reaches(&self, split: Split) -> bool {
         self.reaches_training() || split == Split::Test
     }
 }
