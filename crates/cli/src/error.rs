@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use offkey::{ErrorKind, FileError, OffkeyError, RecipeError, Year, counted, io_hint, monitor::MonitorError};
+use offkey::{
+    ErrorKind, FileError, OffkeyError, RecipeError, Year, counted, io_hint, learn::LearnError,
+    monitor::MonitorError,
+};
 use offkey_onnx::OnnxError;
 use offkey_study::{CompareError, StudyError, StudyFileError};
 
@@ -173,6 +176,12 @@ impl CliError {
 
 impl From<FileError> for CliError {
     fn from(error: FileError) -> Self {
+        Self::Offkey(error.into())
+    }
+}
+
+impl From<LearnError> for CliError {
+    fn from(error: LearnError) -> Self {
         Self::Offkey(error.into())
     }
 }

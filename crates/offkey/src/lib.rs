@@ -111,7 +111,6 @@ mod error;
 mod explain;
 mod holds;
 mod inspect;
-pub mod learn;
 mod loaded;
 mod manifest;
 mod metrics;
@@ -152,6 +151,7 @@ pub use threads::set_threads;
 pub use trial::Trial;
 pub use wave_cache::WaveCache;
 
+pub use offkey_learn as learn;
 pub use offkey_monitor as monitor;
 
 pub use offkey_core::paths::{printable, printable_lines};

@@ -38,9 +38,6 @@ pub struct WaveCache {
     unpacked: Unpacked,
 }
 
-/// Room on disk for long compressed recordings while they are in use: 19 hours at 16 kHz.
-pub(crate) const UNPACKED_BYTES: u64 = 1 << 32;
-
 #[derive(Debug, Default)]
 struct CachedWaves {
     /// A recording is another wave by another channel or rate.
@@ -54,7 +51,7 @@ type ContentKey = [u8; 32];
 impl WaveCache {
     /// A cache that holds at most `limit_bytes` of samples.
     pub fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, waves: Mutex::default(), unpacked: Unpacked::new(UNPACKED_BYTES) }
+        Self { limit_bytes, waves: Mutex::default(), unpacked: Unpacked::default() }
     }
 
     /// A recording, decoded by `config` and brought to a length in samples by a policy; `random`

@@ -28,6 +28,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["offkey-core", "offkey-signal", "offkey-infer", "offkey-score", "offkey-train"],
     ),
     (
+        "offkey-learn",
+        &[
+            "offkey-core",
+            "offkey-signal",
+            "offkey-synth",
+            "offkey-infer",
+            "offkey-train",
+            "offkey-score",
+            "offkey-monitor",
+            "offkey-eval",
+            "offkey-recipe",
+        ],
+    ),
+    (
         "offkey",
         &[
             "offkey-core",
@@ -39,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-monitor",
             "offkey-eval",
             "offkey-recipe",
+            "offkey-learn",
             "offkey-report",
         ],
     ),
@@ -184,11 +199,12 @@ fn every_type_of_the_facade_has_an_example() {
     let mut files = Vec::new();
     source_files(&facade, &mut files);
     source_files(&root().join("crates/recipe/src"), &mut files);
+    source_files(&root().join("crates/learn/src"), &mut files);
     files.extend(
         ["progress", "stages", "files"]
             .map(|name| root().join(format!("crates/core/src/{name}.rs"))),
     );
-    let handed_on: String = ["lib.rs", "learn/mod.rs"]
+    let handed_on: String = ["lib.rs", "../../learn/src/lib.rs"]
         .iter()
         .flat_map(|file| {
             let text = fs::read_to_string(facade.join(file)).unwrap();

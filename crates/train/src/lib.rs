@@ -23,6 +23,7 @@ mod masking;
 mod network;
 mod observer;
 mod placement;
+mod progress;
 mod self_supervision;
 mod tensors;
 mod train;
@@ -33,6 +34,7 @@ pub use loss::LossConfig;
 pub use masking::MaskingConfig;
 pub use observer::{Compactness, EpochEvent, GradientSplit, StepEvent, TrainObserver};
 pub use placement::{encoder_from_parts, load_encoder};
+pub use progress::TrainProgress;
 pub use self_supervision::SelfSupervision;
 pub use train::{
     BatchNormStatistics, Convergence, CosineSchedule, EarlyStopping, Schedule, TrainConfig,

@@ -21,6 +21,5 @@ pub use covariates::AgainstColumn;
 pub(crate) use embed::{Embedder, Members};
 pub use embedded::Embedded;
 pub use recorder::CompactnessRow;
-pub(crate) use recorder::TrainProgress;
 pub(crate) use score::{RaisedBy, SectionScorer, write_scores};
 pub use score::{SectionThreshold, score_table};

@@ -7,11 +7,11 @@ use std::{
 
 use offkey_core::table;
 use offkey_infer::Encoder;
-use offkey_train::{EpochEvent, EventFile, StepEvent, TrainObserver};
+use offkey_train::{EpochEvent, EventFile, StepEvent, TrainObserver, TrainProgress};
 use serde::{Deserialize, Serialize};
 
 use super::watched::Watched;
-use crate::{OffkeyError, Progress, Stage, open_run::Run, stages::EVENTS_FOLDER};
+use crate::{OffkeyError, open_run::Run, stages::EVENTS_FOLDER};
 
 /// One row of `losses.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -73,41 +73,6 @@ pub struct CompactnessRow {
     pub agreement: Option<f64>,
     /// The mean loss that a collapsed model pays at least.
     pub trivial_loss: Option<f64>,
-}
-
-/// Shows how training goes, and passes a wish to stop on.
-pub(crate) struct TrainProgress<'a> {
-    progress: &'a dyn Progress,
-    begun: bool,
-    /// Loss and accuracy of the task on held-out clips after the epoch before.
-    held_out: Option<(f64, Option<f64>)>,
-}
-
-impl<'a> TrainProgress<'a> {
-    pub(crate) fn new(progress: &'a dyn Progress) -> Self {
-        Self { progress, begun: false, held_out: None }
-    }
-}
-
-impl TrainObserver for TrainProgress<'_> {
-    fn step(&mut self, step: &StepEvent) -> ControlFlow<()> {
-        if !self.begun {
-            self.begun = true;
-            self.progress.begin(Stage::Train, step.steps as u64, "steps");
-        }
-        let speed = step.clips as f64 / step.seconds.max(f64::MIN_POSITIVE);
-        let held_out = self.held_out.map_or_else(String::new, |(loss, accuracy)| {
-            let accuracy = accuracy.map(|accuracy| format!(", accuracy {accuracy:.2}"));
-            format!(", held out: loss {loss:.3}{}", accuracy.unwrap_or_default())
-        });
-        let note = format!(
-            "epoch {}, loss {:.3}{held_out}, {speed:.1} clips/s",
-            step.epoch + 1,
-            step.loss
-        );
-        self.progress.advance(step.step as u64 + 1, &note);
-        if self.progress.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
 }
 
 /// Keeps the training curve and shows progress.
@@ -181,7 +146,7 @@ impl<'a> Recorder<'a> {
 
 impl TrainObserver for Recorder<'_> {
     fn step(&mut self, step: &StepEvent) -> ControlFlow<()> {
-        if !self.shown.begun {
+        if !self.shown.has_begun() {
             self.losses.retain(|row| row.step < step.step);
             self.compactness.retain(|row| row.epoch < step.epoch);
         }
@@ -242,7 +207,7 @@ impl TrainObserver for Recorder<'_> {
         ];
         let last_step = self.losses.last().map_or(0, |row| row.step);
         self.scalars(last_step, &values);
-        self.shown.held_out = held_out.map(|c| (c.loss, c.accuracy));
+        self.shown.epoch(epoch);
     }
 
     fn wants_model(&self, epoch: usize) -> bool {

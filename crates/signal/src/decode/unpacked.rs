@@ -47,6 +47,13 @@ struct Kept {
     damage: Option<Damage>,
 }
 
+impl Default for Unpacked {
+    /// Room for 4 GiB of samples: 19 hours at 16 kHz.
+    fn default() -> Self {
+        Self::new(1 << 32)
+    }
+}
+
 impl Unpacked {
     /// Files of at most so many bytes together: four for each sample.
     pub fn new(limit_bytes: u64) -> Self {

@@ -7,11 +7,10 @@ use offkey_infer::{ClipSource, SourceError};
 use offkey_monitor::{WindowRef, WindowRule};
 use offkey_signal::Unpacked;
 
-use super::request::Prepared;
-use crate::{OffkeyError, wave_cache::UNPACKED_BYTES};
+use crate::{error::LearnError, request::Prepared};
 
 /// Windows of recordings, one after the other.
-pub(super) struct WindowSource {
+pub(crate) struct WindowSource {
     rule: WindowRule,
     windows: Vec<WindowRef>,
     /// Of each window the number of its recording session.
@@ -22,12 +21,12 @@ pub(super) struct WindowSource {
 
 impl WindowSource {
     /// All windows of recordings.
-    pub(super) fn of<'a>(
+    pub(crate) fn of<'a>(
         rule: WindowRule,
         recordings: impl IntoIterator<Item = &'a Prepared>,
     ) -> Self {
-        let unpacked = Unpacked::new(UNPACKED_BYTES);
-        let mut source = Self { rule, windows: Vec::new(), sessions: Vec::new(), unpacked };
+        let (windows, sessions, unpacked) = Default::default();
+        let mut source = Self { rule, windows, sessions, unpacked };
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         for Prepared { clip, card, .. } in recordings {
             let next = numbers.len();
@@ -41,7 +40,7 @@ impl WindowSource {
     }
 
     /// Places of at most so many windows, spread evenly over all.
-    pub(super) fn spread(&self, most: usize) -> impl Iterator<Item = usize> {
+    pub(crate) fn spread(&self, most: usize) -> impl Iterator<Item = usize> {
         let (all, count) = (self.len(), self.len().min(most));
         (0..count).map(move |index| index * all / count)
     }
@@ -49,13 +48,13 @@ impl WindowSource {
     /// The sound of some windows.
     ///
     /// # Errors
-    /// [`OffkeyError::Embed`] when a recording cannot be read.
-    pub(super) fn waves(
+    /// [`LearnError::Sound`] when a recording cannot be read.
+    pub(crate) fn waves(
         &self,
         places: impl IntoIterator<Item = usize>,
         seed: Seed,
-    ) -> Result<Vec<Vec<f32>>, OffkeyError> {
-        let wave = |index| self.wave(index, seed).map_err(OffkeyError::Embed);
+    ) -> Result<Vec<Vec<f32>>, LearnError> {
+        let wave = |index| self.wave(index, seed).map_err(LearnError::Sound);
         places.into_iter().map(wave).collect()
     }
 }

@@ -1,20 +1,4 @@
-//! From normal recordings to a monitor.
-//!
-//! By default the detector is a fusion of four pooled spectra: nothing is trained, every recording is
-//! a reference, and each is scored without itself to calibrate. A network joins where a recipe asks for
-//! one, the recordings name real classes, and it proves that it hears.
-
-mod choose;
-mod error;
-mod faults;
-mod find;
-mod listening;
-mod members;
-mod network;
-mod request;
-mod selftest;
-mod source;
-mod windows;
+//! The way from recordings to a monitor, step by step.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,40 +6,37 @@ use std::{
 };
 
 use ndarray::{Array2, ArrayView1, Axis};
-use offkey_core::{Clip, Seed};
+use offkey_core::{Clip, Progress, Seed};
 use offkey_monitor::{MemberCard, Monitor, MonitorCard, Profile, Role, WindowRule};
+use offkey_recipe::{ModelConfig, Recipe};
 use offkey_score::Rule;
 
-pub use self::{
-    choose::{Choice, Tried, choose},
+use crate::{
     error::LearnError,
-    request::LearnRequest,
-    selftest::self_test,
-};
-use self::{
     faults::known_faults,
     find::{Found, find, named},
     listening::{hear_again, listen_to_all},
     members::{joined_by, members_of},
     network::{Outcome, try_network},
-    request::Prepared,
+    request::{LearnRequest, Prepared},
     source::WindowSource,
     windows::window_rule,
 };
-use crate::{ModelConfig, OffkeyError, Progress, Recipe};
 
 /// What learning found out, beside the monitor.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::{Silent, SynthConfig, learn, synthesize};
+/// use offkey_core::Silent;
+/// use offkey_learn::{LearnRequest, learn};
+/// # use offkey_synth::{SynthConfig, generate};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let data = folder.path().join("data");
 /// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
-/// # synthesize(&config, &data, &Silent)?;
-/// let request = learn::LearnRequest::new(vec![data.join("fan/train")], "fan");
-/// let (_, report) = learn::learn(&request, &Silent)?;
+/// # generate(&config, &data, &|_| true)?;
+/// let request = LearnRequest::new(vec![data.join("fan/train")], "fan");
+/// let (_, report) = learn(&request, &Silent)?;
 /// for (path, reason) in &report.left_out {
 ///     println!("{}: {reason}", path.display());
 /// }
@@ -93,7 +74,7 @@ const KEPT_SAMPLES: usize = 320_000;
 pub fn learn(
     request: &LearnRequest,
     progress: &dyn Progress,
-) -> Result<(Monitor, LearnReport), OffkeyError> {
+) -> Result<(Monitor, LearnReport), LearnError> {
     let Found { candidates, mut left_out, joined: microphones } = find(&request.data, progress)?;
     let rule = window_rule(request, &candidates)?;
     let (mut members, mut models) = members_of(request.recipe.as_ref(), rule.rate_hz)?;
@@ -112,13 +93,13 @@ pub fn learn(
         .find_map(|recording| Some((recording, contents.get(&recording.card.content)?)))
     {
         let (normal, fault) = (recording.clip.path.clone(), fault.clone());
-        return Err(LearnError::FaultAmongNormals { normal, fault }.into());
+        return Err(LearnError::FaultAmongNormals { normal, fault });
     }
     let windows = heard.len();
     if windows < LEAST_WINDOWS {
         let (recordings, expected) = (recordings.len(), LEAST_WINDOWS);
         let error = LearnError::TooFewWindows { found: windows, expected, recordings, left_out };
-        return Err(error.into());
+        return Err(error);
     }
     let joined = joined_by(request.recipe.as_ref());
     let mut explanation = explain(&members, joined, &recordings);
@@ -160,13 +141,12 @@ pub fn learn(
         journal: Vec::new(),
     };
     let recordings = card.recordings.len();
-    let stopped = || OffkeyError::Cancelled { run: PathBuf::new() };
     if progress.cancelled() {
-        return Err(stopped());
+        return Err(LearnError::Cancelled);
     }
     let monitor = Monitor::new(card, heard, models, sounds)?;
     if progress.cancelled() {
-        return Err(stopped());
+        return Err(LearnError::Cancelled);
     }
     let report = LearnReport {
         recordings,
@@ -197,7 +177,7 @@ fn explain(members: &[MemberCard], rule: Rule, recordings: &[Prepared]) -> Strin
 }
 
 /// A few windows, spread over the recordings.
-fn kept_sounds(rule: WindowRule, recordings: &[Prepared]) -> Result<Array2<f32>, OffkeyError> {
+fn kept_sounds(rule: WindowRule, recordings: &[Prepared]) -> Result<Array2<f32>, LearnError> {
     let source = WindowSource::of(rule, recordings);
     let most = KEPT_SOUNDS.min((KEPT_SAMPLES / rule.samples).max(1));
     let mut sounds = Array2::zeros((0, rule.samples));

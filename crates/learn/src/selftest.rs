@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use offkey_core::Seed;
-use offkey_monitor::{Monitor, PlantedFault, SelfTest};
+use offkey_core::{Progress, Seed, Stage, progress::steps};
+use offkey_monitor::{Monitor, MonitorError, PlantedFault, SelfTest};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{self, plant};
-
-use crate::{OffkeyError, Progress, Stage, steps};
 
 /// Plants every known kind of fault into normal windows and lets a monitor judge them. The windows
 /// are the held-out ones the model keeps, or those of `recordings` where there are any.
@@ -18,7 +16,7 @@ pub fn self_test(
     monitor: &Monitor,
     recordings: &[PathBuf],
     progress: &dyn Progress,
-) -> Result<SelfTest, OffkeyError> {
+) -> Result<SelfTest, MonitorError> {
     let kinds = plant::PlantedFault::ALL.map(|kind| {
         let into = move |window: &mut Vec<f32>, rate_hz: u32, level_db: f64, seed: Seed| {
             let mut wave = Waveform { samples: std::mem::take(window), rate_hz };

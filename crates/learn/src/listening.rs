@@ -5,30 +5,29 @@ use std::{
     path::PathBuf,
 };
 
-use offkey_core::counted;
+use offkey_core::{Progress, Stage, counted};
 use offkey_monitor::{
     Heard, HeardWindow, Model, MonitorError, RecordingCard, Role, WindowRule, channels_cancel,
     listen, unusable,
 };
 
-use super::{find::Candidate, request::Prepared};
-use crate::{OffkeyError, Progress, Stage};
+use crate::{error::LearnError, find::Candidate, request::Prepared};
 
 /// Listens to every recording once: copies count once, and what is silent or clipped teaches nothing.
-pub(super) fn listen_to_all(
+pub(crate) fn listen_to_all(
     candidates: Vec<Candidate>,
     rule: WindowRule,
     models: &[Model],
     left_out: &mut Vec<(PathBuf, String)>,
     progress: &dyn Progress,
-) -> Result<(Vec<Prepared>, Heard), OffkeyError> {
+) -> Result<(Vec<Prepared>, Heard), LearnError> {
     let (mut recordings, mut heard) = (Vec::new(), Heard::default());
     let (mut contents, mut beginnings) =
         (BTreeMap::<String, PathBuf>::new(), BTreeMap::<String, PathBuf>::new());
     progress.begin(Stage::Embed, candidates.len() as u64, "recordings");
     for (index, candidate) in candidates.into_iter().enumerate() {
         if progress.cancelled() {
-            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+            return Err(LearnError::Cancelled);
         }
         let Candidate { clip, info, group } = candidate;
         let (mut windows, mut problem) = (0_usize, None);
@@ -107,11 +106,11 @@ pub(super) fn listen_to_all(
 }
 
 /// The same windows as further members hear them.
-pub(super) fn hear_again(
+pub(crate) fn hear_again(
     recordings: &[Prepared],
     rule: WindowRule,
     models: &[Model],
-) -> Result<Heard, OffkeyError> {
+) -> Result<Heard, LearnError> {
     let mut heard = Heard::default();
     for recording in recordings {
         let wanted: BTreeSet<u64> = recording.card.starts.iter().copied().collect();

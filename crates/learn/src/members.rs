@@ -2,17 +2,16 @@
 
 use offkey_infer::{foreign::Foreign, pooled::Pooling};
 use offkey_monitor::{MemberCard, Model, ModelCard};
-use offkey_recipe::{pooled, spoken};
+use offkey_recipe::{ModelConfig, PooledFusion, Recipe, pooled, spoken};
 use offkey_score::{BackendConfig, Distance, Rule};
 
-use super::error::LearnError;
-use crate::{ModelConfig, OffkeyError, PooledFusion, Recipe};
+use crate::error::LearnError;
 
 /// The members that need no training: those of a recipe with statistics, else pooled spectra.
-pub(super) fn members_of(
+pub(crate) fn members_of(
     recipe: Option<&Recipe>,
     rate_hz: u32,
-) -> Result<(Vec<MemberCard>, Vec<Model>), OffkeyError> {
+) -> Result<(Vec<MemberCard>, Vec<Model>), LearnError> {
     match recipe.map(|recipe| (recipe, &recipe.model)) {
         Some((recipe, ModelConfig::Statistics(model))) => {
             // Standardised by the backend, which leaves each recording out in turn; by all
@@ -26,10 +25,10 @@ pub(super) fn members_of(
             Ok((vec![member], vec![Model::Statistics(statistics)]))
         }
         Some((recipe, ModelConfig::Autoencoder(_))) => {
-            Err(LearnError::NotForMonitors { recipe: recipe.name.clone() }.into())
+            Err(LearnError::NotForMonitors { recipe: recipe.name.clone() })
         }
         Some((recipe, ModelConfig::Onnx(config))) => {
-            let foreign = Foreign::load(config.as_ref().clone()).map_err(OffkeyError::embed)?;
+            let foreign = Foreign::load(config.as_ref().clone())?;
             let member = MemberCard {
                 name: recipe.name.clone(),
                 model: ModelCard::Onnx(config.clone()),
@@ -75,6 +74,6 @@ fn pooled_members(
 }
 
 /// How members' scores are joined.
-pub(super) fn joined_by(recipe: Option<&Recipe>) -> Rule {
+pub(crate) fn joined_by(recipe: Option<&Recipe>) -> Rule {
     recipe.and_then(|recipe| recipe.fusion.as_ref()).map_or(Rule::Max, |fusion| fusion.rule)
 }

@@ -5,34 +5,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Clip, Condition, Dataset, Problem, Split, counted};
+use offkey_core::{Clip, Condition, Dataset, Problem, Progress, Split, Stage, counted};
 use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
-use crate::{OffkeyError, Progress, Stage};
+use crate::error::LearnError;
 
 /// A recording to learn from.
-pub(super) struct Candidate {
-    pub(super) clip: Clip,
-    pub(super) info: AudioInfo,
+pub(crate) struct Candidate {
+    pub(crate) clip: Clip,
+    pub(crate) info: AudioInfo,
     /// The recording session: clips of one are left out together.
-    pub(super) group: String,
+    pub(crate) group: String,
 }
 
 /// Recordings that may be learned from, and those left out, with the reason.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) candidates: Vec<Candidate>,
-    pub(super) left_out: Vec<(PathBuf, String)>,
+pub(crate) struct Found {
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) left_out: Vec<(PathBuf, String)>,
     /// What was taken for one recording by several microphones, in words, where something was.
-    pub(super) joined: Option<String>,
+    pub(crate) joined: Option<String>,
 }
 
 /// Finds the recordings of normal sound among data. Only training clips and clips without split are
 /// taken; nothing that is labelled anomalous, and no test clip, labelled or not.
 ///
 /// # Errors
-/// [`OffkeyError`] when there are no recordings, or the caller asks to stop.
-pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, OffkeyError> {
+/// [`LearnError`] when there are no recordings, or the caller asks to stop.
+pub(crate) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, LearnError> {
     let mut dataset = Dataset::read_all(data, &[])?;
     dataset.assume_normal();
     let mut found = Found::default();
@@ -53,7 +53,7 @@ pub(super) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, O
     for (index, clip) in dataset.clips.into_iter().enumerate() {
         progress.advance(index as u64, "");
         if progress.cancelled() {
-            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+            return Err(LearnError::Cancelled);
         }
         let reason = match (clip.condition, clip.split) {
             (Some(Condition::Anomaly), _) => Some("labelled anomalous"),
@@ -176,7 +176,7 @@ fn without_microphone(stem: &str) -> &str {
 }
 
 /// Names of the machines and conditions that recordings tell apart.
-pub(super) fn named(clips: &[&Clip]) -> BTreeSet<String> {
+pub(crate) fn named(clips: &[&Clip]) -> BTreeSet<String> {
     clips
         .iter()
         .map(|clip| format!("{} {} {}", clip.machine, clip.section, clip.attributes))

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use offkey_core::Clip;
 use offkey_infer::Compute;
 use offkey_monitor::{FalseAlarmRate, RecordingCard};
-
-use crate::Recipe;
+use offkey_recipe::Recipe;
 
 /// Everything asked of learning.
 ///
 /// ```
-/// use offkey::learn::LearnRequest;
+/// use offkey_learn::LearnRequest;
 ///
 /// let request = LearnRequest {
 ///     false_alarms: Some("1 per week".parse().expect("a rate")),
@@ -60,8 +59,8 @@ impl LearnRequest {
 }
 
 /// A recording that was listened to.
-pub(super) struct Prepared {
-    pub(super) clip: Clip,
-    pub(super) rate_hz: u32,
-    pub(super) card: RecordingCard,
+pub(crate) struct Prepared {
+    pub(crate) clip: Clip,
+    pub(crate) rate_hz: u32,
+    pub(crate) card: RecordingCard,
 }

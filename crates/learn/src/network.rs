@@ -4,20 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
-use offkey_core::{Clip, Seed, Split};
+use offkey_core::{Clip, FileError, Progress, Seed, Split};
 use offkey_eval::auc;
 use offkey_infer::{ClipSource, Encoder};
 use offkey_monitor::{LEAST_RECORDINGS, MemberCard, Model, ModelCard, WindowRule};
+use offkey_recipe::NetworkConfig;
 use offkey_score::{BackendConfig, References};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
-use offkey_train::{Labels, TrainJob, load_encoder, loss::LossRegistry};
+use offkey_train::{Labels, TrainJob, TrainProgress, load_encoder, loss::LossRegistry};
 
-use super::{
+use crate::{
+    error::LearnError,
     request::{LearnRequest, Prepared},
     source::WindowSource,
 };
-use crate::{DetectError, NetworkConfig, OffkeyError, Progress, stage::TrainProgress};
 
 /// Share of the recordings that a network is trained on.
 const TRAINED_ON: f64 = 0.6;
@@ -33,7 +34,7 @@ const PLANTED_DB: f64 = 0.0;
 const LEAST_HEARD: f64 = 0.65;
 
 /// What became of a network.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It joins the detector. The groups were trained on and never calibrate.
     Joins {
         member: Box<MemberCard>,
@@ -48,23 +49,22 @@ pub(super) enum Outcome {
 /// Trains a network and lets it prove itself.
 ///
 /// # Errors
-/// [`OffkeyError`] when training fails or the caller asks to stop.
-pub(super) fn try_network(
+/// [`LearnError`] when training fails or the caller asks to stop.
+pub(crate) fn try_network(
     request: &LearnRequest,
     config: &NetworkConfig,
     backend: &BackendConfig,
     rule: WindowRule,
     recordings: &[Prepared],
     progress: &dyn Progress,
-) -> Result<Outcome, OffkeyError> {
+) -> Result<Outcome, LearnError> {
     let seed = Seed::new(request.seed);
     let clips: Vec<Clip> = recordings
         .iter()
         .map(|recording| Clip { split: Split::Train, ..recording.clip.clone() })
         .collect();
     let clips: Vec<&Clip> = clips.iter().collect();
-    let classes =
-        config.task.labels(&clips, None, seed.child("labels")).map_err(OffkeyError::embed)?;
+    let classes = config.task.labels(&clips, None, seed.child("labels"))?;
     if classes.classes.len() < LEAST_CLASSES {
         return Ok(Outcome::LeftOut(
             "the network of the recipe is left out: the recordings name one machine in one condition, and it needs several to tell apart"
@@ -88,7 +88,7 @@ pub(super) fn try_network(
         .collect();
     let labels = Labels { classes: classes.classes.len(), of_clip };
     let source = WindowSource::of(rule, learned().map(|(recording, _)| recording));
-    let scratch = tempfile::tempdir().map_err(OffkeyError::io(&std::env::temp_dir()))?;
+    let scratch = tempfile::tempdir().map_err(FileError::io(&std::env::temp_dir()))?;
     let folder = scratch.path().join("model");
     let job = TrainJob {
         source: &source,
@@ -102,13 +102,12 @@ pub(super) fn try_network(
         folder: &folder,
         resume: false,
     };
-    let report =
-        offkey_train::train(&job, &mut TrainProgress::new(progress)).map_err(OffkeyError::embed)?;
+    let report = offkey_train::train(&job, &mut TrainProgress::new(progress))?;
     progress.end();
     if !report.finished {
-        return Err(OffkeyError::Cancelled { run: std::path::PathBuf::new() });
+        return Err(LearnError::Cancelled);
     }
-    let encoder = load_encoder(&folder, request.compute).map_err(OffkeyError::embed)?;
+    let encoder = load_encoder(&folder, request.compute)?;
     let heard = hears(&encoder, backend, rule, recordings, &trained_on, seed)?;
     if heard < LEAST_HEARD {
         return Ok(Outcome::LeftOut(format!(
@@ -118,7 +117,7 @@ pub(super) fn try_network(
             100.0 * LEAST_HEARD
         )));
     }
-    let (card, _) = encoder.to_parts().map_err(OffkeyError::embed)?;
+    let (card, _) = encoder.to_parts()?;
     let member = MemberCard {
         name: "network".to_owned(),
         model: ModelCard::Network(card),
@@ -159,10 +158,10 @@ fn hears(
     recordings: &[Prepared],
     trained_on: &BTreeSet<String>,
     seed: Seed,
-) -> Result<f64, OffkeyError> {
+) -> Result<f64, LearnError> {
     let (trained, held_out): (Vec<&Prepared>, Vec<&Prepared>) =
         recordings.iter().partition(|recording| trained_on.contains(&recording.card.group));
-    let embed = |waves: &[Vec<f32>]| encoder.embed(waves).map_err(OffkeyError::embed);
+    let embed = |waves: &[Vec<f32>]| encoder.embed(waves);
     let source = WindowSource::of(rule, trained);
     let mut references = Vec::new();
     for begin in (0..source.len()).step_by(BLOCK_WINDOWS) {
@@ -185,11 +184,7 @@ fn hears(
         .map(|kind| embed(&planted(kind)))
         .collect::<Result<_, _>>()?;
     let faults = stacked(&faults);
-    let failed = |source| DetectError::Score {
-        machine: "network".to_owned(),
-        section: "all".to_owned(),
-        source,
-    };
+    let failed = |source| LearnError::Score { detector: "network".to_owned(), source };
     let groups: Vec<String> = (0..references.nrows()).map(|row| row.to_string()).collect();
     let domains = vec![None; groups.len()];
     let checked = References::new(references.view(), &domains, &groups, seed).map_err(failed)?;

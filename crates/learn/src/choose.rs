@@ -4,18 +4,18 @@
 //! made anomalies are near on purpose, for far ones are found by every candidate and tell nothing: faults
 //! planted at low levels, and windows whose low and high bands come from different recordings.
 
-use std::{collections::BTreeSet, ops::Range, path::PathBuf};
+use std::{collections::BTreeSet, ops::Range};
 
 use ndarray::{Array2, ArrayView2, Axis};
-use offkey_core::{Seed, stats};
+use offkey_core::{Progress, Seed, Stage, stats};
 use offkey_eval::auc;
 use offkey_monitor::{HeardWindow, MemberCard, Model, WindowRule};
-use offkey_recipe::spoken;
+use offkey_recipe::{AudioConfig, ModelConfig, PooledFusion, PooledModel, Recipe, spoken};
 use offkey_score::{Fusion, Member, References, Rule, ScoreError};
 use offkey_signal::Waveform;
 use offkey_synth::plant::{PlantedFault, plant};
 
-use super::{
+use crate::{
     error::LearnError,
     find::{Found, find},
     listening::listen_to_all,
@@ -23,10 +23,6 @@ use super::{
     request::LearnRequest,
     source::WindowSource,
     windows::{channel, window_rule},
-};
-use crate::{
-    AudioConfig, ModelConfig, OffkeyError, PooledFusion, PooledModel, Progress, Recipe, SectionKey,
-    Stage,
 };
 
 /// Levels of planted faults, in decibels relative to the window.
@@ -46,13 +42,15 @@ const CROSSING: f32 = 1.0 / 16.0;
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use offkey::{Silent, SynthConfig, learn, synthesize};
+/// # use offkey_core::Silent;
+/// # use offkey_learn::{LearnRequest, choose};
+/// # use offkey_synth::{SynthConfig, generate};
 /// # let folder = tempfile::tempdir()?;
 /// # let data = folder.path().join("data");
 /// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
-/// # synthesize(&config, &data, &Silent)?;
-/// # let request = learn::LearnRequest::new(vec![data.join("fan/train")], "fan");
-/// let choice = learn::choose(&request, &Silent)?;
+/// # generate(&config, &data, &|_| true)?;
+/// # let request = LearnRequest::new(vec![data.join("fan/train")], "fan");
+/// let choice = choose(&request, &Silent)?;
 /// for tried in &choice.candidates {
 ///     println!("{}: {:.3}", tried.recipe.name, tried.auc);
 /// }
@@ -62,7 +60,7 @@ const CROSSING: f32 = 1.0 / 16.0;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
-    /// The candidate, ready for [`learn`](super::learn).
+    /// The candidate, ready for [`learn`](crate::learn).
     pub recipe: Recipe,
     /// Mean over folds and kinds of anomaly of the area under the ROC curve, 0 to 1.
     pub auc: f64,
@@ -78,16 +76,18 @@ pub struct Tried {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use offkey::{Silent, SynthConfig, learn, synthesize};
+/// use offkey_core::Silent;
+/// use offkey_learn::{LearnRequest, choose, learn};
+/// # use offkey_synth::{SynthConfig, generate};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let data = folder.path().join("data");
 /// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
-/// # synthesize(&config, &data, &Silent)?;
-/// let request = learn::LearnRequest::new(vec![data.join("fan/train")], "fan");
-/// let choice = learn::choose(&request, &Silent)?;
+/// # generate(&config, &data, &|_| true)?;
+/// let request = LearnRequest::new(vec![data.join("fan/train")], "fan");
+/// let choice = choose(&request, &Silent)?;
 /// let recipe = choice.candidates[choice.taken].recipe.clone();
-/// let (monitor, _) = learn::learn(&learn::LearnRequest { recipe: Some(recipe), ..request }, &Silent)?;
+/// let (monitor, _) = learn(&LearnRequest { recipe: Some(recipe), ..request }, &Silent)?;
 /// # assert_eq!(monitor.card().name, "fan");
 /// # Ok(())
 /// # }
@@ -128,13 +128,13 @@ struct Sounds {
 /// # Errors
 /// [`LearnError::TooFewToChoose`] with fewer than five recordings that can be heard,
 /// [`LearnError::NeedsTraining`] for a recipe that does; whatever keeps recordings from being heard.
-pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice, OffkeyError> {
+pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice, LearnError> {
     let further = request.recipe.as_ref();
     if let Some(Recipe {
         model: ModelConfig::Network(_) | ModelConfig::Autoencoder(_), name, ..
     }) = further
     {
-        return Err(LearnError::NeedsTraining { recipe: name.clone() }.into());
+        return Err(LearnError::NeedsTraining { recipe: name.clone() });
     }
     let Found { candidates: found, mut left_out, .. } = find(&request.data, progress)?;
     let foreign = further.filter(|recipe| matches!(recipe.model, ModelConfig::Onnx(_))).cloned();
@@ -146,7 +146,7 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     let (recordings_heard, expected) = (groups.len(), LEAST_RECORDINGS);
     if recordings_heard < expected {
         let recordings = recordings_heard;
-        return Err(LearnError::TooFewToChoose { recordings, expected, left_out }.into());
+        return Err(LearnError::TooFewToChoose { recordings, expected, left_out });
     }
     let source = WindowSource::of(rule, &recordings);
     let places: Vec<usize> = source.spread(MOST_WINDOWS).collect();
@@ -162,7 +162,7 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     let windows = source.waves(places, seed)?;
     let made = made_anomalies(&windows, &of_group, rule, seed);
     let (mut tried, mut models) = (Vec::new(), Vec::new());
-    for recipe in candidates(rule, further)? {
+    for recipe in candidates(rule, further) {
         let (cards, own) = members_of(Some(&recipe), rule.rate_hz)?;
         let joined = joined_by(Some(&recipe));
         let range = models.len()..models.len() + own.len();
@@ -176,7 +176,7 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
         heard.push(hear(&models, kind, rule)?);
         progress.advance(done as u64 + 1, "");
         if progress.cancelled() {
-            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+            return Err(LearnError::Cancelled);
         }
     }
     progress.end();
@@ -184,9 +184,9 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     let sounds = Sounds { heard, of_group, folds };
     let mut scored = Vec::new();
     for candidate in &tried {
-        scored.push(candidate.areas(&sounds, seed).map_err(|source| {
-            let (machine, section) = (candidate.recipe.name.clone(), "all".to_owned());
-            SectionKey { machine, section }.failed(source)
+        scored.push(candidate.areas(&sounds, seed).map_err(|source| LearnError::Score {
+            detector: candidate.recipe.name.clone(),
+            source,
         })?);
     }
     let kinds = made.into_iter().map(|(kind, _)| kind).collect();
@@ -198,7 +198,7 @@ fn hear(
     models: &[Model],
     windows: &[Vec<f32>],
     rule: WindowRule,
-) -> Result<Vec<Array2<f32>>, OffkeyError> {
+) -> Result<Vec<Array2<f32>>, LearnError> {
     let mut heard = offkey_monitor::Heard::default();
     for window in windows {
         heard.push(HeardWindow::of(models, rule, window)?);
@@ -208,24 +208,26 @@ fn hear(
 
 /// The detectors that are tried: the fusion, by the largest and by the mean; each of its spectra alone; the
 /// plain statistics.
-fn candidates(rule: WindowRule, further: Option<&Recipe>) -> Result<Vec<Recipe>, OffkeyError> {
-    let mut recipes = vec![Recipe::load("fusion", &[])?];
+fn candidates(rule: WindowRule, further: Option<&Recipe>) -> Vec<Recipe> {
+    let built_in = |name: &str, changes: &[String]| {
+        Recipe::load(name, changes).expect("a built-in recipe is valid")
+    };
+    let mut recipes = vec![built_in("fusion", &[])];
     let mean = "fusion.rule=\"mean\"".to_owned();
-    recipes
-        .push(Recipe { name: "fusion by the mean".to_owned(), ..Recipe::load("fusion", &[mean])? });
+    recipes.push(Recipe { name: "fusion by the mean".to_owned(), ..built_in("fusion", &[mean]) });
     for pooling in PooledFusion::default().members {
-        let alone = Recipe::load("fusion", &[])?;
+        let alone = built_in("fusion", &[]);
         let model = ModelConfig::Pooled(PooledModel { pooling, ..PooledModel::default() });
         let name = format!("{} alone", spoken(pooling));
         recipes.push(Recipe { name, model, fusion: None, ..alone });
     }
     for name in ["log-mel-statistics", "spectrogram-statistics"] {
-        recipes.push(Recipe::load(name, &[])?);
+        recipes.push(built_in(name, &[]));
     }
     recipes.extend(further.cloned());
     let audio = further.map_or_else(AudioConfig::default, |recipe| recipe.audio.clone());
     let clip_s = rule.seconds(rule.samples as u64);
-    Ok(recipes.into_iter().map(|one| one.for_clips(rule.rate_hz, clip_s, &audio)).collect())
+    recipes.into_iter().map(|one| one.for_clips(rule.rate_hz, clip_s, &audio)).collect()
 }
 
 /// Windows made anomalous, a list for each kind.

@@ -1,10 +1,10 @@
 //! How recordings become windows.
 
 use offkey_monitor::WindowRule;
+use offkey_recipe::{ModelConfig, Recipe};
 use offkey_signal::ChannelRule;
 
-use super::{error::LearnError, find::Candidate, request::LearnRequest};
-use crate::{ModelConfig, OffkeyError, Recipe};
+use crate::{error::LearnError, find::Candidate, request::LearnRequest};
 
 /// Length of a window where nothing else decides it, as in the challenge's years 2020 to 2022.
 const WINDOW_S: f64 = 10.0;
@@ -16,10 +16,10 @@ const SHORTER: usize = 10;
 const RATE_HZ: u32 = 16_000;
 
 /// The rule for recordings: as asked for, as the recipe says, or as they are long.
-pub(super) fn window_rule(
+pub(crate) fn window_rule(
     request: &LearnRequest,
     candidates: &[Candidate],
-) -> Result<WindowRule, OffkeyError> {
+) -> Result<WindowRule, LearnError> {
     let recipe = request.recipe.as_ref();
     let channel = channel(recipe);
     let lowest = candidates.iter().map(|candidate| candidate.info.rate_hz).min();
@@ -40,16 +40,16 @@ pub(super) fn window_rule(
         (recipe.map(|recipe| &recipe.model), request.window_s, by_recipe)
         && (asked - fixed).abs() > 1e-6
     {
-        return Err(LearnError::WindowLength { asked_s: asked, recipe_s: fixed }.into());
+        return Err(LearnError::WindowLength { asked_s: asked, recipe_s: fixed });
     }
     let window_s = request.window_s.or(by_recipe).unwrap_or(fitting);
     let every_s = request.every_s.unwrap_or(window_s.min(WINDOW_S));
     let samples = |seconds: f64| (seconds * f64::from(rate_hz)).round().max(1.0) as usize;
     let rule = WindowRule { channel, rate_hz, samples: samples(window_s), hop: samples(every_s) };
-    if rule.is_usable() { Ok(rule) } else { Err(LearnError::Windows { window_s, every_s }.into()) }
+    if rule.is_usable() { Ok(rule) } else { Err(LearnError::Windows { window_s, every_s }) }
 }
 
 /// The channel that is heard: as the recipe says.
-pub(super) fn channel(recipe: Option<&Recipe>) -> ChannelRule {
+pub(crate) fn channel(recipe: Option<&Recipe>) -> ChannelRule {
     recipe.and_then(|recipe| recipe.audio.channel).unwrap_or_default()
 }

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
-use offkey_core::{ErrorKind, counted};
+use offkey_core::{DataError, ErrorKind, FileError, LabelError, counted, io_hint};
+use offkey_infer::{ModelError, SourceError, foreign::ForeignError};
+use offkey_monitor::MonitorError;
+use offkey_score::ScoreError;
+use offkey_train::TrainError;
 
 /// Why a monitor cannot be learned, or no detector chosen for one.
 ///
 /// ```
-/// use offkey::{ErrorKind, learn::LearnError};
+/// use offkey_core::ErrorKind;
+/// use offkey_learn::LearnError;
 ///
 /// let error = LearnError::WindowLength { asked_s: 2.0, recipe_s: 10.0 };
 /// assert_eq!(error.kind(), ErrorKind::Usage);
@@ -88,6 +93,41 @@ pub enum LearnError {
         /// From the start of a window to that of the next.
         every_s: f64,
     },
+    /// Recordings cannot be found.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file or folder cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A window of a recording cannot be read.
+    #[error(transparent)]
+    Sound(SourceError),
+    /// The recordings make no classes.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// A network cannot be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A model cannot be loaded or asked.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// An encoder from elsewhere cannot be loaded.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    /// A detector cannot be fitted or asked.
+    #[error("cannot score {detector} section all")]
+    Score {
+        /// The detector.
+        detector: String,
+        /// The cause.
+        source: ScoreError,
+    },
+    /// What was learned makes no monitor.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    /// The caller asked to stop.
+    #[error("stopped before it was done")]
+    Cancelled,
 }
 
 impl LearnError {
@@ -99,13 +139,23 @@ impl LearnError {
             | Self::FaultAmongNormals { .. }
             | Self::WindowLength { .. }
             | Self::Windows { .. } => ErrorKind::Usage,
-            Self::TooFewWindows { .. } | Self::TooFewToChoose { .. } | Self::NoFaults { .. } => {
-                ErrorKind::Failed
-            }
+            Self::TooFewWindows { .. }
+            | Self::TooFewToChoose { .. }
+            | Self::NoFaults { .. }
+            | Self::Data(_)
+            | Self::Sound(_)
+            | Self::Labels(_)
+            | Self::Train(_)
+            | Self::Model(_)
+            | Self::Foreign(_)
+            | Self::Score { .. } => ErrorKind::Failed,
+            Self::File(error) => error.kind(),
+            Self::Monitor(error) => error.kind(),
+            Self::Cancelled => ErrorKind::Cancelled,
         }
     }
 
-    /// What the reader can do about it.
+    /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         let hint = match self {
             Self::TooFewWindows { found, left_out, .. } => {
@@ -131,6 +181,16 @@ impl LearnError {
             }
             Self::Windows { .. } => "choose --window and --every so, or leave them out",
             Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
+            Self::File(error) => return error.hint(),
+            Self::Monitor(error) => return error.hint(),
+            Self::Foreign(error) => return error.hint(),
+            Self::Data(_)
+            | Self::Sound(_)
+            | Self::Labels(_)
+            | Self::Train(_)
+            | Self::Model(_)
+            | Self::Score { .. } => return io_hint(self),
+            Self::Cancelled => return None,
         };
         Some(hint)
     }

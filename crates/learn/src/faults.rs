@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use offkey_core::{Progress, Stage, recordings};
 use offkey_infer::pooled::Pooling;
 use offkey_monitor::{
     Heard, HeardWindow, MemberCard, Model, ModelCard, MonitorError, WindowRule, listen, unusable,
@@ -9,28 +10,27 @@ use offkey_monitor::{
 use offkey_recipe::pooled;
 use offkey_score::{BackendConfig, KnownFaultsConfig, MOST_FAULTS};
 
-use super::error::LearnError;
-use crate::{OffkeyError, Progress, Stage, recordings};
+use crate::error::LearnError;
 
 /// Known faults, ready to join a detector.
-pub(super) struct Faults {
-    pub(super) member: MemberCard,
-    pub(super) model: Model,
+pub(crate) struct Faults {
+    pub(crate) member: MemberCard,
+    pub(crate) model: Model,
     /// By the fingerprint of its sound, the path of every recording.
-    pub(super) contents: BTreeMap<String, PathBuf>,
+    pub(crate) contents: BTreeMap<String, PathBuf>,
     /// Recordings left out, with the reason.
-    pub(super) left_out: Vec<(PathBuf, String)>,
+    pub(crate) left_out: Vec<(PathBuf, String)>,
 }
 
 /// Listens to recordings of faults; of very many windows some are kept, spread over all.
 ///
 /// # Errors
-/// [`OffkeyError`] when there are no recordings, or the caller asks to stop.
-pub(super) fn known_faults(
+/// [`LearnError`] when there are no recordings, or the caller asks to stop.
+pub(crate) fn known_faults(
     paths: &[PathBuf],
     rule: WindowRule,
     progress: &dyn Progress,
-) -> Result<Option<Faults>, OffkeyError> {
+) -> Result<Option<Faults>, LearnError> {
     if paths.is_empty() {
         return Ok(None);
     }
@@ -41,7 +41,7 @@ pub(super) fn known_faults(
     progress.begin(Stage::Embed, found.len() as u64, "recordings of faults");
     for (done, path) in found.into_iter().enumerate() {
         if progress.cancelled() {
-            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+            return Err(LearnError::Cancelled);
         }
         let listened = listen(&path, rule, |_, window| match unusable(rule.rate_hz, window) {
             None => HeardWindow::of(&models, rule, window).map(Some),
@@ -62,7 +62,7 @@ pub(super) fn known_faults(
     }
     progress.end();
     let Some(rows) = heard.embeddings.first() else {
-        return Err(LearnError::NoFaults { left_out }.into());
+        return Err(LearnError::NoFaults { left_out });
     };
     let kept = rows.nrows().min(MOST_FAULTS);
     let faults = (0..kept).map(|index| rows.row(index * rows.nrows() / kept).to_vec()).collect();
