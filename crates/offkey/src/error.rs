@@ -11,7 +11,7 @@ use offkey_synth::SynthError;
 use offkey_train::{TrainError, loss::LossError};
 
 use crate::{
-    FileError, RecipeError, detector::DetectError, explain::ExplainError, learn::LearnError,
+    ExplainError, FileError, RecipeError, detector::DetectError, learn::LearnError,
     run_folder::FolderError, stage::ClipsError,
 };
 
@@ -43,7 +43,7 @@ pub enum OffkeyError {
     Detect(#[from] DetectError),
     /// A score cannot be explained.
     #[error(transparent)]
-    Explain(#[from] ExplainError),
+    Explain(ExplainError),
     /// The caller asked to stop.
     #[error("stopped before it was done")]
     Cancelled {
@@ -131,7 +131,7 @@ pub enum OffkeyError {
     Monitor(#[from] offkey_monitor::MonitorError),
     /// A monitor cannot be learned, or no detector chosen for one.
     #[error(transparent)]
-    Learn(#[from] LearnError),
+    Learn(LearnError),
     /// A model file would be overwritten.
     #[error("`{}` exists already", path.display())]
     ModelExists {
@@ -219,7 +219,7 @@ impl OffkeyError {
             Self::Folder(error) => return error.hint(),
             Self::Clips(error) => return error.hint(),
             Self::Detect(error) => return error.hint(),
-            Self::Explain(error) => return error.hint(),
+            Self::Explain(error) => return error.hint().map(str::to_owned),
             Self::Recipe(error) => return error.hint(),
             Self::Monitor(error) => return error.hint().map(str::to_owned),
             Self::Learn(error) => return error.hint().map(str::to_owned),
@@ -253,6 +253,24 @@ impl OffkeyError {
             | Self::NoCovariate { .. } => io_hint(self)?,
         };
         Some(hint.to_owned())
+    }
+}
+
+impl From<ExplainError> for OffkeyError {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Cancelled => Self::Cancelled { run: PathBuf::new() },
+            other => Self::Explain(other),
+        }
+    }
+}
+
+impl From<LearnError> for OffkeyError {
+    fn from(error: LearnError) -> Self {
+        match error {
+            LearnError::Cancelled => Self::Cancelled { run: PathBuf::new() },
+            other => Self::Learn(other),
+        }
     }
 }
 

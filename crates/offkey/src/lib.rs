@@ -121,7 +121,6 @@ mod planted;
 mod request;
 mod run;
 mod run_folder;
-mod section;
 mod stage;
 mod threads;
 mod trial;
@@ -132,7 +131,7 @@ pub use audio::{ClipAudio, Treatment};
 pub use demo::{DemoReport, demo, synthesize};
 pub use detector::{ClipScore, DetectError, Detector, SectionReferences};
 pub use error::OffkeyError;
-pub use explain::{ExplainError, ExplainRequest, Explanation, Gap, PAGE_MASKS, explain_clip};
+pub use explain::{ExplainRequest, explain_clip};
 pub use holds::{Holds, expect_monitor, holds};
 pub use inspect::{ClipGroup, Finding, Inspection, check_official, inspect};
 pub use loaded::Loaded;
@@ -143,7 +142,6 @@ pub use planted::{PlantReport, PlantRequest, plant_faults};
 pub use request::{DEFAULT_CACHE_BYTES, Registries, RunRequest, Seeds, Watch};
 pub use run::{embed, evaluate, map, redo, report, run, score, train};
 pub use run_folder::{Existing, FolderError, RunFolder};
-pub use section::SectionKey;
 pub use stage::{
     AgainstColumn, ClipsError, CompactnessRow, Embedded, SectionThreshold, score_table,
 };
@@ -156,11 +154,12 @@ pub use offkey_monitor as monitor;
 
 pub use offkey_core::paths::{printable, printable_lines};
 pub use offkey_core::{
-    Clip, Condition, Domain, ErrorKind, FileError, OfficialCheck, Progress, ScoreRow, Seed, Silent,
-    Split, Stage, Year, counted, files, io_hint, progress::steps, recordings, stages,
+    Clip, Condition, Domain, ErrorKind, FileError, OfficialCheck, Progress, ScoreRow, SectionKey,
+    Seed, Silent, Split, Stage, Year, counted, files, io_hint, progress::steps, recordings, stages,
     table::to_csv,
 };
 pub use offkey_eval::Metrics;
+pub use offkey_explain::{ExplainError, Explanation, Gap, PAGE_MASKS};
 pub use offkey_infer::foreign::{ForeignConfig, ForeignError, FrontEnd};
 pub use offkey_infer::{Compute, DeviceKind, Kernels};
 pub use offkey_recipe::{

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offkey-eval", &["offkey-core"]),
     ("offkey-monitor", &["offkey-core", "offkey-signal", "offkey-infer", "offkey-score"]),
     ("offkey-report", &["offkey-core", "offkey-eval"]),
+    ("offkey-explain", &["offkey-core", "offkey-infer", "offkey-report"]),
     (
         "offkey-recipe",
         &["offkey-core", "offkey-signal", "offkey-infer", "offkey-score", "offkey-train"],
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-score",
             "offkey-monitor",
             "offkey-eval",
+            "offkey-explain",
             "offkey-recipe",
             "offkey-learn",
             "offkey-report",
@@ -198,10 +200,11 @@ fn every_type_of_the_facade_has_an_example() {
     let facade = root().join("crates/offkey/src");
     let mut files = Vec::new();
     source_files(&facade, &mut files);
-    source_files(&root().join("crates/recipe/src"), &mut files);
-    source_files(&root().join("crates/learn/src"), &mut files);
+    for name in ["explain", "learn", "recipe"] {
+        source_files(&root().join(format!("crates/{name}/src")), &mut files);
+    }
     files.extend(
-        ["progress", "stages", "files"]
+        ["files", "progress", "section", "stages"]
             .map(|name| root().join(format!("crates/core/src/{name}.rs"))),
     );
     let handed_on: String = ["lib.rs", "../../learn/src/lib.rs"]

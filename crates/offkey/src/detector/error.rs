@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use offkey_core::ErrorKind;
+use offkey_core::{ErrorKind, SectionKey};
 
 /// Why a clip cannot be scored.
 ///
@@ -62,6 +62,11 @@ pub enum DetectError {
 }
 
 impl DetectError {
+    /// For `map_err` on scoring a section.
+    pub(crate) fn of(key: &SectionKey) -> impl Fn(offkey_score::ScoreError) -> Self {
+        |source| Self::Score { machine: key.machine.clone(), section: key.section.clone(), source }
+    }
+
     /// What kind of trouble it is.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -8,6 +8,9 @@ use std::{
 
 use ndarray::{Array2, ArrayView2};
 use offkey_core::{Clip, ScoreRow, Seed, progress::Hushed};
+use offkey_explain::{
+    Cause, Gap, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
+};
 use offkey_infer::Encoder;
 use offkey_report::{
     chart::{Levels, importance_png, spectrogram_png},
@@ -21,13 +24,7 @@ use super::{
     Embedded, Embedder,
     score::{RaisedBy, SectionScorer},
 };
-use crate::{
-    ModelConfig, OffkeyError, SectionKey, Stage,
-    explain::{
-        Cause, Gap, NORMAL_CLIPS, NormalLevels, Question, bands, can_be_explained, cause, places,
-    },
-    open_run::Run,
-};
+use crate::{ModelConfig, OffkeyError, SectionKey, Stage, open_run::Run};
 
 /// Clips shown in each role.
 const SHOWN: usize = 4;
@@ -236,7 +233,7 @@ impl Sections<'_> {
         let (scorer, normal) = &self.fitted[&SectionKey::of(clip)];
         let question = Question {
             encoder,
-            scorer,
+            score: &|embeddings| Ok(scorer.score_by_model(embeddings)?),
             wave,
             normal: normal.as_ref(),
             rise: &rise,
@@ -244,7 +241,7 @@ impl Sections<'_> {
             tested: false,
         };
         let cause = cause(&question, &progress);
-        cause.map(Some).map_err(|error| error.in_run(self.run.folder.root()))
+        cause.map(Some).map_err(|e| OffkeyError::from(e).in_run(self.run.folder.root()))
     }
 }
 

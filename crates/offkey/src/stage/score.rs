@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::embedded::Embedded;
 use crate::{
-    OffkeyError, Progress, RunFolder, Scoring, SectionKey, Stage, files, open_run::Run,
-    withheld::withheld,
+    DetectError, OffkeyError, Progress, RunFolder, Scoring, SectionKey, Stage, files,
+    open_run::Run, withheld::withheld,
 };
 
 /// The threshold of one section, as `scores/thresholds.json` holds it.
@@ -87,18 +87,18 @@ impl SectionScorer {
         let domains: Vec<_> = of_rows().map(|clip| clip.domain).collect();
         let groups: Vec<String> = of_rows().map(|clip| clip.group.clone()).collect();
         let seed = seed.child("backend").child(format!("{} {}", key.machine, key.section));
-        let failed = |source| key.failed(source);
+        let failed = DetectError::of(key);
         let references = embedded.select(&reference_rows);
         let mut members = Vec::new();
         for ((name, backend), own) in scoring.members().zip(&references) {
             let references =
-                References::new(own.view(), &domains, &groups, seed).map_err(failed)?;
+                References::new(own.view(), &domains, &groups, seed).map_err(&failed)?;
             members.push(Member { name: name.to_owned(), backend, references });
         }
         let withheld = embedded.select(&withheld_rows);
         let withheld: Vec<_> = withheld.iter().map(|own| own.view()).collect();
         let rule = scoring.fusion.map_or(Rule::Max, |fusion| fusion.rule);
-        let scorer = Scorer::fit(&members, rule, scoring.threshold, &withheld).map_err(failed)?;
+        let scorer = Scorer::fit(&members, rule, scoring.threshold, &withheld).map_err(&failed)?;
         let names = members.iter().map(|member| member.name.clone()).collect();
         Ok(Self { key: key.clone(), scorer, reference_rows, names })
     }
@@ -116,7 +116,7 @@ impl SectionScorer {
 
     /// Scores embeddings, `[clips, dims]` per member.
     pub(crate) fn score(&self, clips: &[Array2<f32>]) -> Result<Vec<f64>, OffkeyError> {
-        self.scorer.score(&views(clips)).map_err(|source| self.key.failed(source))
+        Ok(self.scorer.score(&views(clips)).map_err(DetectError::of(&self.key))?)
     }
 
     /// Scores embeddings of the model by the model alone, on the scale of its backend.
@@ -124,12 +124,12 @@ impl SectionScorer {
         &self,
         embeddings: ArrayView2<f32>,
     ) -> Result<Vec<f64>, OffkeyError> {
-        self.scorer.score_by_first(embeddings).map_err(|source| self.key.failed(source))
+        Ok(self.scorer.score_by_first(embeddings).map_err(DetectError::of(&self.key))?)
     }
 
     /// What raised the score of each clip.
     pub(crate) fn raised(&self, clips: &[Array2<f32>]) -> Result<Vec<RaisedBy>, OffkeyError> {
-        let raised = self.scorer.raised(&views(clips)).map_err(|source| self.key.failed(source))?;
+        let raised = self.scorer.raised(&views(clips)).map_err(DetectError::of(&self.key))?;
         let named = |Raised { score, member, nearest }| RaisedBy {
             score,
             member: (self.names.len() > 1).then(|| self.names[member].clone()),

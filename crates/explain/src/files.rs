@@ -6,6 +6,7 @@ use std::{
 };
 
 use ndarray::{Array2, ArrayView2, s};
+use offkey_core::{FileError, files, table::to_csv};
 use offkey_report::{
     chart::{ExplainedClip, Levels, LineChart, Series, overlaid_png, spectrogram_png, write_chart},
     page::Picture,
@@ -13,11 +14,12 @@ use offkey_report::{
 };
 use serde::Serialize;
 
-use super::{
+use crate::{
     cause::{Cause, NormalLevels, SpectrumCause},
-    explanation::Explanation,
+    error::ExplainError,
+    explanation::{Explanation, Judged},
+    words::sentences,
 };
-use crate::{OffkeyError, files, to_csv};
 
 /// Places of `importance.csv` along each axis, at most: importance is smooth.
 const MOST_PLACES: usize = 64;
@@ -45,7 +47,7 @@ struct BandRow {
 }
 
 /// The folder of a clip: its name, numbered where another clip of that name has it already.
-pub(super) fn folder_of(root: &Path, path: &Path) -> PathBuf {
+fn folder_of(root: &Path, path: &Path) -> PathBuf {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let stem = stem.filter(|stem| stem.chars().any(|c| c != '.')).unwrap_or("clip".to_owned());
     let is_free = |folder: &PathBuf| {
@@ -56,30 +58,37 @@ pub(super) fn folder_of(root: &Path, path: &Path) -> PathBuf {
     std::iter::once(root.join(&stem)).chain(numbered).find(is_free).expect("numbers do not end")
 }
 
-/// Writes everything there is to see.
-pub(super) fn write(
-    explanation: &Explanation,
+/// Writes everything there is to see of a judged clip into a folder of `root` named for the clip. `nearest` are
+/// the levels of the most similar normal recording, where it is still there.
+///
+/// # Errors
+/// [`ExplainError`] when the clip is too short for a picture or a file cannot be written.
+///
+/// # Panics
+/// Where the cause was not put to the test of insertion and deletion, see [`Question::tested`](crate::Question).
+pub fn write(
+    judged: Judged,
     cause: &Cause,
     normal: Option<&NormalLevels>,
-    nearest: Option<(&Path, Array2<f32>)>,
-) -> Result<(), OffkeyError> {
+    nearest: Option<Array2<f32>>,
+    root: &Path,
+) -> Result<Explanation, ExplainError> {
+    let folder = folder_of(root, &judged.path);
+    let explanation = explained(judged, cause, folder);
     let folder = &explanation.folder;
-    fs::create_dir_all(folder).map_err(OffkeyError::io(folder))?;
+    fs::create_dir_all(folder).map_err(FileError::io(folder))?;
     let levels = cause.levels_db.view();
     let mut compared = vec![levels];
-    compared.extend(nearest.iter().map(|(_, levels)| levels.view()));
+    compared.extend(nearest.iter().map(|levels| levels.view()));
     let range = Levels::around(&compared);
     let put = |name: &str, bytes: &[u8]| files::write_atomically(&folder.join(name), bytes);
-    let plain =
-        |levels: ArrayView2<f32>| spectrogram_png(levels, range).map_err(OffkeyError::embed);
-    let marked = overlaid_png(levels, range, cause.importance.values.view());
-    let marked = marked.map_err(OffkeyError::embed)?;
+    let plain = |levels: ArrayView2<f32>| spectrogram_png(levels, range);
+    let marked = overlaid_png(levels, range, cause.importance.values.view())?;
     put("spectrogram.png", &plain(levels)?)?;
     put("importance.png", &marked)?;
     put("importance.csv", to_csv(&place_rows(cause, normal)).as_bytes())?;
-    let grey = |levels: ArrayView2<f32>| {
-        overlaid_png(levels, range, Array2::zeros(levels.dim()).view()).map_err(OffkeyError::embed)
-    };
+    let grey =
+        |levels: ArrayView2<f32>| overlaid_png(levels, range, Array2::zeros(levels.dim()).view());
     let picture = |png: Vec<u8>| {
         let Extent { duration_s, low_hz, high_hz } = cause.extent;
         Picture { png, duration_s, low_hz, high_hz }
@@ -94,18 +103,46 @@ pub(super) fn write(
         // The nearest clip is named above its picture.
         words: explanation.words[2..].to_vec(),
     };
-    if let Some((path, levels)) = &nearest {
+    if let Some(levels) = &nearest {
         put("nearest.png", &plain(levels.view())?)?;
-        sheet.nearest = Some((name(path), picture(grey(levels.view())?)));
+        sheet.nearest = Some((name(&explanation.nearest), picture(grey(levels.view())?)));
     }
     if let Some(spectrum) = &cause.spectrum {
         let chart = spectrum_chart(spectrum, cause.extent, explanation.score);
-        write_chart(folder, "spectrum_importance", &chart).map_err(OffkeyError::io(folder))?;
+        write_chart(folder, "spectrum_importance", &chart).map_err(FileError::io(folder))?;
         put("spectrum_importance.csv", to_csv(&band_rows(spectrum, cause, normal)).as_bytes())?;
         sheet.spectrum = Some(chart);
     }
     put("explanation.svg", sheet.svg().as_bytes())?;
-    Ok(files::write_json(&folder.join("explanation.json"), explanation)?)
+    files::write_json(&folder.join("explanation.json"), &explanation)?;
+    Ok(explanation)
+}
+
+/// What was found of a judged clip, in numbers and sentences.
+fn explained(judged: Judged, cause: &Cause, folder: PathBuf) -> Explanation {
+    let faithfulness = cause.faithfulness.clone().expect("asked for");
+    let spectrum = cause.spectrum.as_ref();
+    let mut explanation = Explanation {
+        path: judged.path,
+        section: judged.section,
+        score: judged.score,
+        threshold: judged.threshold,
+        nearest: judged.nearest,
+        nearest_distance: judged.nearest_distance,
+        findings: cause.findings.clone(),
+        spectrum_findings: spectrum.map_or_else(Vec::new, |found| found.findings.clone()),
+        gaps: cause.gaps.clone(),
+        masks: cause.importance.masks,
+        reliability: cause.importance.reliability,
+        spectrum_reliability: spectrum.map(|found| found.importance.reliability),
+        deletion_gain: faithfulness.deletion_gain(),
+        insertion_gain: faithfulness.insertion_gain(),
+        faithfulness,
+        words: Vec::new(),
+        folder,
+    };
+    explanation.words = sentences(&explanation);
+    explanation
 }
 
 fn name(path: &Path) -> String {

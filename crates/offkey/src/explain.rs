@@ -1,24 +1,15 @@
 //! Why a clip scored as it did: which part of its spectrogram, and of its spectrum, raises the score.
 
-mod cause;
-mod error;
-mod explanation;
-mod files;
-mod gaps;
-mod words;
-
 use std::path::{Path, PathBuf};
 
-pub use self::error::ExplainError;
-pub use cause::PAGE_MASKS;
-pub(crate) use cause::{Cause, NormalLevels, Question, can_be_explained, cause};
-pub use explanation::Explanation;
-pub use gaps::Gap;
 use offkey_core::Seed;
+use offkey_explain::{
+    ExplainError, Explanation, Judged, NORMAL_CLIPS, NormalLevels, Question, can_be_explained,
+    cause, levels_of, write,
+};
 use offkey_report::rise::RiseConfig;
-pub(crate) use words::{bands, places};
 
-use crate::{Detector, OffkeyError, Progress, Stage, detector::Heard, stage::Embedder};
+use crate::{Detector, OffkeyError, Progress, Stage, stage::Embedder};
 
 /// What is asked of an explanation.
 ///
@@ -48,15 +39,34 @@ pub struct ExplainRequest {
     pub folder: PathBuf,
 }
 
-/// Reference clips whose mean level counts as normal.
-pub(crate) const NORMAL_CLIPS: usize = 8;
-
 /// Explains a recording's score by RISE and writes pictures and numbers into a folder named for the
 /// clip.
 ///
 /// The spectrogram's magnitudes are masked before their temporal mean is subtracted; the other
 /// branches hear the clip unchanged. The spectrum is masked likewise, on its own. Where the normal
 /// recordings are not at their place any more, nothing is said of levels.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::path::Path;
+///
+/// use offkey::{Detector, ExplainRequest, RiseConfig, Seed, Silent, explain_clip};
+///
+/// let request = ExplainRequest {
+///     machine: None,
+///     section: None,
+///     rise: RiseConfig::default(),
+///     seed: Seed::new(0),
+///     folder: "explained".into(),
+/// };
+/// let detector = Detector::load(Path::new("run"))?;
+/// let explanation = explain_clip(&detector, Path::new("odd.wav"), &request, &Silent)?;
+/// for sentence in &explanation.words {
+///     println!("{sentence}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`ExplainError::NothingToMask`] when the model has no spectrogram branch,
@@ -81,7 +91,7 @@ pub fn explain_clip(
     progress.begin(Stage::Explain, request.rise.masks as u64, "masks");
     let question = Question {
         encoder,
-        scorer: heard.scorer,
+        score: &|embeddings| Ok(heard.scorer.score_by_model(embeddings)?),
         wave: &heard.wave,
         normal: normal.as_ref(),
         rise: &request.rise,
@@ -90,42 +100,16 @@ pub fn explain_clip(
     };
     let cause = cause(&question, progress)?;
     progress.end();
-    let folder = files::folder_of(&request.folder, path);
-    let explanation = explanation(path, &heard, &cause, folder);
-    let nearest = nearest_wave
-        .map(|wave| cause::levels_of(encoder, &wave))
-        .transpose()?
-        .map(|levels| (explanation.nearest.as_path(), levels));
-    files::write(&explanation, &cause, normal.as_ref(), nearest)?;
-    Ok(explanation)
-}
-
-fn explanation(path: &Path, heard: &Heard<'_>, cause: &Cause, folder: PathBuf) -> Explanation {
-    let faithfulness = cause.faithfulness.clone().expect("asked for");
-    let mut explanation = Explanation {
+    let nearest = nearest_wave.map(|wave| levels_of(encoder, &wave)).transpose()?;
+    let judged = Judged {
         path: path.to_owned(),
         section: heard.scorer.key.clone(),
         score: heard.score,
         threshold: heard.threshold,
-        nearest: heard.nearest.clone(),
+        nearest: heard.nearest,
         nearest_distance: heard.nearest_distance,
-        findings: cause.findings.clone(),
-        spectrum_findings: cause
-            .spectrum
-            .as_ref()
-            .map_or_else(Vec::new, |spectrum| spectrum.findings.clone()),
-        gaps: cause.gaps.clone(),
-        masks: cause.importance.masks,
-        reliability: cause.importance.reliability,
-        spectrum_reliability: cause.spectrum.as_ref().map(|s| s.importance.reliability),
-        deletion_gain: faithfulness.deletion_gain(),
-        insertion_gain: faithfulness.insertion_gain(),
-        faithfulness,
-        words: Vec::new(),
-        folder,
     };
-    explanation.words = words::sentences(&explanation);
-    explanation
+    Ok(write(judged, &cause, normal.as_ref(), nearest, &request.folder)?)
 }
 
 /// Recordings that may have been moved since the model learned from them: absence is a warning.

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use offkey_core::SectionKey;
 use offkey_report::rise::{Faithfulness, Finding};
 use serde::{Deserialize, Serialize};
 
-use super::gaps::Gap;
-use crate::SectionKey;
+use crate::gaps::Gap;
 
 /// Why a clip scored as it did, as `explanation.json` holds it.
 ///
@@ -14,17 +14,10 @@ use crate::SectionKey;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::path::Path;
 ///
-/// use offkey::{Detector, ExplainRequest, RiseConfig, Seed, Silent, explain_clip};
+/// use offkey_core::files::read_json;
+/// use offkey_explain::Explanation;
 ///
-/// let request = ExplainRequest {
-///     machine: None,
-///     section: None,
-///     rise: RiseConfig::default(),
-///     seed: Seed::new(0),
-///     folder: "explained".into(),
-/// };
-/// let detector = Detector::load(Path::new("run"))?;
-/// let explanation = explain_clip(&detector, Path::new("odd.wav"), &request, &Silent)?;
+/// let explanation: Explanation = read_json(Path::new("explained/odd/explanation.json"))?;
 /// for sentence in &explanation.words {
 ///     println!("{sentence}");
 /// }
@@ -72,4 +65,21 @@ pub struct Explanation {
     /// Where pictures and numbers are.
     #[serde(with = "offkey_core::paths")]
     pub folder: PathBuf,
+}
+
+/// A clip that was judged, before it is explained.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The recording.
+    pub path: PathBuf,
+    /// Machine and section it was compared with.
+    pub section: SectionKey,
+    /// Its anomaly score.
+    pub score: f64,
+    /// The threshold of its section.
+    pub threshold: f64,
+    /// The most similar normal recording.
+    pub nearest: PathBuf,
+    /// How far that one is.
+    pub nearest_distance: f64,
 }

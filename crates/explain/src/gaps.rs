@@ -23,7 +23,7 @@ const LONGER: f64 = 3.0;
 /// A time in which a clip is quieter than normal clips ever are, or quiet for longer.
 ///
 /// ```
-/// use offkey::Gap;
+/// use offkey_explain::Gap;
 ///
 /// let gap = Gap { from_s: 2.4, to_s: 7.8, below_normal_db: None, normal_pause_s: Some(0.9) };
 /// assert!(gap.to_string().contains("no stroke for 5.4 s"));
@@ -66,7 +66,7 @@ impl fmt::Display for Gap {
 
 /// How a machine that works in strokes pauses between them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Strokes {
+pub(crate) struct Strokes {
     /// Frames below this level belong to a pause.
     border_db: f32,
     /// Frames of the longest pause of normal clips.
@@ -75,7 +75,7 @@ pub(super) struct Strokes {
 
 impl Strokes {
     /// From the level of each frame of normal clips; none where loud and quiet moments are not told apart.
-    pub(super) fn of(normal: &[Vec<f32>]) -> Option<Self> {
+    pub(crate) fn of(normal: &[Vec<f32>]) -> Option<Self> {
         let levels = Sorted::new(normal.iter().flatten().map(|level| f64::from(*level)));
         let (quiet, loud) = (levels.quantile(0.25)?, levels.quantile(0.98)?);
         if loud - quiet < STROKES_DB {
@@ -109,13 +109,13 @@ fn pauses(frames: &[f32], border_db: f32) -> Vec<(usize, usize)> {
 }
 
 /// Mean level of each frame over all bins, in decibels.
-pub(super) fn loudness(levels_db: ArrayView2<f32>) -> Vec<f32> {
+pub(crate) fn loudness(levels_db: ArrayView2<f32>) -> Vec<f32> {
     levels_db.mean_axis(Axis(1)).map_or_else(Vec::new, |means| means.to_vec())
 }
 
 /// The gaps of a clip, given the mean level of normal clips, that of their quietest frame, and how a
 /// machine of strokes pauses. A time that is a gap for both reasons is named once, as a pause.
-pub(super) fn gaps(
+pub(crate) fn gaps(
     levels_db: ArrayView2<f32>,
     extent: Extent,
     normal_db: f32,

@@ -1,15 +1,13 @@
 //! A machine and one section of it: what has references and a threshold of its own.
 
-use offkey_core::Clip;
-use offkey_score::ScoreError;
 use serde::{Deserialize, Serialize};
 
-use crate::{DetectError, OffkeyError};
+use crate::{Clip, stems::file_stem};
 
 /// A machine and one section of it.
 ///
 /// ```
-/// use offkey::SectionKey;
+/// use offkey_core::SectionKey;
 ///
 /// let key = SectionKey { machine: "pump".to_owned(), section: "00".to_owned() };
 /// assert_eq!(serde_json::json!(key), serde_json::json!({ "machine": "pump", "section": "00" }));
@@ -28,14 +26,8 @@ impl SectionKey {
         Self { machine: clip.machine.clone(), section: clip.section.clone() }
     }
 
-    /// The error of scoring this section.
-    pub(crate) fn failed(&self, source: ScoreError) -> OffkeyError {
-        DetectError::Score { machine: self.machine.clone(), section: self.section.clone(), source }
-            .into()
-    }
-
     /// As part of a file name: characters that a file system might not take become `_`.
-    pub(crate) fn file_stem(&self) -> String {
-        offkey_core::stems::file_stem(&self.machine, &self.section)
+    pub fn file_stem(&self) -> String {
+        file_stem(&self.machine, &self.section)
     }
 }

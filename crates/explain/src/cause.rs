@@ -3,18 +3,23 @@
 use std::cell::{Cell, RefCell};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
-use offkey_core::Seed;
+use offkey_core::{Progress, Seed};
 use offkey_infer::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised};
 use offkey_report::rise::{
     Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, Mask, RiseConfig, RiseError,
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,
 };
 
-use super::gaps::{Gap, Strokes, gaps, loudness};
-use crate::{ExplainError, OffkeyError, Progress, stage::SectionScorer};
+use crate::{
+    error::ExplainError,
+    gaps::{Gap, Strokes, gaps, loudness},
+};
 
 /// Masks scored for each clip a page shows: enough for the places that stand out most.
 pub const PAGE_MASKS: usize = 256;
+
+/// Reference clips whose mean level counts as normal.
+pub const NORMAL_CLIPS: usize = 8;
 
 /// Places named in the spectrogram, and bands in the spectrum, at most.
 const MOST_FINDINGS: usize = 3;
@@ -25,56 +30,61 @@ const FEW_SPECTRUM_MASKS: usize = 176;
 /// Width of the bands that bins of the whole-clip spectrum are put together in.
 const BAND_HZ: f64 = 10.0;
 
+/// Scores embeddings, `[clips, dims]`.
+pub type ScoreOf<'a> = dyn Fn(ArrayView2<'_, f32>) -> Result<Vec<f64>, ScoreFailure> + 'a;
+
 /// A clip whose score is to be explained, and who scored it.
 #[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
-    pub(crate) encoder: &'a Encoder,
-    pub(crate) scorer: &'a SectionScorer,
+pub struct Question<'a> {
+    /// What embeds the clip.
+    pub encoder: &'a Encoder,
+    /// What scores its embeddings, by this encoder alone.
+    pub score: &'a ScoreOf<'a>,
     /// The clip, as the encoder takes it.
-    pub(crate) wave: &'a [f32],
+    pub wave: &'a [f32],
     /// How loud normal clips are; without it nothing is said of levels.
-    pub(crate) normal: Option<&'a NormalLevels>,
+    pub normal: Option<&'a NormalLevels>,
     /// Masks of the spectrogram.
-    pub(crate) rise: &'a RiseConfig,
+    pub rise: &'a RiseConfig,
     /// Seed of the masks.
-    pub(crate) seed: Seed,
+    pub seed: Seed,
     /// Whether to put the explanation to the test of insertion and deletion.
-    pub(crate) tested: bool,
+    pub tested: bool,
 }
 
 /// What raises a clip's score.
 #[derive(Debug)]
-pub(crate) struct Cause {
+pub struct Cause {
     /// What the axes stand for.
-    pub(crate) extent: Extent,
+    pub extent: Extent,
     /// Spectrogram in decibels, `[frames, bins]`.
-    pub(crate) levels_db: Array2<f32>,
+    pub levels_db: Array2<f32>,
     /// Importance of each of its places, of the same shape.
-    pub(crate) importance: Importance,
+    pub importance: Importance,
     /// Places that raise the score, the weightiest first.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     /// Times in which the clip is quieter than normal clips ever are, or quiet for longer.
-    pub(crate) gaps: Vec<Gap>,
+    pub gaps: Vec<Gap>,
     /// How the score falls and rises as those places are removed or shown.
-    pub(crate) faithfulness: Option<Faithfulness>,
+    pub faithfulness: Option<Faithfulness>,
     /// The same for the spectrum of the whole clip, where the encoder looks at one.
-    pub(crate) spectrum: Option<SpectrumCause>,
+    pub spectrum: Option<SpectrumCause>,
 }
 
 /// What raises a clip's score in its spectrum, in bands of 10 Hz.
 #[derive(Debug)]
-pub(crate) struct SpectrumCause {
+pub struct SpectrumCause {
     /// Level of each band, in decibels.
-    pub(crate) levels_db: Array1<f32>,
+    pub levels_db: Array1<f32>,
     /// Importance of each band, `[1, bands]`.
-    pub(crate) importance: Importance,
+    pub importance: Importance,
     /// Bands that raise the score, the weightiest first.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 /// Mean level of normal clips of a section, per bin of the spectrogram and per band of the spectrum.
 #[derive(Debug)]
-pub(crate) struct NormalLevels {
+pub struct NormalLevels {
     spectrogram: Array1<f32>,
     /// Mean level of the quietest frame of all.
     quietest_db: f32,
@@ -85,12 +95,15 @@ pub(crate) struct NormalLevels {
 
 impl NormalLevels {
     /// Means over waveforms of normal clips; nothing without any.
-    pub(crate) fn of(encoder: &Encoder, waves: &[Vec<f32>]) -> Result<Option<Self>, OffkeyError> {
+    ///
+    /// # Errors
+    /// [`ExplainError::Model`] when the encoder cannot take one of them.
+    pub fn of(encoder: &Encoder, waves: &[Vec<f32>]) -> Result<Option<Self>, ExplainError> {
         let mut spectrograms = Vec::new();
         let mut spectra = Vec::new();
         let mut loudnesses = Vec::new();
         for wave in waves {
-            let features = encoder.features(wave).map_err(OffkeyError::embed)?;
+            let features = encoder.features(wave)?;
             let Some((_, magnitude)) = spectrogram_of(&features) else { return Ok(None) };
             let levels = decibels(magnitude.view());
             loudnesses.push(loudness(levels.view()));
@@ -136,14 +149,11 @@ fn mean(rows: &[Array1<f32>]) -> Option<Array1<f32>> {
 ///
 /// # Errors
 /// [`ExplainError::NothingToMask`] when the encoder has no spectrogram branch,
-/// [`OffkeyError::Cancelled`] when the caller asks to stop, else what keeps the clip from being
+/// [`ExplainError::Cancelled`] when the caller asks to stop, else what keeps the clip from being
 /// scored.
-pub(crate) fn cause(
-    question: &Question<'_>,
-    progress: &dyn Progress,
-) -> Result<Cause, OffkeyError> {
+pub fn cause(question: &Question<'_>, progress: &dyn Progress) -> Result<Cause, ExplainError> {
     let &Question { encoder, wave, normal, rise, seed, .. } = question;
-    let features = encoder.features(wave).map_err(OffkeyError::embed)?;
+    let features = encoder.features(wave)?;
     let (branch, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
     let masked = Masked::new(question, &features, progress)?;
     let seed = seed.child("rise");
@@ -173,7 +183,7 @@ fn spectrum_cause(
     features: &ClipFeatures,
     question: &Question<'_>,
     seed: Seed,
-) -> Result<Option<SpectrumCause>, OffkeyError> {
+) -> Result<Option<SpectrumCause>, ExplainError> {
     let Some((branch, bins)) = spectrum_of(features) else { return Ok(None) };
     let most = if question.rise.masks > PAGE_MASKS { SPECTRUM_MASKS } else { FEW_SPECTRUM_MASKS };
     let masks = question.rise.masks.min(most);
@@ -218,14 +228,14 @@ impl<'a> Masked<'a> {
         question: &'a Question<'a>,
         features: &'a ClipFeatures,
         progress: &'a dyn Progress,
-    ) -> Result<Self, OffkeyError> {
+    ) -> Result<Self, ExplainError> {
         let part = |(branch, features): (usize, &BranchFeatures)| {
             let room = &mut Vec::new();
             let unchanged =
                 question.encoder.embed_copies(branch, features, 1, room, |_, from, to| {
                     to.copy_from_slice(from);
                 });
-            unchanged.map_err(OffkeyError::embed)
+            unchanged.map_err(ExplainError::from)
         };
         let parts = features.branches.iter().enumerate().map(part).collect::<Result<_, _>>()?;
         let (scored, room) = Default::default();
@@ -261,17 +271,15 @@ impl<'a> Masked<'a> {
             .collect();
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         let embeddings = normalised(concatenate(Axis(1), &views)?);
-        Ok(self.question.scorer.score_by_model(embeddings.view())?)
+        (self.question.score)(embeddings.view())
     }
 }
 
-fn failed(error: RiseError) -> OffkeyError {
+fn failed(error: RiseError) -> ExplainError {
     match error {
-        RiseError::Score { source } if source.is::<Stopped>() => {
-            OffkeyError::Cancelled { run: std::path::PathBuf::new() }
-        }
-        RiseError::Cells { .. } | RiseError::Keep { .. } => ExplainError::Masks(error).into(),
-        other => OffkeyError::embed(other),
+        RiseError::Score { source } if source.is::<Stopped>() => ExplainError::Cancelled,
+        RiseError::Cells { .. } | RiseError::Keep { .. } => ExplainError::Masks(error),
+        other => ExplainError::Rise(other),
     }
 }
 
@@ -295,14 +303,18 @@ fn spectrum_of(features: &ClipFeatures) -> Option<(usize, &Array1<f32>)> {
 }
 
 /// Spectrogram of another clip in decibels, as the explained branch sees it.
-pub(super) fn levels_of(encoder: &Encoder, wave: &[f32]) -> Result<Array2<f32>, OffkeyError> {
-    let features = encoder.features(wave).map_err(OffkeyError::embed)?;
+///
+/// # Errors
+/// [`ExplainError::NothingToMask`] when the encoder has no spectrogram branch, [`ExplainError::Model`] when it cannot
+/// take the clip.
+pub fn levels_of(encoder: &Encoder, wave: &[f32]) -> Result<Array2<f32>, ExplainError> {
+    let features = encoder.features(wave)?;
     let (_, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
     Ok(decibels(magnitude.view()))
 }
 
 /// Whether an encoder has a spectrogram that can be masked.
-pub(crate) fn can_be_explained(encoder: &Encoder) -> bool {
+pub fn can_be_explained(encoder: &Encoder) -> bool {
     encoder.config().branches.iter().any(|branch| matches!(branch, BranchConfig::Stft(_)))
 }
 

@@ -2,24 +2,24 @@
 
 use offkey_report::rise::Finding;
 
-use super::explanation::Explanation;
+use crate::explanation::Explanation;
 
 /// Below this the groups of masks disagree about more than they agree on.
 const RELIABLE: f64 = 0.5;
 
 /// Places of the spectrogram, as in `3.2-4.1 s, 2400-3100 Hz: 9 dB above normal`.
-pub(crate) fn places(findings: &[Finding]) -> Vec<String> {
+pub fn places(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
 /// Bands of the whole clip's spectrum, as in `spectrum, 2400-3100 Hz: 9 dB above normal`.
-pub(crate) fn bands(findings: &[Finding]) -> Vec<String> {
+pub fn bands(findings: &[Finding]) -> Vec<String> {
     let words = findings.iter().map(ToString::to_string);
     words.map(|words| words.replacen("throughout", "spectrum of the whole clip", 1)).collect()
 }
 
 /// Score, nearest normal clip, places, bands, and how far to trust them.
-pub(super) fn sentences(explanation: &Explanation) -> Vec<String> {
+pub(crate) fn sentences(explanation: &Explanation) -> Vec<String> {
     let Explanation { score, threshold, section, nearest, nearest_distance, .. } = explanation;
     let side = if score > threshold { "above" } else { "not above" };
     let mut words = vec![
