@@ -31,6 +31,9 @@ make "$one" sowt.aifc -t 0.1 -c:a pcm_s16le -f aiff
 make "$one" float.aifc -t 0.1 -c:a pcm_f32be -f aiff
 make "$one" wma.wma -c:a wmav2 -b:a 32k
 make "$one" ac3.mkv -c:a ac3 -ar 32000 -b:a 32k
+# Codings that are named and not decoded.
+make "$one" ms.mka -t 0.05 -c:a adpcm_ms -block_size 256
+make "$one" alac.mov -t 0.05 -c:a alac
 # What telephones and loggers write. Beside each lies what ffmpeg decodes it to, as 16-bit integers.
 short() { # source, name, options
     make "$@"

@@ -365,3 +365,20 @@ fn sound_that_fills_no_window_is_told_whatever_it_comes_from() {
         }
     }
 }
+
+#[test]
+fn a_growing_file_named_as_a_recording_is_never_raw_samples() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let raw = PcmFormat { rate_hz: RATE_HZ, channels: 1, sample: SampleKind::I16 };
+    let samples = &encode_wav(&noise(1, 4 * WINDOW), RATE_HZ)[44..];
+    for (name, windows, unread) in [("a.raw", 4, 0), ("a.wav", 0, 1), ("A.FLAC", 0, 1)] {
+        let path = folder.path().join(name);
+        fs::write(&path, samples).expect("room");
+        let mut source = GrowingFile::new(path, name.to_owned(), raw, monitor.listening(), true);
+        let settings = Settings { log: None, state: None, ..settings(folder.path()) };
+        let (clock, mut told) = (TestClock::default(), Told::default());
+        let report = watch::watch(&monitor, &mut source, &settings, &clock, &mut told);
+        let report = report.expect("a watch");
+        assert_eq!((report.windows, report.unread), (windows, unread), "{:?}", told.troubles);
+    }
+}

@@ -28,6 +28,14 @@ pub enum AudioError {
         /// Its first bytes, readable.
         found: String,
     },
+    /// A stream of no known form that cannot be raw samples either.
+    #[error("`{}` is not heard as raw samples: {what}", path.display())]
+    NotRaw {
+        /// The stream.
+        path: PathBuf,
+        /// What it seems to be.
+        what: String,
+    },
     /// A form that is known and not decoded.
     #[error("`{}` is {name}, which is not decoded here", path.display())]
     Foreign {
@@ -108,6 +116,7 @@ impl AudioError {
         match self {
             Self::Io { path, .. }
             | Self::UnknownFormat { path, .. }
+            | Self::NotRaw { path, .. }
             | Self::Unsupported { path, .. }
             | Self::Malformed { path, .. }
             | Self::Foreign { path, .. }
@@ -128,7 +137,7 @@ impl AudioError {
                 "convert it: ffmpeg -i IN -c:a pcm_s16le OUT.wav"
             }
             Self::Foreign { is_sound: false, .. } => "leave it out",
-            Self::Malformed { .. } | Self::Empty { .. } => {
+            Self::NotRaw { .. } | Self::Malformed { .. } | Self::Empty { .. } => {
                 "copy or record it again, or leave it out"
             }
             Self::Damaged { damage, .. } => damage.hint(),

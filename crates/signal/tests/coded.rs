@@ -239,7 +239,12 @@ fn a_name_decides_nothing() {
 
 #[test]
 fn codings_that_are_not_decoded_are_named_with_a_way_out() {
-    let mut cases = vec![("wma.wma", "WMA"), ("ac3.mkv", "AC-3")];
+    let mut cases = vec![
+        ("wma.wma", "WMA"),
+        ("ac3.mkv", "AC-3 in Matroska"),
+        ("ms.mka", "Microsoft ADPCM in Matroska"),
+        ("alac.mov", "ALAC in MP4"),
+    ];
     if !cfg!(feature = "opus") {
         cases.push(("opus.opus", "Opus"));
     }
@@ -247,7 +252,43 @@ fn codings_that_are_not_decoded_are_named_with_a_way_out() {
         let error = probe(&coded(name)).unwrap_err();
         assert!(error.to_string().contains(form), "{error}");
         assert!(error.hint().contains("ffmpeg"), "{}", error.hint());
+        assert!(!error.to_string().contains("damaged"), "{error}");
     }
+}
+
+#[test]
+fn a_caf_file_that_is_cut_gives_what_is_there_and_says_so() {
+    let config = DecodeConfig::default();
+    for (name, bytes_of_a_frame) in [("pcm_24.caf", 3), ("mulaw.caf", 1)] {
+        let bytes = fs::read(coded(name)).unwrap();
+        let whole = decode(&coded(name), &config).unwrap().samples;
+        let start = bytes.len() - whole.len() * bytes_of_a_frame;
+        for lost in [1, 100, bytes.len() / 3, whole.len() * bytes_of_a_frame - 8] {
+            let mut stream = StreamReader::new(Path::new("cut"), None, &config);
+            let mut heard = Vec::new();
+            stream.push(&bytes[..bytes.len() - lost], &mut heard).unwrap();
+            let error = stream.finish(&mut heard).unwrap_err().to_string();
+            let expected = (bytes.len() - lost - start) / bytes_of_a_frame;
+            assert!(
+                heard == whole[..expected],
+                "{name} less {lost}: {} of {expected}",
+                heard.len()
+            );
+            assert!(error.contains("is damaged"), "{error}");
+        }
+        // Sizes that a header must not be trusted with.
+        for at in 8..start.min(160) {
+            for byte in [0x7F, 0x80, 0xFF] {
+                let mut bytes = bytes.clone();
+                bytes[at] = byte;
+                let _ = decode_bytes(Path::new("x"), bytes, &config);
+            }
+        }
+    }
+    // ffmpeg writes the table of packets last: without it nothing can be told apart.
+    let bytes = fs::read(coded("alac.caf")).unwrap();
+    let cut = decode_bytes(Path::new("cut"), bytes[..bytes.len() / 2].to_vec(), &config);
+    assert!(cut.unwrap_err().to_string().contains("table of its packets is missing"));
 }
 
 #[cfg(feature = "opus")]

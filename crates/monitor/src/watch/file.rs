@@ -1,8 +1,14 @@
 //! A growing file as a source: WAV, or raw samples. It is waited for while it is away, and begun anew
 //! when it was replaced.
 
-use std::{collections::VecDeque, io, path::PathBuf, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use offkey_core::names::is_audio;
 use offkey_signal::{AudioInfo, PcmFormat};
 
 use super::{
@@ -17,7 +23,8 @@ use crate::{Listening, Problem};
 pub struct GrowingFile {
     path: PathBuf,
     name: String,
-    raw: PcmFormat,
+    /// None where the name says that there is a header.
+    raw: Option<PcmFormat>,
     listening: Listening,
     once: bool,
     follow: Option<(Follow, Look)>,
@@ -30,6 +37,13 @@ pub struct GrowingFile {
     compared: bool,
     beginnings: u64,
     ready: VecDeque<Piece>,
+}
+
+/// The form of a file's samples where it has no header: none where its name is that of a recording
+/// with a header.
+pub fn raw_form(path: &Path, raw: PcmFormat) -> Option<PcmFormat> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    (!name.is_some_and(|name| is_audio(&name))).then_some(raw)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +60,8 @@ enum State {
 }
 
 impl GrowingFile {
-    /// A file, called `name` in events; bytes of no known form are raw samples. With `once` what is
+    /// A file, called `name` in events; bytes of no known form are raw samples, unless the file is
+    /// named as a recording with a header is (`.wav`). With `once` what is
     /// there is handed over, and nothing waited for.
     pub fn new(
         path: PathBuf,
@@ -56,9 +71,9 @@ impl GrowingFile {
         once: bool,
     ) -> Self {
         Self {
+            raw: raw_form(&path, raw),
             path,
             name,
-            raw,
             listening,
             once,
             follow: None,
@@ -74,7 +89,7 @@ impl GrowingFile {
     fn open(&mut self, memory: &Memory) -> io::Result<()> {
         let look = Look::at(&self.path)?;
         let config = self.listening.windows.decode_config();
-        self.follow = Some((Follow::open(&self.path, Some(self.raw), &config)?, look));
+        self.follow = Some((Follow::open(&self.path, self.raw, &config)?, look));
         (self.marked, self.heard) = (0, 0);
         self.compared = false;
         let known = memory.bookmark(&self.name).filter(|bookmark| {

@@ -30,7 +30,7 @@ pub use clip::KeepRule;
 pub use clock::{Clock, SystemClock, utc};
 pub use confirmed::hours_of_faults;
 pub use event::{Event, EventKind};
-pub use file::GrowingFile;
+pub use file::{GrowingFile, raw_form};
 pub use folder::Folder;
 pub use mark::Mark;
 pub use memory::{Bookmark, Memory, counted_by};

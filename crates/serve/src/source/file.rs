@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use offkey_monitor::watch::raw_form;
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
 use super::{Hears, Next, Position, Source};
@@ -73,8 +74,11 @@ impl FileSource {
         }
         let Some(open) = &mut self.open else {
             let file = File::open(&self.path)?;
-            let reader =
-                StreamReader::new(&self.path, Some(self.raw), &hears.windows.decode_config());
+            let reader = StreamReader::new(
+                &self.path,
+                raw_form(&self.path, self.raw),
+                &hears.windows.decode_config(),
+            );
             self.open =
                 Some(Open { file, identity, read: 0, reader, begun: false, checked: false });
             return Ok(Next::Nothing);

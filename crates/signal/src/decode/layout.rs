@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{
     adpcm::Adpcm,
     bytes::{Bytes, Stop},
+    coding::by_tag,
     info::Codec,
     refusal::{malformed, unsupported},
 };
@@ -113,7 +114,9 @@ impl Layout {
             }
             _ => {
                 let expected = "PCM, floating point, A-law, mu-law, or IMA or Microsoft ADPCM";
-                return Err(unsupported(path, "the coding", coding_name(tag), expected).into());
+                let big = if order == ByteOrder::Big { "big-endian " } else { "" };
+                let found = format!("{big}{}", by_tag(tag));
+                return Err(unsupported(path, "the coding", found, expected).into());
             }
         };
         let fields = Fields {
@@ -284,18 +287,6 @@ pub(super) fn check_form(path: &Path, channels: u16, rate_hz: u32) -> Result<(),
         return Err(unsupported(path, "a rate of", found, "between 1 kHz and 768 kHz"));
     }
     Ok(())
-}
-
-fn coding_name(tag: u16) -> String {
-    match tag {
-        2 => "big-endian Microsoft ADPCM".to_owned(),
-        0x11 => "big-endian IMA ADPCM".to_owned(),
-        0x31 => "GSM".to_owned(),
-        0x50 => "MPEG layer II".to_owned(),
-        0x55 => "MP3".to_owned(),
-        0xFF | 0x1610 => "AAC".to_owned(),
-        _ => format!("{tag:#06x}"),
-    }
 }
 
 #[cfg(test)]

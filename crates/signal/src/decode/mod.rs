@@ -8,7 +8,9 @@
 
 mod adpcm;
 mod bytes;
+mod caf;
 mod chunks;
+mod coding;
 mod config;
 mod flac;
 mod flac_end;
@@ -26,6 +28,7 @@ mod sniff;
 mod sound;
 mod source;
 mod stream;
+mod traces;
 mod unpacked;
 
 use std::{io::Cursor, path::Path};

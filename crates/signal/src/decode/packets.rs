@@ -14,8 +14,8 @@ use symphonia::{
             audio::{
                 AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
                 well_known::{
-                    CODEC_ID_AAC, CODEC_ID_AC3, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3,
-                    CODEC_ID_OPUS, CODEC_ID_SPEEX, CODEC_ID_VORBIS,
+                    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_OPUS,
+                    CODEC_ID_VORBIS,
                 },
             },
             registry::CodecRegistry,
@@ -29,6 +29,8 @@ use symphonia::{
 
 use super::{
     bytes::Input,
+    caf,
+    coding::Description,
     info::{AudioInfo, Codec, Container},
     layout::check_form,
     part::Part,
@@ -62,6 +64,8 @@ pub(super) struct PacketSource {
     skip: u64,
     /// The last packet's frames, interleaved, where they have not been given yet.
     packet: Vec<f32>,
+    /// Frames that were announced, where the file ends before them.
+    cut: Option<u64>,
 }
 
 impl PacketSource {
@@ -69,13 +73,21 @@ impl PacketSource {
     /// are what the decoder gives. The length is not known.
     pub(super) fn open(
         path: &Path,
-        input: Box<dyn Input>,
+        mut input: Box<dyn Input>,
         container: Container,
         place: Range<u64>,
     ) -> Result<(AudioInfo, Self), AudioError> {
-        let part = Part::new(Vec::new(), input, place);
+        let description = Description::read(path, input.as_mut(), container, &place)?;
+        let (part, cut) = if container == Container::Caf {
+            let caf = caf::open(path, input, place)?;
+            (caf.part, caf.cut)
+        } else {
+            (Part::new(Vec::new(), input, place), None)
+        };
         let media = MediaSourceStream::new(Box::new(part), MediaSourceStreamOptions::default());
-        let (codec, source) = Self::begin(path, container, media)?;
+        let (codec, mut source) = Self::begin(path, container, media)
+            .map_err(|refusal| refusal.named(path, container, &description))?;
+        source.cut = cut;
         let (rate_hz, channels) = (source.rate_hz, source.channels);
         Ok((AudioInfo { rate_hz, channels, frames: u64::MAX, container, codec }, source))
     }
@@ -85,15 +97,15 @@ impl PacketSource {
         path: &Path,
         container: Container,
         media: MediaSourceStream<'static>,
-    ) -> Result<(Codec, Self), AudioError> {
+    ) -> Result<(Codec, Self), Refusal> {
         let reader = open_container(container, media).map_err(|error| refused(path, error))?;
         let track = reader
             .default_track(TrackType::Audio)
-            .ok_or_else(|| malformed(path, "it has no sound in it"))?;
+            .ok_or(Refusal::Coding("it has no sound in it"))?;
         let id = track.id;
         let params = track.codec_params.as_ref().and_then(|params| params.audio());
-        let params = params.ok_or_else(|| malformed(path, "its sound has no description"))?;
-        let codec = codec_of(path, params)?;
+        let params = params.ok_or(Refusal::Coding("its sound has no description"))?;
+        let codec = codec_of(params)?;
         let mut params = params.clone();
         if matches!(codec, Codec::ALaw | Codec::MuLaw) {
             // The decoder wants the bits it gives, and containers tell those of the coding.
@@ -112,12 +124,13 @@ impl PacketSource {
             next_frame: 0,
             skip: 0,
             packet: Vec::new(),
+            cut: None,
         };
         match source.decode_next(path)? {
             Piece::Frames => {}
-            Piece::End => return Err(AudioError::Empty { path: path.to_owned() }),
+            Piece::End => return Err(AudioError::Empty { path: path.to_owned() }.into()),
             Piece::Damaged(damage) => {
-                return Err(AudioError::Damaged { path: path.to_owned(), damage });
+                return Err(AudioError::Damaged { path: path.to_owned(), damage }.into());
             }
         }
         check_form(path, source.channels, source.rate_hz)?;
@@ -131,8 +144,9 @@ impl PacketSource {
         let mut media = self.reader.into_inner();
         let io_error = |source| AudioError::Io { path: path.to_owned(), source };
         media.seek(SeekFrom::Start(0)).map_err(io_error)?;
-        let (_, source) = Self::begin(path, self.container, media)?;
-        Ok((frames, source))
+        let begun = Self::begin(path, self.container, media);
+        let (_, source) = begun.map_err(|refusal| refusal.unnamed(path))?;
+        Ok((frames, Self { cut: self.cut, ..source }))
     }
 
     /// Makes `frame` the next to be given, counted from the beginning.
@@ -172,7 +186,7 @@ impl PacketSource {
             let packet = match self.reader.next_packet() {
                 Ok(Some(packet)) if packet.track_id == self.track => packet,
                 Ok(Some(_)) => continue,
-                Ok(None) => return Ok(Piece::End),
+                Ok(None) => return Ok(self.end_of_sound()),
                 Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Ok(self.end());
                 }
@@ -202,6 +216,15 @@ impl PacketSource {
         }
         let what = format!("{MOST_EMPTY} packets without sound");
         Ok(Piece::Damaged(Damage::BadBlock { frame: self.next_frame, what }))
+    }
+
+    /// Behind the last packet.
+    fn end_of_sound(&self) -> Piece {
+        let frame = self.next_frame;
+        match self.cut {
+            Some(expected) => Piece::Damaged(Damage::CutShort { frame, expected }),
+            None => Piece::End,
+        }
     }
 
     /// MPEG frames may end anywhere; a container that ends in the middle of a packet is cut.
@@ -234,12 +257,42 @@ fn open_container(
     })
 }
 
-fn codec_of(path: &Path, params: &AudioCodecParameters) -> Result<Codec, AudioError> {
+/// Why a container gives no sound.
+enum Refusal {
+    /// It holds a coding that is not decoded; what its reader found instead of sound.
+    Coding(&'static str),
+    Error(AudioError),
+}
+
+impl From<AudioError> for Refusal {
+    fn from(error: AudioError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Refusal {
+    /// The error, with the name of the coding where the container says it.
+    fn named(self, path: &Path, container: Container, description: &Description) -> AudioError {
+        match (self, description.coding()) {
+            (Self::Coding(_), Some(name)) => {
+                let found = format!("{name} in {container}");
+                unsupported(path, "the coding", found, "one that is decoded in such a file")
+            }
+            (refusal, _) => refusal.unnamed(path),
+        }
+    }
+
+    fn unnamed(self, path: &Path) -> AudioError {
+        match self {
+            Self::Coding(what) => malformed(path, what),
+            Self::Error(error) => error,
+        }
+    }
+}
+
+fn codec_of(params: &AudioCodecParameters) -> Result<Codec, Refusal> {
     let bits = params.bits_per_sample.unwrap_or(16) as u16;
-    let refused = |found: &str| {
-        let expected = "Vorbis, MP3, AAC, FLAC, ALAC or PCM";
-        Err(unsupported(path, "the coding", found.to_owned(), expected))
-    };
+    let known = || CODECS.get_audio_decoder(params.codec);
     match params.codec {
         CODEC_ID_VORBIS => Ok(Codec::Vorbis),
         CODEC_ID_MP3 => Ok(Codec::Mp3),
@@ -247,31 +300,27 @@ fn codec_of(path: &Path, params: &AudioCodecParameters) -> Result<Codec, AudioEr
         CODEC_ID_FLAC => Ok(Codec::Flac(bits)),
         CODEC_ID_ALAC => Ok(Codec::Alac),
         CODEC_ID_OPUS if cfg!(feature = "opus") => Ok(Codec::Opus),
-        CODEC_ID_OPUS => refused("Opus"),
-        CODEC_ID_SPEEX => refused("Speex"),
-        CODEC_ID_AC3 => refused("AC-3"),
-        id => match CODECS.get_audio_decoder(id) {
-            Some(known) if known.codec.info.short_name.starts_with("pcm_f") => {
-                Ok(Codec::Float(bits))
-            }
-            Some(known) if known.codec.info.short_name.ends_with("alaw") => Ok(Codec::ALaw),
-            Some(known) if known.codec.info.short_name.ends_with("mulaw") => Ok(Codec::MuLaw),
-            Some(known) if known.codec.info.short_name.starts_with("pcm_") => {
-                Ok(Codec::Integer(bits))
-            }
-            Some(known) => refused(known.codec.info.short_name),
-            None => refused("of an unknown name"),
+        _ => match known().map(|known| known.codec.info.short_name) {
+            Some(name) if name.starts_with("pcm_f") => Ok(Codec::Float(bits)),
+            Some(name) if name.ends_with("alaw") => Ok(Codec::ALaw),
+            Some(name) if name.ends_with("mulaw") => Ok(Codec::MuLaw),
+            Some(name) if name.starts_with("pcm_") => Ok(Codec::Integer(bits)),
+            Some(_) | None => Err(Refusal::Coding("its sound has a coding without a name")),
         },
     }
 }
 
-fn refused(path: &Path, error: Error) -> AudioError {
-    match error {
+fn refused(path: &Path, error: Error) -> Refusal {
+    let error = match error {
         Error::IoError(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
             AudioError::Io { path: path.to_owned(), source }
         }
-        error => malformed(path, error.to_string()),
-    }
+        Error::IoError(_) => malformed(path, "its header is cut short"),
+        // What the reader or the decoder was not made for, though the file may be whole.
+        Error::Unsupported(what) => return Refusal::Coding(what),
+        error => malformed(path, plain(&error)),
+    };
+    error.into()
 }
 
 /// A packet that cannot be decoded is damage; a disk that cannot be read is an error.
@@ -280,6 +329,16 @@ fn bad_packet(path: &Path, frame: u64, error: Error) -> Result<Piece, AudioError
         Error::IoError(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
             Err(AudioError::Io { path: path.to_owned(), source })
         }
-        error => Ok(Piece::Damaged(Damage::BadBlock { frame, what: error.to_string() })),
+        error => Ok(Piece::Damaged(Damage::BadBlock { frame, what: plain(&error).to_owned() })),
+    }
+}
+
+/// What a decoder found, in words of people.
+fn plain(error: &Error) -> &'static str {
+    match error {
+        Error::IoError(_) => "it ends in the middle of a block",
+        Error::LimitError(_) => "a block is larger than any sound needs",
+        Error::Unsupported(_) => "a block is coded in a way that is not decoded here",
+        _ => "a block contradicts the form that it is in",
     }
 }

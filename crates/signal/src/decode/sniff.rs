@@ -45,7 +45,7 @@ impl Foreign {
 }
 
 /// How forms begin that are known and not decoded: the place, the bytes, the name.
-const SOUNDS: [(usize, &[u8], &str); 30] = [
+pub(super) const SOUNDS: [(usize, &[u8], &str); 30] = [
     (0, b".snd", "AU"),
     (0, b"#!AMR", "AMR"),
     (0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "WMA (ASF)"),
@@ -152,6 +152,9 @@ fn longer_sniff(bytes: &[u8]) -> Kind {
     if let Some((_, _, name)) = OTHERS.iter().find(is) {
         return foreign(name, false);
     }
+    if is_weights(bytes) {
+        return foreign("an offkey model or a safetensors file", false);
+    }
     if bytes.starts_with(b"RIFF") && bytes.len() >= 12 {
         return foreign("a RIFF file that is no WAV", false);
     }
@@ -165,6 +168,12 @@ fn longer_sniff(bytes: &[u8]) -> Kind {
         .iter()
         .any(|tag| lower.windows(tag.len()).take(64).any(|window| window == *tag));
     if is_page { foreign("a web page", false) } else { foreign("text", false) }
+}
+
+/// Model files: eight bytes of length, then a JSON table.
+fn is_weights(bytes: &[u8]) -> bool {
+    let Some(length) = bytes.first_chunk::<8>() else { return false };
+    u64::from_le_bytes(*length) < 1 << 32 && bytes[8..].starts_with(b"{\"")
 }
 
 /// Taggers put an ID3 block in front of FLAC and MPEG frames: ten bytes, the last four its size in
@@ -204,7 +213,7 @@ fn frames_at(bytes: &mut impl Bytes, place: u64) -> Result<Option<Container>, St
 }
 
 /// Bytes of an MPEG layer III frame, by its header.
-fn mp3_frame_bytes(head: [u8; 6]) -> Option<u64> {
+pub(super) fn mp3_frame_bytes(head: [u8; 6]) -> Option<u64> {
     const KBITS: [[u64; 14]; 2] = [
         [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
         [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
@@ -226,7 +235,7 @@ fn mp3_frame_bytes(head: [u8; 6]) -> Option<u64> {
 }
 
 /// Bytes of an ADTS frame, by its header.
-fn adts_frame_bytes(head: [u8; 6]) -> Option<u64> {
+pub(super) fn adts_frame_bytes(head: [u8; 6]) -> Option<u64> {
     let is_adts = head[1] & 0xF6 == 0xF0 && head[2] >> 2 & 0xF < 13;
     let length = u64::from(head[3] & 3) << 11 | u64::from(head[4]) << 3 | u64::from(head[5] >> 5);
     (is_adts && length > 7).then_some(length)

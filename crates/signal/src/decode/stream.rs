@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    bytes::{Prefix, Stop},
+    bytes::{Bytes, Prefix, Stop},
     chunks::find_sound,
     config::DecodeConfig,
     info::{AudioInfo, Container},
@@ -16,6 +16,7 @@ use super::{
     sniff::{Kind, sniff},
     sound::{AHEAD_BYTES, Behind, MOST_ZEROS, Size, Sound, find_recording},
     source::Source,
+    traces,
 };
 use crate::{AudioError, Damage, Finding, PcmFormat, Resampler};
 
@@ -175,7 +176,7 @@ impl StreamReader {
                 return Ok(Step::Used);
             }
             Ok(Kind::Foreign(foreign)) => Err(foreign.refused(&self.name).into()),
-            Ok(Kind::Unknown) => self.raw_sound().map_err(Stop::from),
+            Ok(Kind::Unknown) => self.raw_sound(),
             Err(stop) => Err(stop),
         };
         let sound = match sound {
@@ -198,14 +199,21 @@ impl StreamReader {
         }
     }
 
-    /// Sound without a header.
-    fn raw_sound(&self) -> Result<Sound, AudioError> {
+    /// Sound without a header, unless its bytes betray that there was one.
+    fn raw_sound(&self) -> Result<Sound, Stop> {
+        let path = &self.name;
         let Some(raw) = self.raw else {
             let head = &self.pending[..self.pending.len().min(12)];
             let found = head.escape_ascii().to_string();
-            return Err(AudioError::UnknownFormat { path: self.name.clone(), found });
+            return Err(AudioError::UnknownFormat { path: path.clone(), found }.into());
         };
-        let layout = Layout::of_raw(&self.name, raw)?;
+        let layout = Layout::of_raw(path, raw)?;
+        let mut prefix = Prefix { bytes: &self.pending, ended: self.ended };
+        let mut head = [0; traces::HEAD_BYTES];
+        let found = prefix.read_at(0, &mut head)?;
+        if let Some(what) = traces::not_raw(&head[..found]) {
+            return Err(AudioError::NotRaw { path: path.clone(), what }.into());
+        }
         Ok(Sound {
             container: Container::Raw,
             layout,

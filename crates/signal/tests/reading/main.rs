@@ -4,3 +4,4 @@
 mod damage;
 mod kinds;
 mod kit;
+mod raw;
