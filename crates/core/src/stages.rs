@@ -55,6 +55,10 @@ pub const RECIPE_FILE: &str = "recipe.toml";
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// The AUC on test clips while training went on.
 pub const WATCHED_FILE: &str = "watched.csv";
+/// The training curve, one row a step.
+pub const LOSSES_FILE: &str = "losses.csv";
+/// Intra- and inter-class compactness, one row an epoch.
+pub const COMPACTNESS_FILE: &str = "compactness.csv";
 /// What `TensorBoard` opens.
 pub const EVENTS_FOLDER: &str = "events";
 
@@ -86,11 +90,11 @@ pub static STAGES: [StageRow; 9] = [
         files: &[
             (
                 "model",
-                "encoder.toml, weights.safetensors, classes.csv (class of each training clip); while training the checkpoint. Of statistics: statistics.json. Of pooled spectra: pooled.json. Of autoencoders: machines.json, and per machine a folder with weights and errors.csv",
+                "encoder.toml, weights.safetensors, classes.csv (class of each training clip); while training the checkpoint. The further networks of an ensemble stand in network_2 and on, with curves of their own. Of statistics: statistics.json. Of pooled spectra: pooled.json. Of autoencoders: machines.json, and per machine a folder with weights and errors.csv",
             ),
-            ("losses.csv", "one row per step"),
+            (LOSSES_FILE, "one row per step"),
             (
-                "compactness.csv",
+                COMPACTNESS_FILE,
                 "one row per epoch, where the recipe asks for it or holds clips out",
             ),
             (

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 use offkey_core::{Progress, Seed};
-use offkey_infer::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised};
+use offkey_infer::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised, side_by_side};
 use offkey_report::rise::{
     Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, Mask, RiseConfig, RiseError,
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,
@@ -36,9 +36,9 @@ pub type ScoreOf<'a> = dyn Fn(ArrayView2<'_, f32>) -> Result<Vec<f64>, ScoreFail
 /// A clip whose score is to be explained, and who scored it.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// What embeds the clip.
-    pub encoder: &'a Encoder,
-    /// What scores its embeddings, by this encoder alone.
+    /// What embeds the clip: a network, or those of an ensemble. They are of one architecture.
+    pub encoders: &'a [Encoder],
+    /// What scores its embeddings, by these encoders alone.
     pub score: &'a ScoreOf<'a>,
     /// The clip, as the encoder takes it.
     pub wave: &'a [f32],
@@ -50,6 +50,13 @@ pub struct Question<'a> {
     pub seed: Seed,
     /// Whether to put the explanation to the test of insertion and deletion.
     pub tested: bool,
+}
+
+impl<'a> Question<'a> {
+    /// The encoder whose features are masked, which are those of every other.
+    fn encoder(&self) -> Result<&'a Encoder, ExplainError> {
+        self.encoders.first().ok_or(ExplainError::NothingToMask)
+    }
 }
 
 /// What raises a clip's score.
@@ -109,7 +116,7 @@ impl NormalLevels {
             loudnesses.push(loudness(levels.view()));
             spectrograms.extend(levels.mean_axis(Axis(0)));
             if let Some((_, bins)) = spectrum_of(&features) {
-                spectra.push(band_levels(bins.view(), bins_of_a_band(encoder, bins.len())));
+                spectra.push(band_levels(bins.view(), bins_of_a_band(extent(encoder), bins.len())));
             }
         }
         let spectrogram = mean(&spectrograms);
@@ -152,7 +159,8 @@ fn mean(rows: &[Array1<f32>]) -> Option<Array1<f32>> {
 /// [`ExplainError::Cancelled`] when the caller asks to stop, else what keeps the clip from being
 /// scored.
 pub fn cause(question: &Question<'_>, progress: &dyn Progress) -> Result<Cause, ExplainError> {
-    let &Question { encoder, wave, normal, rise, seed, .. } = question;
+    let &Question { wave, normal, rise, seed, .. } = question;
+    let encoder = question.encoder()?;
     let features = encoder.features(wave)?;
     let (branch, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
     let masked = Masked::new(question, &features, progress)?;
@@ -174,16 +182,17 @@ pub fn cause(question: &Question<'_>, progress: &dyn Progress) -> Result<Cause, 
     let findings =
         findings(&importance, extent, above.as_ref().map(ArrayView2::from), MOST_FINDINGS);
     let gaps = normal.map_or_else(Vec::new, |normal| normal.gaps(&levels_db, extent));
-    let spectrum = spectrum_cause(&masked, &features, question, seed)?;
+    let spectrum = spectrum_cause(&masked, &features, extent, seed)?;
     Ok(Cause { extent, levels_db, importance, findings, gaps, faithfulness, spectrum })
 }
 
 fn spectrum_cause(
     masked: &Masked<'_>,
     features: &ClipFeatures,
-    question: &Question<'_>,
+    extent: Extent,
     seed: Seed,
 ) -> Result<Option<SpectrumCause>, ExplainError> {
+    let question = masked.question;
     let Some((branch, bins)) = spectrum_of(features) else { return Ok(None) };
     let most = if question.rise.masks > PAGE_MASKS { SPECTRUM_MASKS } else { FEW_SPECTRUM_MASKS };
     let masks = question.rise.masks.min(most);
@@ -191,19 +200,15 @@ fn spectrum_cause(
     let score = |batch: &[Mask]| masked.scores(branch, batch);
     let fine = explain_spectrum(bins.len(), &config, seed.child("spectrum"), score);
     let fine = fine.map_err(failed)?;
-    let width = bins_of_a_band(question.encoder, bins.len());
+    let width = bins_of_a_band(extent, bins.len());
     let values = in_bands(fine.by_bin().view(), width).insert_axis(Axis(0));
     let importance = Importance { values, ..fine };
     let levels_db = band_levels(bins.view(), width);
     let mut spectrum = SpectrumCause { levels_db, importance, findings: Vec::new() };
     let above = question.normal.and_then(|normal| normal.above_in_spectrum(&spectrum));
     let above = above.map(|above| above.insert_axis(Axis(0)));
-    spectrum.findings = findings(
-        &spectrum.importance,
-        extent(question.encoder),
-        above.as_ref().map(ArrayView2::from),
-        MOST_FINDINGS,
-    );
+    spectrum.findings =
+        findings(&spectrum.importance, extent, above.as_ref().map(ArrayView2::from), MOST_FINDINGS);
     Ok(Some(spectrum))
 }
 
@@ -211,7 +216,8 @@ fn spectrum_cause(
 struct Masked<'a> {
     question: &'a Question<'a>,
     features: &'a ClipFeatures,
-    parts: Vec<Array2<f32>>,
+    /// By encoder and branch.
+    parts: Vec<Vec<Array2<f32>>>,
     progress: &'a dyn Progress,
     scored: Cell<u64>,
     /// Masked features, kept for the next batch of masks.
@@ -229,15 +235,15 @@ impl<'a> Masked<'a> {
         features: &'a ClipFeatures,
         progress: &'a dyn Progress,
     ) -> Result<Self, ExplainError> {
-        let part = |(branch, features): (usize, &BranchFeatures)| {
-            let room = &mut Vec::new();
-            let unchanged =
-                question.encoder.embed_copies(branch, features, 1, room, |_, from, to| {
-                    to.copy_from_slice(from);
-                });
-            unchanged.map_err(ExplainError::from)
+        let parts_of = |encoder: &Encoder| {
+            let part = |(branch, features): (usize, &BranchFeatures)| {
+                let room = &mut Vec::new();
+                encoder
+                    .embed_copies(branch, features, 1, room, |_, from, to| to.copy_from_slice(from))
+            };
+            features.branches.iter().enumerate().map(part).collect::<Result<_, _>>()
         };
-        let parts = features.branches.iter().enumerate().map(part).collect::<Result<_, _>>()?;
+        let parts = question.encoders.iter().map(parts_of).collect::<Result<_, _>>()?;
         let (scored, room) = Default::default();
         Ok(Self { question, features, parts, progress, scored, room })
     }
@@ -253,24 +259,23 @@ impl<'a> Masked<'a> {
         if self.progress.cancelled() {
             return Err(Box::new(Stopped));
         }
-        let mut changed_part = Some(self.question.encoder.embed_copies(
-            branch,
-            &self.features.branches[branch],
-            masks.len(),
-            &mut self.room.borrow_mut(),
-            |copy, original, values| masks[copy].apply(original, values),
-        )?);
-        let parts: Vec<Array2<f32>> = self
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(index, unchanged)| {
-                let own = if index == branch { changed_part.take() } else { None };
-                own.unwrap_or_else(|| repeated(unchanged, masks.len()))
-            })
-            .collect();
-        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-        let embeddings = normalised(concatenate(Axis(1), &views)?);
+        let room = &mut *self.room.borrow_mut();
+        let mut embeddings = Vec::new();
+        for (encoder, parts) in self.question.encoders.iter().zip(&self.parts) {
+            let changed = encoder.embed_copies(
+                branch,
+                &self.features.branches[branch],
+                masks.len(),
+                room,
+                |copy, original, values| masks[copy].apply(original, values),
+            )?;
+            let mut parts: Vec<Array2<f32>> =
+                parts.iter().map(|unchanged| repeated(unchanged, masks.len())).collect();
+            parts[branch] = changed;
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            embeddings.push(normalised(concatenate(Axis(1), &views)?));
+        }
+        let embeddings = side_by_side(embeddings);
         (self.question.score)(embeddings.view())
     }
 }
@@ -328,8 +333,8 @@ fn extent(encoder: &Encoder) -> Extent {
 }
 
 /// Bins of the whole-clip spectrum that make one band.
-fn bins_of_a_band(encoder: &Encoder, bins: usize) -> usize {
-    let bin_hz = extent(encoder).high_hz / bins as f64;
+fn bins_of_a_band(extent: Extent, bins: usize) -> usize {
+    let bin_hz = extent.high_hz / bins as f64;
     ((BAND_HZ / bin_hz).round() as usize).max(1)
 }
 

@@ -95,6 +95,11 @@ pub fn write_model(
     weights.write(&folder.join(WEIGHTS_FILE), None)
 }
 
+/// Whether a folder holds weights, which are written last.
+pub(crate) fn is_whole(folder: &Path) -> bool {
+    folder.join(WEIGHTS_FILE).is_file()
+}
+
 /// Reads the weights of a model folder.
 pub(crate) fn read_weights(folder: &Path) -> Result<(PathBuf, NamedTensors), ModelError> {
     let path = folder.join(WEIGHTS_FILE);

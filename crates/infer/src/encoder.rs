@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, concatenate};
 
 use crate::{
     BranchFeatures, ClipFeatures, Compute, DeviceKind, EncoderConfig, Forward, ModelCard,
@@ -34,6 +34,11 @@ impl Encoder {
         let card = ModelCard::read(folder)?;
         let (path, weights) = card::read_weights(folder)?;
         Self::on_processor(card, weights, &path, compute)
+    }
+
+    /// Whether a folder holds an encoder whose training came to its end.
+    pub fn is_in(folder: &Path) -> bool {
+        card::is_whole(folder)
     }
 
     /// The encoder of a card and its weights; `path` stands for them in errors.
@@ -159,6 +164,19 @@ impl Encoder {
             expected: format!("{expected:?}"),
         })
     }
+}
+
+/// Embeddings by several networks, `[clips, dims]` each, as one of length one: the cosine distance of two rows is the mean of the
+/// networks' distances. Those of a single network stay as they are.
+///
+/// # Panics
+/// When networks embedded different numbers of clips.
+pub fn side_by_side(mut embeddings: Vec<Array2<f32>>) -> Array2<f32> {
+    if embeddings.len() == 1 {
+        return embeddings.remove(0);
+    }
+    let views: Vec<_> = embeddings.iter().map(|of_one| of_one.view()).collect();
+    normalised(concatenate(Axis(1), &views).expect("every network embeds every clip"))
 }
 
 /// Rows scaled to length one; a row of zeros stays.

@@ -24,7 +24,7 @@ pub use card::{ModelCard, clear_model, write_model};
 pub use compute::{Compute, DeviceKind, Kernels};
 pub use config::{BranchConfig, ConfigError, EncoderConfig, Magnitude, SpectrumConfig, StftConfig};
 pub use embed::{ClipShape, Embed};
-pub use encoder::{Encoder, normalised};
+pub use encoder::{Encoder, normalised, side_by_side};
 pub use error::ModelError;
 pub use features::{BranchFeatures, ClipFeatures};
 pub use model::{Model, ModelParts};

@@ -106,17 +106,16 @@ pub fn learn(
     if let Some(Recipe { model: ModelConfig::Network(network), backend, .. }) = &request.recipe {
         match try_network(request, network, backend, rule, &recordings, progress)? {
             Outcome::LeftOut(reason) => explanation += &format!("; {reason}"),
-            Outcome::Joins { member, model, trained_on, explanation: joined } => {
+            Outcome::Joins { members: joining, models: own, trained_on, explanation: joined } => {
                 for recording in &mut recordings {
                     if trained_on.contains(&recording.card.group) {
                         recording.card.role = Role::Reference;
                     }
                 }
-                let model = [model];
-                let further = hear_again(&recordings, rule, &model)?;
+                let further = hear_again(&recordings, rule, &own)?;
                 heard.embeddings.extend(further.embeddings);
-                models.extend(model);
-                members.push(*member);
+                models.extend(own);
+                members.extend(joining);
                 explanation += &format!("; {joined}");
             }
         }

@@ -33,12 +33,12 @@ const PLANTED_DB: f64 = 0.0;
 /// A network that ranks fewer planted faults above their normal windows is deaf.
 const LEAST_HEARD: f64 = 0.65;
 
-/// What became of a network.
+/// What became of the networks of a recipe.
 pub(crate) enum Outcome {
-    /// It joins the detector. The groups were trained on and never calibrate.
+    /// One or several join the detector. The groups were trained on and never calibrate.
     Joins {
-        member: Box<MemberCard>,
-        model: Model,
+        members: Vec<MemberCard>,
+        models: Vec<Model>,
         trained_on: BTreeSet<String>,
         explanation: String,
     },
@@ -89,49 +89,73 @@ pub(crate) fn try_network(
     let labels = Labels { classes: classes.classes.len(), of_clip };
     let source = WindowSource::of(rule, learned().map(|(recording, _)| recording));
     let scratch = tempfile::tempdir().map_err(FileError::io(&std::env::temp_dir()))?;
-    let folder = scratch.path().join("model");
-    let job = TrainJob {
-        source: &source,
-        labels: &labels,
-        encoder: &config.encoder,
-        loss: &config.loss,
-        losses: &LossRegistry::default(),
-        train: &config.training,
-        seed: seed.child("train"),
-        compute: request.compute,
-        folder: &folder,
-        resume: false,
-    };
-    let report = offkey_train::train(&job, &mut TrainProgress::new(progress))?;
-    progress.end();
-    if !report.finished {
-        return Err(LearnError::Cancelled);
+    let (mut members, mut models, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for (network, own) in config.seeds(seed).enumerate() {
+        let folder = scratch.path().join(network.to_string());
+        let job = TrainJob {
+            source: &source,
+            labels: &labels,
+            encoder: &config.encoder,
+            loss: &config.loss,
+            losses: &LossRegistry::default(),
+            train: &config.training,
+            seed: own,
+            compute: request.compute,
+            folder: &folder,
+            resume: false,
+        };
+        let report = offkey_train::train(&job, &mut TrainProgress::new(progress))?;
+        progress.end();
+        if !report.finished {
+            return Err(LearnError::Cancelled);
+        }
+        let encoder = load_encoder(&folder, request.compute)?;
+        let heard = hears(&encoder, backend, rule, recordings, &trained_on, seed)?;
+        shares.push(heard);
+        if heard < LEAST_HEARD {
+            continue;
+        }
+        let (card, _) = encoder.to_parts()?;
+        let number = if network == 0 { String::new() } else { format!(" {}", network + 1) };
+        members.push(MemberCard {
+            name: format!("network{number}"),
+            model: ModelCard::Network(card),
+            backend: backend.clone(),
+        });
+        models.push(Model::Network(Box::new(encoder)));
     }
-    let encoder = load_encoder(&folder, request.compute)?;
-    let heard = hears(&encoder, backend, rule, recordings, &trained_on, seed)?;
-    if heard < LEAST_HEARD {
-        return Ok(Outcome::LeftOut(format!(
-            "the network of the recipe is left out: it ranks only {:.0} % of planted faults above the normal windows they are \
-             planted into, {:.0} % are needed",
-            100.0 * heard,
-            100.0 * LEAST_HEARD
-        )));
+    Ok(outcome(members, models, trained_on, classes.classes.len(), &shares))
+}
+
+/// What is said of networks that rank these shares of planted faults above the normal windows they are planted into.
+fn outcome(
+    members: Vec<MemberCard>,
+    models: Vec<Model>,
+    trained_on: BTreeSet<String>,
+    classes: usize,
+    shares: &[f64],
+) -> Outcome {
+    let ranked: Vec<String> =
+        shares.iter().map(|share| format!("{:.0} %", 100.0 * share)).collect();
+    let ranked = ranked.join(", ");
+    let needed = 100.0 * LEAST_HEARD;
+    if members.is_empty() {
+        return Outcome::LeftOut(format!(
+            "the recipe's {} left out: of planted faults {ranked} rank above the normal windows they are planted into, {needed:.0} % \
+             are needed",
+            if shares.len() == 1 { "network is" } else { "networks are" }
+        ));
     }
-    let (card, _) = encoder.to_parts()?;
-    let member = MemberCard {
-        name: "network".to_owned(),
-        model: ModelCard::Network(card),
-        backend: backend.clone(),
+    let networks = match shares.len() {
+        1 => "a network".to_owned(),
+        several => format!("{} of {several} networks", members.len()),
     };
+    let recordings = trained_on.len();
     let explanation = format!(
-        "a network told {} named machines and conditions apart on {} recordings, which calibrate nothing; it ranks {:.0} % of planted \
-         faults above the normal windows they are planted into",
-        classes.classes.len(),
-        trained_on.len(),
-        100.0 * heard
+        "{networks} told {classes} named machines and conditions apart on {recordings} recordings, which calibrate nothing; of planted \
+         faults {ranked} rank above the normal windows they are planted into"
     );
-    let (member, model) = (Box::new(member), Model::Network(Box::new(encoder)));
-    Ok(Outcome::Joins { member, model, trained_on, explanation })
+    Outcome::Joins { members, models, trained_on, explanation }
 }
 
 /// The groups to train on: a share of those of every class.

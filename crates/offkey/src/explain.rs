@@ -78,9 +78,10 @@ pub fn explain_clip(
     request: &ExplainRequest,
     progress: &dyn Progress,
 ) -> Result<Explanation, OffkeyError> {
-    let Embedder::Network(encoder) = detector.model() else {
+    let Embedder::Network(encoders) = detector.model() else {
         return Err(ExplainError::NothingToMask.into());
     };
+    let encoder = encoders.first().ok_or(ExplainError::NothingToMask)?;
     if !can_be_explained(encoder) {
         return Err(ExplainError::NothingToMask.into());
     }
@@ -90,7 +91,7 @@ pub fn explain_clip(
     let normal = NormalLevels::of(encoder, &normal_waves.unwrap_or_default())?;
     progress.begin(Stage::Explain, request.rise.masks as u64, "masks");
     let question = Question {
-        encoder,
+        encoders,
         score: &|embeddings| Ok(heard.scorer.score_by_model(embeddings)?),
         wave: &heard.wave,
         normal: normal.as_ref(),

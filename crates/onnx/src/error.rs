@@ -105,7 +105,7 @@ impl OnnxError {
                 Some("train a run with `offkey run`, or learn a monitor with `offkey learn`".to_owned())
             }
             Self::Kind { .. } => Some(
-                "export a run with a network (tiny, small, medium, default, paper) or with statistics, or a monitor"
+                "export a run with one network (tiny, small, medium, default, paper) or with statistics, or a monitor"
                     .to_owned(),
             ),
             Self::Transform { .. } => Some(

@@ -83,6 +83,9 @@ fn run(request: &ExportRequest) -> Result<Exported, OnnxError> {
             MemberModel::Pooled(&pooled)
         }
         ModelConfig::Autoencoder(_) => return Err(OnnxError::Kind { kind: "an autoencoder" }),
+        ModelConfig::Network(config) if config.networks() > 1 => {
+            return Err(OnnxError::Kind { kind: "an ensemble of networks" });
+        }
         ModelConfig::Onnx(_) => {
             return Err(OnnxError::Kind { kind: FOREIGN });
         }

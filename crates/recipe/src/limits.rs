@@ -23,6 +23,7 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("floor", 1e-30, 1.0),
     // Networks.
     ("pseudo_attributes", 1.0, 4096.0),
+    ("ensemble", 1.0, 64.0),
     ("filters", 1.0, 4096.0),
     ("kernels", 1.0, 65_536.0),
     ("strides", 1.0, 65_536.0),
@@ -173,6 +174,7 @@ mod tests {
         "audio.channel.cancel={}",
         "audio.noise={kind='white', snr_db=0.0, clips='all'}",
         "model.network.pseudo_attributes=2",
+        "model.network.ensemble=2",
         "model.network.training.length.epochs=3",
         "model.network.training.length.steps=3",
         "model.network.training.schedule.cosine={}",

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use offkey_core::{AuxiliaryTask, dataset::DEFAULT_HOLDOUT};
+use offkey_core::{AuxiliaryTask, Seed, dataset::DEFAULT_HOLDOUT};
 use offkey_infer::foreign::ForeignConfig;
 use offkey_infer::{
     EncoderConfig, StatisticsConfig,
@@ -247,6 +247,26 @@ pub struct NetworkConfig {
     /// The optimiser and its schedule.
     #[serde(default)]
     pub training: TrainConfig,
+    /// Networks that are trained, each from a seed of its own. Their embeddings stand side by side, so that the cosine distance of two
+    /// clips is the mean of the networks' distances. Each costs a training of its own, and as much again for every clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<NonZeroUsize>,
+}
+
+impl NetworkConfig {
+    /// How many networks are trained.
+    pub fn networks(&self) -> usize {
+        self.ensemble.map_or(1, NonZeroUsize::get)
+    }
+
+    /// The seeds that the networks of a run or of a model are trained from.
+    pub fn seeds(&self, seed: Seed) -> impl Iterator<Item = Seed> {
+        let first = seed.child("train");
+        (0..self.networks()).map(move |network| match network {
+            0 => first,
+            further => first.child("ensemble").child(further),
+        })
+    }
 }
 
 /// A recipe that is built in.

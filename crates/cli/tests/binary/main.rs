@@ -1,6 +1,7 @@
 //! The program as a user meets it: every test runs the real binary.
 
 mod common;
+mod ensemble;
 mod export;
 mod main_job;
 mod monitor;

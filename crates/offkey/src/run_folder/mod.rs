@@ -12,7 +12,7 @@ use offkey_core::{Lock, remove_abandoned};
 pub use self::error::FolderError;
 use crate::{
     OffkeyError, Stage,
-    stages::{MANIFEST_FILE, RECIPE_FILE, removable},
+    stages::{COMPACTNESS_FILE, LOSSES_FILE, MANIFEST_FILE, RECIPE_FILE, removable},
 };
 
 /// A run's folder. Holding a [`RunFolder`] that was created or opened for writing holds its lock.
@@ -135,6 +135,11 @@ impl RunFolder {
         self.root.join("model")
     }
 
+    /// The model of one network of an ensemble, from 0; the first is the run's.
+    pub(crate) fn network(&self, index: usize) -> PathBuf {
+        network_folder(&self.model(), index)
+    }
+
     /// The class of each training clip in the auxiliary task.
     pub fn classes(&self) -> PathBuf {
         self.model().join("classes.csv")
@@ -142,12 +147,12 @@ impl RunFolder {
 
     /// The training curve, one row a step.
     pub fn losses(&self) -> PathBuf {
-        self.root.join("losses.csv")
+        self.root.join(LOSSES_FILE)
     }
 
     /// Intra- and inter-class compactness, one row an epoch.
     pub fn compactness(&self) -> PathBuf {
-        self.root.join("compactness.csv")
+        self.root.join(COMPACTNESS_FILE)
     }
 
     /// Embeddings of references and test clips.
@@ -216,6 +221,11 @@ impl RunFolder {
         }
         Err(FolderError::StageMissing { path, stage, run_first }.into())
     }
+}
+
+/// Where one network of an ensemble stands in a model folder.
+pub(crate) fn network_folder(model: &Path, index: usize) -> PathBuf {
+    if index == 0 { model.to_owned() } else { model.join(format!("network_{}", index + 1)) }
 }
 
 fn remove(path: &Path) -> Result<(), OffkeyError> {

@@ -52,8 +52,8 @@ pub(super) struct ShownClip {
 struct Sections<'a> {
     run: &'a Run<'a>,
     embedded: &'a Embedded,
-    /// The network, where clips are to be explained and can be.
-    encoder: Option<Box<Encoder>>,
+    /// The networks, where clips are to be explained and can be; else none.
+    encoders: Vec<Encoder>,
     masks: usize,
     fitted: BTreeMap<SectionKey, (SectionScorer, Option<NormalLevels>)>,
 }
@@ -69,7 +69,7 @@ impl Run<'_> {
         let mut fitted = Sections {
             run: self,
             embedded,
-            encoder: self.explainable(masks)?,
+            encoders: self.explainable(masks)?,
             masks,
             fitted: BTreeMap::new(),
         };
@@ -90,17 +90,17 @@ impl Run<'_> {
         Ok((cards, shown))
     }
 
-    fn explainable(&self, masks: usize) -> Result<Option<Box<Encoder>>, OffkeyError> {
+    fn explainable(&self, masks: usize) -> Result<Vec<Encoder>, OffkeyError> {
         if masks == 0 || !matches!(self.recipe.model, ModelConfig::Network(_)) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         match Embedder::load(&self.folder.model(), &self.recipe, self.manifest.compute)? {
-            Embedder::Network(encoder) if can_be_explained(&encoder) => Ok(Some(encoder)),
+            Embedder::Network(encoders) if encoders.iter().all(can_be_explained) => Ok(encoders),
             Embedder::Network(_)
             | Embedder::Statistics(_)
             | Embedder::Pooled(_)
             | Embedder::Autoencoders(_)
-            | Embedder::Foreign(_) => Ok(None),
+            | Embedder::Foreign(_) => Ok(Vec::new()),
         }
     }
 
@@ -201,7 +201,7 @@ impl Sections<'_> {
                     &run.recipe.scoring(),
                     offkey_core::Seed::new(run.manifest.seed),
                 )?;
-                let normal = match &self.encoder {
+                let normal = match self.encoders.first() {
                     Some(encoder) => {
                         let rows = scorer.spread_references(NORMAL_CLIPS);
                         let clips: Vec<&Clip> =
@@ -229,10 +229,12 @@ impl Sections<'_> {
         let progress = Hushed(self.run.progress);
         let rise = RiseConfig { masks: self.masks, ..RiseConfig::default() };
         self.section_of(clip)?;
-        let Some(encoder) = &self.encoder else { return Ok(None) };
+        if self.encoders.is_empty() {
+            return Ok(None);
+        }
         let (scorer, normal) = &self.fitted[&SectionKey::of(clip)];
         let question = Question {
-            encoder,
+            encoders: &self.encoders,
             score: &|embeddings| Ok(scorer.score_by_model(embeddings)?),
             wave,
             normal: normal.as_ref(),

@@ -8,12 +8,13 @@ use offkey_infer::{
     Compute, Encoder, Statistics, StatisticsConfig,
     foreign::{Foreign, ForeignConfig},
     pooled::{PooledConfig, embed_pooled},
+    side_by_side,
 };
 
 use super::{autoencoder::Autoencoders, embedded::Embedded};
 use crate::{
     ModelConfig, OffkeyError, PooledModel, Progress, Recipe, RunFolder, Stage, audio::ClipAudio,
-    files, open_run::Run,
+    files, open_run::Run, run_folder::network_folder,
 };
 
 /// Clips decoded and embedded at a time: bounds memory, keeps every thread busy.
@@ -22,7 +23,8 @@ const BLOCK_CLIPS: usize = 32;
 /// What turns waveforms into embeddings, loaded.
 #[derive(Debug)]
 pub(crate) enum Embedder {
-    Network(Box<Encoder>),
+    /// One network, or those of an ensemble.
+    Network(Vec<Encoder>),
     Statistics(Statistics),
     Pooled(PooledConfig),
     Autoencoders(Autoencoders),
@@ -41,9 +43,12 @@ impl Embedder {
     ) -> Result<Self, OffkeyError> {
         let folder = &RunFolder::require(folder.to_owned(), Stage::Embed, Stage::Train)?;
         match recipe.model {
-            ModelConfig::Network(_) => offkey_train::load_encoder(folder, compute)
-                .map(|encoder| Self::Network(Box::new(encoder)))
-                .map_err(OffkeyError::embed),
+            ModelConfig::Network(ref config) => {
+                let load =
+                    |index| offkey_train::load_encoder(&network_folder(folder, index), compute);
+                let encoders = (0..config.networks()).map(load).collect::<Result<_, _>>();
+                encoders.map(Self::Network).map_err(OffkeyError::embed)
+            }
             ModelConfig::Statistics(_) => {
                 Statistics::load(folder).map(Self::Statistics).map_err(OffkeyError::embed)
             }
@@ -65,7 +70,11 @@ impl Embedder {
         clips: &[Clip],
     ) -> Result<Array2<f32>, OffkeyError> {
         match self {
-            Self::Network(encoder) => encoder.embed(waves).map_err(OffkeyError::embed),
+            Self::Network(encoders) => {
+                let each = encoders.iter().map(|encoder| encoder.embed(waves));
+                let each = each.collect::<Result<_, _>>().map_err(OffkeyError::embed)?;
+                Ok(side_by_side(each))
+            }
             Self::Statistics(statistics) => statistics.embed(waves).map_err(OffkeyError::embed),
             Self::Pooled(pooled) => pooled.embed(waves).map_err(OffkeyError::embed),
             Self::Autoencoders(autoencoders) => autoencoders.embed(waves, clips),

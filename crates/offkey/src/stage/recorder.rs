@@ -11,7 +11,11 @@ use offkey_train::{EpochEvent, EventFile, StepEvent, TrainObserver, TrainProgres
 use serde::{Deserialize, Serialize};
 
 use super::watched::Watched;
-use crate::{OffkeyError, open_run::Run, stages::EVENTS_FOLDER};
+use crate::{
+    OffkeyError,
+    open_run::Run,
+    stages::{COMPACTNESS_FILE, EVENTS_FOLDER, LOSSES_FILE},
+};
 
 /// One row of `losses.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -89,12 +93,15 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
+    /// Curves go into `folder`, which is the run's or that of one network of an ensemble.
     pub(super) fn new(
         run: &Run<'a>,
+        folder: &Path,
         watched: Option<Watched>,
         resume: bool,
     ) -> Result<Self, OffkeyError> {
-        let (losses_path, compactness_path) = (run.folder.losses(), run.folder.compactness());
+        let (losses_path, compactness_path) =
+            (folder.join(LOSSES_FILE), folder.join(COMPACTNESS_FILE));
         let earlier = |path: &Path| resume && path.is_file();
         Ok(Self {
             shown: TrainProgress::new(run.progress),
@@ -106,7 +113,7 @@ impl<'a> Recorder<'a> {
             },
             losses_path,
             compactness_path,
-            events_path: run.watch.events.then(|| run.folder.root().join(EVENTS_FOLDER)),
+            events_path: run.watch.events.then(|| folder.join(EVENTS_FOLDER)),
             events: None,
             watched,
             failure: None,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use offkey_core::{AuxiliaryTask, Clip, Labels, Seed, table};
+use offkey_infer::Encoder;
 use offkey_train::TrainJob;
 use serde::Serialize;
 
@@ -61,22 +62,46 @@ impl Run<'_> {
             of_clip: classes.of_clip.clone(),
         };
         let source = self.clip_audio(&clips)?.with_random_offsets();
-        let folder = self.folder.model();
-        let job = TrainJob {
-            source: &source,
-            labels: &labels,
-            encoder: &config.encoder,
-            loss: &config.loss,
-            losses: &self.registries.losses,
-            train: &config.training,
-            seed: seed.child("train"),
-            compute: self.manifest.compute,
-            folder: &folder,
-            resume,
-        };
-        let watched = self.watch.metrics_epochs.map(|every| Watched::new(self, every, resume));
-        let mut recorder = Recorder::new(self, watched.transpose()?, resume)?;
-        let report = offkey_train::train(&job, &mut recorder).map_err(OffkeyError::embed)?;
+        for (network, seed) in config.seeds(seed).enumerate() {
+            let last = network + 1 == config.networks();
+            let folder = self.folder.network(network);
+            if resume && !last && Encoder::is_in(&folder) {
+                continue;
+            }
+            let job = TrainJob {
+                source: &source,
+                labels: &labels,
+                encoder: &config.encoder,
+                loss: &config.loss,
+                losses: &self.registries.losses,
+                train: &config.training,
+                seed,
+                compute: self.manifest.compute,
+                folder: &folder,
+                resume,
+            };
+            let report = self.train_one(&job, network)?;
+            self.manifest.parameters = config.networks() * report.parameters;
+            self.manifest.kernels = report.kernels;
+            self.manifest.clips_per_second = Some(report.clips_per_second);
+        }
+        self.manifest.classes = labels.classes;
+        Ok(())
+    }
+
+    /// Trains one network of the run, from 0.
+    fn train_one(
+        &self,
+        job: &TrainJob<'_>,
+        network: usize,
+    ) -> Result<offkey_train::TrainReport, OffkeyError> {
+        // Curves of the first stand where those of a run without an ensemble do, and it alone is watched.
+        let curves = if network == 0 { self.folder.root() } else { job.folder };
+        let epochs = self.watch.metrics_epochs.filter(|_| network == 0);
+        let watched = epochs.map(|every| Watched::new(self, every, job.resume)).transpose()?;
+        std::fs::create_dir_all(curves).map_err(OffkeyError::io(curves))?;
+        let mut recorder = Recorder::new(self, curves, watched, job.resume)?;
+        let report = offkey_train::train(job, &mut recorder).map_err(OffkeyError::embed)?;
         recorder.write()?;
         self.progress.end();
         if !report.finished {
@@ -88,11 +113,7 @@ impl Run<'_> {
                 report.steps
             ));
         }
-        self.manifest.classes = labels.classes;
-        self.manifest.parameters = report.parameters;
-        self.manifest.kernels = report.kernels;
-        self.manifest.clips_per_second = Some(report.clips_per_second);
-        Ok(())
+        Ok(report)
     }
 
     /// Conditions found by ear, for clips whose attributes are unknown or, unless `asked_for`, not

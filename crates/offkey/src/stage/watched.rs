@@ -65,7 +65,7 @@ impl Watched {
         steps: usize,
         encoder: Encoder,
     ) -> Result<Option<f64>, OffkeyError> {
-        let model = Members::from(Embedder::Network(Box::new(encoder)));
+        let model = Members::from(Embedder::Network(vec![encoder]));
         let embedded = model.embed_all(&self.audio, &Silent)?;
         // The model alone: what scores beside it does not change while it learns.
         let scoring = Scoring { fusion: None, ..self.recipe.scoring() };

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Crates with types that recipes are made of.
-const CRATES: [&str; 6] = ["core", "signal", "infer", "train", "score", "offkey"];
+const CRATES: [&str; 6] = ["core", "signal", "infer", "train", "score", "recipe"];
 
 /// A struct or an enum.
 #[derive(Debug, Clone)]
