@@ -75,6 +75,16 @@ pub enum ModelError {
     },
 }
 
+impl ModelError {
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Foreign(foreign) => foreign.hint(),
+            other => offkey_core::io_hint(other),
+        }
+    }
+}
+
 /// Why statistics cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -4,10 +4,10 @@
 
 pub mod autoencoder;
 mod card;
+mod clip_shape;
 mod compute;
 mod config;
 mod cost;
-mod embed;
 mod encoder;
 mod error;
 pub mod features;
@@ -21,13 +21,13 @@ pub mod statistics;
 pub mod weights;
 
 pub use card::{ModelCard, clear_model, write_model};
+pub use clip_shape::ClipShape;
 pub use compute::{Compute, DeviceKind, Kernels};
 pub use config::{BranchConfig, ConfigError, EncoderConfig, Magnitude, SpectrumConfig, StftConfig};
-pub use embed::{ClipShape, Embed};
 pub use encoder::{Encoder, normalised, side_by_side};
 pub use error::ModelError;
 pub use features::{BranchFeatures, ClipFeatures};
-pub use model::{Model, ModelParts};
+pub use model::Model;
 pub use network::{
     FoldedDense, FoldedNorm, Forward, Network, SQUEEZE_RATIO, STEM_KERNEL, padding_before,
     spectrum_plan, stft_plan,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::StatisticsError;
 use crate::{
     ClipSource, ModelError,
-    weights::{NamedTensor, NamedTensors, damaged, io_error, write_atomically},
+    weights::{damaged, io_error, write_atomically},
 };
 
 const STATISTICS_FILE: &str = "statistics.json";
@@ -123,32 +123,9 @@ impl Statistics {
         self.mean.len()
     }
 
-    /// Whether a folder has statistics.
-    pub(crate) fn is_in(folder: &Path) -> bool {
-        folder.join(STATISTICS_FILE).is_file()
-    }
-
     /// Mean and deviation of every number of an embedding over the training clips.
-    pub(crate) fn tensors(&self) -> NamedTensors {
-        let rows = [("mean", &self.mean), ("deviation", &self.deviation)];
-        let tensor = |(name, values): (&str, &Vec<f32>)| {
-            let tensor = NamedTensor { shape: vec![values.len()], values: values.clone() };
-            (name.to_owned(), tensor)
-        };
-        NamedTensors(rows.into_iter().map(tensor).collect())
-    }
-
-    /// From [`Statistics::tensors`]; `path` stands for them in errors.
-    pub(crate) fn from_tensors(
-        config: StatisticsConfig,
-        mut tensors: NamedTensors,
-        path: &Path,
-    ) -> Result<Self, ModelError> {
-        let dims = tensors.0.get("mean").map_or(0, |mean| mean.values.len());
-        let shape = |name: &str| (name.to_owned(), vec![dims]);
-        tensors.check(&[shape("mean"), shape("deviation")], path)?;
-        let mut take = |name: &str| tensors.0.remove(name).map_or(Vec::new(), |t| t.values);
-        Ok(Self { config, mean: take("mean"), deviation: take("deviation") })
+    pub fn scaling(&self) -> (&[f32], &[f32]) {
+        (&self.mean, &self.deviation)
     }
 
     /// Writes `statistics.json` into a model folder, which is made if absent.

@@ -4,9 +4,10 @@
 
 use offkey_core::Seed;
 use offkey_infer::{
-    BranchConfig, ClipShape, ClipSource, Compute, Embed, EncoderConfig, Model, ModelCard,
-    ModelError, ModelParts, SourceError, SpectrumConfig, StatisticsConfig, StftConfig,
+    BranchConfig, ClipShape, ClipSource, Compute, Encoder, EncoderConfig, Model, ModelCard,
+    ModelError, SourceError, SpectrumConfig, Statistics, StatisticsConfig, StftConfig,
     autoencoder::{Autoencoder, AutoencoderConfig},
+    pooled::{PooledConfig, Pooling, Spectrogram},
     weights::{NamedTensor, NamedTensors},
     write_model,
 };
@@ -69,23 +70,22 @@ fn encoder(bias: bool) -> EncoderConfig {
     }
 }
 
-fn network(bias: bool) -> Model {
+fn network(bias: bool) -> Encoder {
     let folder = tempfile::tempdir().unwrap();
     let config = encoder(bias);
     let loss = toml::from_str("[adacos]\nscale = \"fixed\"\n").unwrap();
     let card = ModelCard::new(&config, loss, 3, Seed::new(1), 10);
     write_model(folder.path(), &card, &random(config.tensors())).unwrap();
-    Model::load(folder.path(), CLIP, Compute::default()).unwrap()
+    Encoder::load(folder.path(), Compute::default()).unwrap()
 }
 
-fn statistics() -> Model {
+fn statistics() -> Statistics {
     let mel =
         LogMel { rate_hz: 8000, window: 256, fft: 256, hop: 128, mels: 16, ..LogMel::default() };
-    let fitted = StatisticsConfig::LogMel(mel).fit(&Noise, Seed::new(0)).unwrap();
-    Model::Statistics(fitted, CLIP)
+    StatisticsConfig::LogMel(mel).fit(&Noise, Seed::new(0)).unwrap()
 }
 
-fn autoencoder() -> Model {
+fn autoencoder() -> Autoencoder {
     let config = AutoencoderConfig {
         log_mel: LogMel {
             rate_hz: 8000,
@@ -104,59 +104,74 @@ fn autoencoder() -> Model {
     let frames: Vec<_> = waves().iter().map(|wave| config.spectrogram(0, wave).unwrap()).collect();
     let weights = random(config.tensors());
     let is_target = [false, false, true, true, true];
-    let fitted = Autoencoder::new(config, weights, &frames, &is_target);
-    Model::Autoencoder(Box::new(fitted), CLIP)
+    Autoencoder::new(config, weights, &frames, &is_target)
 }
 
-fn every_kind() -> Vec<Model> {
-    vec![network(false), network(true), statistics(), autoencoder()]
+/// Every kind, and how many numbers each makes of a clip.
+fn every_kind() -> Vec<(Model, usize)> {
+    let log_mel =
+        LogMel { rate_hz: 8000, window: 256, fft: 256, hop: 128, mels: 16, ..LogMel::default() };
+    let spectrogram = Spectrogram::LogMel(log_mel);
+    vec![
+        (Model::Pooled(PooledConfig { spectrogram, pooling: Pooling::Mean }), 16),
+        (Model::Statistics(Box::new(statistics())), 32),
+        (Model::Network(Box::new(network(false))), 14),
+        (Model::Network(Box::new(network(true))), 14),
+        (Model::Autoencoder(Box::new(autoencoder())), 3),
+    ]
 }
 
 #[test]
-fn every_kind_embeds_clips_of_its_shape_to_its_dims() {
-    for model in every_kind() {
+fn every_kind_embeds_each_clip_to_its_dims_whatever_is_beside_it() {
+    for (model, dims) in every_kind() {
         let embedded = model.embed(&waves()).unwrap();
-        assert_eq!(embedded.dim(), (5, model.dims()), "{model:?}");
+        assert_eq!(embedded.dim(), (5, dims), "{model:?}");
         assert!(embedded.iter().all(|value| value.is_finite()));
         assert_ne!(embedded.row(0), embedded.row(1));
-        assert_eq!((model.rate_hz(), model.clip_samples()), (CLIP.rate_hz, CLIP.samples));
         let alone = model.embed(&waves()[3..4]).unwrap();
         assert_eq!(alone.row(0), embedded.row(3));
     }
 }
 
 #[test]
-fn every_kind_embeds_to_the_same_bits_from_its_parts_and_from_its_folder() {
-    for model in every_kind() {
-        let expected = model.embed(&waves()).unwrap();
-        let parts = model.to_parts().unwrap();
-        let joined = Model::from_parts(&parts, Compute::default()).unwrap();
-        assert_eq!(joined.embed(&waves()).unwrap(), expected);
-        assert_eq!(joined.clip(), model.clip());
-        assert_eq!(joined.to_parts().unwrap(), parts);
-        let folder = tempfile::tempdir().unwrap();
-        model.save(folder.path()).unwrap();
-        let loaded = Model::load(folder.path(), CLIP, Compute::default()).unwrap();
-        assert_eq!(loaded.embed(&waves()).unwrap(), expected);
+fn what_is_saved_or_taken_apart_embeds_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for bias in [false, true] {
+        let (own, compute) = (network(bias), Compute::default());
+        let (card, weights) = own.to_parts().unwrap();
+        let joined = Encoder::from_parts(&card, &weights, compute).unwrap();
+        assert_eq!(joined.embed(&waves()).unwrap(), own.embed(&waves()).unwrap());
+        assert_eq!(joined.to_parts().unwrap(), (card, weights));
     }
+    let own = statistics();
+    own.save(&at("statistics")).unwrap();
+    assert_eq!(Statistics::load(&at("statistics")).unwrap(), own);
+    let own = autoencoder();
+    let expected = own.embed(&waves()).unwrap();
+    own.save(&at("autoencoder")).unwrap();
+    let loaded = Autoencoder::load(&at("autoencoder")).unwrap();
+    assert_eq!(loaded.embed(&waves()).unwrap(), expected);
+    let bytes = own.to_bytes().unwrap();
+    let joined = Autoencoder::from_bytes(own.config().clone(), &bytes).unwrap();
+    assert_eq!(joined.embed(&waves()).unwrap(), expected);
+    assert_eq!(joined.to_bytes().unwrap(), bytes);
 }
 
 #[test]
 fn parts_that_do_not_fit_are_refused() {
-    let models = every_kind();
-    let parts: Vec<ModelParts> = models.iter().map(|model| model.to_parts().unwrap()).collect();
-    for (index, card) in parts.iter().enumerate() {
-        let other = &parts[(index + 1) % parts.len()];
-        let mixed = ModelParts { card: card.card.clone(), weights: other.weights.clone() };
-        let error = Model::from_parts(&mixed, Compute::default()).unwrap_err();
-        assert!(matches!(error, ModelError::Mismatch { .. }), "{error}");
-        let cut = ModelParts { weights: card.weights[..20].to_vec(), ..card.clone() };
-        let error = Model::from_parts(&cut, Compute::default()).unwrap_err();
-        assert!(matches!(error, ModelError::Damaged { .. }), "{error}");
+    let (card, weights) = network(false).to_parts().unwrap();
+    let (_, others) = network(true).to_parts().unwrap();
+    let own = autoencoder();
+    let bytes = own.to_bytes().unwrap();
+    let encoder = |weights: &[u8]| Encoder::from_parts(&card, weights, Compute::default()).err();
+    let joined = |bytes: &[u8]| Autoencoder::from_bytes(own.config().clone(), bytes).err();
+    for error in [encoder(&others), encoder(&bytes), joined(&weights)] {
+        assert!(matches!(error, Some(ModelError::Mismatch { .. })), "{error:?}");
     }
-    let unknown = ModelParts { card: "format = 1".to_owned(), ..parts[0].clone() };
-    let error = Model::from_parts(&unknown, Compute::default()).unwrap_err();
-    assert!(error.to_string().contains("names no kind of model"), "{error}");
+    for error in [encoder(&weights[..20]), joined(&bytes[..20])] {
+        assert!(matches!(error, Some(ModelError::Damaged { .. })), "{error:?}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::{
 };
 
 use offkey_core::{ErrorKind, counted, io_hint};
+use offkey_infer::ModelError;
+use offkey_signal::FeatureError;
 
 use crate::{ModelFileError, RateError};
 
@@ -37,7 +39,10 @@ pub enum MonitorError {
     Audio(#[from] offkey_signal::AudioError),
     /// A window cannot be embedded.
     #[error(transparent)]
-    Embed(Box<dyn std::error::Error + Send + Sync>),
+    Embed(#[from] ModelError),
+    /// A window has no spectrogram.
+    #[error(transparent)]
+    Feature(#[from] FeatureError),
     /// A backend cannot be fitted or asked.
     #[error("cannot score windows of `{name}`")]
     Score {
@@ -152,11 +157,6 @@ impl MonitorError {
         move |source| Self::Json { path: path.to_owned(), source }
     }
 
-    /// For `map_err` on errors of models.
-    pub(crate) fn embed<E: std::error::Error + Send + Sync + 'static>(error: E) -> Self {
-        Self::Embed(Box::new(error))
-    }
-
     /// Who can mend it.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -169,6 +169,7 @@ impl MonitorError {
             | Self::Json { .. }
             | Self::Audio(_)
             | Self::Embed(_)
+            | Self::Feature(_)
             | Self::Score { .. }
             | Self::ModelFile(_)
             | Self::Microphone { .. }
@@ -185,12 +186,8 @@ impl MonitorError {
 
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
-        if let Self::Embed(error) = self
-            && let Some(foreign) = error.downcast_ref::<offkey_infer::foreign::ForeignError>()
-        {
-            return foreign.hint();
-        }
         match self {
+            Self::Embed(error) => error.hint(),
             Self::Locked { .. } => Some("wait for it, or end it"),
             Self::AllTooShort { .. } => Some("record longer, or more often"),
             Self::OtherSource { .. } => Some("name another file with --state, or remove this one"),
@@ -206,7 +203,7 @@ impl MonitorError {
             }
             Self::KeptInSource { .. } => Some("name another folder with --keep"),
             Self::Audio(error) => Some(error.hint()),
-            Self::Io { .. } | Self::Json { .. } | Self::Embed(_) => io_hint(self),
+            Self::Io { .. } | Self::Json { .. } | Self::Feature(_) => io_hint(self),
             Self::Cancelled
             | Self::NothingToUndo
             | Self::Score { .. }

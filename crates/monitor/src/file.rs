@@ -9,7 +9,7 @@ use std::{
 
 use ndarray::Array2;
 use offkey_core::{Digest, remove_abandoned, write_whole};
-use offkey_infer::Compute;
+use offkey_infer::{Compute, ModelError, autoencoder::Autoencoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
@@ -91,19 +91,21 @@ impl Monitor {
         own.push(doubles(SCALES, table.shape(), table.iter()));
         own.push(doubles(HELD_OUT, held_out.shape(), held_out.iter()));
         for (number, model) in detecting.models.iter().enumerate() {
-            if let Model::Onnx(foreign) = model {
-                let content = foreign.bytes().to_vec();
-                let shape = vec![content.len()];
-                own.push((format!("onnx {number}"), Dtype::U8, content, shape));
-            }
-            if let Model::Network(encoder) = model {
-                let (_, weights) = encoder.to_parts().map_err(MonitorError::embed)?;
-                let tensors =
-                    SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
-                for (name, view) in tensors.tensors() {
-                    let name = format!("network {number}.{name}");
-                    own.push((name, view.dtype(), view.data().to_vec(), view.shape().to_vec()));
+            let (kind, weights) = match model {
+                Model::Pooled(_) | Model::Statistics(_) => continue,
+                Model::Onnx(foreign) => {
+                    let content = foreign.bytes().to_vec();
+                    let shape = vec![content.len()];
+                    own.push((format!("onnx {number}"), Dtype::U8, content, shape));
+                    continue;
                 }
+                Model::Network(encoder) => ("network", encoder.to_parts()?.1),
+                Model::Autoencoder(autoencoder) => ("autoencoder", autoencoder.to_bytes()?),
+            };
+            let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
+            for (name, view) in tensors.tensors() {
+                let name = format!("{kind} {number}.{name}");
+                own.push((name, view.dtype(), view.data().to_vec(), view.shape().to_vec()));
             }
         }
         let mut views: BTreeMap<String, TensorView<'_>> = BTreeMap::new();
@@ -216,7 +218,7 @@ fn read_members(
         heard.embeddings.push(rows);
         models.push(match &member.model {
             ModelCard::Pooled(config) => {
-                config.check().map_err(MonitorError::embed)?;
+                config.check().map_err(ModelError::from)?;
                 Model::Pooled(config.clone())
             }
             ModelCard::Statistics(statistics) => Model::Statistics(statistics.clone()),
@@ -224,6 +226,13 @@ fn read_members(
                 let encoder = parts.encoder(&format!("network {number}."), card, compute)?;
                 parts.check_encoder(&encoder, columns, rule)?;
                 Model::Network(Box::new(encoder))
+            }
+            ModelCard::Autoencoder(config) => {
+                let weights = parts.weights(&format!("autoencoder {number}."))?;
+                let own = Autoencoder::from_bytes(config.as_ref().clone(), &weights)?;
+                let hears = (config.log_mel.rate_hz, rule.samples, own.dims());
+                parts.check_hearing(hears, columns, rule)?;
+                Model::Autoencoder(Box::new(own))
             }
             ModelCard::Onnx(config) => {
                 let foreign = parts.foreign(&format!("onnx {number}"), config)?;

@@ -50,7 +50,10 @@ impl Monitor {
         let Detecting::Members(members) = &self.detecting else { return None };
         let mean = |member: &crate::MemberCard| match &member.model {
             ModelCard::Pooled(config) => config.pooling == Pooling::Mean,
-            ModelCard::Statistics(_) | ModelCard::Network(_) | ModelCard::Onnx(_) => false,
+            ModelCard::Statistics(_)
+            | ModelCard::Network(_)
+            | ModelCard::Autoencoder(_)
+            | ModelCard::Onnx(_) => false,
         };
         let member = self.card.members.iter().position(mean)?;
         Some(members.heard.embeddings.get(member)?.view())

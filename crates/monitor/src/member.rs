@@ -2,25 +2,12 @@
 
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_infer::{
-    Encoder, Statistics,
-    foreign::Foreign,
+    Model, ModelError,
     pooled::{PooledConfig, Pooling, Spectrogram, embed_pooled},
 };
 use offkey_signal::{FloorRule, LogMel};
 
 use crate::{MonitorError, WindowRule, profile::level_db};
-
-/// A member's model, ready.
-pub enum Model {
-    /// A spectrogram pooled over time.
-    Pooled(PooledConfig),
-    /// Standardised statistics of a spectrogram.
-    Statistics(Box<Statistics>),
-    /// A network.
-    Network(Box<Encoder>),
-    /// An encoder that was trained elsewhere.
-    Onnx(Box<Foreign>),
-}
 
 /// One window as the members hear it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,22 +31,20 @@ impl HeardWindow {
         let mut pooled = vec![profile_spectrum(rule.rate_hz)];
         pooled.extend(models.iter().filter_map(|model| match model {
             Model::Pooled(config) => Some(config.clone()),
-            Model::Statistics(_) | Model::Network(_) | Model::Onnx(_) => None,
+            Model::Statistics(_) | Model::Network(_) | Model::Autoencoder(_) | Model::Onnx(_) => {
+                None
+            }
         }));
-        let rows = embed_pooled(&pooled, &windows).map_err(MonitorError::embed)?;
+        let rows = embed_pooled(&pooled, &windows).map_err(ModelError::from)?;
         let mut rows = rows.into_iter().map(row);
         let spectrum = rows.next().unwrap_or_default();
         let vectors = models.iter().map(|model| match model {
             Model::Pooled(_) => Ok(rows.next().unwrap_or_default()),
-            Model::Statistics(statistics) => {
-                statistics.embed(&windows).map(row).map_err(MonitorError::embed)
+            Model::Statistics(_) | Model::Network(_) | Model::Autoencoder(_) | Model::Onnx(_) => {
+                model.embed(&windows).map(row)
             }
-            Model::Network(encoder) => {
-                encoder.embed(&windows).map(row).map_err(MonitorError::embed)
-            }
-            Model::Onnx(foreign) => foreign.embed(&windows).map(row).map_err(MonitorError::embed),
         });
-        let vectors = vectors.collect::<Result<_, _>>()?;
+        let vectors = vectors.collect::<Result<_, ModelError>>()?;
         Ok(Self { vectors, spectrum, level_db: level_db(window) })
     }
 }

@@ -1,6 +1,8 @@
 //! What a model file says of the members of its detector.
 
-use offkey_infer::{Statistics, foreign::ForeignConfig, pooled::PooledConfig};
+use offkey_infer::{
+    Statistics, autoencoder::AutoencoderConfig, foreign::ForeignConfig, pooled::PooledConfig,
+};
 use offkey_score::BackendConfig;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub enum ModelCard {
     Statistics(Box<Statistics>),
     /// A network: the card of its encoder. Its weights are arrays of the file.
     Network(String),
+    /// An autoencoder of this machine. Its weights are arrays of the file.
+    Autoencoder(Box<AutoencoderConfig>),
     /// An encoder that was trained elsewhere. The ONNX file is an array of the file.
     Onnx(Box<ForeignConfig>),
 }

@@ -7,7 +7,7 @@ use std::{
 
 use ndarray::Array2;
 use offkey_infer::{
-    Compute, DeviceKind, Encoder,
+    Compute, DeviceKind, Encoder, ModelError,
     foreign::{Foreign, ForeignConfig},
 };
 use safetensors::{Dtype, tensor::TensorView};
@@ -119,7 +119,8 @@ impl Parts<'_> {
     ) -> Result<Foreign, MonitorError> {
         let view = self.views.get(name);
         let view = view.ok_or_else(|| self.refuse(Unusable::Absent(format!("array `{name}`"))))?;
-        Foreign::from_bytes(config.clone(), view.data().to_vec()).map_err(MonitorError::embed)
+        let foreign = Foreign::from_bytes(config.clone(), view.data().to_vec());
+        Ok(foreign.map_err(ModelError::from)?)
     }
 
     /// A network from its card and the arrays whose names begin with `prefix`.
@@ -129,16 +130,20 @@ impl Parts<'_> {
         card: &str,
         compute: Compute,
     ) -> Result<Encoder, MonitorError> {
+        // Inference needs no graphics card, and this crate nothing that could use one.
+        let compute = Compute { device: DeviceKind::Cpu, ..compute };
+        Ok(Encoder::from_parts(card, &self.weights(prefix)?, compute)?)
+    }
+
+    /// The arrays whose names begin with `prefix`, without it, as safetensors.
+    pub(crate) fn weights(&self, prefix: &str) -> Result<Vec<u8>, MonitorError> {
         let weights: BTreeMap<&str, &TensorView<'_>> = self
             .views
             .iter()
             .filter_map(|(name, view)| Some((name.strip_prefix(prefix)?, view)))
             .collect();
-        let weights = safetensors::serialize(weights, None)
-            .map_err(|error| self.refuse(Unusable::Other(error.to_string())))?;
-        // Inference needs no graphics card, and this crate nothing that could use one.
-        let compute = Compute { device: DeviceKind::Cpu, ..compute };
-        Encoder::from_parts(card, &weights, compute).map_err(MonitorError::embed)
+        safetensors::serialize(weights, None)
+            .map_err(|error| self.refuse(Unusable::Other(error.to_string())))
     }
 }
 

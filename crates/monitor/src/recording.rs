@@ -6,7 +6,8 @@ use offkey_core::counted;
 use offkey_signal::{AudioError, AudioInfo, Codec, Container, resample};
 
 use crate::{
-    ClipVerdict, Monitor, MonitorCard, MonitorError, Verdict, WindowVerdict, Windower,
+    ClipVerdict, Heard as MembersHeard, HeardWindow, Monitor, MonitorCard, MonitorError, Verdict,
+    WindowVerdict, Windower,
     finding::Finding,
     windows::{channels_cancel, each_block},
 };
@@ -149,17 +150,47 @@ impl Monitor {
         let frames = samples.len() as u64;
         let info = AudioInfo { rate_hz, channels: 1, frames, container: Container::Raw, codec };
         let differs = listening.difference(&info);
-        let rule = self.card.windows;
-        let refused = |_| {
-            let (path, to_hz) = (name.to_owned(), rule.rate_hz);
-            MonitorError::Audio(AudioError::Rate { path, from_hz: rate_hz, to_hz })
-        };
-        let samples = resample(samples, rate_hz, rule.rate_hz).map_err(refused)?;
+        let samples = self.at_own_rate(name, (samples, rate_hz))?;
         let mut judged = Judged::default();
-        Windower::new(rule, 0)
+        Windower::new(self.card.windows, 0)
             .push(&samples, |start, window| judged.add(self, start, window, on_window))?;
         let heard = Heard { samples: samples.len() as u64, damage: None, differs, cancelled: None };
         Ok(judged.told(name, &self.card, heard).0)
+    }
+
+    /// What every member hears of each window of mono samples, in the order of the card; `name` stands for the
+    /// recording. Of models of the first form, which have no members, nothing.
+    ///
+    /// # Errors
+    /// As [`Monitor::check_samples`]; [`MonitorError::RecordingRate`] at a rate that cannot be judged.
+    pub fn embed_samples(
+        &self,
+        name: &Path,
+        sound: (&[f32], u32),
+    ) -> Result<MembersHeard, MonitorError> {
+        if let Some(refusal) = self.listening().refusal(sound.1) {
+            return Err(MonitorError::RecordingRate { path: name.to_owned(), refusal });
+        }
+        let samples = self.at_own_rate(name, sound)?;
+        let rule = self.card.windows;
+        let mut heard = MembersHeard::default();
+        Windower::new(rule, 0).push(&samples, |_, window| {
+            heard.push(HeardWindow::of(self.models(), rule, window)?);
+            Ok::<_, MonitorError>(())
+        })?;
+        Ok(heard)
+    }
+
+    fn at_own_rate(
+        &self,
+        name: &Path,
+        (samples, rate_hz): (&[f32], u32),
+    ) -> Result<Vec<f32>, MonitorError> {
+        let to_hz = self.card.windows.rate_hz;
+        let refused = |_| {
+            MonitorError::Audio(AudioError::Rate { path: name.to_owned(), from_hz: rate_hz, to_hz })
+        };
+        resample(samples, rate_hz, to_hz).map_err(refused)
     }
 }
 

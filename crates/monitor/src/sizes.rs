@@ -8,6 +8,9 @@ use crate::{ModelCard, WindowRule};
 const MOST_FFT: usize = 1 << 20;
 /// Most numbers of a filter bank, and of the spectrogram of a window: half a gigabyte.
 const MOST_NUMBERS: usize = 1 << 27;
+/// Most layers of an autoencoder on each side, and most numbers of one of its windows.
+const MOST_LAYERS: usize = 64;
+const MOST_INPUTS: usize = 1 << 16;
 
 /// Refuses a member's model whose sizes contradict the file's array of `columns` columns, or its
 /// windows, or are absurd. Sizes of networks are refused by their reader.
@@ -23,6 +26,14 @@ pub(crate) fn check(model: &ModelCard, columns: usize, rule: WindowRule) -> Resu
                 StatisticsConfig::Spectrogram(stft) => Spectrogram::Linear(*stft),
             };
             (statistics.dims(), spectrogram)
+        }
+        ModelCard::Autoencoder(config) => {
+            let (frames, layers) = (config.frames, config.hidden_layers);
+            if layers > MOST_LAYERS || frames.saturating_mul(config.log_mel.mels) > MOST_INPUTS {
+                return Err(format!("its autoencoder has {frames} frames and {layers} layers"));
+            }
+            // How many scores it gives, its reader checks.
+            (columns, Spectrogram::LogMel(config.log_mel.clone()))
         }
         ModelCard::Network(_) | ModelCard::Onnx(_) => return Ok(()),
     };

@@ -8,7 +8,7 @@ use offkey::{
     RunFolder, SectionReferences, files, holds,
 };
 use offkey_core::{Digest, write_whole};
-use offkey_infer::{ClipShape, Compute, Model};
+use offkey_infer::{ClipShape, Compute, Encoder, Statistics};
 use offkey_monitor::{self as monitor, Monitor};
 use offkey_score::Scale;
 
@@ -66,6 +66,8 @@ pub fn export(request: &ExportRequest) -> Result<Exported, OnnxError> {
     }
 }
 
+/// What has no single embedding.
+const AUTOENCODER: &str = "an autoencoder";
 /// What was an ONNX file before.
 const FOREIGN: &str = "an encoder that is an ONNX file already";
 
@@ -75,29 +77,26 @@ fn run(request: &ExportRequest) -> Result<Exported, OnnxError> {
     let manifest: Manifest = files::read_json(&folder.manifest()).map_err(OffkeyError::from)?;
     let (rate_hz, samples) = recipe.clip_shape();
     let clip = ClipShape { rate_hz, samples };
-    let (loaded, pooled);
-    let load = || Model::load(&folder.model(), clip, Compute::default());
+    let (network, statistics, pooled);
     let own = match &recipe.model {
         ModelConfig::Pooled(config) => {
             pooled = config.config();
             MemberModel::Pooled(&pooled)
         }
-        ModelConfig::Autoencoder(_) => return Err(OnnxError::Kind { kind: "an autoencoder" }),
+        ModelConfig::Autoencoder(_) => return Err(OnnxError::Kind { kind: AUTOENCODER }),
         ModelConfig::Network(config) if config.networks() > 1 => {
             return Err(OnnxError::Kind { kind: "an ensemble of networks" });
         }
         ModelConfig::Onnx(_) => {
             return Err(OnnxError::Kind { kind: FOREIGN });
         }
-        ModelConfig::Network(_) | ModelConfig::Statistics(_) => {
-            loaded = load()?;
-            match &loaded {
-                Model::Network(encoder) => MemberModel::Network(encoder),
-                Model::Statistics(statistics, _) => MemberModel::Statistics(statistics),
-                Model::Autoencoder(..) => {
-                    return Err(OnnxError::Kind { kind: "an autoencoder" });
-                }
-            }
+        ModelConfig::Network(_) => {
+            network = Encoder::load(&folder.model(), Compute::default())?;
+            MemberModel::Network(&network)
+        }
+        ModelConfig::Statistics(_) => {
+            statistics = Statistics::load(&folder.model())?;
+            MemberModel::Statistics(&statistics)
         }
     };
     let beside = recipe.fusion.as_ref().map_or_else(Vec::new, |fusion| fusion.pooled(rate_hz));
@@ -186,24 +185,17 @@ fn of_monitor(request: &ExportRequest) -> Result<Exported, OnnxError> {
     }
     let clip = ClipShape { rate_hz: card.windows.rate_hz, samples: card.windows.samples };
     let names = output_names(card.members.iter().map(|member| member.name.as_str()));
-    let foreign = |model: &monitor::Model| matches!(model, monitor::Model::Onnx(_));
-    if own.models().iter().any(foreign) {
-        return Err(OnnxError::Kind { kind: FOREIGN });
+    let mut members = Vec::new();
+    for (model, name) in own.models().iter().zip(&names) {
+        let model = match model {
+            monitor::Model::Pooled(config) => MemberModel::Pooled(config),
+            monitor::Model::Statistics(statistics) => MemberModel::Statistics(statistics),
+            monitor::Model::Network(encoder) => MemberModel::Network(encoder),
+            monitor::Model::Autoencoder(_) => return Err(OnnxError::Kind { kind: AUTOENCODER }),
+            monitor::Model::Onnx(_) => return Err(OnnxError::Kind { kind: FOREIGN }),
+        };
+        members.push(Member { output: name.clone(), model });
     }
-    let members: Vec<Member<'_>> = own
-        .models()
-        .iter()
-        .zip(&names)
-        .filter_map(|(model, name)| {
-            let model = match model {
-                monitor::Model::Pooled(config) => MemberModel::Pooled(config),
-                monitor::Model::Statistics(statistics) => MemberModel::Statistics(statistics),
-                monitor::Model::Network(encoder) => MemberModel::Network(encoder),
-                monitor::Model::Onnx(_) => return None,
-            };
-            Some(Member { output: name.clone(), model })
-        })
-        .collect();
 
     let mut npz = Npz::default();
     let mut digest = Digest::new();

@@ -1,9 +1,6 @@
 //! The file of one model, or of all members of a monitor's detector.
 
-use offkey_infer::{
-    ClipShape, Encoder, Model, ModelError, Statistics, pooled::PooledConfig, weights::NamedTensors,
-};
-use std::path::Path;
+use offkey_infer::{ClipShape, Encoder, Statistics, pooled::PooledConfig};
 
 use crate::{
     Input, OnnxError, Port,
@@ -71,9 +68,9 @@ pub fn model(
                 (pooled::pooled(&mut graph, &mut front, config)?, config.dims())
             }
             MemberModel::Statistics(own) => {
-                let (means, deviations) = scaling(own, clip)?;
-                let scaling = (&means[..], &deviations[..]);
-                (pooled::statistics(&mut graph, &mut front, own.config(), scaling)?, own.dims())
+                let embedding =
+                    pooled::statistics(&mut graph, &mut front, own.config(), own.scaling())?;
+                (embedding, own.dims())
             }
         };
         graph.output(&value, output, &[dims]);
@@ -84,12 +81,4 @@ pub fn model(
         return Err(OnnxError::TooLarge { name: "the ONNX file".to_owned(), bytes: bytes.len() });
     }
     Ok(Written { bytes, inputs, outputs, features })
-}
-
-/// Mean and deviation that statistics are standardised by.
-fn scaling(statistics: &Statistics, clip: ClipShape) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
-    let parts = Model::Statistics(statistics.clone(), clip).to_parts()?;
-    let (mut tensors, _) = NamedTensors::from_bytes(Path::new("statistics"), &parts.weights)?;
-    let mut take = |name: &str| tensors.0.remove(name).map_or(Vec::new(), |tensor| tensor.values);
-    Ok((take("mean"), take("deviation")))
 }

@@ -4,7 +4,10 @@
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
 use offkey::{BackendConfig, PooledFusion, monitor::MonitorError};
 use offkey_core::{Domain, Seed};
-use offkey_infer::pooled::{PooledConfig, embed_pooled};
+use offkey_infer::{
+    ModelError,
+    pooled::{PooledConfig, embed_pooled},
+};
 use offkey_score::{Fusion, Member, References, ScoreError};
 use offkey_signal::LengthPolicy;
 use pyo3::prelude::*;
@@ -164,7 +167,7 @@ fn embed(
     for row in rows {
         let length = row.len().max(LEAST_SAMPLES);
         let wave = LengthPolicy::Loop.fit(row, length, 0);
-        waves.push(wave.map_err(|error| MonitorError::Embed(Box::new(error)))?);
+        waves.push(wave?);
     }
-    embed_pooled(pooled, &waves).map_err(|error| MonitorError::Embed(Box::new(error)))
+    Ok(embed_pooled(pooled, &waves).map_err(ModelError::from)?)
 }

@@ -23,6 +23,8 @@ use residuals::Precisions;
 
 const CONFIG_FILE: &str = "autoencoder.toml";
 const WEIGHTS_FILE: &str = "autoencoder.safetensors";
+/// What stands for the file in errors.
+const IN_MEMORY: &str = "autoencoder";
 /// Prefixes of the inverse covariances of windows and of frames.
 const WINDOWS: &str = "precision";
 const FRAMES: &str = "frame-precision";
@@ -276,13 +278,8 @@ impl Autoencoder {
         self.tensors().write(&folder.join(WEIGHTS_FILE), None)
     }
 
-    /// Whether a folder has an autoencoder.
-    pub(crate) fn is_in(folder: &Path) -> bool {
-        folder.join(CONFIG_FILE).is_file()
-    }
-
     /// The network's weights and the inverse covariances.
-    pub(crate) fn tensors(&self) -> NamedTensors {
+    fn tensors(&self) -> NamedTensors {
         let mut tensors = NamedTensors::default();
         tensors.extend(NETWORK, self.weights.clone());
         for (index, Precisions { windows, frames }) in self.precisions.iter().enumerate() {
@@ -312,8 +309,26 @@ impl Autoencoder {
         Self::from_tensors(config, tensors, &path)
     }
 
+    /// Its numbers as safetensors, to be kept inside another file.
+    ///
+    /// # Errors
+    /// [`ModelError::Damaged`] when they cannot be written in this form.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        self.tensors().to_bytes(Path::new(IN_MEMORY), None)
+    }
+
+    /// From what [`Autoencoder::to_bytes`] gave.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the numbers are damaged, or do not fit the settings.
+    pub fn from_bytes(config: AutoencoderConfig, bytes: &[u8]) -> Result<Self, ModelError> {
+        let path = Path::new(IN_MEMORY);
+        let (tensors, _) = NamedTensors::from_bytes(path, bytes)?;
+        Self::from_tensors(config, tensors, path)
+    }
+
     /// From [`Autoencoder::tensors`]; `path` stands for them in errors.
-    pub(crate) fn from_tensors(
+    fn from_tensors(
         config: AutoencoderConfig,
         mut tensors: NamedTensors,
         path: &Path,

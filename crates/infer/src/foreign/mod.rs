@@ -25,7 +25,7 @@ pub use self::no_runtime::Session;
 #[cfg(feature = "onnx")]
 pub use self::runtime::Session;
 pub use self::{error::ForeignError, tensor::Tensor};
-use crate::{ClipShape, Embed, ModelError, pooled::Pooling};
+use crate::{ClipShape, pooled::Pooling};
 
 /// An encoder in an ONNX file, and what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -192,23 +192,5 @@ impl Foreign {
 
     fn unfit(&self, found: String, expected: String) -> ForeignError {
         ForeignError::Unfit { path: self.config.file.clone(), found, expected }
-    }
-}
-
-impl Embed for Foreign {
-    fn rate_hz(&self) -> u32 {
-        self.config.rate_hz
-    }
-
-    fn clip_samples(&self) -> usize {
-        self.config.clip().samples
-    }
-
-    fn dims(&self) -> usize {
-        self.dims
-    }
-
-    fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, ModelError> {
-        Ok(Self::embed(self, waves)?)
     }
 }

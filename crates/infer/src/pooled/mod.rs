@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 pub use self::pooling::{First, Gwrp, Pooling, Rdp};
 pub use crate::error::PooledError;
-use crate::{ClipShape, Embed, ModelError};
 
 /// A spectrogram, and how its frames become one vector.
 ///
@@ -21,33 +20,6 @@ pub struct PooledConfig {
     pub spectrogram: Spectrogram,
     /// What is kept of every band.
     pub pooling: Pooling,
-}
-
-/// A pooled spectrogram as a model, for clips of one shape.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pooled {
-    /// What is computed.
-    pub config: PooledConfig,
-    /// Rate and length of the clips.
-    pub clip: ClipShape,
-}
-
-impl Embed for Pooled {
-    fn rate_hz(&self) -> u32 {
-        self.clip.rate_hz
-    }
-
-    fn clip_samples(&self) -> usize {
-        self.clip.samples
-    }
-
-    fn dims(&self) -> usize {
-        self.config.dims()
-    }
-
-    fn embed(&self, waves: &[Vec<f32>]) -> Result<Array2<f32>, ModelError> {
-        Ok(self.config.embed(waves)?)
-    }
 }
 
 /// Which spectrogram is pooled.

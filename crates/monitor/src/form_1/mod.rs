@@ -163,13 +163,13 @@ impl First {
 
     /// The spectrum that the profile of a first form compares.
     pub(crate) fn spectrum(rate_hz: u32, window: &[f32]) -> Result<Vec<f32>, MonitorError> {
-        spectrum(rate_hz, window).map_err(MonitorError::embed)
+        Ok(spectrum(rate_hz, window)?)
     }
 
     /// What it says of a window and its spectrum.
     pub(crate) fn judge(&self, window: &[f32], spectrum: &[f32]) -> Result<Finding, MonitorError> {
         let failed = |source| MonitorError::Score { name: self.name.clone(), source };
-        let embedding = self.encoder.embed(&[window.to_vec()]).map_err(MonitorError::embed)?;
+        let embedding = self.encoder.embed(&[window.to_vec()])?;
         let network = self.backend.score(embedding.view()).map_err(failed)?[0];
         let distances =
             Distances { network, spectrum: self.spectra.distance(ArrayView1::from(spectrum)) };
