@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use numpy::PyReadonlyArray1;
+use ndarray::Array2;
+use numpy::{IntoPyArray, PyArray2, PyReadonlyArray1};
 use offkey::{
     Compute, Loaded, OffkeyError,
     monitor::{ClipVerdict, Monitor, Problem, Verdict, WindowVerdict},
@@ -104,6 +105,22 @@ impl Detector {
         }
     }
 
+    /// Embeddings by each member: `[windows, dims]` of a monitor, `[1, dims]` of a run.
+    fn embed_samples(
+        &self,
+        name: &Path,
+        sound: (&[f32], u32),
+        place: &Place,
+    ) -> Result<Vec<Array2<f32>>, OffkeyError> {
+        match &self.loaded {
+            Loaded::Monitor(monitor) => Ok(monitor.embed_samples(name, sound)?.embeddings),
+            Loaded::Run(run) => {
+                let (machine, section) = place.parts();
+                run.embed_samples(sound, name, machine, section)
+            }
+        }
+    }
+
     /// How a recording is decoded before it is judged.
     fn decoding(&self) -> DecodeConfig {
         match &self.loaded {
@@ -131,6 +148,13 @@ impl Windows {
         let start_s = start as f64 / self.rate_hz;
         self.said.push(Window { start_s, score, p_value, verdict, problem, reason });
     }
+}
+
+/// One array per member.
+type Embeddings<'py> = Vec<Bound<'py, PyArray2<f32>>>;
+
+fn to_arrays(py: Python<'_>, members: Vec<Array2<f32>>) -> Embeddings<'_> {
+    members.into_iter().map(|rows| rows.into_pyarray(py)).collect()
 }
 
 /// Machine and section that a run's recording is of, where the caller says.
@@ -187,6 +211,41 @@ impl Detector {
             self.judge_samples(&name, (&wave.samples, wave.rate_hz), &place)
         });
         to_python(py, &said.map_err(|error| error.raise(py))?)
+    }
+
+    /// What each member hears of mono samples at a rate.
+    #[pyo3(signature = (samples, rate_hz, name, machine=None, section=None))]
+    fn embed<'py>(
+        &self,
+        py: Python<'py>,
+        samples: PyReadonlyArray1<'py, f32>,
+        rate_hz: u32,
+        name: PathBuf,
+        machine: Option<String>,
+        section: Option<String>,
+    ) -> PyResult<Embeddings<'py>> {
+        let samples = arrays::samples(py, &samples)?;
+        let place = Place { machine, section };
+        let members = py.detach(|| self.embed_samples(&name, (samples, rate_hz), &place));
+        Ok(to_arrays(py, members.map_err(|error| error.raise(py))?))
+    }
+
+    /// What each member hears of a recording whose file is in memory.
+    #[pyo3(signature = (bytes, name, machine=None, section=None))]
+    fn embed_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        bytes: &[u8],
+        name: PathBuf,
+        machine: Option<String>,
+        section: Option<String>,
+    ) -> PyResult<Embeddings<'py>> {
+        let place = Place { machine, section };
+        let members = py.detach(|| {
+            let wave = decode_bytes(&name, bytes.to_vec(), &self.decoding())?;
+            self.embed_samples(&name, (&wave.samples, wave.rate_hz), &place)
+        });
+        Ok(to_arrays(py, members.map_err(|error| error.raise(py))?))
     }
 
     /// Judges recordings that are files, one after the other.

@@ -35,6 +35,26 @@ def test_a_fault_alarms_and_a_normal_recording_does_not(pump: offkey.Detector) -
     assert faulty.reason.rsplit(": ", 1)[1].startswith("recording "), "arrays keep their names"
 
 
+def test_what_the_members_hear_is_one_array_each(
+    pump: offkey.Detector, machines: Path, run: offkey.Run, tmp_path: Path
+) -> None:
+    sound = hum(7, seconds=6.0)
+    members = pump.embed(sound, RATE_HZ)
+    windows = pump.score(sound, RATE_HZ).windows
+    assert len(members) == 4 and all(len(rows) == len(windows) > 1 for rows in members)
+    path = write_wav(tmp_path / "a.wav", sound)
+    for of_bytes, of_array in zip(pump.embed_bytes(path.read_bytes()), members, strict=True):
+        assert of_bytes.dtype == np.float32
+        np.testing.assert_allclose(of_bytes, of_array, atol=1e-2, err_msg="16 bits apart")
+    with pytest.raises(offkey.OffkeyError, match="record alike"):
+        pump.embed(sound[:8000], 4_000)
+
+    first = next(machines.rglob("*_test_*.wav"))
+    (embedding,) = offkey.Detector.load(run.path).embed_bytes(first.read_bytes(), name=first)
+    row = [Path(name).name for name in run.clips()["path"]].index(first.name)
+    np.testing.assert_allclose(embedding[0], run.embeddings()[row], rtol=1e-5)
+
+
 def test_arrays_files_and_bytes_give_the_same_numbers(
     pump: offkey.Detector, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("clips", help="a folder or an object store: s3://bucket/prefix, gs://..., az://...")
     parser.add_argument("out", help="where results go; what is done there is not done again")
     parser.add_argument("--clips-per-shard", type=int, default=1000, help="clips of one task [default: 1000]")
+    parser.add_argument("--embeddings", action="store_true", help="what the detector heard as a column, for twice the work")
     parser.add_argument("--master", help="the cluster, as in spark://host:7077 or local[4] [default: Spark's own]")
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark")
     arguments = parser.parse_args()
@@ -38,6 +39,7 @@ def main() -> int:
             arguments.clips,
             arguments.out,
             clips_per_shard=arguments.clips_per_shard,
+            embeddings=arguments.embeddings,
         )
     except (ArchiveError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

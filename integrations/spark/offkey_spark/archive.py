@@ -29,7 +29,7 @@ from obstore.store import ObjectStore
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
-from .scorer import MOST_BYTES, SCHEMA, Scorer
+from .scorer import MOST_BYTES, Scorer
 from .store import absolute, names, open_store, read_table, recordings, write_table
 
 DONE = "shard long, attempt long, clips long, bad long, cpu_s double, peak_mb double"
@@ -52,6 +52,8 @@ class Job:
     """Where the clips are."""
     clips: int
     shards: int
+    embeddings: bool = False
+    """Whether rows have what the detector heard."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +92,22 @@ def score_archive(
     *,
     clips_per_shard: int = 1000,
     most_bytes: int = MOST_BYTES,
+    embeddings: bool = False,
 ) -> Summary:
     """Judges every recording below ``clips`` and writes verdicts below ``out``; both are folders or object stores.
 
     Started again, it goes on with the shards that are missing. The clips are those that were there at the first
-    start.
+    start. With ``embeddings`` every row has what the detector heard of the worst window, for twice the work.
     """
     content = Path(model).read_bytes()
     clips, out = absolute(clips), absolute(out)
     results = open_store(out, create=True)
-    job = _job(results, content, clips, clips_per_shard)
+    job = _job(results, content, clips, clips_per_shard, embeddings)
     done = names(results, "scores")
     todo = [shard for shard in range(job.shards) if shard_path("scores", shard) not in done]
     said = []
     if todo:
-        task = _task(todo, Scorer(content, clips, most_bytes=most_bytes), out)
+        task = _task(todo, Scorer(content, clips, most_bytes=most_bytes, embeddings=embeddings), out)
         # One partition per shard, so that a shard is what is lost and repeated.
         said = spark.range(0, len(todo), 1, len(todo)).mapInArrow(task, DONE).collect()
     bad = sum(row.bad for row in said)
@@ -120,7 +123,7 @@ def score_archive(
     )
 
 
-def _job(results: ObjectStore, model: bytes, clips: str, clips_per_shard: int) -> Job:
+def _job(results: ObjectStore, model: bytes, clips: str, clips_per_shard: int, embeddings: bool) -> Job:
     """The job whose results these are: the one that is there, or a new one with its listing."""
     digest = hashlib.sha256(model).hexdigest()
     try:
@@ -133,10 +136,10 @@ def _job(results: ObjectStore, model: bytes, clips: str, clips_per_shard: int) -
         for shard, start in enumerate(starts):
             paths = pa.table({"path": found[start : start + clips_per_shard]})
             write_table(results, shard_path("listing", shard), paths)
-        job = Job(digest, offkey.__version__, clips, len(found), len(starts))
+        job = Job(digest, offkey.__version__, clips, len(found), len(starts), embeddings)
         obstore.put(results, "job.json", json.dumps(asdict(job), indent=2).encode())
         return job
-    asked = {"model": digest, "offkey": offkey.__version__, "archive": clips}
+    asked = {"model": digest, "offkey": offkey.__version__, "archive": clips, "embeddings": embeddings}
     for name, value in asked.items():
         there = getattr(job, name)
         if there != value:
@@ -162,7 +165,7 @@ def _task(todo: list[int], scorer: Scorer, out: str) -> Callable[[Iterator[pa.Re
 def _score_shard(results: ObjectStore, shard: int, scorer: Scorer) -> dict[str, float]:
     began, context = time.process_time(), TaskContext.get()
     listing = read_table(results, shard_path("listing", shard))
-    rows = pa.Table.from_batches(scorer(iter(listing.to_batches())), SCHEMA)
+    rows = pa.Table.from_batches(scorer(iter(listing.to_batches())), scorer.schema)
     if rows["path"] != listing["path"]:
         raise AssertionError(f"shard {shard}: rows and clips differ")
     judged = pc.is_valid(rows["score"])

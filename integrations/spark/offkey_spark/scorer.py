@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import offkey
 import pyarrow as pa
 
@@ -27,10 +28,16 @@ SCHEMA = pa.schema(
 )
 """One row per clip, with the columns of ``offkey check``. Without a score the clip could not be judged."""
 
+WITH_EMBEDDING = SCHEMA.append(pa.field("embedding", pa.list_(pa.float32())))
+"""The same, and what the detector heard of the worst window: the embeddings of its members side by side."""
+
 SPARK_SCHEMA = ", ".join(
     f"{field.name} {'double' if pa.types.is_floating(field.type) else 'string'}" for field in SCHEMA
 )
-"""The same, as ``mapInArrow`` takes it."""
+"""``SCHEMA`` as ``mapInArrow`` takes it."""
+
+SPARK_WITH_EMBEDDING = f"{SPARK_SCHEMA}, embedding array<float>"
+"""``WITH_EMBEDDING`` as ``mapInArrow`` takes it."""
 
 MOST_BYTES = 256 << 20
 """Larger files are not fetched, so that one wrong object cannot take a worker's memory."""
@@ -62,18 +69,28 @@ class Scorer:
     Batches have a column ``path``, and ``content`` where the bytes of the files are at hand; without it the
     files are fetched from ``clips``, a folder or the address of an object store. Every clip gives one row.
     One that cannot be read or judged has the verdict ``cannot_tell``, no score, and the reason.
+
+    With ``embeddings`` rows are of ``WITH_EMBEDDING``, and every clip is heard twice. Clips that break off have none.
     """
 
-    def __init__(self, model: bytes, clips: str | None = None, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, model: bytes, clips: str | None = None, *, most_bytes: int = MOST_BYTES, embeddings: bool = False
+    ) -> None:
         self.model = model
         self.clips = clips
         self.most_bytes = most_bytes
+        self.embeddings = embeddings
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the batches that come out."""
+        return WITH_EMBEDDING if self.embeddings else SCHEMA
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         detector = _detector(self.model)
-        rows = (judge(detector, path, found) for path, found in self._found(batches))
+        rows = (judge(detector, path, found, self.embeddings) for path, found in self._found(batches))
         while some := list(islice(rows, ROWS)):
-            yield pa.RecordBatch.from_pylist(some, schema=SCHEMA)
+            yield pa.RecordBatch.from_pylist(some, schema=self.schema)
 
     def _found(self, batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[str, bytes | Unfit]]:
         if self.clips is None:
@@ -89,12 +106,18 @@ class Scorer:
             yield from fetch_ahead(open_store(self.clips), paths, self.most_bytes)
 
 
-def judge(detector: offkey.Detector, path: str, found: bytes | Unfit) -> dict[str, object]:
+def judge(
+    detector: offkey.Detector, path: str, found: bytes | Unfit, embeddings: bool = False
+) -> dict[str, object]:
     """One clip's row: what ``offkey check`` says of the file."""
     if isinstance(found, Unfit):
         return {"path": path, "verdict": "cannot_tell", "reason": str(found)}
     try:
-        return _row(detector.score_bytes(found, name=path))
+        result = detector.score_bytes(found, name=path)
+        row = _row(result)
+        if embeddings and result.score is not None:
+            row["embedding"] = _embedding(detector, result, found)
+        return row
     except offkey.FailedError:
         # Of a file that breaks off, what lies before is judged; that is for files alone.
         with tempfile.NamedTemporaryFile(suffix=Path(path).suffix) as file:
@@ -104,6 +127,14 @@ def judge(detector: offkey.Detector, path: str, found: bytes | Unfit) -> dict[st
         return {
             name: value.replace(file.name, path) if isinstance(value, str) else value for name, value in row.items()
         }
+
+
+def _embedding(detector: offkey.Detector, result: offkey.Result, content: bytes) -> np.ndarray:
+    """What each member heard of the window that decides, side by side."""
+    members = detector.embed_bytes(content, name=result.path)
+    scores = [window.score for window in result.windows]
+    worst = scores.index(result.score) if scores else 0
+    return np.concatenate([rows[worst] for rows in members])
 
 
 def _row(result: offkey.Result) -> dict[str, object]:

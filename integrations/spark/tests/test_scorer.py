@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import offkey
 import pyarrow as pa
 from conftest import BREAKS_OFF, BROKEN
 
@@ -30,6 +31,22 @@ def test_bytes_and_paths_give_the_plain_programs_rows(
         assert all(row[key] == plain[row["path"]].get(key) for key in SCHEMA.names)
     assert sum(row["score"] is None for row in by_path) == 1, BROKEN
     assert by_path[-1]["score"] is not None and "cut short" in by_path[-1]["damage"]
+
+
+def test_embeddings_are_a_column_beside_the_same_verdicts(archive: Path, model: Path) -> None:
+    content = model.read_bytes()
+    asked = pa.record_batch({"path": ["fan/0001.wav", "fan/none.wav", BREAKS_OFF]})
+    plain = rows(Scorer(content, str(archive)), asked)
+    scorer = Scorer(content, str(archive), embeddings=True)
+    embedded = rows(scorer, asked)
+    heard = [row.pop("embedding") for row in embedded]
+    assert embedded == plain
+    assert heard[1:] == [None, None], "neither what is absent nor what breaks off"
+    detector = offkey.Detector.load(model)
+    members = detector.embed_bytes((archive / "fan/0001.wav").read_bytes())
+    assert len(heard[0]) == sum(rows.shape[1] for rows in members) > 100
+    assert len(members[0]) == len(detector.check(archive / "fan/0001.wav").windows)
+    assert scorer.schema.names == [*SCHEMA.names, "embedding"]
 
 
 def test_what_cannot_be_had_is_a_row_with_the_reason(archive: Path, model: Path) -> None:

@@ -266,11 +266,37 @@ impl Detector {
         section: Option<&str>,
     ) -> Result<ClipScore, OffkeyError> {
         let scorer = self.scorer_for(name, machine, section)?;
+        let wave = self.fitted((samples, rate_hz), name)?;
+        Ok(self.listen(scorer, bare_clip(name, &scorer.key), wave)?.of(name))
+    }
+
+    /// Embeddings of a recording that is in memory, as [`Self::score_samples`] takes it: `[1, dims]` by the model, then by
+    /// each pooled spectrum beside it.
+    ///
+    /// # Errors
+    /// As [`Self::score_samples`].
+    pub fn embed_samples(
+        &self,
+        sound: (&[f32], u32),
+        name: &Path,
+        machine: Option<&str>,
+        section: Option<&str>,
+    ) -> Result<Vec<Array2<f32>>, OffkeyError> {
+        let key = &self.scorer_for(name, machine, section)?.key;
+        let wave = self.fitted(sound, name)?;
+        self.members.embed(&[wave], &[bare_clip(name, key)])
+    }
+
+    /// Samples as the model takes them.
+    fn fitted(
+        &self,
+        (samples, rate_hz): (&[f32], u32),
+        name: &Path,
+    ) -> Result<Vec<f32>, OffkeyError> {
         let (model_hz, length) = self.recipe.clip_shape();
         let refused = |source| DetectError::Samples { name: name.to_owned(), source };
         let wave = resample(samples, rate_hz, model_hz).map_err(refused)?;
-        let wave = self.recipe.audio.length.fit(&wave, length, 0).map_err(refused)?;
-        Ok(self.listen(scorer, bare_clip(name, &scorer.key), wave)?.of(name))
+        Ok(self.recipe.audio.length.fit(&wave, length, 0).map_err(refused)?)
     }
 
     /// Decodes and scores one recording.

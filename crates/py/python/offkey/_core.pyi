@@ -31,6 +31,21 @@ class Detector:
         machine: str | None = None,
         section: str | None = None,
     ) -> dict[str, Any]: ...
+    def embed(
+        self,
+        samples: _Floats,
+        rate_hz: int,
+        name: str,
+        machine: str | None = None,
+        section: str | None = None,
+    ) -> list[_Floats]: ...
+    def embed_bytes(
+        self,
+        bytes: bytes,
+        name: str,
+        machine: str | None = None,
+        section: str | None = None,
+    ) -> list[_Floats]: ...
     def check(
         self,
         paths: Sequence[str],

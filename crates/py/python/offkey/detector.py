@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from . import _arrays, _core
@@ -126,6 +127,35 @@ class Detector:
     ) -> Result:
         """Judges a recording whose whole file is in memory, as an object store hands it over."""
         return _result(self._inner.score_bytes(data, os.fspath(name), machine, section))
+
+    def embed(
+        self,
+        x: npt.ArrayLike,
+        rate_hz: float,
+        *,
+        name: Path = "recording",
+        machine: str | None = None,
+        section: str | None = None,
+    ) -> list[npt.NDArray[np.float32]]:
+        """What the detector compares: one array per member, ``[windows, dims]``.
+
+        Windows are those of :attr:`Result.windows`; a run hears a recording as one. The recording is heard
+        again for it. Takes what :meth:`score` takes.
+        """
+        return self._inner.embed(
+            _arrays.wave(x), _arrays.rate(rate_hz), os.fspath(name), machine, section
+        )
+
+    def embed_bytes(
+        self,
+        data: bytes,
+        *,
+        name: Path = "recording",
+        machine: str | None = None,
+        section: str | None = None,
+    ) -> list[npt.NDArray[np.float32]]:
+        """As :meth:`embed`, of a recording whose whole file is in memory."""
+        return self._inner.embed_bytes(data, os.fspath(name), machine, section)
 
     def check(
         self, path: Path, *, machine: str | None = None, section: str | None = None
