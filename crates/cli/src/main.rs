@@ -123,7 +123,7 @@ fn print_error(error: &CliError) {
     eprintln!("error: {text}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        eprintln!("  because: {}", output::message(&error.to_string()));
+        eprintln!("  because: {}", output::message(&offkey::in_words(error)));
         cause = error.source();
     }
     if let Some(hint) = error.hint() {

@@ -18,7 +18,7 @@ pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let next = error.to_string();
+        let next = in_words(error);
         // A transparent error says what its cause says.
         if !text.ends_with(&next) {
             text += &format!(": {next}");
@@ -26,6 +26,51 @@ pub fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What an error says. Where that is the system's own error, its words and number become plain words.
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
+    let system = error.downcast_ref::<io::Error>().filter(|error| error.get_ref().is_none());
+    let words = system.and_then(|error| match error.kind() {
+        io::ErrorKind::NotFound => Some("there is no such file or folder"),
+        io::ErrorKind::PermissionDenied => Some("this user may not do that there"),
+        io::ErrorKind::NotADirectory => Some("a part of that path is a file, expected a folder"),
+        io::ErrorKind::IsADirectory => Some("it is a folder, expected a file"),
+        io::ErrorKind::AlreadyExists => Some("something of that name is there already"),
+        io::ErrorKind::StorageFull => Some("No space left on the disk"),
+        io::ErrorKind::ReadOnlyFilesystem => Some("nothing can be written to that disk"),
+        io::ErrorKind::InvalidFilename => Some("no file can have that name"),
+        io::ErrorKind::InvalidData => Some("it is no text, or is damaged"),
+        io::ErrorKind::UnexpectedEof => Some("it ends too early"),
+        io::ErrorKind::ConnectionRefused => Some("nobody answers there"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            Some("the other side ended the connection")
+        }
+        io::ErrorKind::TimedOut => Some("no answer came in time"),
+        io::ErrorKind::AddrInUse => Some("another program listens there"),
+        _ => None,
+    });
+    let text = || error.to_string();
+    match words {
+        Some(words) => words.to_owned(),
+        // The system's resolver has no kind of its own.
+        None if text().starts_with("failed to lookup address information") => {
+            "no computer of that name is known".to_owned()
+        }
+        None => text(),
+    }
+}
+
+/// What an error says; where the system is its cause, however deep, what that says in plain words.
+pub fn cause_in_words(error: &(dyn Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(next) = cause {
+        if next.is::<io::Error>() {
+            return in_words(next);
+        }
+        cause = next.source();
+    }
+    error.to_string()
 }
 
 /// Advice where the file system is the cause, however deep below the error it lies.
@@ -63,5 +108,21 @@ mod tests {
         let cause = || io::Error::other("the disk is gone");
         assert_eq!(with_causes(&Nested::List(cause())), "cannot read the list: the disk is gone");
         assert_eq!(with_causes(&Nested::Other(cause())), "the disk is gone");
+    }
+
+    #[test]
+    fn what_the_system_says_becomes_plain_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("file"), [0xFF, 0xFE]).expect("room");
+        let read = |name: &str| {
+            let error = std::fs::read_to_string(folder.path().join(name)).expect_err("none");
+            with_causes(&Nested::List(error))
+        };
+        assert_eq!(read("absent"), "cannot read the list: there is no such file or folder");
+        assert_eq!(read("file"), "cannot read the list: it is no text, or is damaged");
+        for name in ["", "file/x", "absent", "file"] {
+            let told = read(name);
+            assert!(!told.contains("os error") && !told.contains("UTF-8"), "{told}");
+        }
     }
 }

@@ -36,7 +36,7 @@ pub use dataset::{
     DEFAULT_HOLDOUT, DataError, Dataset, Layout, OfficialCheck, PartCheck, Problem, recognise_year,
 };
 pub use digest::Digest;
-pub use error_kind::{ErrorKind, io_hint, with_causes};
+pub use error_kind::{ErrorKind, cause_in_words, in_words, io_hint, with_causes};
 pub use files::FileError;
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use lock::Lock;

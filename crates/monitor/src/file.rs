@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError,
-    file_error::{FORMAT, LARGEST_BYTES, ModelFileError, Unusable},
+    file_error::{FORMAT, LARGEST_BYTES, ModelFileError, Unusable, in_words},
     form_1,
     model::Detecting,
     ordered::ordered,
@@ -102,7 +102,7 @@ impl Monitor {
                 Model::Network(encoder) => ("network", encoder.to_parts()?.1),
                 Model::Autoencoder(autoencoder) => ("autoencoder", autoencoder.to_bytes()?),
             };
-            let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(e.to_string()))?;
+            let tensors = SafeTensors::deserialize(&weights).map_err(|e| damaged(in_words(&e)))?;
             for (name, view) in tensors.tensors() {
                 let name = format!("{kind} {number}.{name}");
                 own.push((name, view.dtype(), view.data().to_vec(), view.shape().to_vec()));
@@ -150,8 +150,8 @@ impl Monitor {
     /// As [`Monitor::load`].
     pub fn describe(path: &Path, bytes: &[u8], compute: Compute) -> Result<Self, MonitorError> {
         let damaged = |problem: String| ModelFileError::Damaged { path: path.to_owned(), problem };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(in_words(&e)))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| damaged(in_words(&e)))?;
         let metadata = header.metadata().clone();
         let metadata = metadata.ok_or_else(|| damaged("it has no description".to_owned()))?;
         let views = tensors.tensors().into_iter().collect();

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use safetensors::SafeTensorError;
+
 /// Form of the file. A reader reads its own and all earlier forms.
 pub const FORMAT: u32 = 2;
 /// Larger files are refused before they are read: no model comes near.
@@ -64,6 +66,21 @@ impl ModelFileError {
             Self::TooLarge { .. } => None,
         }
     }
+}
+
+/// What is wrong with a model's container, in words.
+pub(crate) fn in_words(error: &SafeTensorError) -> String {
+    let words = match error {
+        SafeTensorError::InvalidHeader(_)
+        | SafeTensorError::InvalidHeaderDeserialization(_)
+        | SafeTensorError::HeaderTooLarge
+        | SafeTensorError::HeaderTooSmall => "it does not begin as a model does",
+        SafeTensorError::InvalidHeaderLength | SafeTensorError::MetadataIncompleteBuffer => {
+            "it is cut short, or has more behind it"
+        }
+        _ => "its table of contents contradicts itself",
+    };
+    words.to_owned()
 }
 
 /// What a file with a valid checksum may still be wrong in.

@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{
     config::Config,
-    store::{DATABASE, Reader, SqlAnswer, StoreError},
+    store::{DATABASE, Reader, SqlAnswer, StoreError, is_damage},
 };
 
 /// What is asked.
@@ -43,6 +43,15 @@ pub enum HistoryError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// Something else, or a store that is damaged.
+    #[error(
+        "`{}` is no store and no configuration, or is damaged: name a configuration, or the folder of a store",
+        path.display()
+    )]
+    NotAStore {
+        /// Which.
+        path: PathBuf,
+    },
     /// A time that cannot be read.
     #[error(
         "cannot read the time `{found}`, expected as in `2026-11-28` or `2026-11-28T06:00:00Z`"
@@ -68,14 +77,15 @@ pub fn answer(store: &Path, question: &Question) -> Result<String, HistoryError>
     if !path.is_file() {
         return Err(HistoryError::NoStore { path });
     }
-    let reader = Reader::open(&path)?;
+    let reader = Reader::open(&path).map_err(|error| no_store(&path, error))?;
     let answer = match question {
         Question::Sql(sql) => reader.sql(sql)?,
         Question::Rows { machine, events, from, to } => {
             let from_ms = time(from.as_deref(), i64::MIN)?;
             let to_ms = time(to.as_deref(), i64::MAX)?;
             let sql = if *events { EVENTS } else { WINDOWS };
-            reader.sql_between(sql, machine.as_deref(), from_ms, to_ms)?
+            let rows = reader.sql_between(sql, machine.as_deref(), from_ms, to_ms);
+            rows.map_err(|error| no_store(&path, error))?
         }
     };
     Ok(csv(&answer))
@@ -95,13 +105,18 @@ fn database(store: &Path) -> PathBuf {
     if store.is_dir() {
         return store.join(DATABASE);
     }
-    let text = std::fs::read_to_string(store).unwrap_or_default();
-    match Config::read(&text) {
-        Ok(config) => {
-            store.parent().unwrap_or(Path::new(".")).join(config.store.folder).join(DATABASE)
-        }
-        Err(_) => store.to_owned(),
+    // What is no text is no configuration.
+    let config = std::fs::read_to_string(store).ok().and_then(|text| Config::read(&text).ok());
+    let Some(config) = config else { return store.to_owned() };
+    store.parent().unwrap_or(Path::new(".")).join(config.store.folder).join(DATABASE)
+}
+
+/// A file that no database wrote is no store.
+fn no_store(path: &Path, error: StoreError) -> HistoryError {
+    if is_damage(&error) {
+        return HistoryError::NotAStore { path: path.to_owned() };
     }
+    error.into()
 }
 
 fn time(text: Option<&str>, otherwise: i64) -> Result<i64, HistoryError> {
@@ -175,5 +190,16 @@ mod tests {
         assert!(matches!(answer(folder.path(), &rows("soon")), Err(HistoryError::Time { .. })));
         let sql = Question::Sql("SELECT count(*) AS n FROM event".to_owned());
         assert_eq!(answer(folder.path(), &sql).expect("an answer"), "n\n1\n");
+    }
+
+    #[test]
+    fn what_is_no_store_is_called_so() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let other = folder.path().join("model.offkey");
+        std::fs::write(&other, [0xFF; 5000]).expect("room");
+        let question = Question::Rows { machine: None, events: false, from: None, to: None };
+        let told = answer(&other, &question).expect_err("no store").to_string();
+        assert!(told.contains("model.offkey` is no store"), "{told}");
+        assert!(!told.contains("code 26"), "{told}");
     }
 }

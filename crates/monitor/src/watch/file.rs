@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use offkey_core::names::is_audio;
+use offkey_core::{cause_in_words, names::is_audio};
 use offkey_signal::{AudioInfo, PcmFormat};
 
 use super::{
@@ -133,7 +133,7 @@ impl GrowingFile {
             Ok(_) => self.follow = None,
             Err(error) => {
                 self.follow = None;
-                let reason = format!("the file cannot be read: {error}");
+                let reason = format!("the file cannot be read: {}", cause_in_words(&error));
                 self.lost(Problem::Vanished, reason, State::Lost);
             }
         }
@@ -152,7 +152,7 @@ impl GrowingFile {
             Ok(false) => self.at_end(),
             Err(FollowError::Io(error)) => {
                 self.follow = None;
-                let reason = format!("the file cannot be read: {error}");
+                let reason = format!("the file cannot be read: {}", cause_in_words(&error));
                 self.lost(Problem::Vanished, reason, State::Lost);
             }
             Err(FollowError::Audio(error)) => {
@@ -213,7 +213,7 @@ impl Source for GrowingFile {
         }
         if self.follow.is_none() {
             if let Err(error) = self.open(memory) {
-                let reason = format!("the file cannot be read: {error}");
+                let reason = format!("the file cannot be read: {}", cause_in_words(&error));
                 self.lost(Problem::Vanished, reason, State::Lost);
             }
         } else {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use offkey_core::{
-    Digest,
+    Digest, cause_in_words,
     names::is_audio,
     walk::{Reason, walk},
 };
@@ -103,7 +103,7 @@ impl Folder {
             Ok(found) => found,
             Err(error) => {
                 if !std::mem::replace(&mut self.lost, true) {
-                    let reason = format!("the folder cannot be read: {error}");
+                    let reason = format!("the folder cannot be read: {}", cause_in_words(&error));
                     self.ready.push_back(Piece::Lost { problem: Problem::Vanished, reason });
                 }
                 return;
@@ -248,7 +248,7 @@ impl Folder {
         known.failures += 1;
         let again = !self.once || known.failures < ATTEMPTS;
         known.done = !again;
-        let message = format!("left out: `{}`: {error}", due.path.display());
+        let message = format!("left out: `{}`: {}", due.path.display(), cause_in_words(error));
         self.ready.push_back(Piece::Unread { message, again });
     }
 

@@ -89,8 +89,11 @@ impl LogFile {
     /// A log, and the names of the events that its end has already.
     ///
     /// # Errors
-    /// [`MonitorError::Io`] when an existing log cannot be read.
+    /// [`MonitorError::Io`] when an existing log cannot be read, or is a folder.
     pub fn open(path: &Path) -> Result<(Self, Vec<String>), MonitorError> {
+        if path.is_dir() {
+            return Err(MonitorError::io(path)(io::ErrorKind::IsADirectory.into()));
+        }
         let mut told = Vec::new();
         // Only a regular file has an end to look at.
         if path.is_file() {

@@ -1,6 +1,6 @@
 //! One source being watched: pieces of sound to verdicts, verdicts to events, events to their sink.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, fs, time::Duration};
 
 use super::{
     Observer, Settings,
@@ -97,6 +97,9 @@ impl<'a> Watcher<'a> {
             }
             None => Outbox::new(None, Vec::new()),
         };
+        if let Some(keep) = &settings.keep {
+            fs::create_dir_all(&keep.folder).map_err(MonitorError::io(&keep.folder))?;
+        }
         let rule = monitor.card().windows;
         let pre_roll_s = settings.keep.as_ref().map_or(0.0, |keep| keep.pre_roll_s);
         // An event's first alarm lies back as many windows as the rule looks at.

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use offkey_core::cause_in_words;
 use offkey_fleet::{
     health::{LONGEST, all_topics},
     table::Table,
@@ -88,19 +89,19 @@ pub(super) async fn ask(server: &Server, asked: Asked) -> Result<Table, StatusEr
     let ours = format!("{}/fleet-status/{client}", mqtt.prefix);
     let all = async {
         loop {
-            match events.poll().await.map_err(|error| broken(error.to_string()))? {
+            match events.poll().await.map_err(|error| broken(cause_in_words(&error)))? {
                 Event::Incoming(Incoming::ConnAck(_)) => {
                     // At most once: what a broker keeps it sends whole then, without a bound on what waits.
                     let filters = [all_topics(&mqtt.prefix), ours.clone()]
                         .map(|topic| SubscribeFilter::new(topic, QoS::AtMostOnce));
                     sender
                         .try_subscribe_many(filters)
-                        .map_err(|error| broken(error.to_string()))?;
+                        .map_err(|error| broken(cause_in_words(&error)))?;
                 }
                 Event::Incoming(Incoming::SubAck(_)) => {
                     let options = PublishOptions::new(QoS::AtLeastOnce);
                     let sent = sender.try_publish(ours.clone(), "all was told", options);
-                    sent.map_err(|error| broken(error.to_string()))?;
+                    sent.map_err(|error| broken(cause_in_words(&error)))?;
                 }
                 Event::Incoming(Incoming::Publish(publish)) => {
                     let topic = String::from_utf8_lossy(&publish.topic);

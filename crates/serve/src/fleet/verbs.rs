@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use offkey_core::{with_causes, write_whole};
+use offkey_core::{in_words, with_causes, write_whole};
 use offkey_fleet::{
     key::{PublicKey, SigningKey},
     model::{Manifest, pack, path_of, unpack},
@@ -136,8 +136,8 @@ fn publish(
     key: Option<&Path>,
 ) -> Result<String, String> {
     let key = signing(key)?;
-    let bytes =
-        fs::read(model).map_err(|error| format!("cannot read `{}`: {error}", model.display()))?;
+    let bytes = fs::read(model)
+        .map_err(|error| format!("cannot read `{}`: {}", model.display(), in_words(&error)))?;
     Monitor::read(model, &bytes, Compute::default()).map_err(|error| with_causes(&error))?;
     let packed = pack(manifest, &bytes, key.as_ref())?;
     let path = store.join(path_of(&manifest.name, &manifest.version));
@@ -152,7 +152,7 @@ fn publish(
         }
     }
     write_whole(&path, &packed)
-        .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+        .map_err(|error| format!("cannot write `{}`: {}", path.display(), in_words(&error)))?;
     let by = key.map_or_else(
         || "without a signature: computers with `keys` refuse it".to_owned(),
         |key| format!("signed with the key {}", key.public().name()),
@@ -164,7 +164,7 @@ fn plan_out(store: &Path, path: &Path, key: Option<&Path>) -> Result<String, Str
     let key = signing(key)?;
     let keys: Vec<PublicKey> = key.iter().map(SigningKey::public).collect();
     let text = fs::read_to_string(path)
-        .map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+        .map_err(|error| format!("cannot read `{}`: {}", path.display(), in_words(&error)))?;
     let mut plan =
         Plan::read(&text).map_err(|wrong| format!("`{}` is no plan:\n{wrong}", path.display()))?;
     let mut problems = Vec::new();
@@ -172,8 +172,9 @@ fn plan_out(store: &Path, path: &Path, key: Option<&Path>) -> Result<String, Str
         let file = store.join(path_of(&version.name, &version.version));
         let problem = match fs::read(&file) {
             Err(error) => Some(format!(
-                "{version}: cannot read `{}`: {error}; put it there with `offkey-serve fleet publish`",
-                file.display()
+                "{version}: cannot read `{}`: {}; put it there with `offkey-serve fleet publish`",
+                file.display(),
+                in_words(&error)
             )),
             Ok(bytes) => unpack(&bytes, &keys, &version.name, &version.version)
                 .err()
@@ -198,7 +199,7 @@ fn plan_out(store: &Path, path: &Path, key: Option<&Path>) -> Result<String, Str
     }
     let text = toml::to_string(&plan).map_err(|error| error.to_string())?;
     write_whole(&there, &seal(Kind::Plan, text.as_bytes(), key.as_ref()))
-        .map_err(|error| format!("cannot write `{}`: {error}", there.display()))?;
+        .map_err(|error| format!("cannot write `{}`: {}", there.display(), in_words(&error)))?;
     Ok(format!("wrote plan {} to `{}`\n", plan.number, there.display()))
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use super::deliver::{Deliver, Failure};
 use crate::store::OutboxRow;
+use offkey_core::cause_in_words;
 
 /// Appends to a file.
 pub(super) struct Jsonl {
@@ -56,7 +57,11 @@ fn tail(file: &mut File, length: u64) -> io::Result<String> {
 impl Deliver for Jsonl {
     fn deliver(&mut self, message: &OutboxRow) -> Result<(), Failure> {
         self.append(message).map_err(|error| {
-            Failure::Later(format!("cannot append to `{}`: {error}", self.path.display()))
+            Failure::Later(format!(
+                "cannot append to `{}`: {}",
+                self.path.display(),
+                cause_in_words(&error)
+            ))
         })
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use offkey_core::cause_in_words;
 use rumqttc::{
     AsyncClient, Event, EventLoop, Incoming, LastWill, MqttOptions, PublishOptions, PublishResult,
     QoS, mqttbytes::v5::PubAckReason,
@@ -134,7 +135,7 @@ impl MqttSink {
                     fares(
                         &self.health,
                         &self.name,
-                        Some(format!("the broker cannot be reached: {error}")),
+                        Some(format!("the broker cannot be reached: {}", cause_in_words(&error))),
                     );
                     time::sleep(RECONNECT).await;
                 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use hmac::{Hmac, KeyInit, Mac};
+use offkey_core::cause_in_words;
 use sha2::Sha256;
 
 use super::deliver::{Deliver, Failure};
@@ -39,9 +40,9 @@ impl Deliver for Webhook {
         if let Some(secret) = &self.secret {
             request = request.header("X-Offkey-Signature", signature(secret, &message.message));
         }
-        let answer = request
-            .send(message.message.as_bytes())
-            .map_err(|error| Failure::Later(format!("cannot be reached: {error}")))?;
+        let answer = request.send(message.message.as_bytes()).map_err(|error| {
+            Failure::Later(format!("cannot be reached: {}", cause_in_words(&error)))
+        })?;
         match answer.status().as_u16() {
             200..=299 => Ok(()),
             // Not found, not allowed, busy, timed out: somebody may mend that.

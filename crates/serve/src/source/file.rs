@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use offkey_core::cause_in_words;
 use offkey_monitor::watch::raw_form;
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
@@ -122,7 +123,11 @@ impl Source for FileSource {
             Ok(next) => next,
             Err(error) if !std::mem::replace(&mut self.lost, true) => {
                 self.open = None;
-                Next::Ended(format!("`{}` cannot be read: {error}", self.path.display()))
+                Next::Ended(format!(
+                    "`{}` cannot be read: {}",
+                    self.path.display(),
+                    cause_in_words(&error)
+                ))
             }
             Err(_) => Next::Nothing,
         };

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use offkey_core::with_causes;
+use offkey_core::{cause_in_words, with_causes};
 
 use offkey_signal::{AudioInfo, ClipReader};
 
@@ -102,8 +102,9 @@ impl FolderSource {
                 return None;
             }
             return Some(Next::Ended(format!(
-                "`{}` cannot be read: {error}",
-                self.folder.display()
+                "`{}` cannot be read: {}",
+                self.folder.display(),
+                cause_in_words(&error)
             )));
         }
         let settled = |name: &str, look: &Look| self.remove || self.seen.get(name) == Some(look);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offkey_core::with_causes;
+use offkey_core::{cause_in_words, with_causes};
 
 use offkey_monitor::watch::open_microphone;
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
@@ -78,7 +78,9 @@ pub fn command_opener(run: Vec<String>, raw: PcmFormat) -> Opener {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+            .map_err(|error| {
+                format!("`{program}` cannot be started: {}", cause_in_words(&error))
+            })?;
         let bytes = child.stdout.take().ok_or("no standard output")?;
         let said = LastLine::of(child.stderr.take().ok_or("no standard error")?);
         let child = Process { child, program: program.clone(), said };

@@ -24,6 +24,7 @@ use rusqlite::Connection;
 
 pub use beside::Compared;
 pub use clips::{ClipStore, Quota};
+pub(crate) use database::is_damage;
 pub use error::StoreError;
 pub use ops::{BesideRow, ClipRow, EventRow, FeedbackRow, Op, OutboxRow, ScoreRow, WindowAnswer};
 pub use query::{Point, Reader, SqlAnswer};
