@@ -4,6 +4,7 @@
 //! Start at [`plan`]: what is wanted. [`signed`] and [`model`] are what travels, [`place`] is where from, [`node`] is
 //! one computer's side, [`health`] and [`table`] are how all fare.
 
+pub mod fetch;
 pub mod health;
 pub mod key;
 pub mod model;

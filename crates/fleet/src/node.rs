@@ -1,13 +1,14 @@
-//! One computer's side: it looks at the plan, fetches what it lacks, and says what is to change. Without a connection
-//! everything stays as it is, and goes on from there.
+//! One computer's side: it remembers the plan and the models that were fetched, and says what is to change. Without a
+//! connection everything stays as it is, and goes on from there.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use offkey_core::{with_causes, write_whole};
+use offkey_core::write_whole;
 
 use crate::{
     key::PublicKey,
@@ -18,10 +19,6 @@ use crate::{
     state::{Before, Held, Refused, State},
 };
 
-/// Bytes of a plan at most.
-const MOST_PLAN: u64 = 4 << 20;
-/// Bytes of a model at most.
-const MOST_MODEL: u64 = 512 << 20;
 const STATE: &str = "state.json";
 
 /// Why something cannot be followed.
@@ -57,6 +54,12 @@ pub enum NodeError {
         version: Version,
         /// Why.
         source: BundleError,
+    },
+    /// A model is not here any more.
+    #[error("{version} is not here any more: it is fetched again within minutes, try again then")]
+    Away {
+        /// Which.
+        version: Version,
     },
     /// The system refuses.
     #[error("cannot use `{}`", path.display())]
@@ -104,10 +107,17 @@ pub enum Change {
     },
 }
 
+/// What became of fetching: what went wrong with the plan, and with which models.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    pub(crate) troubles: Vec<String>,
+    pub(crate) failed: BTreeMap<Version, String>,
+}
+
 /// One computer.
 pub struct Node {
     name: String,
-    place: Place,
+    place: Arc<Place>,
     keys: Vec<PublicKey>,
     folder: PathBuf,
     state: State,
@@ -131,7 +141,7 @@ impl Node {
         let kept = fs::read(folder.join(PLAN)).ok();
         let plan = kept.and_then(|bytes| plan_of(&bytes, &keys).ok());
         let (name, folder) = (name.to_owned(), folder.to_owned());
-        Ok(Self { name, place, keys, folder, state, plan })
+        Ok(Self { name, place: Arc::new(place), keys, folder, state, plan })
     }
 
     /// What it remembers of a machine.
@@ -149,29 +159,45 @@ impl Node {
         self.folder.join("previous").join(format!("{machine}.offkey"))
     }
 
-    /// Looks at the plan: what is to change for these machines, and what keeps it from being followed.
-    pub fn look(&mut self, machines: &[String]) -> (Vec<Change>, Vec<String>) {
-        let mut troubles = Vec::new();
-        if let Err(error) = self.look_at_plan() {
-            troubles.push(with_causes(&error));
-        }
-        let Some(plan) = self.plan.clone() else { return (Vec::new(), troubles) };
+    /// Where its plan and its models come from.
+    pub(crate) fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
+    }
+
+    /// Says whether the plan in its place is still the one that it follows.
+    pub(crate) fn tag(&self) -> Option<String> {
+        self.state.tag.clone().filter(|_| self.plan.is_some())
+    }
+
+    /// What is to change for these machines, and what keeps it from being done. `fetched` was made a
+    /// moment ago for the same machines.
+    pub fn changes(&self, machines: &[String], fetched: Fetched) -> (Vec<Change>, Vec<String>) {
+        let Fetched { mut troubles, failed } = fetched;
+        let Some(plan) = &self.plan else { return (Vec::new(), troubles) };
         let mut changes = Vec::new();
         for machine in machines {
             let Some(wanted) = plan.wanted(&self.name, machine) else { continue };
-            if let Err(error) = self.change_of(machine, &wanted, &mut changes, &mut troubles) {
-                troubles.push(format!("`{machine}`: {}", with_causes(&error)));
-            }
+            self.change_of(machine, &wanted, &failed, &mut changes, &mut troubles);
         }
-        self.tidy(&plan, machines);
+        self.tidy(plan, machines);
         (changes, troubles)
     }
 
-    fn look_at_plan(&mut self) -> Result<(), NodeError> {
-        let tag = self.state.tag.clone().filter(|_| self.plan.is_some());
-        let Answer::New { bytes, tag } = self.place.get(PLAN, tag.as_deref(), MOST_PLAN)? else {
-            return Ok(());
-        };
+    /// Versions that these machines are to have and that are not here.
+    pub(crate) fn lacking(&self, machines: &[String]) -> BTreeSet<Version> {
+        let Some(plan) = &self.plan else { return BTreeSet::new() };
+        let wanted =
+            machines.iter().filter_map(|name| Some((name, plan.wanted(&self.name, name)?)));
+        let versions = wanted.flat_map(|(machine, wanted)| self.due(machine, &wanted));
+        versions
+            .map(|(version, _)| version)
+            .filter(|version| self.kept(version).is_none())
+            .collect()
+    }
+
+    /// Follows a plan that came.
+    pub(crate) fn take_plan(&mut self, answer: Answer) -> Result<(), NodeError> {
+        let Answer::New { bytes, tag } = answer else { return Ok(()) };
         let plan = plan_of(&bytes, &self.keys)?;
         let known = self.state.plan_number;
         if plan.number < known {
@@ -183,66 +209,87 @@ impl Node {
         self.remember()
     }
 
+    /// Keeps a model that came, if somebody answers for it.
+    pub(crate) fn take_model(&self, version: &Version, answer: Answer) -> Result<(), NodeError> {
+        let path = path_of(&version.name, &version.version);
+        let Answer::New { bytes, .. } = answer else {
+            return Err(NodeError::Text { problem: format!("`{path}` came without content") });
+        };
+        self.unpacked(version, &bytes)?;
+        self.write(&path, &bytes)
+    }
+
+    /// Versions that a machine is to have now and has not, and whether each is to judge.
+    fn due(&self, machine: &str, wanted: &Wanted) -> Vec<(Version, bool)> {
+        let held = self.state.machines.get(machine).cloned().unwrap_or_default();
+        if held.by_hand.as_ref() == Some(wanted) {
+            return Vec::new();
+        }
+        let shadow = wanted.shadow.iter().map(|version| (version, false));
+        std::iter::once((&wanted.live, true))
+            .chain(shadow)
+            .filter(|(version, is_live)| {
+                let now = if *is_live { &held.live } else { &held.shadow };
+                now.as_ref() != Some(*version)
+            })
+            .map(|(version, is_live)| (version.clone(), is_live))
+            .collect()
+    }
+
     fn change_of(
         &self,
         machine: &str,
         wanted: &Wanted,
+        failed: &BTreeMap<Version, String>,
         changes: &mut Vec<Change>,
         troubles: &mut Vec<String>,
-    ) -> Result<(), NodeError> {
+    ) {
         let held = self.state.machines.get(machine).cloned().unwrap_or_default();
         if held.by_hand.as_ref() == Some(wanted) {
-            return Ok(());
+            return;
         }
-        let refused = |version: &Version| held.refused.as_ref().filter(|r| r.version == *version);
-        let machine = machine.to_owned();
         if held.shadow.is_some() && held.shadow != wanted.shadow {
-            changes.push(Change::NoShadow { machine: machine.clone() });
+            changes.push(Change::NoShadow { machine: machine.to_owned() });
         }
-        for (version, is_live) in
-            std::iter::once((&wanted.live, true)).chain(wanted.shadow.iter().map(|v| (v, false)))
-        {
-            let now = if is_live { &held.live } else { &held.shadow };
-            if now.as_ref() == Some(version) {
-                continue;
-            }
-            if let Some(Refused { why, .. }) = refused(version) {
+        for (version, is_live) in self.due(machine, wanted) {
+            if let Some(Refused { why, .. }) =
+                held.refused.as_ref().filter(|r| r.version == version)
+            {
                 troubles.push(format!("`{machine}`: {version} cannot be used: {why}"));
                 continue;
             }
-            let (machine, model) = (machine.clone(), self.model(version)?);
-            let version = version.clone();
+            let Some(model) = self.kept(&version) else {
+                // What came and went again within a moment is fetched at the next look.
+                troubles.extend(failed.get(&version).map(|why| format!("`{machine}`: {why}")));
+                return;
+            };
+            let machine = machine.to_owned();
             changes.push(if is_live {
                 Change::Live { machine, version, model }
             } else {
                 Change::Shadow { machine, version, model }
             });
         }
-        Ok(())
     }
 
-    /// A model: from here where it was fetched before, else from its place.
+    /// A model that was fetched before.
     ///
     /// # Errors
-    /// [`NodeError`] when it cannot be had, or nobody answers for it.
+    /// [`NodeError::Away`] when it is not here, or nobody answers for it.
     pub fn model(&self, version: &Version) -> Result<Vec<u8>, NodeError> {
+        self.kept(version).ok_or_else(|| NodeError::Away { version: version.clone() })
+    }
+
+    fn kept(&self, version: &Version) -> Option<Vec<u8>> {
+        let path = self.folder.join(path_of(&version.name, &version.version));
+        self.unpacked(version, &fs::read(path).ok()?).ok()
+    }
+
+    fn unpacked(&self, version: &Version, bytes: &[u8]) -> Result<Vec<u8>, NodeError> {
         let Version { name, version: number } = version;
-        let path = path_of(name, number);
-        let of = |bytes: &[u8]| {
-            unpack(bytes, &self.keys, name, number)
-                .map_err(|source| NodeError::Model { version: version.clone(), source })
-        };
-        if let Ok(kept) = fs::read(self.folder.join(&path))
-            && let Ok(unpacked) = of(&kept)
-        {
-            return Ok(unpacked.model);
-        }
-        let Answer::New { bytes, .. } = self.place.get(&path, None, MOST_MODEL)? else {
-            return Err(NodeError::Text { problem: format!("`{path}` came without content") });
-        };
-        let unpacked = of(&bytes)?;
-        self.write(&path, &bytes)?;
-        Ok(unpacked.model)
+        unpack(bytes, &self.keys, name, number)
+            .map(|unpacked| unpacked.model)
+            .map_err(|source| NodeError::Model { version: version.clone(), source })
     }
 
     /// Whether a change is news: what was tried before a start goes on after it.

@@ -8,11 +8,14 @@ use std::{
     time::Duration,
 };
 
+use offkey_core::cause_in_words;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// The longest one request may take: a large model on a slow line.
 const WITHIN: Duration = Duration::from_mins(10);
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+/// How long a server may think before it begins to answer.
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 const MOST_REDIRECTS: u32 = 3;
 
 /// A place.
@@ -98,6 +101,7 @@ impl Place {
         let mut config = ureq::Agent::config_builder()
             .timeout_global(Some(WITHIN))
             .timeout_connect(Some(CONNECT_WITHIN))
+            .timeout_recv_response(Some(ANSWER_WITHIN))
             .max_redirects(MOST_REDIRECTS)
             .http_status_as_error(false);
         if let Some(path) = authority {
@@ -163,7 +167,7 @@ fn from_web(
     if let Some(tag) = tag {
         request = request.header("If-None-Match", tag);
     }
-    let answer = request.call().map_err(|error| failed(error.to_string()))?;
+    let answer = request.call().map_err(|error| failed(cause_in_words(&error)))?;
     match answer.status().as_u16() {
         304 => return Ok(Answer::Same),
         200 => {}
@@ -171,8 +175,8 @@ fn from_web(
     }
     let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let body = answer.into_body().into_with_config().limit(most + 1).reader();
-    let bytes =
-        bounded(body, most, url).map_err(|error| error.or(|source| failed(source.to_string())))?;
+    let bytes = bounded(body, most, url)
+        .map_err(|error| error.or(|source| failed(cause_in_words(&source))))?;
     Ok(Answer::New { bytes, tag })
 }
 

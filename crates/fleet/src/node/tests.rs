@@ -1,7 +1,10 @@
 //! One computer through a roll-out: with and without a connection, with good and with bad things in the place.
 
+use std::cell::{RefCell, RefMut};
+
 use super::*;
 use crate::{
+    fetch::fetch,
     key::SigningKey,
     model::{Manifest, pack},
     signed::seal,
@@ -55,6 +58,13 @@ impl Bench {
     }
 }
 
+/// Fetches, and says what is to change.
+fn look(node: &mut Node, machines: &[String]) -> (Vec<Change>, Vec<String>) {
+    let cell = RefCell::new(node);
+    let fetched = fetch(|| RefMut::map(cell.borrow_mut(), |node| &mut **node), machines);
+    cell.into_inner().changes(machines, fetched)
+}
+
 const V1: &str = "version = \"1\"\n";
 const V2: &str = "version = \"2\"\n";
 const TRY2: &str = "version = \"1\"\n[model.next]\nversion = \"2\"\nas = \"shadow\"\nshare = 1.0\n";
@@ -68,7 +78,7 @@ fn a_trial_is_news_once() {
     let bench = Bench::new();
     bench.plan(1, TRY2);
     let news = |node: &mut Node| {
-        let (changes, _) = node.look(&["press".to_owned()]);
+        let (changes, _) = look(node, &["press".to_owned()]);
         let news: Vec<bool> = changes.iter().map(|change| node.is_news(change)).collect();
         for change in changes {
             node.done(&change, true).expect("room");
@@ -81,7 +91,7 @@ fn a_trial_is_news_once() {
 
 /// Looks, makes every change, and says in words what happened.
 fn follow(node: &mut Node) -> String {
-    let (changes, troubles) = node.look(&["press".to_owned(), "other".to_owned()]);
+    let (changes, troubles) = look(node, &["press".to_owned(), "other".to_owned()]);
     let mut told: Vec<String> = troubles;
     for change in changes {
         node.done(&change, true).expect("room");
@@ -180,7 +190,7 @@ fn a_version_that_cannot_be_used_is_said_and_not_tried_again() {
     let bench = Bench::new();
     let mut node = bench.node();
     bench.plan(1, V2);
-    let (changes, _) = node.look(&["press".to_owned()]);
+    let (changes, _) = look(&mut node, &["press".to_owned()]);
     node.refused(&changes[0], "it is no model").expect("room");
     let mut node = bench.node();
     assert_eq!(follow(&mut node), "`press`: press 2 cannot be used: it is no model");
@@ -202,4 +212,35 @@ fn what_was_fetched_and_is_not_needed_goes_and_a_damaged_memory_begins_anew() {
     fs::write(kept("2"), "half").expect("room");
     fs::write(bench.folder.path().join("node").join(STATE), "{").expect("room");
     assert_eq!(follow(&mut bench.node()), "live press 2");
+}
+
+#[test]
+fn a_store_that_never_answers_holds_nobody_up() {
+    use std::{net::TcpListener, sync::Mutex};
+    let bench = Bench::new();
+    bench.plan(1, V1);
+    let mut node = bench.node();
+    follow(&mut node);
+    bench.plan(2, V2);
+    follow(&mut node);
+    drop(node);
+    // The same computer, whose store takes calls and says nothing.
+    let store = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", store.local_addr().expect("an address"));
+    let place = Place::new(&url, bench.folder.path(), None, None).expect("an address");
+    let keys = vec![bench.key.public()];
+    let node = Node::open("node", place, keys, &bench.folder.path().join("node")).expect("room");
+    let node = Mutex::new(node);
+    std::thread::scope(|scope| {
+        let fetching = scope.spawn(|| fetch(|| node.lock().expect("whole"), &["press".to_owned()]));
+        let (call, _) = store.accept().expect("it asks");
+        // The call is on its way: who works here goes back all the same.
+        node.lock().expect("whole").went_back("press").expect("there is an earlier one");
+        assert!(!fetching.is_finished());
+        drop(call);
+        let fetched = fetching.join().expect("it ends");
+        let (changes, troubles) =
+            node.lock().expect("whole").changes(&["press".to_owned()], fetched);
+        assert!(changes.is_empty() && troubles[0].contains(&url), "{changes:?} {troubles:?}");
+    });
 }

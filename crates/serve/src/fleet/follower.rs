@@ -13,6 +13,7 @@ use std::{
 
 use offkey_core::with_causes;
 use offkey_fleet::{
+    fetch::fetch,
     key::{KeyError, PublicKey},
     node::{Change, Node, NodeError},
     place::{Place, PlaceError},
@@ -51,8 +52,8 @@ pub enum FleetError {
     /// No models come from elsewhere.
     #[error("`[fleet]` has no `store`: its models come from nowhere")]
     NoStore,
-    /// Models are being fetched.
-    #[error("models are being fetched just now: try again in a minute")]
+    /// Models are being taken into use.
+    #[error("models are being taken into use just now: try again in a minute")]
     Busy,
 }
 
@@ -142,9 +143,12 @@ impl Follower {
     /// Looks at the plan once, and does what it wants.
     pub fn look(&self) {
         let Some(node) = &self.node else { return };
-        let mut node = node.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || node.lock().unwrap_or_else(PoisonError::into_inner);
         let machines = self.known.read().unwrap_or_else(PoisonError::into_inner).machines.clone();
-        let (changes, mut troubles) = node.look(&machines);
+        // A store that hangs holds nobody up: what people decide here needs the computer alone.
+        let fetched = fetch(lock, &machines);
+        let mut node = lock();
+        let (changes, mut troubles) = node.changes(&machines, fetched);
         for change in changes {
             let done = self.change(&mut node, &change);
             if let Err(error) = done {
