@@ -223,10 +223,9 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
         }
         for (name, machine) in &config.machines {
             let of = |what| format!("machine `{name}`: {what}");
-            match look_at(name, machine, folders) {
-                Ok(found) => notes.extend(found.into_iter().map(of)),
-                Err(why) => problems.push(of(why)),
-            }
+            let found = look_at(name, machine, config, folders);
+            notes.extend(found.notes.into_iter().map(of));
+            problems.extend(found.problems.into_iter().map(of));
         }
         problems
     })?;
@@ -240,27 +239,42 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
     Ok(said)
 }
 
-/// What is to be known of a machine before it is listened to, or why it cannot be.
+/// What is to be known of a machine before it is listened to.
+#[derive(Debug, Default)]
+pub(crate) struct Looked {
+    /// What is not there yet, and need not be.
+    pub(crate) notes: Vec<String>,
+    /// What keeps it from being heard.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Looks at everything that a machine of a configuration names.
 pub(crate) fn look_at(
     name: &str,
     machine: &MachineConfig,
+    config: &Config,
     folders: &Folders,
-) -> Result<Vec<String>, String> {
-    let mut notes = Vec::new();
+) -> Looked {
+    let Looked { mut notes, mut problems } = Looked::default();
+    let mut load = |path: &Path| {
+        let loaded = models::load(path).map_err(|error| with_causes(&error));
+        loaded.map_err(|why| problems.push(why)).ok()
+    };
     let model = folders.model(name, machine);
-    let load = |path: &Path| models::load(path).map_err(|error| with_causes(&error));
-    let judge = if model.exists() { Some(load(&model)?) } else { None };
-    if judge.is_none() {
-        notes.push(format!("no model yet at `{}`: learn it in the browser", model.display()));
-    }
-    if let Some(idle) = &machine.operating.idle_model {
-        let idle = load(&folders.beside.join(idle))?;
-        if let Some(why) = judge.and_then(|judge| other_windows(idle.windows(), judge.windows())) {
-            return Err(why);
-        }
+    // A folder that may not be looked into is no absent model: reading it says so.
+    let judge = if matches!(model.try_exists(), Ok(false)) {
+        notes.push(no_model(&model, machine, config));
+        None
+    } else {
+        load(&model)
+    };
+    let idle = machine.operating.idle_model.as_ref();
+    let idle = idle.and_then(|idle| load(&folders.beside.join(idle)));
+    if let (Some(idle), Some(judge)) = (idle, judge) {
+        problems.extend(other_windows(idle.windows(), judge.windows()));
     }
     match &machine.source {
-        SourceConfig::Command { run, .. } => no_program(run).map_or(Ok(()), Err)?,
+        SourceConfig::Command { run, .. } => problems.extend(no_program(run)),
         SourceConfig::Folder(folder) if !folders.beside.join(folder).is_dir() => {
             notes.push(format!("`{}` is no folder yet", folder.display()));
         }
@@ -269,7 +283,24 @@ pub(crate) fn look_at(
         }
         _ => {}
     }
-    Ok(notes)
+    Looked { notes, problems }
+}
+
+/// That a machine has no model yet, and where it comes from.
+fn no_model(path: &Path, machine: &MachineConfig, config: &Config) -> String {
+    let path = path.display();
+    let no = if machine.model.is_some() {
+        format!("no model yet at `{path}`, which `model` names")
+    } else {
+        format!("no model yet at `{path}`")
+    };
+    if config.fleet.as_ref().is_some_and(|fleet| fleet.store.is_some()) {
+        return format!("{no}: the store of `[fleet]` brings it, if its plan names this machine");
+    }
+    if machine.model.is_some() {
+        return format!("{no}: copy it there, or learn it in the browser");
+    }
+    format!("{no}: learn it in the browser")
 }
 
 /// Why a program cannot be started, as far as that can be seen.
@@ -350,6 +381,37 @@ mod tests {
         for part in ["machine `a`", "windows of 0.512 s", "windows of 0.256 s", "learn one"] {
             assert!(told.contains(part), "{part} in {told}");
         }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_machine_is_told_at_once() {
+        let text = "[machine.a]\nmodel = \"broken.offkey\"\n\
+            source = { command = { run = [\"no-such-program-here\"] } }\n\
+            [machine.a.operating]\nidle_model = \"absent.offkey\"\n\
+            [machine.a.schedule]\nsuppress = [\"weekend\", \"mon 25:00-26:00\"]\ntime_zone = \"Mars/Base\"\n";
+        let told = checked(text).expect_err("problems").to_string();
+        let parts = [
+            "broken.offkey",
+            "absent.offkey",
+            "`no-such-program-here`",
+            "line 7: cannot read `weekend`",
+            "line 7: cannot read `mon 25:00-26:00`",
+            "line 8: no time zone `Mars/Base`",
+        ];
+        for part in parts {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_says_where_it_comes_from() {
+        let own = "[machine.a]\nmodel = \"own.offkey\"\nsource = { upload = {} }\n";
+        let said = checked(own).expect("in order").join("\n");
+        assert!(said.contains("own.offkey`, which `model` names: copy it there"), "{said}");
+        let fleet =
+            "[machine.a]\nsource = { upload = {} }\n[fleet]\nnode = \"n\"\nstore = \"models\"\n";
+        let said = checked(fleet).expect("in order").join("\n");
+        assert!(said.contains("`[fleet]` brings it") && !said.contains("browser"), "{said}");
     }
 
     #[test]

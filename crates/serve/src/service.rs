@@ -187,13 +187,13 @@ impl Service {
             let Some(old) = self.config.machines.get(name) else { continue };
             let path = self.folders.model(name, machine);
             let why = if machine.model != old.model && machine.model.is_some() && !path.exists() {
-                Some(format!("there is no model at `{}`", path.display()))
+                vec![format!("there is no model at `{}`", path.display())]
             } else if machine == old {
-                None
+                Vec::new()
             } else {
-                look_at(name, machine, &self.folders).err()
+                look_at(name, machine, config, &self.folders).problems
             };
-            problems.extend(why.map(|why| format!("machine `{name}`: {why}")));
+            problems.extend(why.into_iter().map(|why| format!("machine `{name}`: {why}")));
         }
         if problems.is_empty() {
             return Ok(());

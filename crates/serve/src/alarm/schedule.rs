@@ -47,14 +47,15 @@ impl Schedule {
     /// # Errors
     /// [`ScheduleError`] for the first that cannot be read.
     pub fn new(spans: &[String], zone: Option<&str>) -> Result<Self, ScheduleError> {
-        let zone = match zone {
-            None => TimeZone::system(),
-            Some(name) => {
-                TimeZone::get(name).map_err(|_| ScheduleError::Zone { found: name.to_owned() })?
-            }
-        };
+        let zone = zone_of(zone)?;
         let spans = spans.iter().map(|text| Span::read(text)).collect::<Result<_, _>>()?;
         Ok(Self { zone, spans })
+    }
+
+    /// Everything that keeps spans and a zone from being a schedule.
+    pub fn problems(spans: &[String], zone: Option<&str>) -> Vec<ScheduleError> {
+        let spans = spans.iter().filter_map(|text| Span::read(text).err());
+        spans.chain(zone_of(zone).err()).collect()
     }
 
     /// Whether alarms are suppressed at a wall time.
@@ -73,6 +74,11 @@ impl Schedule {
         let minute = local.hour().unsigned_abs() as u32 * 60 + local.minute().unsigned_abs() as u32;
         self.spans.iter().any(|span| span.contains(day, minute))
     }
+}
+
+fn zone_of(name: Option<&str>) -> Result<TimeZone, ScheduleError> {
+    let Some(name) = name else { return Ok(TimeZone::system()) };
+    TimeZone::get(name).map_err(|_| ScheduleError::Zone { found: name.to_owned() })
 }
 
 impl Span {

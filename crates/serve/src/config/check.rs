@@ -6,7 +6,7 @@ use super::{
     AlarmConfig, Config, MachineConfig, MailConfig, MqttConfig, SinkConfig, SourceConfig, control,
     parse::Reading,
 };
-use crate::alarm::Schedule;
+use crate::alarm::{Schedule, ScheduleError};
 
 /// Sound before an alarm is kept in memory.
 const LONGEST_BEFORE_MS: u64 = 120_000;
@@ -89,10 +89,13 @@ fn check_machine(name: &str, machine: &MachineConfig, config: &Config, reading: 
         reading.wrong(&["machine", name, "sound", "before"], "`before` must be at most 2m");
     }
     check_alarm(name, &machine.alarm, reading);
-    if let Err(error) =
-        Schedule::new(&machine.schedule.suppress, machine.schedule.time_zone.as_deref())
-    {
-        reading.wrong(&["machine", name, "schedule", "suppress"], error.to_string());
+    let schedule = &machine.schedule;
+    for error in Schedule::problems(&schedule.suppress, schedule.time_zone.as_deref()) {
+        let key = match error {
+            ScheduleError::Span { .. } => "suppress",
+            ScheduleError::Zone { .. } => "time_zone",
+        };
+        reading.wrong(&["machine", name, "schedule", key], error.to_string());
     }
     if machine.operating.windows == 0 {
         reading.wrong(&["machine", name, "operating", "windows"], "`windows` must be at least 1");
