@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Clips that go through the network together; more are cut into chunks.
-const CHUNK_CLIPS: usize = 64;
+const CHUNK_CLIPS: usize = 32;
 
 /// A trained encoder, ready to embed clips.
 ///

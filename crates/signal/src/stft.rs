@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ndarray::{Array2, ArrayViewMut2, Axis};
+use ndarray::{Array1, Array2, ArrayViewMut2, Zip};
 use rayon::prelude::*;
 use realfft::{RealToComplex, num_complex::Complex};
 use serde::{Deserialize, Serialize};
@@ -162,18 +162,14 @@ impl StftStream {
 /// # Shapes
 /// `spectrogram`: `[frames, bins]`, changed in place.
 pub fn subtract_temporal_mean(mut spectrogram: ArrayViewMut2<f32>) {
-    let mut means = vec![0.0_f64; spectrogram.ncols()];
-    for row in spectrogram.axis_iter(Axis(0)) {
-        for (mean, value) in means.iter_mut().zip(row) {
-            *mean += f64::from(*value);
-        }
+    let mut means = Array1::<f64>::zeros(spectrogram.ncols());
+    for row in spectrogram.rows() {
+        Zip::from(&mut means).and(row).for_each(|mean, &value| *mean += f64::from(value));
     }
     let frames = spectrogram.nrows().max(1) as f64;
-    let means: Vec<f32> = means.iter().map(|sum| (sum / frames) as f32).collect();
-    for mut row in spectrogram.axis_iter_mut(Axis(0)) {
-        for (value, mean) in row.iter_mut().zip(&means) {
-            *value -= mean;
-        }
+    let means = means.mapv(|sum| (sum / frames) as f32);
+    for mut row in spectrogram.rows_mut() {
+        row -= &means;
     }
 }
 
