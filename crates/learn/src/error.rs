@@ -6,7 +6,7 @@ use offkey_core::{DataError, ErrorKind, FileError, LabelError, counted, io_hint}
 use offkey_infer::{ModelError, SourceError, foreign::ForeignError};
 use offkey_monitor::MonitorError;
 use offkey_score::ScoreError;
-use offkey_train::TrainError;
+use offkey_train::{TrainError, autoencoder::AutoencoderTrainError};
 
 /// Why a monitor cannot be learned, or no detector chosen for one.
 ///
@@ -48,11 +48,15 @@ pub enum LearnError {
         /// Recordings left out, each with the reason.
         left_out: Vec<(PathBuf, String)>,
     },
-    /// A recipe that a monitor cannot be learned by.
-    #[error("recipe `{recipe}` trains an autoencoder, which a monitor has no use for")]
-    NotForMonitors {
-        /// The recipe.
-        recipe: String,
+    /// Too few recordings to train on some and calibrate on the others.
+    #[error(
+        "{recordings} recordings are too few to train an autoencoder on some and calibrate it on {expected} others"
+    )]
+    TooFewToTrain {
+        /// Recordings found.
+        recordings: usize,
+        /// Recordings that have to be left to calibrate.
+        expected: usize,
     },
     /// A recipe that cannot be compared with others, which train nothing.
     #[error("recipe `{recipe}` trains a model, and only detectors without training are compared")]
@@ -108,6 +112,9 @@ pub enum LearnError {
     /// A network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The machine's autoencoder cannot be trained.
+    #[error(transparent)]
+    Autoencoder(AutoencoderTrainError),
     /// A model cannot be loaded or asked.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -134,18 +141,19 @@ impl LearnError {
     /// What kind of trouble it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotForMonitors { .. }
-            | Self::NeedsTraining { .. }
+            Self::NeedsTraining { .. }
             | Self::FaultAmongNormals { .. }
             | Self::WindowLength { .. }
             | Self::Windows { .. } => ErrorKind::Usage,
             Self::TooFewWindows { .. }
             | Self::TooFewToChoose { .. }
+            | Self::TooFewToTrain { .. }
             | Self::NoFaults { .. }
             | Self::Data(_)
             | Self::Sound(_)
             | Self::Labels(_)
             | Self::Train(_)
+            | Self::Autoencoder(_)
             | Self::Model(_)
             | Self::Foreign(_)
             | Self::Score { .. } => ErrorKind::Failed,
@@ -168,11 +176,10 @@ impl LearnError {
                     "record longer, or more often"
                 }
             }
-            Self::TooFewToChoose { .. } => "record more, or learn with the default",
-            Self::NoFaults { .. } => "name recordings, or a folder of recordings, of faults",
-            Self::NotForMonitors { .. } => {
-                "leave --recipe out, or name one with a network or statistics"
+            Self::TooFewToChoose { .. } | Self::TooFewToTrain { .. } => {
+                "record more, or learn with the default"
             }
+            Self::NoFaults { .. } => "name recordings, or a folder of recordings, of faults",
             Self::NeedsTraining { .. } => {
                 "learn with it, and compare the two models with recordings of faults"
             }
@@ -184,11 +191,12 @@ impl LearnError {
             Self::File(error) => return error.hint(),
             Self::Monitor(error) => return error.hint(),
             Self::Foreign(error) => return error.hint(),
+            Self::Model(error) => return error.hint(),
             Self::Data(_)
             | Self::Sound(_)
             | Self::Labels(_)
             | Self::Train(_)
-            | Self::Model(_)
+            | Self::Autoencoder(_)
             | Self::Score { .. } => return io_hint(self),
             Self::Cancelled => return None,
         };

@@ -8,10 +8,11 @@ use std::{
 use ndarray::{Array2, ArrayView1, Axis};
 use offkey_core::{Clip, Progress, Seed};
 use offkey_monitor::{MemberCard, Monitor, MonitorCard, Profile, Role, WindowRule};
-use offkey_recipe::{ModelConfig, Recipe};
+use offkey_recipe::ModelConfig;
 use offkey_score::Rule;
 
 use crate::{
+    autoencoder::autoencoder,
     error::LearnError,
     faults::known_faults,
     find::{Found, find, named},
@@ -95,7 +96,7 @@ pub fn learn(
         let (normal, fault) = (recording.clip.path.clone(), fault.clone());
         return Err(LearnError::FaultAmongNormals { normal, fault });
     }
-    let windows = heard.len();
+    let windows = heard.levels.len();
     if windows < LEAST_WINDOWS {
         let (recordings, expected) = (recordings.len(), LEAST_WINDOWS);
         let error = LearnError::TooFewWindows { found: windows, expected, recordings, left_out };
@@ -103,21 +104,22 @@ pub fn learn(
     }
     let joined = joined_by(request.recipe.as_ref());
     let mut explanation = explain(&members, joined, &recordings);
-    if let Some(Recipe { model: ModelConfig::Network(network), backend, .. }) = &request.recipe {
-        match try_network(request, network, backend, rule, &recordings, progress)? {
-            Outcome::LeftOut(reason) => explanation += &format!("; {reason}"),
-            Outcome::Joins { members: joining, models: own, trained_on, explanation: joined } => {
-                for recording in &mut recordings {
-                    if trained_on.contains(&recording.card.group) {
-                        recording.card.role = Role::Reference;
-                    }
+    match joining(request, rule, &recordings, progress)? {
+        None => {}
+        Some(Outcome::LeftOut(reason)) => explanation.push(reason),
+        Some(Outcome::Joins(joining)) => {
+            for recording in &mut recordings {
+                if joining.trained_on.contains(&recording.card.group) {
+                    recording.card.role = Role::Reference;
                 }
-                let further = hear_again(&recordings, rule, &own)?;
-                heard.embeddings.extend(further.embeddings);
-                models.extend(own);
-                members.extend(joining);
-                explanation += &format!("; {joined}");
             }
+            let further = hear_again(&recordings, rule, &joining.models)?;
+            heard.embeddings.extend(further.embeddings);
+            // What there is alone is named first.
+            let place = if members.is_empty() { 0 } else { explanation.len() };
+            explanation.insert(place, joining.explanation);
+            models.extend(joining.models);
+            members.extend(joining.members);
         }
     }
     let profile =
@@ -131,7 +133,7 @@ pub fn learn(
         recipe: request.recipe.as_ref().map_or("fusion", |recipe| &recipe.name).to_owned(),
         windows: rule,
         rates_hz: rates.into_iter().collect(),
-        explanation,
+        explanation: explanation.join("; "),
         members,
         rule: joined,
         wished: request.false_alarms,
@@ -158,21 +160,46 @@ pub fn learn(
     Ok((monitor, report))
 }
 
-fn explain(members: &[MemberCard], rule: Rule, recordings: &[Prepared]) -> String {
+/// What the recipe trains beside the other members, where it trains something.
+fn joining(
+    request: &LearnRequest,
+    rule: WindowRule,
+    recordings: &[Prepared],
+    progress: &dyn Progress,
+) -> Result<Option<Outcome>, LearnError> {
+    let Some(recipe) = &request.recipe else { return Ok(None) };
+    match &recipe.model {
+        ModelConfig::Network(config) => {
+            try_network(request, config, &recipe.backend, rule, recordings, progress).map(Some)
+        }
+        ModelConfig::Autoencoder(config) => {
+            let asked = (recipe, &config.network);
+            let joining = autoencoder(request, asked, rule, recordings, progress)?;
+            Ok(Some(Outcome::Joins(joining)))
+        }
+        ModelConfig::Statistics(_) | ModelConfig::Pooled(_) | ModelConfig::Onnx(_) => Ok(None),
+    }
+}
+
+/// What the detector is made of, part by part.
+fn explain(members: &[MemberCard], rule: Rule, recordings: &[Prepared]) -> Vec<String> {
     let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
     let clips: Vec<&Clip> = recordings.iter().map(|recording| &recording.clip).collect();
-    let mut text = match (names.as_slice(), rule) {
-        ([only], _) => (*only).to_owned(),
+    let mut parts = match (names.as_slice(), rule) {
+        ([], _) => Vec::new(),
+        ([only], _) => vec![(*only).to_owned()],
         (names, Rule::Max) => {
-            format!("the largest of {} scores: {}", names.len(), names.join(", "))
+            vec![format!("the largest of {} scores: {}", names.len(), names.join(", "))]
         }
-        (names, Rule::Mean) => format!("the mean of {} scores: {}", names.len(), names.join(", ")),
+        (names, Rule::Mean) => {
+            vec![format!("the mean of {} scores: {}", names.len(), names.join(", "))]
+        }
     };
     let conditions = named(&clips).len();
     if conditions > 1 {
-        text += &format!("; {conditions} conditions, told apart by names, are learned as one");
+        parts.push(format!("{conditions} conditions, told apart by names, are learned as one"));
     }
-    text
+    parts
 }
 
 /// A few windows, spread over the recordings.

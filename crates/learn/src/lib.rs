@@ -2,12 +2,15 @@
 //!
 //! By default the detector is a fusion of four pooled spectra: nothing is trained, every recording is
 //! a reference, and each is scored without itself to calibrate. A network joins where a recipe asks for
-//! one, the recordings name real classes, and it proves that it hears.
+//! one, the recordings name real classes, and it proves that it hears. A recipe with an autoencoder trains that of
+//! the machine on some recordings, and calibrates it on the others.
 
+mod autoencoder;
 mod choose;
 mod error;
 mod faults;
 mod find;
+mod joining;
 mod learn;
 mod listening;
 mod members;

@@ -24,9 +24,7 @@ pub(crate) fn members_of(
             };
             Ok((vec![member], vec![Model::Statistics(statistics)]))
         }
-        Some((recipe, ModelConfig::Autoencoder(_))) => {
-            Err(LearnError::NotForMonitors { recipe: recipe.name.clone() })
-        }
+        Some((recipe, ModelConfig::Autoencoder(_))) => Ok(pooled_members(beside(recipe), rate_hz)),
         Some((recipe, ModelConfig::Onnx(config))) => {
             let foreign = Foreign::load(config.as_ref().clone())?;
             let member = MemberCard {
@@ -34,21 +32,14 @@ pub(crate) fn members_of(
                 model: ModelCard::Onnx(config.clone()),
                 backend: recipe.backend.clone(),
             };
-            let beside = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
-            let beside = beside.map(|&pooling| (pooling, PooledFusion::backend()));
-            let (mut cards, mut models) = pooled_members(beside, rate_hz);
+            let (mut cards, mut models) = pooled_members(beside(recipe), rate_hz);
             cards.insert(0, member);
             models.insert(0, Model::Onnx(Box::new(foreign)));
             Ok((cards, models))
         }
         Some((recipe, ModelConfig::Pooled(model))) => {
             let own = (model.pooling, recipe.backend.clone());
-            let beside = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
-            Ok(pooled_members(
-                std::iter::once(own)
-                    .chain(beside.map(|&pooling| (pooling, PooledFusion::backend()))),
-                rate_hz,
-            ))
+            Ok(pooled_members(std::iter::once(own).chain(beside(recipe)), rate_hz))
         }
         Some((_, ModelConfig::Network(_))) | None => {
             let fusion = recipe.and_then(|recipe| recipe.fusion.clone()).unwrap_or_default();
@@ -57,6 +48,12 @@ pub(crate) fn members_of(
             Ok(pooled_members(members, rate_hz))
         }
     }
+}
+
+/// The pooled spectra beside a recipe's model, and what compares them.
+fn beside(recipe: &Recipe) -> impl Iterator<Item = (Pooling, BackendConfig)> {
+    let spectra = recipe.fusion.iter().flat_map(|fusion| &fusion.members);
+    spectra.map(|&pooling| (pooling, PooledFusion::backend()))
 }
 
 /// Pooled spectra and what compares them, as members of a monitor.

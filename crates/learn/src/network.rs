@@ -1,7 +1,7 @@
 //! A network beside the spectra of a monitor: trained where the recordings name real classes, kept
 //! where it proves that it hears.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::{Clip, FileError, Progress, Seed, Split};
@@ -16,12 +16,11 @@ use offkey_train::{Labels, TrainJob, TrainProgress, load_encoder, loss::LossRegi
 
 use crate::{
     error::LearnError,
+    joining::{Joining, trained_on},
     request::{LearnRequest, Prepared},
     source::WindowSource,
 };
 
-/// Share of the recordings that a network is trained on.
-const TRAINED_ON: f64 = 0.6;
 /// Fewest classes that are a task.
 const LEAST_CLASSES: usize = 2;
 /// Held-out windows that faults are planted into.
@@ -35,13 +34,8 @@ const LEAST_HEARD: f64 = 0.65;
 
 /// What became of the networks of a recipe.
 pub(crate) enum Outcome {
-    /// One or several join the detector. The groups were trained on and never calibrate.
-    Joins {
-        members: Vec<MemberCard>,
-        models: Vec<Model>,
-        trained_on: BTreeSet<String>,
-        explanation: String,
-    },
+    /// One or several join the detector.
+    Joins(Joining),
     /// It is left out, for this reason.
     LeftOut(String),
 }
@@ -155,23 +149,7 @@ fn outcome(
         "{networks} told {classes} named machines and conditions apart on {recordings} recordings, which calibrate nothing; of planted \
          faults {ranked} rank above the normal windows they are planted into"
     );
-    Outcome::Joins { members, models, trained_on, explanation }
-}
-
-/// The groups to train on: a share of those of every class.
-fn trained_on(recordings: &[Prepared], classes: &[u32], seed: Seed) -> BTreeSet<String> {
-    let mut of_class: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
-    for (recording, &class) in recordings.iter().zip(classes) {
-        of_class.entry(class).or_default().insert(&recording.card.group);
-    }
-    let mut chosen = BTreeSet::new();
-    for groups in of_class.into_values() {
-        let mut groups: Vec<&str> = groups.into_iter().collect();
-        groups.sort_by_key(|group| seed.child("train on").child(group).value());
-        let wanted = (TRAINED_ON * groups.len() as f64).ceil() as usize;
-        chosen.extend(groups.into_iter().take(wanted).map(str::to_owned));
-    }
-    chosen
+    Outcome::Joins(Joining { members, models, trained_on, explanation })
 }
 
 /// Share of planted faults that a network ranks above the held-out normal windows.

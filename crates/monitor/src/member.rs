@@ -88,7 +88,7 @@ impl Heard {
 
     /// Adds the windows of another.
     pub fn extend(&mut self, other: Self) {
-        if self.embeddings.is_empty() {
+        if self.embeddings.is_empty() && self.levels.is_empty() {
             *self = other;
             return;
         }

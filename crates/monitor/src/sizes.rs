@@ -63,7 +63,10 @@ pub(crate) fn check(model: &ModelCard, columns: usize, rule: WindowRule) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use offkey_infer::pooled::{PooledConfig, Pooling};
+    use offkey_infer::{
+        autoencoder::AutoencoderConfig,
+        pooled::{PooledConfig, Pooling},
+    };
     use offkey_signal::{ChannelRule, LogMel, Stft};
 
     use super::*;
@@ -101,6 +104,12 @@ mod tests {
             let columns = stft.bins();
             assert!(check(&pooled(Spectrogram::Linear(stft)), columns, RULE).is_err(), "{window}");
         }
+        let autoencoder =
+            |config: AutoencoderConfig| check(&ModelCard::Autoencoder(Box::new(config)), 3, RULE);
+        let sound = AutoencoderConfig::default();
+        assert_eq!(autoencoder(sound.clone()), Ok(()));
+        assert!(autoencoder(AutoencoderConfig { hidden_layers: huge, ..sound.clone() }).is_err());
+        assert!(autoencoder(AutoencoderConfig { frames: huge, ..sound }).is_err());
         let statistics =
             StatisticsConfig::LogMel(LogMel { mels: 8, ..LogMel::default() }).unscaled();
         let text = serde_json::to_string(&statistics)

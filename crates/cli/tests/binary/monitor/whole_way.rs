@@ -171,9 +171,32 @@ fn a_network_without_classes_to_tell_apart_is_left_out_and_the_output_says_why()
     let learned =
         bench.ok("learn normal -o plain.offkey --recipe log-mel-statistics --window 4s --quiet");
     assert!(learned.contains("log-mel-statistics"), "{learned}");
-    assert!(
-        bench.fails(2, "learn normal -o no.offkey --recipe autoencoder").contains("autoencoder")
-    );
+}
+
+#[test]
+fn an_autoencoder_is_trained_on_some_recordings_and_calibrated_on_the_others() {
+    let bench = Bench::new();
+    plain_folders(&bench);
+    let learn = "learn normal -o pump.offkey --recipe autoencoder --window 4s --quiet --set model.autoencoder.network.epochs=20";
+    let learned = bench.ok(learn);
+    assert!(learned.contains("detector: an autoencoder learned to reconstruct"), "{learned}");
+    let (bound, calibrating, _) = promise(&bench, "pump.offkey");
+    assert_eq!(calibrating, 16, "24 of 40 recordings are trained on");
+    assert!((bound - 1.0 / 17.0).abs() < 1e-9, "{bound}");
+    let first = fs::read(bench.path("pump.offkey")).expect("a model");
+    bench.ok(&format!("{learn} --force"));
+    assert!(first == fs::read(bench.path("pump.offkey")).expect("a model"), "the same bytes");
+    let mut alarms = [0, 0];
+    for (count, folder) in alarms.iter_mut().zip(["faulty", "later"]) {
+        let checked = bench.run_words(&["check", folder, "--model", "pump.offkey"]);
+        *count = String::from_utf8_lossy(&checked.stdout).matches(": alarm (").count();
+    }
+    assert!(alarms[0] > alarms[1], "{alarms:?}");
+    for path in files(&bench.path("normal"), "wav").iter().skip(10) {
+        fs::remove_file(path).expect("a recording");
+    }
+    let few = bench.fails(1, &format!("{learn} --force"));
+    assert!(few.contains("10 recordings are too few to train an autoencoder"), "{few}");
 }
 
 #[test]
