@@ -9,7 +9,7 @@ use offkey_infer::{
 };
 use offkey_signal::spectrum;
 
-use crate::{Member, MemberModel, OnnxError, Written, front::Feature, npz::Npz};
+use crate::{Member, OnnxError, Written, front::Feature, npz::Npz};
 
 /// Clips of a check.
 const CLIPS: usize = 3;
@@ -62,7 +62,8 @@ impl Check {
         }
         let mut outputs = Vec::new();
         for (port, member) in written.outputs.iter().zip(members) {
-            let values = embed(member.model, waves)?.into_raw_vec_and_offset().0;
+            let rows = member.model.embed(waves)?.as_standard_layout().into_owned();
+            let values = rows.into_raw_vec_and_offset().0;
             outputs.push(tensor(&port.name, waves.len(), &port.shape, values));
         }
         Ok(Self { inputs, outputs })
@@ -159,19 +160,6 @@ fn input_of(feature: Option<&Feature>, wave: &[f32]) -> Result<Vec<f32>, OnnxErr
             log_mel.log_mel(wave).map(flat).map_err(OnnxError::Feature)
         }
     }
-}
-
-fn embed(model: MemberModel<'_>, waves: &[Vec<f32>]) -> Result<Array2<f32>, OnnxError> {
-    let embedded = match model {
-        MemberModel::Network(encoder) => encoder.embed(waves)?,
-        MemberModel::Pooled(config) => {
-            config.embed(waves).map_err(offkey_infer::ModelError::from)?
-        }
-        MemberModel::Statistics(statistics) => {
-            statistics.embed(waves).map_err(offkey_infer::ModelError::from)?
-        }
-    };
-    Ok(embedded.as_standard_layout().into_owned())
 }
 
 /// Clips in the form of [`Check::new`].

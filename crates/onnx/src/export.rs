@@ -8,12 +8,15 @@ use offkey::{
     RunFolder, SectionReferences, files, holds,
 };
 use offkey_core::{Digest, write_whole};
-use offkey_infer::{ClipShape, Compute, Encoder, Statistics};
+use offkey_infer::{ClipShape, Compute, Encoder, Model, Statistics};
 use offkey_monitor::{self as monitor, Monitor};
 use offkey_score::Scale;
 
 use crate::{
-    Check, Input, Member, MemberModel, OnnxError, Parity, Port, error::SEVERAL_SEEDS, model,
+    Check, Input, Member, OnnxError, Parity, Port,
+    error::SEVERAL_SEEDS,
+    member::{AUTOENCODER, FOREIGN},
+    model,
     npz::Npz,
 };
 
@@ -66,45 +69,35 @@ pub fn export(request: &ExportRequest) -> Result<Exported, OnnxError> {
     }
 }
 
-/// What has no single embedding.
-const AUTOENCODER: &str = "an autoencoder";
-/// What was an ONNX file before.
-const FOREIGN: &str = "an encoder that is an ONNX file already";
-
 fn run(request: &ExportRequest) -> Result<Exported, OnnxError> {
     let folder = RunFolder::open_to_read(&request.source)?;
     let recipe = Recipe::read(&folder.recipe()).map_err(OffkeyError::from)?;
     let manifest: Manifest = files::read_json(&folder.manifest()).map_err(OffkeyError::from)?;
     let (rate_hz, samples) = recipe.clip_shape();
     let clip = ClipShape { rate_hz, samples };
-    let (network, statistics, pooled);
     let own = match &recipe.model {
-        ModelConfig::Pooled(config) => {
-            pooled = config.config();
-            MemberModel::Pooled(&pooled)
-        }
+        ModelConfig::Pooled(config) => Model::Pooled(config.config()),
         ModelConfig::Autoencoder(_) => return Err(OnnxError::Kind { kind: AUTOENCODER }),
         ModelConfig::Network(config) if config.networks() > 1 => {
             return Err(OnnxError::Kind { kind: "an ensemble of networks" });
         }
-        ModelConfig::Onnx(_) => {
-            return Err(OnnxError::Kind { kind: FOREIGN });
-        }
+        ModelConfig::Onnx(_) => return Err(OnnxError::Kind { kind: FOREIGN }),
         ModelConfig::Network(_) => {
-            network = Encoder::load(&folder.model(), Compute::default())?;
-            MemberModel::Network(&network)
+            Model::Network(Box::new(Encoder::load(&folder.model(), Compute::default())?))
         }
         ModelConfig::Statistics(_) => {
-            statistics = Statistics::load(&folder.model())?;
-            MemberModel::Statistics(&statistics)
+            Model::Statistics(Box::new(Statistics::load(&folder.model())?))
         }
     };
     let beside = recipe.fusion.as_ref().map_or_else(Vec::new, |fusion| fusion.pooled(rate_hz));
-    let mut members = vec![Member { output: "embedding".to_owned(), model: own }];
-    members.extend(beside.iter().enumerate().map(|(index, config)| Member {
-        output: format!("pooled_{}", index + 1),
-        model: MemberModel::Pooled(config),
-    }));
+    let beside: Vec<Model> = beside.into_iter().map(Model::Pooled).collect();
+    let mut members = vec![Member { output: "embedding".to_owned(), model: &own }];
+    members.extend(
+        beside
+            .iter()
+            .enumerate()
+            .map(|(index, model)| Member { output: format!("pooled_{}", index + 1), model }),
+    );
 
     let mut npz = Npz::default();
     let sections: Vec<SectionReferences> = Detector::load(&request.source)?.references().collect();
@@ -185,17 +178,12 @@ fn of_monitor(request: &ExportRequest) -> Result<Exported, OnnxError> {
     }
     let clip = ClipShape { rate_hz: card.windows.rate_hz, samples: card.windows.samples };
     let names = output_names(card.members.iter().map(|member| member.name.as_str()));
-    let mut members = Vec::new();
-    for (model, name) in own.models().iter().zip(&names) {
-        let model = match model {
-            monitor::Model::Pooled(config) => MemberModel::Pooled(config),
-            monitor::Model::Statistics(statistics) => MemberModel::Statistics(statistics),
-            monitor::Model::Network(encoder) => MemberModel::Network(encoder),
-            monitor::Model::Autoencoder(_) => return Err(OnnxError::Kind { kind: AUTOENCODER }),
-            monitor::Model::Onnx(_) => return Err(OnnxError::Kind { kind: FOREIGN }),
-        };
-        members.push(Member { output: name.clone(), model });
-    }
+    let members: Vec<Member<'_>> = own
+        .models()
+        .iter()
+        .zip(&names)
+        .map(|(model, name)| Member { output: name.clone(), model })
+        .collect();
 
     let mut npz = Npz::default();
     let mut digest = Digest::new();

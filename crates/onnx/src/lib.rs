@@ -26,4 +26,4 @@ pub use error::OnnxError;
 pub use export::{ExportRequest, Exported, export};
 pub use front::Input;
 pub use graph::{OPSET, Port};
-pub use member::{Member, MemberModel, Written, model};
+pub use member::{Member, Written, model};

@@ -1,6 +1,6 @@
 //! The file of one model, or of all members of a monitor's detector.
 
-use offkey_infer::{ClipShape, Encoder, Statistics, pooled::PooledConfig};
+use offkey_infer::{ClipShape, Model};
 
 use crate::{
     Input, OnnxError, Port,
@@ -14,19 +14,8 @@ use crate::{
 pub struct Member<'a> {
     /// Name of the output.
     pub output: String,
-    /// What makes it.
-    pub model: MemberModel<'a>,
-}
-
-/// The kinds of models that can be written.
-#[derive(Debug, Clone, Copy)]
-pub enum MemberModel<'a> {
-    /// A trained network; its embeddings have length one.
-    Network(&'a Encoder),
-    /// A spectrogram pooled over time.
-    Pooled(&'a PooledConfig),
-    /// Standardised statistics of a spectrogram.
-    Statistics(&'a Statistics),
+    /// What makes it: a network, a pooled spectrum or statistics.
+    pub model: &'a Model,
 }
 
 /// A file that was written into memory.
@@ -42,6 +31,10 @@ pub struct Written {
     pub(crate) features: Vec<Option<Feature>>,
 }
 
+/// What has no single embedding.
+pub(crate) const AUTOENCODER: &str = "an autoencoder";
+/// What was an ONNX file before.
+pub(crate) const FOREIGN: &str = "an encoder that is an ONNX file already";
 /// Protocol buffers end here.
 const MOST_BYTES: usize = i32::MAX as usize;
 
@@ -49,7 +42,7 @@ const MOST_BYTES: usize = i32::MAX as usize;
 /// are written into it as they are.
 ///
 /// # Errors
-/// [`OnnxError::Transform`] when sound of this length has no transform by matrices,
+/// [`OnnxError::Kind`] for an autoencoder and for what was an ONNX file before, [`OnnxError::Transform`] when sound of this length has no transform by matrices,
 /// [`OnnxError::TooLarge`] when the file would have 2 GB.
 pub fn model(
     members: &[Member<'_>],
@@ -61,17 +54,19 @@ pub fn model(
     let mut front = Front::new(input, clip);
     for Member { output, model } in members {
         let (value, dims) = match model {
-            MemberModel::Network(encoder) => {
+            Model::Network(encoder) => {
                 (network::embedding(&mut graph, &mut front, encoder)?, encoder.config().dims())
             }
-            MemberModel::Pooled(config) => {
+            Model::Pooled(config) => {
                 (pooled::pooled(&mut graph, &mut front, config)?, config.dims())
             }
-            MemberModel::Statistics(own) => {
+            Model::Statistics(own) => {
                 let embedding =
                     pooled::statistics(&mut graph, &mut front, own.config(), own.scaling())?;
                 (embedding, own.dims())
             }
+            Model::Autoencoder(_) => return Err(OnnxError::Kind { kind: AUTOENCODER }),
+            Model::Onnx(_) => return Err(OnnxError::Kind { kind: FOREIGN }),
         };
         graph.output(&value, output, &[dims]);
     }

@@ -4,12 +4,12 @@
 use std::{fs, path::Path};
 
 use offkey_infer::{
-    BranchConfig, ClipShape, Encoder, EncoderConfig, Magnitude, SpectrumConfig, StatisticsConfig,
-    StftConfig,
+    BranchConfig, ClipShape, Encoder, EncoderConfig, Magnitude, Model, SpectrumConfig,
+    StatisticsConfig, StftConfig,
     pooled::{First, Gwrp, PooledConfig, Pooling, Rdp, Spectrogram},
     weights::{NamedTensor, NamedTensors},
 };
-use offkey_onnx::{Check, Input, Member, MemberModel, OnnxError, model};
+use offkey_onnx::{Check, Input, Member, OnnxError, model};
 use offkey_signal::{FramePadding, LogMel, LogScale, Stft};
 
 /// Where files are left for a runtime, where one will look at them.
@@ -120,9 +120,8 @@ fn write(name: &str, members: &[Member<'_>], clip: ClipShape) {
 fn every_architecture_is_written() {
     for (name, config) in architectures() {
         let clip = ClipShape { rate_hz: config.rate_hz, samples: config.clip_samples() };
-        let own = encoder(config);
-        let model = MemberModel::Network(&own);
-        write(name, &[Member { output: "embedding".to_owned(), model }], clip);
+        let own = Model::Network(Box::new(encoder(config)));
+        write(name, &[Member { output: "embedding".to_owned(), model: &own }], clip);
     }
 }
 
@@ -152,19 +151,21 @@ fn every_pooling_and_statistic_is_written() {
         Spectrogram::LogMel(centred),
         Spectrogram::Linear(Stft { window: 512, hop: 256 }),
     ];
-    let configs: Vec<PooledConfig> = spectrograms
+    let models: Vec<Model> = spectrograms
         .iter()
         .flat_map(|spectrogram| {
-            poolings.map(|pooling| PooledConfig { spectrogram: spectrogram.clone(), pooling })
+            let spectrogram = || spectrogram.clone();
+            poolings
+                .map(|pooling| Model::Pooled(PooledConfig { spectrogram: spectrogram(), pooling }))
         })
         .collect();
-    let members = configs.iter().enumerate().map(|(index, config)| Member {
-        output: format!("embedding_{index}"),
-        model: MemberModel::Pooled(config),
-    });
+    let members = models
+        .iter()
+        .enumerate()
+        .map(|(index, model)| Member { output: format!("embedding_{index}"), model });
     write("pooled", &members.collect::<Vec<_>>(), clip);
     let statistics = StatisticsConfig::LogMel(log_mel).unscaled();
-    let model = MemberModel::Statistics(&statistics);
+    let model = &Model::Statistics(Box::new(statistics));
     write("statistics", &[Member { output: "embedding".to_owned(), model }], clip);
 }
 
@@ -177,8 +178,8 @@ fn a_clip_whose_length_is_prime_is_refused_with_the_reason() {
         ..EncoderConfig::default()
     };
     let clip = ClipShape { rate_hz: 16_001, samples: config.clip_samples() };
-    let own = encoder(config);
-    let members = [Member { output: "embedding".to_owned(), model: MemberModel::Network(&own) }];
+    let own = Model::Network(Box::new(encoder(config)));
+    let members = [Member { output: "embedding".to_owned(), model: &own }];
     let error = model(&members, clip, Input::Waveform, &[]).expect_err("no factors");
     assert!(matches!(error, OnnxError::Transform { length: 16_001, .. }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("--input features")));
