@@ -21,7 +21,7 @@ use crate::{
     network::{Outcome, try_network},
     request::{LearnRequest, Prepared},
     source::WindowSource,
-    windows::window_rule,
+    windows::{one_decides, window_rule},
 };
 
 /// What learning found out, beside the monitor.
@@ -78,6 +78,7 @@ pub fn learn(
 ) -> Result<(Monitor, LearnReport), LearnError> {
     let Found { candidates, mut left_out, joined: microphones } = find(&request.data, progress)?;
     let rule = window_rule(request, &candidates)?;
+    let one_decides = one_decides(request, &candidates);
     let (mut members, mut models) = members_of(request.recipe.as_ref(), rule.rate_hz)?;
     let faults = known_faults(&request.faults, rule, progress)?;
     let mut contents = BTreeMap::new();
@@ -113,7 +114,7 @@ pub fn learn(
                     recording.card.role = Role::Reference;
                 }
             }
-            let further = hear_again(&recordings, rule, &joining.models)?;
+            let further = hear_again(&recordings, rule, &joining.models, progress)?;
             heard.embeddings.extend(further.embeddings);
             // What there is alone is named first.
             let place = if members.is_empty() { 0 } else { explanation.len() };
@@ -154,7 +155,7 @@ pub fn learn(
         windows,
         window_s: rule.seconds(rule.samples as u64),
         odd: monitor.odd_recordings(),
-        warnings: microphones.into_iter().chain(monitor.warnings()).collect(),
+        warnings: microphones.into_iter().chain(one_decides).chain(monitor.warnings()).collect(),
         left_out,
     };
     Ok((monitor, report))

@@ -32,6 +32,10 @@ pub(crate) fn listen_to_all(
         let Candidate { clip, info, group } = candidate;
         let (mut windows, mut problem) = (0_usize, None);
         let listened = listen(&clip.path, rule, |_, window| {
+            // A recording may last for hours.
+            if progress.cancelled() {
+                return Err(MonitorError::Cancelled);
+            }
             windows += 1;
             match unusable(rule.rate_hz, window) {
                 None => HeardWindow::of(models, rule, window).map(Some),
@@ -41,6 +45,9 @@ pub(crate) fn listen_to_all(
                 }
             }
         });
+        if matches!(listened, Err(MonitorError::Cancelled)) {
+            return Err(LearnError::Cancelled);
+        }
         progress.advance(index as u64 + 1, "");
         let listened = match listened {
             Ok(listened) => listened,
@@ -110,11 +117,15 @@ pub(crate) fn hear_again(
     recordings: &[Prepared],
     rule: WindowRule,
     models: &[Model],
+    progress: &dyn Progress,
 ) -> Result<Heard, LearnError> {
     let mut heard = Heard::default();
     for recording in recordings {
         let wanted: BTreeSet<u64> = recording.card.starts.iter().copied().collect();
         let listened = listen(&recording.clip.path, rule, |start, window| {
+            if progress.cancelled() {
+                return Err(MonitorError::Cancelled);
+            }
             if wanted.contains(&start) {
                 HeardWindow::of(models, rule, window).map(Some)
             } else {
