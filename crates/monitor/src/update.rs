@@ -43,6 +43,10 @@ pub struct UpdateReport {
     pub not_normal: usize,
     /// Windows taken in.
     pub windows: usize,
+    /// Taken in though not judged normal, as was asked for.
+    pub unlike: Vec<PathBuf>,
+    /// How many windows of all that was taken in were not judged normal.
+    pub unlike_windows: usize,
 }
 
 /// A recording's windows and the fingerprint of its sound.
@@ -101,7 +105,10 @@ impl Monitor {
                 report.known.push(path.clone());
                 continue;
             }
-            let verdict = self.check(path, &mut |_| {})?;
+            let mut unlike_windows = 0;
+            let verdict = self.check(path, &mut |window| {
+                unlike_windows += usize::from(window.verdict != Verdict::Normal);
+            })?;
             if verdict.verdict != Verdict::Normal {
                 if addition == Addition::Normal {
                     report.not_normal += 1;
@@ -111,7 +118,9 @@ impl Monitor {
                     continue;
                 }
                 forced.push(path.display().to_string());
+                report.unlike.push(path.clone());
             }
+            report.unlike_windows += unlike_windows;
             contents.insert(listened.content.clone());
             if let Some(damage) = listened.damage {
                 report.partial.push((path.clone(), damage));

@@ -179,3 +179,29 @@ fn a_self_test_does_not_find_what_alarms_without_a_fault() {
     let test = monitor.self_test(&paths, &planted, &|_, _| true).expect("it is tested");
     assert_eq!((test.windows, test.left_out.len()), (23, 2), "{:?}", test.left_out);
 }
+
+#[test]
+fn a_period_taken_in_whole_says_what_of_it_was_not_judged_normal() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let normal = (90..98).map(|seed| noise(seed, 2 * WINDOW));
+    let sounds: Vec<Vec<f32>> = normal.chain([strange(99, 2 * WINDOW)]).collect();
+    let write = |(number, sound): (usize, &Vec<f32>)| {
+        let path = folder.path().join(format!("{number}.wav"));
+        fs::write(&path, encode_wav(sound, RATE_HZ)).expect("room");
+        path
+    };
+    let paths: Vec<_> = sounds.iter().enumerate().map(write).collect();
+    let mut windows = 0;
+    let mut unlike = paths.clone();
+    unlike.retain(|path| {
+        let mut count = |window: &offkey_monitor::WindowVerdict| {
+            windows += usize::from(window.verdict != Verdict::Normal);
+        };
+        monitor.check(path, &mut count).expect("judged").verdict != Verdict::Normal
+    });
+    assert!(unlike.contains(&paths[8]) && unlike.len() < 9, "{unlike:?}");
+    let (_, report) =
+        monitor.update(&paths, Addition::WholePeriod, &|_, _| true).expect("it is taken in");
+    assert_eq!((report.added.len(), report.windows), (9, 18));
+    assert_eq!((report.unlike, report.unlike_windows), (unlike, windows));
+}

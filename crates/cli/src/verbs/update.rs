@@ -69,6 +69,18 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         counted(report.windows, "window"),
         counted(report.added.len(), "recording")
     );
+    if !report.unlike.is_empty() {
+        text += &format!(
+            "not judged normal: {} of {} taken in ({} of {}): such sound will not alarm any more; `--undo` takes it out again\n",
+            report.unlike.len(),
+            counted(report.added.len(), "recording"),
+            report.unlike_windows,
+            counted(report.windows, "window")
+        );
+    }
+    for path in &report.unlike {
+        text += &format!("not judged normal: {}\n", path.display());
+    }
     for path in &report.known {
         text += &format!("known already: {}\n", path.display());
     }
