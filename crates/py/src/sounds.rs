@@ -28,7 +28,8 @@ pub(crate) fn read_sound(
 /// The recordings among files and folders, sorted within each folder.
 #[pyfunction]
 pub(crate) fn recordings(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Bound<'_, PyAny>> {
-    let found = py.detach(|| offkey::recordings(&paths)).map_err(|e| OffkeyError::from(e).raise(py))?;
+    let found =
+        py.detach(|| offkey::recordings(&paths)).map_err(|e| OffkeyError::from(e).raise(py))?;
     let found: Vec<String> = found.iter().map(|path| text(path)).collect();
     to_python(py, &found)
 }
