@@ -7,7 +7,7 @@ use super::{
     bytes::{Bytes, FileBytes, Input, Stop, all_there},
     layout::check_form,
     part::Part,
-    refusal::malformed,
+    refusal::{malformed, unsupported},
 };
 use crate::AudioError;
 
@@ -136,8 +136,10 @@ impl Walk<'_> {
         check_form(self.path, channels, f64::from_bits(rate) as u32)?;
         let packets = Packets { bytes: word(16), frames: word(20) };
         if packets.bytes > MOST_OF_A_PACKET || packets.frames > MOST_OF_A_PACKET {
-            let Packets { bytes, frames } = packets;
-            return Err(self.bad(format!("its packets have {bytes} bytes or {frames} frames")));
+            // Some programs write what is no number here for codings that CAF has no place for.
+            let found = format!("{} bytes or {} frames", packets.bytes, packets.frames);
+            let expected = "at most 16777216 of each";
+            return Err(unsupported(self.path, "packets of", found, expected).into());
         }
         Ok(packets)
     }
