@@ -164,7 +164,7 @@ impl CliError {
             | Self::Some { .. }
             | Self::Service { .. } => None,
             Self::NoService { .. } => Some(
-                "install it beside this program: `cargo install offkey-serve`, or build it in the source with \
+                "put it beside this program: in the source, `cargo install --path crates/serve`, or \
                  `cargo build --release -p offkey-serve`"
                     .to_owned(),
             ),

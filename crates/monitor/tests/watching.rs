@@ -281,6 +281,23 @@ fn an_event_that_has_not_ended_is_reported_as_open() {
 }
 
 #[test]
+fn an_event_that_another_rule_began_ends_with_that_rule() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let mut settings = settings(folder.path());
+    let mut told = Told::default();
+    let pieces = || vec![begin(), Piece::Sound(strange(1, 4 * WINDOW))];
+    let report = watched(&monitor, &settings, pieces(), &mut told).expect("it is judged");
+    assert!(report.open, "{report:?}");
+    settings.rule = "3/4".parse().expect("a rule");
+    let end_of_source = Piece::Sound(Vec::new());
+    let report = watched(&monitor, &settings, vec![begin(), end_of_source], &mut told);
+    assert!(!report.expect("it is judged").open);
+    let ends: Vec<_> = told.events.iter().filter(|event| event.event == EventKind::End).collect();
+    assert_eq!(ends.len(), 1, "{:?}", told.events);
+    assert!(ends[0].reason.contains("the alarm rule was changed"), "{}", ends[0].reason);
+}
+
+#[test]
 fn hours_without_an_event_add_up_over_watches_of_one_model_and_rule() {
     let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
     let mut settings = settings(folder.path());

@@ -85,7 +85,9 @@ impl<'a> Watcher<'a> {
             }
             None => None,
         };
-        if memory.now.events.rule() != settings.rule {
+        let another_rule = memory.now.events.rule() != settings.rule;
+        let cut_off = another_rule && memory.now.events.is_open();
+        if another_rule {
             memory.now.events = EventState::new(settings.rule);
             memory.now.counted = Counted::default();
         }
@@ -105,7 +107,7 @@ impl<'a> Watcher<'a> {
         // An event's first alarm lies back as many windows as the rule looks at.
         let back = settings.rule.windows() * rule.hop + rule.samples;
         let kept = (pre_roll_s * f64::from(rule.rate_hz)) as usize + back + BLOCK_SAMPLES;
-        Ok(Self {
+        let mut watcher = Self {
             monitor,
             settings,
             clock,
@@ -119,7 +121,25 @@ impl<'a> Watcher<'a> {
             lost: None,
             complaints: Complaints::default(),
             report: WatchReport::default(),
-        })
+        };
+        if cut_off {
+            watcher.end_with_its_rule(observer);
+        }
+        Ok(watcher)
+    }
+
+    /// An event that another rule began ends with that rule.
+    fn end_with_its_rule(&mut self, observer: &mut dyn Observer) {
+        let id = format!("{}:end", self.memory.now.open_id);
+        let (source, at_s) = match self.memory.now.loudest.as_deref() {
+            Some(loudest) => (loudest.source.clone(), loudest.at_s),
+            None => (self.settings.name.clone(), 0.0),
+        };
+        let reason = "the alarm rule was changed; by the new one no event has begun yet";
+        let news = News { id, kind: EventKind::End, at_s, reason, problem: None };
+        self.tell(news, &source, observer);
+        self.memory.now.forget_peak();
+        self.memory.now.clip = None;
     }
 
     /// What is remembered of the source: sources begin where it says.

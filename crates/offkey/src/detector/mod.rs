@@ -9,7 +9,7 @@ use std::{
 };
 
 use ndarray::Array2;
-use offkey_core::{Clip, Seed, Split, names::DcaseName};
+use offkey_core::{Clip, FileError, Seed, Split, names::DcaseName};
 use offkey_score::Scale;
 use offkey_signal::{probe, resample};
 use serde::Serialize;
@@ -306,6 +306,7 @@ impl Detector {
         machine: Option<&str>,
         section: Option<&str>,
     ) -> Result<Heard<'_>, OffkeyError> {
+        std::fs::metadata(path).map_err(FileError::io(path))?;
         let scorer = self.scorer_for(path, machine, section)?;
         let clip = bare_clip(path, &scorer.key);
         let wave = self.audio(&[&clip])?.wave_at(0, 0)?;
