@@ -6,8 +6,9 @@ use std::{ops::Range, path::Path};
 use super::{
     bytes::{Bytes, FileBytes, Input, Stop, all_there},
     layout::check_form,
-    part::Part,
+    part::{Ending, Part, what_follows},
     refusal::{malformed, unsupported},
+    sound::may_be_chunk,
 };
 use crate::AudioError;
 
@@ -17,13 +18,6 @@ const MOST_HEADER_BYTES: u64 = 1 << 24;
 const MOST_OF_A_PACKET: u32 = 1 << 24;
 /// Bytes of a chunk's name and size.
 const HEAD_BYTES: u64 = 12;
-
-/// A CAF file as its decoder sees it.
-pub(super) struct Caf {
-    pub(super) part: Part,
-    /// Frames that the header announces, where the file ends before them.
-    pub(super) cut: Option<u64>,
-}
 
 /// The description of the sound that matters here.
 #[derive(Clone, Copy)]
@@ -44,11 +38,11 @@ pub(super) fn open(
     path: &Path,
     mut input: Box<dyn Input>,
     place: Range<u64>,
-) -> Result<Caf, AudioError> {
+) -> Result<(Part, Option<Ending>), AudioError> {
     let bytes = FileBytes { path, input: input.as_mut() };
     let walked = Walk { path, bytes, end: place.end }.chunks(place.start);
-    let (head, range, cut) = all_there(path, walked)?;
-    Ok(Caf { part: Part::new(head, input, range), cut })
+    let (head, range, ending) = all_there(path, walked)?;
+    Ok((Part::new(head, input, range), ending))
 }
 
 struct Walk<'a> {
@@ -57,8 +51,8 @@ struct Walk<'a> {
     end: u64,
 }
 
-/// The head of the decoder's file, the part of ours that follows, and the frames lost.
-type Walked = (Vec<u8>, Range<u64>, Option<u64>);
+/// The head of the decoder's file, the part of ours that follows, and why it ends there.
+type Walked = (Vec<u8>, Range<u64>, Option<Ending>);
 
 /// A chunk: where it begins, where its body does, and the size of that; negative where it is not known.
 struct Chunk {
@@ -165,10 +159,11 @@ impl Walk<'_> {
                 range.end = body + whole;
             }
         }
-        let sound_bytes = range.end - body;
+        let mut sound_bytes = range.end - body;
         let mut place = range.end;
         while announced <= self.end
             && let Some(chunk) = self.chunk(place)?
+            && may_be_chunk(&chunk.id)
             && let Ok(end) = self.whole(&chunk)
         {
             if &chunk.id == b"pakt" {
@@ -176,6 +171,13 @@ impl Walk<'_> {
                 table = true;
             }
             place = end;
+        }
+        let mut ending = what_follows(&mut self.bytes, place, self.end)?;
+        // Samples that go on where the sound was said to end are heard.
+        let goes_on = ending == Some(Ending::Rest) && place == range.end && packets.are_alike();
+        if goes_on {
+            sound_bytes = (self.end - body) / of_a_packet * of_a_packet;
+            (place, ending) = (body + sound_bytes, None);
         }
         range.end = place;
         if !packets.are_alike() && !table {
@@ -187,8 +189,10 @@ impl Walk<'_> {
         let size_at = (data.start - start) as usize + 4;
         head[size_at..size_at + 8].copy_from_slice(&(sound_bytes + 4).to_be_bytes());
         let frames = (announced - body) / of_a_packet * u64::from(packets.frames);
-        let cut = (announced > self.end && packets.are_alike()).then_some(frames);
-        Ok((head, range, cut))
+        if announced > self.end && packets.are_alike() {
+            ending = Some(Ending::Cut(Some(frames)));
+        }
+        Ok((head, range, ending))
     }
 
     /// Checks a table of packets: its numbers become lengths of what is read.

@@ -33,7 +33,8 @@ use super::{
     coding::Description,
     info::{AudioInfo, Codec, Container},
     layout::check_form,
-    part::Part,
+    matroska, mp4,
+    part::{Ending, Part},
     piece::Piece,
     refusal::{malformed, unsupported},
 };
@@ -64,8 +65,8 @@ pub(super) struct PacketSource {
     skip: u64,
     /// The last packet's frames, interleaved, where they have not been given yet.
     packet: Vec<f32>,
-    /// Frames that were announced, where the file ends before them.
-    cut: Option<u64>,
+    /// Why the sound ends where it does, where that is not its own end.
+    ending: Option<Ending>,
 }
 
 impl PacketSource {
@@ -78,16 +79,21 @@ impl PacketSource {
         place: Range<u64>,
     ) -> Result<(AudioInfo, Self), AudioError> {
         let description = Description::read(path, input.as_mut(), container, &place)?;
-        let (part, cut) = if container == Container::Caf {
-            let caf = caf::open(path, input, place)?;
-            (caf.part, caf.cut)
-        } else {
-            (Part::new(Vec::new(), input, place), None)
+        let (part, ending) = match container {
+            Container::Caf => caf::open(path, input, place)?,
+            Container::Matroska => matroska::open(path, input, place)?,
+            Container::Mp4 => mp4::open(path, input, place)?,
+            _ => (Part::new(Vec::new(), input, place), None),
         };
         let media = MediaSourceStream::new(Box::new(part), MediaSourceStreamOptions::default());
-        let (codec, mut source) = Self::begin(path, container, media)
-            .map_err(|refusal| refusal.named(path, container, &description))?;
-        source.cut = cut;
+        let (codec, mut source) =
+            Self::begin(path, container, media).map_err(|refusal| match ending {
+                Some(Ending::Cut(_)) if refusal.is_of_container() => {
+                    malformed(path, "it is cut short in front of its sound")
+                }
+                _ => refusal.named(path, container, &description),
+            })?;
+        source.ending = ending;
         let (rate_hz, channels) = (source.rate_hz, source.channels);
         Ok((AudioInfo { rate_hz, channels, frames: u64::MAX, container, codec }, source))
     }
@@ -124,7 +130,7 @@ impl PacketSource {
             next_frame: 0,
             skip: 0,
             packet: Vec::new(),
-            cut: None,
+            ending: None,
         };
         match source.decode_next(path)? {
             Piece::Frames => {}
@@ -146,7 +152,7 @@ impl PacketSource {
         media.seek(SeekFrom::Start(0)).map_err(io_error)?;
         let begun = Self::begin(path, self.container, media);
         let (_, source) = begun.map_err(|refusal| refusal.unnamed(path))?;
-        Ok((frames, Self { cut: self.cut, ..source }))
+        Ok((frames, Self { ending: self.ending, ..source }))
     }
 
     /// Makes `frame` the next to be given, counted from the beginning.
@@ -221,10 +227,7 @@ impl PacketSource {
     /// Behind the last packet.
     fn end_of_sound(&self) -> Piece {
         let frame = self.next_frame;
-        match self.cut {
-            Some(expected) => Piece::Damaged(Damage::CutShort { frame, expected }),
-            None => Piece::End,
-        }
+        self.ending.map_or(Piece::End, |ending| Piece::Damaged(ending.damage(frame)))
     }
 
     /// MPEG frames may end anywhere; a container that ends in the middle of a packet is cut.
@@ -271,6 +274,16 @@ impl From<AudioError> for Refusal {
 }
 
 impl Refusal {
+    /// Whether the container's own parts are what is missing.
+    fn is_of_container(&self) -> bool {
+        match self {
+            Self::Coding(what) => what.contains("missing") || what.starts_with("it has no sound"),
+            Self::Error(error) => {
+                matches!(error, AudioError::Malformed { .. } | AudioError::Empty { .. })
+            }
+        }
+    }
+
     /// The error, with the name of the coding where the container says it.
     fn named(self, path: &Path, container: Container, description: &Description) -> AudioError {
         match (self, description.coding()) {

@@ -29,7 +29,7 @@ const KNOWN_CHUNKS: [&[u8; 4]; 34] = [
     b"COMT", b"NAME", b"AUTH", b"APPL",
 ];
 /// How tags begin that players put behind any file.
-const TAGS: [&[u8]; 4] = [b"TAG", b"APETAGEX", b"ID3", b"LYRICSBEGIN"];
+pub(super) const TAGS: [&[u8]; 4] = [b"TAG", b"APETAGEX", b"ID3", b"LYRICSBEGIN"];
 /// How another recording begins.
 const BEGINNINGS: [(&[u8], usize, &[u8]); 5] = [
     (b"RIFF", 8, b"WAVE"),
@@ -199,7 +199,7 @@ impl Sound {
 }
 
 /// Place of the first byte from `place` on that is not zero, or of the end, or [`MOST_ZEROS`] on.
-fn first_other(bytes: &mut impl Bytes, mut place: u64) -> Result<u64, Stop> {
+pub(super) fn first_other(bytes: &mut impl Bytes, mut place: u64) -> Result<u64, Stop> {
     let (mut block, last) = (vec![0; 1 << 20], place + MOST_ZEROS);
     while place < last {
         let wanted = usize::try_from(last - place).unwrap_or(usize::MAX).min(block.len());

@@ -48,7 +48,7 @@ enum State {
     Head,
     Sound(Box<Running>),
     /// Compressed sound, kept whole.
-    Spool,
+    Spool(Container),
     /// Nothing more is heard; what was known of it.
     Over(Option<(AudioInfo, Option<Finding>)>),
 }
@@ -99,7 +99,15 @@ impl StreamReader {
         match &self.state {
             State::Sound(running) => Some(running.info()),
             State::Over(known) => known.as_ref().map(|(info, _)| *info),
-            State::Head | State::Spool => None,
+            State::Head | State::Spool(_) => None,
+        }
+    }
+
+    /// The form of a stream of which nothing is heard until its end has come, while it has not.
+    pub fn waits_for_end(&self) -> Option<Container> {
+        match self.state {
+            State::Spool(form) => Some(form),
+            State::Head | State::Sound(_) | State::Over(_) => None,
         }
     }
 
@@ -113,7 +121,7 @@ impl StreamReader {
         match &self.state {
             State::Sound(running) => running.mono.finding(),
             State::Over(known) => known.as_ref().and_then(|(_, finding)| *finding),
-            State::Head | State::Spool => None,
+            State::Head | State::Spool(_) => None,
         }
     }
 
@@ -153,7 +161,7 @@ impl StreamReader {
                     self.place += used as u64;
                     step
                 }
-                State::Spool => return self.spool(out),
+                State::Spool(_) => return self.spool(out),
                 State::Over(_) => return Ok(()),
             };
             let damage = match step {
@@ -171,8 +179,9 @@ impl StreamReader {
         let mut prefix = Prefix { bytes: &self.pending, ended: self.ended };
         let sound = match sniff(&self.name, &mut prefix) {
             Ok(Kind::Family(family)) => find_sound(&self.name, &mut prefix, family),
-            Ok(Kind::Flac(_) | Kind::Packets(..)) => {
-                self.state = State::Spool;
+            Ok(kind @ (Kind::Flac(_) | Kind::Packets(..))) => {
+                let form = if let Kind::Packets(form, _) = kind { form } else { Container::Flac };
+                self.state = State::Spool(form);
                 return Ok(Step::Used);
             }
             Ok(Kind::Foreign(foreign)) => Err(foreign.refused(&self.name).into()),
