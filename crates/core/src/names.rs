@@ -5,9 +5,10 @@ use std::fmt;
 use crate::{Condition, Domain, Split, Year};
 
 /// Audio files are known by these extensions, in any case.
-pub const AUDIO_EXTENSIONS: [&str; 23] = [
+pub const AUDIO_EXTENSIONS: [&str; 26] = [
     "wav", "flac", "wave", "w64", "rf64", "bwf", "aif", "aiff", "aifc", "caf", "ogg", "oga",
-    "opus", "mp3", "m4a", "aac", "mka", "webm", "wma", "amr", "3gp", "au", "wv",
+    "opus", "mp3", "m4a", "aac", "mka", "mkv", "mp4", "mov", "webm", "wma", "amr", "3gp", "au",
+    "wv",
 ];
 
 /// What a challenge file name says about its clip.

@@ -113,6 +113,14 @@ pub enum MonitorError {
         /// What is missing.
         problem: &'static str,
     },
+    /// A growing file of a form that is heard only once it is whole.
+    #[error("cannot follow `{}` as it grows: {}", path.display(), crate::watch::why_only_whole(form))]
+    OnlyWhole {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        form: String,
+    },
     /// A recording of which no window can be scored.
     #[error("`{}` cannot be scored: {reason}", path.display())]
     NothingJudged {
@@ -163,6 +171,7 @@ impl MonitorError {
             Self::Rate(_)
             | Self::OtherSource { .. }
             | Self::KeptInSource { .. }
+            | Self::OnlyWhole { .. }
             | Self::NothingToUndo => ErrorKind::Usage,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Io { .. }
@@ -213,6 +222,9 @@ impl MonitorError {
             | Self::Rate(_) => None,
             Self::NoEvent { .. } => Some(
                 "name it as the field `id` of the log does; an event can be named once it has ended",
+            ),
+            Self::OnlyWhole { .. } => Some(
+                "watch its folder, add --once where it is complete, or pipe it: ... | offkey watch - --model MODEL",
             ),
             Self::NoState { .. } => Some("name the file that `offkey watch --state FILE` writes"),
         }

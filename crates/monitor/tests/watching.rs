@@ -399,3 +399,23 @@ fn a_growing_file_named_as_a_recording_is_never_raw_samples() {
         assert_eq!((report.windows, report.unread), (windows, unread), "{:?}", told.troubles);
     }
 }
+
+#[test]
+fn a_growing_file_that_is_heard_only_whole_is_told_at_once() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let raw = PcmFormat { rate_hz: RATE_HZ, channels: 1, sample: SampleKind::I16 };
+    let path = folder.path().join("a.wav");
+    let flac = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/coded/flac.mkv");
+    fs::copy(flac, &path).expect("a committed recording");
+    let (settings, clock, mut told) =
+        (settings(folder.path()), TestClock::default(), Told::default());
+    let watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
+    let mut source =
+        GrowingFile::new(path.clone(), "a".to_owned(), raw, monitor.listening(), false);
+    let pieces: Vec<Piece> =
+        (0..4).map(|_| source.next(watcher.memory(), Duration::ZERO)).collect();
+    let lost = |piece: &Piece| matches!(piece, Piece::Lost { reason, .. } if reason.starts_with("Matroska is heard only"));
+    assert_eq!(pieces.iter().filter(|piece| lost(piece)).count(), 1, "{pieces:?}");
+    let refused = watch::can_grow(&path).expect_err("heard only whole");
+    assert!(refused.hint().is_some_and(|hint| hint.contains("its folder")), "{refused}");
+}

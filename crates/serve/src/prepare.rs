@@ -7,6 +7,7 @@ use std::{
 
 use offkey_core::with_causes;
 use offkey_fleet::key::PublicKey;
+use offkey_monitor::watch::only_whole;
 
 use crate::{
     config::{
@@ -18,6 +19,7 @@ use crate::{
     models,
     setup::Folders,
     sink,
+    source::not_growing,
     store::StoreError,
     web::{Access, AccessError, Certificate, TlsError},
 };
@@ -227,6 +229,12 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
             notes.extend(found.notes.into_iter().map(of));
             problems.extend(found.problems.into_iter().map(of));
         }
+        let store = config.fleet.as_ref().and_then(|fleet| fleet.store.as_deref());
+        if let Some(store) = store.filter(|store| !store.is_empty() && !store.contains("://"))
+            && !folders.beside.join(store).is_dir()
+        {
+            notes.push(format!("fleet: `{store}` is no folder yet"));
+        }
         problems
     })?;
     let mut said = vec![format!(
@@ -277,6 +285,11 @@ pub(crate) fn look_at(
         SourceConfig::Command { run, .. } => problems.extend(no_program(run)),
         SourceConfig::Folder(folder) if !folders.beside.join(folder).is_dir() => {
             notes.push(format!("`{}` is no folder yet", folder.display()));
+        }
+        SourceConfig::File { path, .. }
+            if let Some(form) = only_whole(&folders.beside.join(path)) =>
+        {
+            problems.push(format!("`{}`: {}", path.display(), not_growing(&form)));
         }
         SourceConfig::File { path, .. } if !folders.beside.join(path).exists() => {
             notes.push(format!("`{}` is not there yet", path.display()));
@@ -412,6 +425,23 @@ mod tests {
             "[machine.a]\nsource = { upload = {} }\n[fleet]\nnode = \"n\"\nstore = \"models\"\n";
         let said = checked(fleet).expect("in order").join("\n");
         assert!(said.contains("`[fleet]` brings it") && !said.contains("browser"), "{said}");
+    }
+
+    #[test]
+    fn a_file_of_a_form_that_is_heard_only_whole_is_refused_with_what_to_do() {
+        let text = "[machine.a]\nsource = { file = { path = \"later.caf\" } }\n";
+        let told = checked(text).expect_err("a problem").to_string();
+        assert!(told.contains("heard only when it is whole") && told.contains("folder"), "{told}");
+        let wav = checked(&text.replace("caf", "wav")).expect("in order");
+        assert!(wav.iter().any(|line| line.contains("not there yet")), "{wav:?}");
+    }
+
+    #[test]
+    fn a_store_that_is_no_folder_yet_is_named() {
+        let text =
+            "[machine.a]\nsource = { upload = {} }\n[fleet]\nnode = \"n\"\nstore = \"models\"\n";
+        let said = checked(text).expect("in order");
+        assert!(said.iter().any(|line| line.contains("`models` is no folder yet")), "{said:?}");
     }
 
     #[test]

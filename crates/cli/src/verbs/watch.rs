@@ -169,6 +169,9 @@ impl WatchArgs {
         if self.once && !path.exists() || folder.is_some_and(|folder| !folder.is_dir()) {
             return Err(CliError::NoSource { name: name.to_owned() });
         }
+        if !self.once {
+            watch::can_grow(path)?;
+        }
         let file = GrowingFile::new(path.to_owned(), name.to_owned(), raw, listening, self.once);
         Ok((Box::new(file), !self.once))
     }

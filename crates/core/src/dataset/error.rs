@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{TruthError, UnknownWord, sheet::TEXT, stems::NameError};
+use crate::{TruthError, UnknownWord, names::AUDIO_EXTENSIONS, sheet::TEXT, stems::NameError};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +33,10 @@ pub enum DataError {
     },
     /// No recording was found.
     #[error(
-        "no recordings below `{}` ({files} other files), looked for `.wav` and `.flac` in machine \
+        "no recordings below `{}` ({files} other files), looked for recordings ({}) in machine \
         folders with `train` and `test`, or `normal` and `anomaly`, and for a `manifest.csv`",
-        path.display()
+        path.display(),
+        endings()
     )]
     NoClips {
         /// The folder.
@@ -113,6 +114,11 @@ pub enum DataError {
     /// Truth files are broken.
     #[error(transparent)]
     Truth(#[from] TruthError),
+}
+
+/// How recordings end, as people write it.
+fn endings() -> String {
+    AUDIO_EXTENSIONS.map(|ending| format!("`.{ending}`")).join(", ")
 }
 
 pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {

@@ -260,3 +260,13 @@ proptest! {
         prop_assert_eq!(is_audio(&format!("{text}.wav")), true);
     }
 }
+
+#[test]
+fn containers_of_films_are_recordings_in_folders_too() {
+    for name in ["a.mkv", "a.MP4", "a.mov", "a.mka", "a.m4a"] {
+        assert!(is_audio(name), "{name}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = offkey_core::Dataset::read(folder.path()).expect_err("nothing is there").to_string();
+    assert!(told.contains("`.mkv`") && told.contains("`.flac`"), "{told}");
+}

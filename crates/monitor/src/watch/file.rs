@@ -15,6 +15,7 @@ use super::{
     follow::{Follow, FollowError, Look},
     mark::Mark,
     memory::Memory,
+    only_whole::why_only_whole,
     source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
@@ -144,6 +145,11 @@ impl GrowingFile {
         let mut samples = Vec::new();
         let read = follow.read_on(&mut samples);
         let info = follow.info();
+        if let Some(form) = follow.waits_for_end().filter(|_| !self.once) {
+            let reason = why_only_whole(&form.to_string());
+            self.lost(Problem::NotUnderstood, reason, State::Refused);
+            return;
+        }
         if !self.hand_over(info, samples) {
             return;
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use offkey_core::Digest;
-use offkey_signal::{AudioError, AudioInfo, DecodeConfig, PcmFormat, StreamReader};
+use offkey_signal::{AudioError, AudioInfo, Container, DecodeConfig, PcmFormat, StreamReader};
 
 use super::mark::Mark;
 
@@ -123,6 +123,11 @@ impl Follow {
     /// What the recording is, once its header has come; of compressed sound, once it is whole.
     pub(super) fn info(&self) -> Option<AudioInfo> {
         self.reader.info()
+    }
+
+    /// The form of a recording of which nothing is heard before its end.
+    pub(super) fn waits_for_end(&self) -> Option<Container> {
+        self.reader.waits_for_end()
     }
 
     /// Reads on and appends samples; false at the present end of the file.

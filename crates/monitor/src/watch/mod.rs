@@ -15,6 +15,7 @@ mod mark;
 mod memory;
 #[cfg(feature = "microphone")]
 mod microphone;
+mod only_whole;
 mod report;
 mod sink;
 mod source;
@@ -35,6 +36,7 @@ pub use folder::Folder;
 pub use mark::Mark;
 pub use memory::{Bookmark, Memory, counted_by};
 pub use offkey_signal::{PcmFormat, SampleKind};
+pub use only_whole::{only_whole, why_only_whole};
 pub use report::WatchReport;
 pub use sink::{LogFile, Outbox, Sink};
 pub use source::{Piece, Source, Stretch};
@@ -139,4 +141,16 @@ pub fn keep_elsewhere(watched: &Path, kept: &Path) -> Result<(), MonitorError> {
         _ => watched == kept,
     };
     if same { Err(MonitorError::KeptInSource { path: kept.to_owned() }) } else { Ok(()) }
+}
+
+/// Holds that a file can be heard while it grows.
+///
+/// # Errors
+/// [`MonitorError::OnlyWhole`] of a form that is heard only once it is whole, told by its first bytes, or by its
+/// name where there are none yet.
+pub fn can_grow(path: &Path) -> Result<(), MonitorError> {
+    match only_whole(path) {
+        Some(form) => Err(MonitorError::OnlyWhole { path: path.to_owned(), form }),
+        None => Ok(()),
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use offkey_core::cause_in_words;
-use offkey_monitor::watch::raw_form;
+use offkey_monitor::watch::{raw_form, why_only_whole};
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
 use super::{Hears, Next, Position, Source};
@@ -103,6 +103,9 @@ impl FileSource {
             .push(&block[..read], &mut samples)
             .err()
             .map(|error| offkey_core::with_causes(&error));
+        if let Some(form) = open.reader.waits_for_end() {
+            refusal = Some(not_growing(&form.to_string()));
+        }
         if let Some(found) = open.reader.info().filter(|_| !open.checked) {
             open.checked = true;
             self.rate_hz = Some(found.rate_hz);
@@ -158,6 +161,12 @@ impl Source for FileSource {
         self.open = None;
         self.left_at = None;
     }
+}
+
+/// Why a growing file of such a form is not heard, and what to do.
+pub(crate) fn not_growing(form: &str) -> String {
+    let why = why_only_whole(form);
+    format!("{why}: name its folder as the source, or a `command` that prints it as WAV")
 }
 
 /// What tells a file from another under the same name, where the system has it.

@@ -12,6 +12,7 @@ use offkey_monitor::{Listening, WindowRule};
 use offkey_signal::AudioInfo;
 
 pub use file::FileSource;
+pub(crate) use file::not_growing;
 pub use folder::{FolderSource, HEARD};
 pub use stream::{Opened, Opener, Process, StreamSource, command_opener, microphone_opener};
 
