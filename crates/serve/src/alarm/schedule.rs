@@ -124,7 +124,12 @@ impl Span {
 
 fn minutes(text: &str) -> Option<u32> {
     let (hours, minutes) = text.trim().split_once(':')?;
-    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    // A number may have a sign, a time of day has none.
+    let number = |text: &str| {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u32>().ok().filter(|_| is_plain)
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
     let total = hours * 60 + minutes;
     (minutes < 60 && total <= DAY_MIN).then_some(total)
 }
@@ -170,7 +175,16 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_refused() {
-        for text in ["", "weekend", "mon 25:00-26:00", "mon 10:00", "mon 10:00-10:00", "mon-"] {
+        for text in [
+            "",
+            "weekend",
+            "mon 25:00-26:00",
+            "mon 10:00",
+            "mon 10:00-10:00",
+            "mon-",
+            "+8:00-09:00",
+            "08:+1-09:00",
+        ] {
             assert!(Schedule::new(&[text.to_owned()], Some("UTC")).is_err(), "{text}");
         }
         assert!(Schedule::new(&[], Some("Mars/Base")).is_err());

@@ -242,6 +242,10 @@ mod tests {
         let web = "store = \"https://models.example.org\"\n";
         assert!(fleet(web).contains("line 5") && fleet(web).contains("keygen"), "{}", fleet(web));
         assert_eq!(fleet(&format!("{web}keys = [\"fleet.key.pub\"]\n")), "");
+        let ftp = fleet("store = \"ftp://x\"\n");
+        assert!(ftp.contains("line 5") && ftp.contains("neither a folder"), "{ftp}");
+        let nobody = fleet("store = \"https://\"\nkeys = [\"fleet.key.pub\"]\n");
+        assert!(nobody.contains("line 5") && nobody.contains("names no computer"), "{nobody}");
         let secret = fleet("store = \"https://me:S3CRET@models.example.org\"\n");
         assert!(secret.contains("use `token`") && !secret.contains("S3CRET"), "{secret}");
         let bad = fleet("health = { url = \"http://x\" }\nevery = \"0s\"\n");

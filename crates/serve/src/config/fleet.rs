@@ -48,7 +48,13 @@ fn a_minute() -> Span {
     Span::from_s(60)
 }
 
-/// What must hold of it.
+/// Whether an address of the web names a computer.
+fn has_host(place: &str) -> bool {
+    place
+        .split_once("://")
+        .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', ':']))
+}
+
 /// Whether an address of the web names a user.
 fn has_user(place: &str) -> bool {
     let host =
@@ -56,6 +62,7 @@ fn has_user(place: &str) -> bool {
     is_web(place) && place.split_once("://").is_some_and(host)
 }
 
+/// What must hold of it.
 pub(super) fn check(fleet: &FleetConfig, reading: &mut Reading<'_>) {
     if let Some(why) = bad_name("name", &fleet.node) {
         reading.wrong(&["fleet", "node"], why);
@@ -63,6 +70,15 @@ pub(super) fn check(fleet: &FleetConfig, reading: &mut Reading<'_>) {
     match &fleet.store {
         Some(store) if store.is_empty() => {
             reading.wrong(&["fleet", "store"], "`store` is empty, expected a folder or an address");
+        }
+        Some(store) if !is_web(store) && store.contains("://") => {
+            let what = "`store` is neither a folder nor an address of http:// or https://";
+            reading.wrong(&["fleet", "store"], what);
+        }
+        Some(store) if is_web(store) && !has_host(store) => {
+            let what =
+                format!("`{store}` names no computer, expected as in `https://models.example.org`");
+            reading.wrong(&["fleet", "store"], what);
         }
         Some(store) if has_user(store) => {
             let what = "an address with a user or a password in it would be shown in logs: leave it out, and use `token`";
