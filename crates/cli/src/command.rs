@@ -57,7 +57,7 @@ Exit codes:
   2    wrong usage or configuration
   3    `check`: at least one alarm; `watch`: at least one event
   4    `check`, `watch`: no alarm, but something could not be judged or read
-  130  interrupted; what is done is kept";
+  130  interrupted; what is done is kept; `check` that has found an alarm before ends with 3";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

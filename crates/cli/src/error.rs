@@ -65,6 +65,22 @@ pub(crate) enum CliError {
         /// What was to be done with them.
         done: &'static str,
     },
+    /// An option of runs beside a monitor.
+    #[error("`{option}` is for runs, and `{}` is a monitor", path.display())]
+    ForRuns {
+        /// The model file.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+    },
+    /// A model file in the place of a recording.
+    #[error("the model cannot be written to `{}`: {found}", path.display())]
+    OverRecording {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// Nothing to score clips with.
     #[error("there is neither a run nor a model to score the clips with")]
     NoDetector,
@@ -117,6 +133,8 @@ impl CliError {
             Self::Export(error) => error.kind(),
             Self::NoSource { .. }
             | Self::NoDetector
+            | Self::ForRuns { .. }
+            | Self::OverRecording { .. }
             | Self::NoAddition
             | Self::NoOfficialCounts { .. }
             | Self::NoOutput { .. } => ErrorKind::Usage,
@@ -149,6 +167,12 @@ impl CliError {
             Self::Export(error) => error.hint(),
             Self::NoDetector => {
                 Some("name a run with --run RUN, or a model file with --model FILE".to_owned())
+            }
+            Self::ForRuns { .. } => Some(
+                "leave it out: what each detector of a monitor says of the worst window is printed".to_owned(),
+            ),
+            Self::OverRecording { .. } => {
+                Some("name a file that ends in `.offkey`, as in -o pump.offkey".to_owned())
             }
             Self::NoAddition => Some(
                 "name recordings that were normal with `--normal CLIP`, a whole period with `--all-of DIR`, or say `--undo` \

@@ -40,13 +40,12 @@ pub(crate) fn known_faults(
     let found = recordings(paths)?;
     progress.begin(Stage::Embed, found.len() as u64, "recordings of faults");
     for (done, path) in found.into_iter().enumerate() {
-        if progress.cancelled() {
-            return Err(LearnError::Cancelled);
-        }
-        let listened = listen(&path, rule, |_, window| match unusable(rule.rate_hz, window) {
-            None => HeardWindow::of(&models, rule, window).map(Some),
-            Some(_) => Ok(None),
-        });
+        let stop = || progress.cancelled();
+        let listened =
+            listen(&path, rule, &stop, |_, window| match unusable(rule.rate_hz, window) {
+                None => HeardWindow::of(&models, rule, window).map(Some),
+                Some(_) => Ok(None),
+            });
         progress.advance(done as u64 + 1, "");
         match listened {
             Ok(listened) if listened.starts.is_empty() => {
@@ -56,6 +55,7 @@ pub(crate) fn known_faults(
                 contents.insert(listened.content, path);
                 heard.extend(listened.heard);
             }
+            Err(MonitorError::Cancelled) => return Err(LearnError::Cancelled),
             Err(error @ MonitorError::Audio(_)) => left_out.push((path, error.to_string())),
             Err(error) => return Err(error.into()),
         }

@@ -31,11 +31,8 @@ pub(crate) fn listen_to_all(
         }
         let Candidate { clip, info, group } = candidate;
         let (mut windows, mut problem) = (0_usize, None);
-        let listened = listen(&clip.path, rule, |_, window| {
-            // A recording may last for hours.
-            if progress.cancelled() {
-                return Err(MonitorError::Cancelled);
-            }
+        let stop = || progress.cancelled();
+        let listened = listen(&clip.path, rule, &stop, |_, window| {
             windows += 1;
             match unusable(rule.rate_hz, window) {
                 None => HeardWindow::of(models, rule, window).map(Some),
@@ -122,10 +119,8 @@ pub(crate) fn hear_again(
     let mut heard = Heard::default();
     for recording in recordings {
         let wanted: BTreeSet<u64> = recording.card.starts.iter().copied().collect();
-        let listened = listen(&recording.clip.path, rule, |start, window| {
-            if progress.cancelled() {
-                return Err(MonitorError::Cancelled);
-            }
+        let stop = || progress.cancelled();
+        let listened = listen(&recording.clip.path, rule, &stop, |start, window| {
             if wanted.contains(&start) {
                 HeardWindow::of(models, rule, window).map(Some)
             } else {

@@ -5,7 +5,7 @@ use std::path::Path;
 use offkey_core::paths::printable;
 use serde::Serialize;
 
-use crate::{BandChange, ClipVerdict, Monitor, MonitorError};
+use crate::{BandChange, ClipVerdict, Monitor, MonitorError, Stop};
 
 /// What one member says of a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,7 +41,23 @@ impl Monitor {
     /// # Errors
     /// [`MonitorError::NothingJudged`] when no window of it can be scored; else as [`Monitor::check`].
     pub fn examine(&self, path: &Path) -> Result<Examined, MonitorError> {
-        let (clip, worst) = self.check_closely(path, &mut |_| {}, &|| false)?;
+        self.examine_until(path, &|| false)
+    }
+
+    /// As [`Monitor::examine`], until `stop` says so: of a part of a recording no worst window is known.
+    ///
+    /// # Errors
+    /// As [`Monitor::examine`], and [`MonitorError::Cancelled`] once `stop` says so.
+    pub fn examine_until(&self, path: &Path, stop: Stop<'_>) -> Result<Examined, MonitorError> {
+        let stopped = std::cell::Cell::new(false);
+        let noted = || {
+            stopped.set(stopped.get() || stop());
+            stopped.get()
+        };
+        let (clip, worst) = self.check_closely(path, &mut |_| {}, &noted)?;
+        if stopped.get() {
+            return Err(MonitorError::Cancelled);
+        }
         let Some((worst, finding)) = worst else {
             let (path, reason) = (path.to_owned(), clip.reason);
             return Err(MonitorError::NothingJudged { path, reason });

@@ -59,3 +59,5 @@ pub use windows::{ReadRecording, WindowRef, WindowRule, Windower, channels_cance
 /// Told after each step of a long call how many steps are done, and of how many; answers whether to go
 /// on.
 pub type Step<'a> = &'a dyn Fn(usize, usize) -> bool;
+/// Whether somebody wishes to stop: whatever listens to a recording asks before every block of sound and every window.
+pub type Stop<'a> = &'a dyn Fn() -> bool;

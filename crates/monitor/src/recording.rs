@@ -6,10 +6,10 @@ use offkey_core::counted;
 use offkey_signal::{AudioError, AudioInfo, Codec, Container, resample};
 
 use crate::{
-    ClipVerdict, Heard as MembersHeard, HeardWindow, Monitor, MonitorCard, MonitorError, Verdict,
-    WindowVerdict, Windower,
+    ClipVerdict, Heard as MembersHeard, HeardWindow, Monitor, MonitorCard, MonitorError, Stop,
+    Verdict, WindowVerdict, Windower,
     finding::Finding,
-    windows::{channels_cancel, each_block},
+    windows::{channels_cancel, each_block, go_on},
 };
 
 /// The worst window of a recording that the detector was asked about, and what it found.
@@ -69,7 +69,7 @@ impl Monitor {
         &self,
         path: &Path,
         on_window: OnWindow<'_>,
-        stop: &dyn Fn() -> bool,
+        stop: Stop<'_>,
     ) -> Result<Checked, MonitorError> {
         let windows = std::cell::Cell::new(0);
         let counting = &mut |window: &WindowVerdict| {
@@ -94,7 +94,7 @@ impl Monitor {
         &self,
         path: &Path,
         on_window: OnWindow<'_>,
-        stop: &dyn Fn() -> bool,
+        stop: Stop<'_>,
     ) -> Result<(ClipVerdict, Option<Found>), MonitorError> {
         let info = match self.open_alike(path) {
             Ok(info) => info,
@@ -108,11 +108,9 @@ impl Monitor {
         let mut judged = Judged::default();
         let mut windower = Windower::new(rule, 0);
         let mut heard = 0;
-        let go_on = || if stop() { Err(MonitorError::Cancelled) } else { Ok(()) };
-        let read = each_block(path, rule, |block| {
-            go_on()?;
+        let read = each_block(path, rule, stop, |block| {
             windower.push(block, |start, window| {
-                go_on()?;
+                go_on(stop)?;
                 heard = start + window.len() as u64;
                 judged.add(self, start, window, on_window)
             })
@@ -126,7 +124,9 @@ impl Monitor {
             Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
             Err(error) => return Err(error),
         };
-        let untold = judged.worst.as_ref().is_some_and(|w| w.verdict == Verdict::CannotTell);
+        // Nobody who wishes to stop waits for the reason.
+        let untold =
+            !stop() && judged.worst.as_ref().is_some_and(|w| w.verdict == Verdict::CannotTell);
         let cancelled = if untold { channels_cancel(path, rule) } else { None };
         Ok(judged.told(path, &self.card, Heard { samples, damage, differs, cancelled }))
     }

@@ -1,7 +1,7 @@
 //! What a model can hear and what it cannot, before any real fault: known faults planted into
 //! normal recordings at falling levels.
 
-use std::path::PathBuf;
+use std::{cell::Cell, path::PathBuf};
 
 use ndarray::{Array2, ArrayView2, Axis};
 use offkey_core::{Seed, counted};
@@ -9,9 +9,9 @@ use offkey_score::{Detector, Member, References, Rule};
 use serde::Serialize;
 
 use crate::{
-    HeardWindow, Monitor, MonitorError, Role, Step, Verdict,
+    HeardWindow, Monitor, MonitorError, Role, Step, Stop, Verdict,
     model::{Detecting, Members},
-    windows::each_window,
+    windows::{each_window, go_on},
 };
 
 /// Plants a fault into a window at a rate in hertz, at a level in decibels relative to the window.
@@ -61,9 +61,8 @@ pub struct FaultCurve {
     /// Share of windows that cannot be judged with the fault and can without it, at each level, as where
     /// the fault clips: noticed too, though not as a fault.
     pub cannot_tell: Vec<f64>,
-    /// Lowest level from which on at least half of the windows are no longer taken as sound that could
-    /// be normal: they alarm, or cannot be judged; absent where there is none, or the windows are too
-    /// few to tell.
+    /// Lowest level from which on at least half of the windows alarm; absent where there is none, or the windows
+    /// are too few to tell. A window that cannot be judged does not count as found.
     pub found_from_db: Option<f64>,
     /// The same for each member alone.
     pub members: Vec<MemberCurve>,
@@ -101,29 +100,30 @@ impl Monitor {
         planted: &[PlantedFault<'_>],
         step: Step<'_>,
     ) -> Result<SelfTest, MonitorError> {
-        let (windows, left_out) = self.normal_windows(recordings)?;
+        let total = planted.len() * LEVELS_DB.len();
+        let done = Cell::new(0);
+        let stop = || !step(done.get(), total);
+        let (windows, left_out) = self.normal_windows(recordings, &stop)?;
         if windows.is_empty() {
             return Err(self.all_too_short(recordings));
         }
         let heard = windows.len();
         let alone = self.each_alone()?;
-        let before = self.hear(&alone, &windows)?;
+        let before = self.hear(&alone, windows.iter().cloned(), &stop)?;
         let alarms = before.iter().filter(|window| window.verdict == Verdict::Alarm).count();
         let false_alarms = (!recordings.is_empty()).then_some(alarms);
         let quiet =
             |window: &Reaction| matches!(window.verdict, Verdict::Normal | Verdict::Suspicious);
         let (windows, before): (Vec<_>, Vec<_>) =
             windows.into_iter().zip(before).filter(|(_, before)| quiet(before)).unzip();
-        let total = planted.len() * LEVELS_DB.len();
         let mut faults = Vec::new();
-        for (index, fault) in planted.iter().enumerate() {
+        for fault in planted {
             let mut curve = Curve::new(&before);
-            for (level_index, level_db) in LEVELS_DB.into_iter().enumerate() {
+            for level_db in LEVELS_DB {
                 let planted = self.with_fault(&windows, fault, level_db);
-                curve.add(&before, &self.hear(&alone, &planted)?);
-                if !step(index * LEVELS_DB.len() + level_index + 1, total) {
-                    return Err(MonitorError::Cancelled);
-                }
+                curve.add(&before, &self.hear(&alone, planted, &stop)?);
+                done.set(done.get() + 1);
+                go_on(&stop)?;
             }
             let names = self.card.members.iter().map(|member| member.name.as_str());
             faults.push(curve.finished(fault.name, names));
@@ -143,11 +143,13 @@ impl Monitor {
     fn hear(
         &self,
         alone: &[Detector],
-        windows: &[Vec<f32>],
+        windows: impl Iterator<Item = Vec<f32>>,
+        stop: Stop<'_>,
     ) -> Result<Vec<Reaction>, MonitorError> {
-        let each = windows.iter().map(|window| {
-            let verdict = self.judge(0, window)?.verdict;
-            Ok(Reaction { verdict, members: self.alarms_alone(alone, window)? })
+        let each = windows.map(|window| {
+            go_on(stop)?;
+            let verdict = self.judge(0, &window)?.verdict;
+            Ok(Reaction { verdict, members: self.alarms_alone(alone, &window)? })
         });
         each.collect()
     }
@@ -193,6 +195,7 @@ impl Monitor {
     fn normal_windows(
         &self,
         recordings: &[PathBuf],
+        stop: Stop<'_>,
     ) -> Result<(Vec<Vec<f32>>, Vec<String>), MonitorError> {
         if recordings.is_empty() {
             let rows: &Array2<f32> = &self.sounds;
@@ -201,15 +204,16 @@ impl Monitor {
         let (mut windows, mut left_out, mut refused) = (Vec::new(), Vec::new(), None);
         for path in recordings {
             let heard = self.open_alike(path).and_then(|_| {
-                each_window(path, self.card.windows, |_, window| {
+                each_window(path, self.card.windows, stop, |_, window| {
                     windows.push(window.to_vec());
-                    Ok::<(), MonitorError>(())
+                    Ok(())
                 })
             });
             match heard {
                 Ok(read) => left_out.extend(
                     read.damage.map(|damage| format!("what comes after the damage: {damage}")),
                 ),
+                Err(error @ MonitorError::Cancelled) => return Err(error),
                 Err(error) => {
                     left_out.push(error.to_string());
                     refused.get_or_insert(error);
@@ -222,23 +226,20 @@ impl Monitor {
         }
     }
 
-    fn with_fault(
+    /// The windows with a fault in each, one at a time.
+    fn with_fault<'a>(
         &self,
-        windows: &[Vec<f32>],
-        fault: &PlantedFault<'_>,
+        windows: &'a [Vec<f32>],
+        fault: &'a PlantedFault<'_>,
         level_db: f64,
-    ) -> Vec<Vec<f32>> {
+    ) -> impl Iterator<Item = Vec<f32>> + 'a {
         let rate_hz = self.card.windows.rate_hz;
         let seed = Seed::new(self.card.seed).child("self-test").child(fault.name);
-        windows
-            .iter()
-            .enumerate()
-            .map(|(index, window)| {
-                let mut window = window.clone();
-                (fault.plant)(&mut window, rate_hz, level_db, seed.child(index));
-                window
-            })
-            .collect()
+        windows.iter().enumerate().map(move |(index, window)| {
+            let mut window = window.clone();
+            (fault.plant)(&mut window, rate_hz, level_db, seed.child(index));
+            window
+        })
     }
 }
 
@@ -282,7 +283,6 @@ impl Curve {
 
     fn finished<'a>(self, fault: &str, names: impl Iterator<Item = &'a str>) -> FaultCurve {
         let Self { tested, alarms, unjudged, members } = self;
-        let noticed: Vec<usize> = alarms.iter().zip(&unjudged).map(|(a, u)| a + u).collect();
         let members = names.zip(&members).map(|(member, (calm, counts))| MemberCurve {
             member: member.to_owned(),
             detected: shares(counts, *calm),
@@ -293,7 +293,7 @@ impl Curve {
             detected: shares(&alarms, tested),
             interval: alarms.iter().map(|&count| interval(count, tested).into()).collect(),
             cannot_tell: shares(&unjudged, tested),
-            found_from_db: found_from(&noticed, tested),
+            found_from_db: found_from(&alarms, tested),
             members: members.collect(),
         }
     }
@@ -424,6 +424,20 @@ mod tests {
         assert!(curve.interval[0][0] > 0.1 && curve.interval[0][1] < 0.61, "{:?}", curve.interval);
         assert_eq!(curve.members[0].detected, [0.2; 7], "one of the five at which it was calm");
         assert_eq!((curve.found_from_db, curve.members[0].found_from_db), (None, None));
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_judged_is_not_found() {
+        let reaction = |verdict| Reaction { verdict, members: Vec::new() };
+        let before: Vec<Reaction> = (0..10).map(|_| reaction(Verdict::Normal)).collect();
+        let with: Vec<Reaction> = (0..10).map(|_| reaction(Verdict::CannotTell)).collect();
+        let mut curve = Curve::new(&before);
+        for _ in LEVELS_DB {
+            curve.add(&before, &with);
+        }
+        let curve = curve.finished("knock", std::iter::empty());
+        assert_eq!((curve.cannot_tell[0], curve.detected[0]), (1.0, 0.0));
+        assert_eq!(curve.found_from_db, None);
     }
 
     #[test]

@@ -13,8 +13,12 @@ use offkey_core::Digest;
 use offkey_signal::{AudioError, Codec};
 
 use crate::{
-    Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard, Role, Step, Verdict,
-    WindowRule, file_error::ModelFileError, model::Detecting, unusable, windows::each_block,
+    Checked, ClipVerdict, Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard,
+    Role, Step, Stop, Verdict, WindowRule, WindowVerdict,
+    file_error::ModelFileError,
+    model::Detecting,
+    unusable,
+    windows::{each_block, go_on},
 };
 
 /// What is to be taken in.
@@ -47,6 +51,9 @@ pub struct UpdateReport {
     pub unlike: Vec<PathBuf>,
     /// How many windows of all that was taken in were not judged normal.
     pub unlike_windows: usize,
+    /// Those of `unlike` that alarm by the updated model as well: a reference makes its sound no normal sound
+    /// where a model does not compare with references, or too few calibrate it.
+    pub still_alarm: Vec<PathBuf>,
 }
 
 /// A recording's windows and the fingerprint of its sound.
@@ -91,11 +98,10 @@ impl Monitor {
         let mut forced = Vec::new();
         let entry = self.card.journal.iter().map(|entry| entry.entry).max().unwrap_or(0) + 1;
         for (number, path) in recordings.iter().enumerate() {
-            if !step(number, recordings.len()) {
-                return Err(MonitorError::Cancelled);
-            }
-            let listened = match self.listen(path) {
+            let stop = || !step(number, recordings.len());
+            let listened = match self.listen(path, &stop) {
                 Ok(listened) => listened,
+                Err(error @ MonitorError::Cancelled) => return Err(error),
                 Err(error) => {
                     report.refused.push((path.clone(), error.to_string()));
                     continue;
@@ -106,7 +112,7 @@ impl Monitor {
                 continue;
             }
             let mut unlike_windows = 0;
-            let verdict = self.check(path, &mut |window| {
+            let verdict = self.judged(path, &stop, &mut |window| {
                 unlike_windows += usize::from(window.verdict != Verdict::Normal);
             })?;
             if verdict.verdict != Verdict::Normal {
@@ -153,7 +159,29 @@ impl Monitor {
             whole_period: addition == Addition::WholePeriod,
             profile_before: self.card.profile.clone(),
         };
-        Ok((self.with(heard, cards, journal)?, report))
+        let updated = self.with(heard, cards, journal)?;
+        let stop = || !step(recordings.len(), recordings.len());
+        for path in &report.unlike {
+            let verdict = updated.judged(path, &stop, &mut |_| {})?.verdict;
+            if verdict == Verdict::Alarm {
+                report.still_alarm.push(path.clone());
+            }
+        }
+        go_on(&stop)?;
+        Ok((updated, report))
+    }
+
+    /// The verdict on all of a recording.
+    fn judged(
+        &self,
+        path: &Path,
+        stop: Stop<'_>,
+        on_window: &mut dyn FnMut(&WindowVerdict),
+    ) -> Result<ClipVerdict, MonitorError> {
+        match self.check_until(path, on_window, stop)? {
+            Checked::Whole(verdict) => Ok(verdict),
+            Checked::Part(_) | Checked::Nothing => Err(MonitorError::Cancelled),
+        }
     }
 
     /// Takes the last addition out again; `None` when there is nothing to undo.
@@ -198,16 +226,17 @@ impl Monitor {
     }
 
     /// Listens to a whole recording; windows that teach nothing are left out, as where a model is learned.
-    fn listen(&self, path: &Path) -> Result<Listened, MonitorError> {
+    fn listen(&self, path: &Path, stop: Stop<'_>) -> Result<Listened, MonitorError> {
         self.open_alike(path)?;
         let (rule, mut problem) = (self.card.windows, None);
-        let listened = listen(path, rule, |_, window| match unusable(rule.rate_hz, window) {
-            None => HeardWindow::of(self.models(), rule, window).map(Some),
-            Some(finding) => {
-                problem = problem.take().or(Some(finding));
-                Ok(None)
-            }
-        })?;
+        let listened =
+            listen(path, rule, stop, |_, window| match unusable(rule.rate_hz, window) {
+                None => HeardWindow::of(self.models(), rule, window).map(Some),
+                Some(finding) => {
+                    problem = problem.take().or(Some(finding));
+                    Ok(None)
+                }
+            })?;
         match (problem, &listened.damage) {
             _ if !listened.starts.is_empty() => Ok(listened),
             (Some(finding), _) => {
@@ -227,18 +256,21 @@ impl Monitor {
 /// lies before is heard.
 ///
 /// # Errors
-/// [`MonitorError::Audio`] when it cannot be read, or the error of `hear`.
+/// [`MonitorError::Audio`] when it cannot be read, [`MonitorError::Cancelled`] once `stop` says so, or the error of
+/// `hear`.
 pub fn listen(
     path: &Path,
     rule: WindowRule,
+    stop: Stop<'_>,
     mut hear: impl FnMut(u64, &[f32]) -> Result<Option<HeardWindow>, MonitorError>,
 ) -> Result<Listened, MonitorError> {
     let mut hash = Digest::new();
     let mut windower = crate::Windower::new(rule, 0);
     let (mut starts, mut heard, mut first) = (Vec::new(), Heard::default(), String::new());
-    let read = each_block(path, rule, |block| {
+    let read = each_block(path, rule, stop, |block| {
         fingerprint(&mut hash, block);
         windower.push(block, |start, window| {
+            go_on(stop)?;
             if let Some(heard_window) = hear(start, window)? {
                 if starts.is_empty() {
                     let mut hash = Digest::new();

@@ -7,6 +7,8 @@ use offkey_signal::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::{MonitorError, Stop};
+
 /// Longest window, in seconds, and highest rate that a file is believed.
 const LONGEST_WINDOW_S: f64 = 3600.0;
 pub(crate) const HIGHEST_RATE_HZ: u32 = 1_000_000;
@@ -144,26 +146,41 @@ pub struct ReadRecording {
 /// Calls `on_window` with start and samples of every window of a recording, in bounded memory.
 ///
 /// # Errors
-/// [`AudioError`] when the recording cannot be opened, or the error of `on_window`.
-pub fn each_window<E: From<AudioError>>(
+/// [`MonitorError::Audio`] when the recording cannot be opened, [`MonitorError::Cancelled`] once `stop` says so, or
+/// the error of `on_window`.
+pub fn each_window(
     path: &Path,
     rule: WindowRule,
-    mut on_window: impl FnMut(u64, &[f32]) -> Result<(), E>,
-) -> Result<ReadRecording, E> {
+    stop: Stop<'_>,
+    mut on_window: impl FnMut(u64, &[f32]) -> Result<(), MonitorError>,
+) -> Result<ReadRecording, MonitorError> {
     let mut windower = Windower::new(rule, 0);
-    each_block(path, rule, |block| windower.push(block, &mut on_window))
+    each_block(path, rule, stop, |block| {
+        windower.push(block, |start, window| {
+            go_on(stop)?;
+            on_window(start, window)
+        })
+    })
 }
 
-/// Calls `on_block` with the samples of a recording, one block after the other.
-pub(crate) fn each_block<E: From<AudioError>>(
+/// An error once somebody wishes to stop.
+pub(crate) fn go_on(stop: Stop<'_>) -> Result<(), MonitorError> {
+    if stop() { Err(MonitorError::Cancelled) } else { Ok(()) }
+}
+
+/// Calls `on_block` with the samples of a recording, one block after the other, until `stop` says so: it is asked
+/// before every block, since a recording may last for hours.
+pub(crate) fn each_block(
     path: &Path,
     rule: WindowRule,
-    mut on_block: impl FnMut(&[f32]) -> Result<(), E>,
-) -> Result<ReadRecording, E> {
+    stop: Stop<'_>,
+    mut on_block: impl FnMut(&[f32]) -> Result<(), MonitorError>,
+) -> Result<ReadRecording, MonitorError> {
     let mut reader = ClipReader::open_uncounted(path, &rule.decode_config())?;
     let (codec, mut samples) = (reader.info().codec, 0);
     let mut block = Vec::new();
     loop {
+        go_on(stop)?;
         block.clear();
         // What was read before an error is heard first.
         let more = reader.read_block(&mut block);

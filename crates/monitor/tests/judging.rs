@@ -3,11 +3,13 @@
 
 mod machine;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{cell::Cell, collections::BTreeSet, fs, path::Path};
 
 use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_core::Seed;
-use offkey_monitor::{Addition, Checked, ClipVerdict, Monitor, PlantedFault, Verdict};
+use offkey_monitor::{
+    Addition, Checked, ClipVerdict, Monitor, MonitorError, PlantedFault, Verdict,
+};
 use offkey_signal::{encode_wav, resample};
 use offkey_testkit::NoiseModel;
 
@@ -204,4 +206,44 @@ fn a_period_taken_in_whole_says_what_of_it_was_not_judged_normal() {
         monitor.update(&paths, Addition::WholePeriod, &|_, _| true).expect("it is taken in");
     assert_eq!((report.added.len(), report.windows), (9, 18));
     assert_eq!((report.unlike, report.unlike_windows), (unlike, windows));
+}
+
+#[test]
+fn whatever_listens_to_a_long_recording_stops_within_it() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let path = folder.path().join("long.wav");
+    fs::write(&path, encode_wav(&noise(900, 400 * WINDOW), RATE_HZ)).expect("room");
+    let paths = [path.clone()];
+    // A few answers in, as by Ctrl-C within the recording.
+    let asked = Cell::new(0);
+    let go_on = || asked.replace(asked.get() + 1) < 5;
+    let is_stopped = |error: Option<MonitorError>| {
+        assert!(matches!(error, Some(MonitorError::Cancelled)), "{error:?}");
+        assert!(asked.replace(0) < 10, "it listened on");
+    };
+    is_stopped(monitor.examine_until(&path, &|| !go_on()).err());
+    let planted = Cell::new(false);
+    let plant = |_: &mut Vec<f32>, _: u32, _: f64, _: Seed| planted.set(true);
+    let fault = [PlantedFault { name: "any", plant: &plant }];
+    is_stopped(monitor.self_test(&paths, &fault, &|_, _| go_on()).err());
+    assert!(!planted.get(), "it was heard to its end");
+    is_stopped(monitor.update(&paths, Addition::Forced, &|_, _| go_on()).err());
+}
+
+#[test]
+fn what_was_forced_in_is_judged_again_by_the_updated_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |number: usize| {
+        let path = folder.path().join(format!("{number}.wav"));
+        let sound = strange(number as u64, (1 + number) * WINDOW);
+        fs::write(&path, encode_wav(&sound, RATE_HZ)).expect("room");
+        path
+    };
+    let paths: Vec<_> = (0..4).map(write).collect();
+    let (updated, report) =
+        monitor().update(&paths, Addition::Forced, &|_, _| true).expect("it is taken in");
+    assert_eq!(report.unlike, paths);
+    let mut alarming = paths;
+    alarming.retain(|path| checked(&updated, path).verdict == Verdict::Alarm);
+    assert_eq!(report.still_alarm, alarming);
 }

@@ -155,8 +155,8 @@ pub use offkey_monitor as monitor;
 pub use offkey_core::paths::{printable, printable_lines};
 pub use offkey_core::{
     Clip, Condition, Domain, ErrorKind, FileError, OfficialCheck, Progress, ScoreRow, SectionKey,
-    Seed, Silent, Split, Stage, Year, counted, files, in_words, io_hint, progress::steps,
-    recordings, stages, table::to_csv,
+    Seed, Silent, Split, Stage, Year, counted, files, in_words, io_hint, names::is_audio,
+    progress::steps, recordings, stages, table::to_csv,
 };
 pub use offkey_eval::Metrics;
 pub use offkey_explain::{ExplainError, Explanation, Gap, PAGE_MASKS};

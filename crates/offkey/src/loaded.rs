@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use offkey_infer::Compute;
-use offkey_monitor::{Monitor, Verdict};
+use offkey_monitor::{Monitor, Stop, Verdict};
 
 use crate::{ClipScore, Detector, Holds, OffkeyError, holds};
 
@@ -58,13 +58,29 @@ impl Loaded {
         machine: Option<&str>,
         section: Option<&str>,
     ) -> Result<ClipScore, OffkeyError> {
+        self.score_until(path, (machine, section), &|| false)
+    }
+
+    /// As [`Loaded::score`], until `stop` says so: a recording may last for hours.
+    ///
+    /// # Errors
+    /// As [`Loaded::score`], and an error of the kind [`ErrorKind::Cancelled`](crate::ErrorKind) once `stop` says so.
+    pub fn score_until(
+        &self,
+        path: &Path,
+        (machine, section): (Option<&str>, Option<&str>),
+        stop: Stop<'_>,
+    ) -> Result<ClipScore, OffkeyError> {
+        if stop() {
+            return Err(OffkeyError::Cancelled { run: PathBuf::new() });
+        }
         let monitor = match self {
             Self::Run(run) => {
                 return Ok(run.score(&[path.to_owned()], machine, section)?.remove(0));
             }
             Self::Monitor(monitor) => monitor,
         };
-        let examined = monitor.examine(path)?;
+        let examined = monitor.examine_until(path, stop)?;
         let nearest = examined.nearest.map_or_else(String::new, |(recording, _)| recording);
         Ok(ClipScore {
             path: path.to_owned(),

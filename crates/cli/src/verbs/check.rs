@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  offkey check TODAY --model pump.offkey\n\nExit codes: 3 at least one alarm; 4 no alarm, but something could not be judged or read; 0 neither; 1 failed; 2 wrong usage."
+    after_help = "Example:\n  offkey check TODAY --model pump.offkey\n\nExit codes: 3 at least one alarm, even if interrupted afterwards; 130 interrupted without one; 4 no alarm, but something could not be judged or read; 0 neither; 1 failed; 2 wrong usage."
 )]
 pub(crate) struct CheckArgs {
     /// Recordings, or folders of them

@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 use offkey::{
     Compute, DetectError, Detector, ExplainRequest, Loaded, OffkeyError, Progress, RiseConfig,
-    Seed, monitor::Monitor,
+    Seed,
+    monitor::{Monitor, MonitorError},
 };
 
 use super::shared::DetectorArgs;
@@ -34,19 +35,20 @@ pub(crate) struct ExplainArgs {
     /// The clips' section, likewise
     #[arg(long)]
     pub(crate) section: Option<String>,
-    /// Most masks scored; fewer where the estimate settles earlier
-    #[arg(long, default_value = "1024", value_name = "N")]
-    pub(crate) masks: NonZeroUsize,
-    /// Cells of a mask along time and frequency: finer ones point more closely and need more masks
-    #[arg(long, default_value = "8x8", value_name = "TIMExFREQUENCY", value_parser = grid)]
-    pub(crate) grid: (usize, usize),
-    /// Probability that a cell is kept
-    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
-    pub(crate) keep: f64,
-    /// Seed of the masks
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Where pictures and numbers go [default: RUN/explain]
+    /// Most masks scored; fewer where the estimate settles earlier; of a run only [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) masks: Option<NonZeroUsize>,
+    /// Cells of a mask along time and frequency: finer ones point more closely and need more masks; of a
+    /// run only [default: 8x8]
+    #[arg(long, value_name = "TIMExFREQUENCY", value_parser = grid)]
+    pub(crate) grid: Option<(usize, usize)>,
+    /// Probability that a cell is kept; of a run only [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) keep: Option<f64>,
+    /// Seed of the masks; of a run only [default: 0]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Where pictures and numbers go; of a run only [default: RUN/explain]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print as JSON
@@ -58,16 +60,32 @@ pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
     let path = args.detector.path().ok_or(CliError::NoDetector)?;
     match Loaded::open(path, Compute::default())? {
         Loaded::Run(detector) => explain_by_run(args, path, &detector, bars),
-        Loaded::Monitor(monitor) => explain_by_monitor(args, &monitor, bars),
+        Loaded::Monitor(monitor) => explain_by_monitor(args, path, &monitor, bars),
     }
 }
 
 /// What each member of a monitor says of the worst window of each recording.
-fn explain_by_monitor(args: &ExplainArgs, monitor: &Monitor, bars: &Bars) -> Result<(), CliError> {
+fn explain_by_monitor(
+    args: &ExplainArgs,
+    path: &Path,
+    monitor: &Monitor,
+    bars: &Bars,
+) -> Result<(), CliError> {
+    let for_runs = [
+        ("--masks", args.masks.is_some()),
+        ("--grid", args.grid.is_some()),
+        ("--keep", args.keep.is_some()),
+        ("--seed", args.seed.is_some()),
+        ("--out", args.out.is_some()),
+    ];
+    if let Some((option, _)) = for_runs.into_iter().find(|(_, said)| *said) {
+        return Err(CliError::ForRuns { path: path.to_owned(), option });
+    }
     let paths = offkey::recordings(&args.clips)?;
     let mut examined = Vec::new();
     for path in &paths {
-        match monitor.examine(path) {
+        match monitor.examine_until(path, &|| bars.cancelled()) {
+            Err(error @ MonitorError::Cancelled) => return Err(error.into()),
             // One recording that cannot be used keeps no other from its explanation.
             Err(error) if paths.len() > 1 => bars.warn(&error.to_string()),
             found => examined.push(found.map_err(OffkeyError::from)?),
@@ -101,17 +119,18 @@ fn explain_by_run(
     bars: &Bars,
 ) -> Result<(), CliError> {
     let paths = offkey::recordings(&args.clips)?;
+    let (time_cells, frequency_cells) = args.grid.unwrap_or((8, 8));
     let request = ExplainRequest {
         machine: args.machine.clone(),
         section: args.section.clone(),
         rise: RiseConfig {
-            time_cells: args.grid.0,
-            frequency_cells: args.grid.1,
-            keep: args.keep,
-            masks: args.masks.get(),
+            time_cells,
+            frequency_cells,
+            keep: args.keep.unwrap_or(0.5),
+            masks: args.masks.map_or(1024, NonZeroUsize::get),
             ..RiseConfig::default()
         },
-        seed: Seed::new(args.seed),
+        seed: Seed::new(args.seed.unwrap_or(0)),
         folder: args.out.clone().unwrap_or_else(|| path.join("explain")),
     };
     let mut explanations = Vec::new();

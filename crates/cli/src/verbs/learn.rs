@@ -7,9 +7,9 @@ use clap::{
     builder::{PathBufValueParser, TypedValueParser},
 };
 use offkey::{
-    Compute, OffkeyError, Recipe, counted,
+    Compute, OffkeyError, Recipe, counted, is_audio,
     learn::LearnRequest,
-    monitor::{FalseAlarmRate, make_room_for},
+    monitor::{FalseAlarmRate, RecordingCard, make_room_for},
 };
 
 use super::shared::seconds;
@@ -35,7 +35,8 @@ pub(crate) struct LearnArgs {
     /// bound on false alarms holds as before; give it again for more
     #[arg(long, value_name = "PATH")]
     pub(crate) faults: Vec<PathBuf>,
-    /// Length of a window, as in 2s [default: 10s, or as long as shorter recordings are]
+    /// Length of a window, as in 2s [default: 10s, or as long as shorter recordings are; a recipe's network
+    /// takes its own `clip_s`]
     #[arg(long, value_parser = window)]
     pub(crate) window: Option<f64>,
     /// Time between the starts of windows, as in 10s [default: the length of a window]
@@ -78,7 +79,25 @@ fn model_name(path: PathBuf) -> Result<PathBuf, &'static str> {
     Ok(path)
 }
 
+/// An error where the model would take the place of a recording, or of a list of recordings.
+fn keep_recordings(args: &LearnArgs) -> Result<(), CliError> {
+    let name = args.output.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let same = |input: &PathBuf| is_same(input, &args.output);
+    let found = match () {
+        () if is_audio(&name) => "its name ends as that of a recording",
+        () if args.data.iter().chain(&args.faults).any(same) => "it is what is to be learned from",
+        () => return Ok(()),
+    };
+    Err(CliError::OverRecording { path: args.output.clone(), found })
+}
+
+/// Whether two names are of one file that is there; of a folder it is said elsewhere.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.is_file() && one.canonicalize().ok() == other.canonicalize().ok()
+}
+
 pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
+    keep_recordings(args)?;
     if !args.force && args.output.exists() {
         return Err(OffkeyError::ModelExists { path: args.output.clone() }.into());
     }
@@ -97,6 +116,11 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
         compute: Compute::default(),
     };
     let (monitor, report) = offkey::learn::learn(&request, bars)?;
+    let learned_from = |card: &RecordingCard| is_same(Path::new(&card.path), &args.output);
+    if monitor.card().recordings.iter().any(learned_from) {
+        let found = "it is a recording that is learned from";
+        return Err(CliError::OverRecording { path: args.output.clone(), found });
+    }
     monitor.save(&args.output)?;
     let mut text = format!(
         "learned from {}, {} of {:.1} s\ndetector: {}\npromise: {}\n",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{ClipScore, Compute, DetectError, Loaded, OffkeyError, Progress};
+use offkey::{ClipScore, Compute, DetectError, ErrorKind, Loaded, OffkeyError, Progress};
 
 use super::shared::{DetectorArgs, print_metrics};
 use crate::{
@@ -81,7 +81,8 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
             bars.warn(&note);
         }
         let (machine, section) = (args.machine.as_deref(), args.section.as_deref());
-        match detector.score(path, machine, section) {
+        match detector.score_until(path, (machine, section), &|| bars.cancelled()) {
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error.into()),
             // One clip that cannot be used keeps no other from its score.
             Err(
                 error @ (OffkeyError::Audio(_)

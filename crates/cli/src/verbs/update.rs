@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use offkey::{
     Progress, Stage, counted,
-    monitor::{Addition, lock_model},
+    monitor::{Addition, MonitorError, lock_model},
 };
 
 use super::shared::load_monitor;
@@ -29,7 +29,7 @@ pub(crate) struct UpdateArgs {
     /// Take the last addition out again
     #[arg(long, conflicts_with_all = ["normal", "all_of"])]
     pub(crate) undo: bool,
-    /// Take in even what `check` does not call normal: such sound will not alarm any more
+    /// Take in even what `check` does not call normal: such sound may no longer alarm
     #[arg(long, conflicts_with = "all_of")]
     pub(crate) force: bool,
 }
@@ -61,6 +61,9 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
     let step = offkey::steps(bars, Stage::Embed, "recordings");
     let (monitor, report) = monitor.update(&offkey::recordings(named)?, addition, &step)?;
     bars.end();
+    if bars.cancelled() {
+        return Err(MonitorError::Cancelled.into());
+    }
     if !report.added.is_empty() {
         monitor.save(&args.model)?;
     }
@@ -70,12 +73,15 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         counted(report.added.len(), "recording")
     );
     if !report.unlike.is_empty() {
+        let still = report.still_alarm.len();
         text += &format!(
-            "not judged normal: {} of {} taken in ({} of {}): such sound will not alarm any more; `--undo` takes it out again\n",
+            "not judged normal: {} of {} taken in ({} of {}); judged again, {} still {}; `--undo` takes it out again\n",
             report.unlike.len(),
             counted(report.added.len(), "recording"),
             report.unlike_windows,
-            counted(report.windows, "window")
+            counted(report.windows, "window"),
+            counted(still, "recording"),
+            if still == 1 { "alarms" } else { "alarm" }
         );
     }
     for path in &report.unlike {
