@@ -37,6 +37,8 @@ pub enum LearnError {
         recordings: usize,
         /// Recordings left out, each with the reason.
         left_out: Vec<(PathBuf, String)>,
+        /// Whether the network of a recipe says how long windows are.
+        of_network: bool,
     },
     /// Too few recordings to compare detectors on.
     #[error("detectors cannot be compared on {}, expected {expected} at least{}", counted(*recordings, "recording"), listed("; left out: ", left_out))]
@@ -166,9 +168,13 @@ impl LearnError {
     /// What the reader can do about it, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         let hint = match self {
-            Self::TooFewWindows { found, left_out, .. } => {
+            Self::TooFewWindows { found, left_out, of_network, .. } => {
                 let (found, left) = (*found, left_out.as_slice());
-                if left.iter().any(|(_, reason)| reason.starts_with("shorter than")) {
+                let short = left.iter().any(|(_, reason)| reason.starts_with("shorter than"));
+                if short && *of_network {
+                    "the recipe's network takes windows of one length: say how many seconds the recordings last, as in \
+                     `--set model.network.encoder.clip_s=3`"
+                } else if short {
                     "say --window with a shorter length, as in `--window 2s`; or record longer, or more often"
                 } else if found == 0 && !left.is_empty() {
                     "see why each was left out: none of them can be learned from as they are"

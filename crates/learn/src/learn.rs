@@ -21,7 +21,7 @@ use crate::{
     network::{Outcome, try_network},
     request::{LearnRequest, Prepared},
     source::WindowSource,
-    windows::{one_decides, window_rule},
+    windows::{Lengths, most_too_short, one_decides, window_rule},
 };
 
 /// What learning found out, beside the monitor.
@@ -79,6 +79,7 @@ pub fn learn(
     let Found { candidates, mut left_out, joined: microphones } = find(&request.data, progress)?;
     let rule = window_rule(request, &candidates)?;
     let one_decides = one_decides(request, &candidates);
+    let most_too_short = most_too_short(request, &candidates);
     let (mut members, mut models) = members_of(request.recipe.as_ref(), rule.rate_hz)?;
     let faults = known_faults(&request.faults, rule, progress)?;
     let mut contents = BTreeMap::new();
@@ -100,8 +101,15 @@ pub fn learn(
     let windows = heard.levels.len();
     if windows < LEAST_WINDOWS {
         let (recordings, expected) = (recordings.len(), LEAST_WINDOWS);
-        let error = LearnError::TooFewWindows { found: windows, expected, recordings, left_out };
-        return Err(error);
+        let of_network =
+            matches!(Lengths::of(request.recipe.as_ref()), Lengths::Fixed { key: Some(_), .. });
+        return Err(LearnError::TooFewWindows {
+            found: windows,
+            expected,
+            recordings,
+            left_out,
+            of_network,
+        });
     }
     let joined = joined_by(request.recipe.as_ref());
     let mut explanation = explain(&members, joined, &recordings);
@@ -155,7 +163,12 @@ pub fn learn(
         windows,
         window_s: rule.seconds(rule.samples as u64),
         odd: monitor.odd_recordings(),
-        warnings: microphones.into_iter().chain(one_decides).chain(monitor.warnings()).collect(),
+        warnings: microphones
+            .into_iter()
+            .chain(one_decides)
+            .chain(most_too_short)
+            .chain(monitor.warnings())
+            .collect(),
         left_out,
     };
     Ok((monitor, report))

@@ -29,7 +29,8 @@ pub struct LearnRequest {
     pub name: String,
     /// How often false alarms may come; none: as rarely as the recordings support.
     pub false_alarms: Option<FalseAlarmRate>,
-    /// Seconds of a window; none: as the recipe says, or 10, or as long as the recordings are.
+    /// Seconds of a window; none: as the recipe says, or 10; less where recordings are shorter and the model takes
+    /// windows of any length.
     pub window_s: Option<f64>,
     /// Seconds between the starts of windows; none: 10, or the length of a shorter window.
     pub every_s: Option<f64>,

@@ -10,6 +10,7 @@ use std::{
 
 use offkey_core::{ErrorKind, Progress, Silent, Stage};
 use offkey_learn::{LearnRequest, learn};
+use offkey_recipe::Recipe;
 use offkey_signal::encode_wav;
 
 const RATE_HZ: u32 = 16_000;
@@ -88,4 +89,31 @@ fn a_long_recording_is_left_where_it_is_when_somebody_asks_to_stop() {
     let error = learn(&request, &impatient).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     assert_eq!(impatient.heard.into_inner(), 0, "it was heard to its end");
+}
+
+#[test]
+fn a_recipe_follows_the_length_of_recordings_unless_its_network_has_one_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("short");
+    (0..8).for_each(|seed| record(&data, &format!("{seed}.wav"), seed, 3.0));
+    let learned = |recipe: &str, set: &[String]| {
+        let recipe = Some(Recipe::load(recipe, set).unwrap());
+        let request = LearnRequest { recipe, ..LearnRequest::new(vec![data.clone()], "pump") };
+        learn(&request, &Silent).map(|(_, report)| report)
+    };
+    for recipe in ["fusion", "log-mel-statistics"] {
+        let report = learned(recipe, &[]).unwrap();
+        assert_eq!((report.recordings, report.window_s), (8, 3.0), "{recipe}");
+    }
+    // What a recipe says is the longest.
+    let report = learned("fusion", &["model.pooled.clip_s=2.0".to_owned()]).unwrap();
+    assert_eq!((report.recordings, report.window_s), (8, 2.0));
+    let error = learned("tiny", &[]).err().unwrap();
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains("model.network.encoder.clip_s=3"), "{hint}");
+    record(&data, "long.wav", 9, 60.0);
+    let warnings = learned("tiny", &[]).unwrap().warnings.join("\n");
+    for part in ["8 of 9 recordings are shorter", "`--set model.network.encoder.clip_s=3`"] {
+        assert!(warnings.contains(part), "{part} in {warnings}");
+    }
 }
