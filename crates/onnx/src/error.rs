@@ -104,9 +104,17 @@ impl OnnxError {
             Self::Source { .. } => {
                 Some("train a run with `offkey run`, or learn a monitor with `offkey learn`".to_owned())
             }
-            Self::Kind { .. } => Some(
-                "export a run with one network (tiny, small, medium, default, paper) or with statistics, or a monitor"
-                    .to_owned(),
+            Self::Kind { kind } => Some(
+                match *kind {
+                    AUTOENCODER => {
+                        "it scores by what it could not reconstruct, and has no embedding for a file to give: train or \
+                         learn with another recipe"
+                    }
+                    ENSEMBLE => "train one network alone: `--set model.network.ensemble=1`",
+                    FOREIGN => "use that file: the recipe names it",
+                    _ => "learn it again from its recordings, with `offkey learn`",
+                }
+                .to_owned(),
             ),
             Self::Transform { .. } => Some(
                 "say --input features and compute the spectrum yourself, or train with clips of a whole number of tenths of a second"
@@ -123,3 +131,9 @@ impl OnnxError {
 
 /// A folder with the runs of several seeds.
 pub(crate) const SEVERAL_SEEDS: &str = "a folder with the runs of several seeds";
+/// What has no single embedding.
+pub(crate) const AUTOENCODER: &str = "an autoencoder";
+/// Several networks, of which a file holds one.
+pub(crate) const ENSEMBLE: &str = "an ensemble of networks";
+/// What was an ONNX file before.
+pub(crate) const FOREIGN: &str = "an encoder that is an ONNX file already";

@@ -14,8 +14,7 @@ use offkey_score::Scale;
 
 use crate::{
     Check, Input, Member, OnnxError, Parity, Port,
-    error::SEVERAL_SEEDS,
-    member::{AUTOENCODER, FOREIGN},
+    error::{AUTOENCODER, ENSEMBLE, FOREIGN, SEVERAL_SEEDS},
     model,
     npz::Npz,
 };
@@ -79,7 +78,7 @@ fn run(request: &ExportRequest) -> Result<Exported, OnnxError> {
         ModelConfig::Pooled(config) => Model::Pooled(config.config()),
         ModelConfig::Autoencoder(_) => return Err(OnnxError::Kind { kind: AUTOENCODER }),
         ModelConfig::Network(config) if config.networks() > 1 => {
-            return Err(OnnxError::Kind { kind: "an ensemble of networks" });
+            return Err(OnnxError::Kind { kind: ENSEMBLE });
         }
         ModelConfig::Onnx(_) => return Err(OnnxError::Kind { kind: FOREIGN }),
         ModelConfig::Network(_) => {

@@ -4,6 +4,7 @@ use offkey_infer::{ClipShape, Model};
 
 use crate::{
     Input, OnnxError, Port,
+    error::{AUTOENCODER, FOREIGN},
     front::{Feature, Front},
     graph::Graph,
     network, pooled,
@@ -31,10 +32,6 @@ pub struct Written {
     pub(crate) features: Vec<Option<Feature>>,
 }
 
-/// What has no single embedding.
-pub(crate) const AUTOENCODER: &str = "an autoencoder";
-/// What was an ONNX file before.
-pub(crate) const FOREIGN: &str = "an encoder that is an ONNX file already";
 /// Protocol buffers end here.
 const MOST_BYTES: usize = i32::MAX as usize;
 

@@ -79,6 +79,16 @@ pub enum FolderError {
         /// Columns that the recipe's spectra take.
         expected: usize,
     },
+    /// A training that was interrupted left a network out.
+    #[error("the training of `{}` is not finished: {done} of {networks} networks are there", run.display())]
+    HalfTrained {
+        /// The run.
+        run: PathBuf,
+        /// Networks that are there.
+        done: usize,
+        /// Networks that the recipe trains.
+        networks: usize,
+    },
     /// A stage needs what an earlier stage writes.
     #[error("`{}` is absent, and `{stage}` needs it", path.display())]
     StageMissing {
@@ -102,9 +112,10 @@ impl FolderError {
             | Self::NotAMonitorButRun { .. }
             | Self::SeveralSeeds { .. }
             | Self::OtherRun { .. } => ErrorKind::Usage,
-            Self::Locked { .. } | Self::StageMissing { .. } | Self::Columns { .. } => {
-                ErrorKind::Failed
-            }
+            Self::Locked { .. }
+            | Self::HalfTrained { .. }
+            | Self::StageMissing { .. }
+            | Self::Columns { .. } => ErrorKind::Failed,
         }
     }
 
@@ -131,6 +142,9 @@ impl FolderError {
             }
             Self::SeveralSeeds { first, .. } => {
                 return Some(format!("name one of them, as `{}`", first.display()));
+            }
+            Self::HalfTrained { run, .. } => {
+                return Some(format!("finish it: `offkey train {} --resume`", run.display()));
             }
             Self::Locked { .. } => "wait for it, or end it",
             Self::StageMissing { run_first, .. } => {

@@ -13,8 +13,8 @@ use offkey_infer::{
 
 use super::{autoencoder::Autoencoders, embedded::Embedded};
 use crate::{
-    ModelConfig, OffkeyError, PooledModel, Progress, Recipe, RunFolder, Stage, audio::ClipAudio,
-    files, open_run::Run, run_folder::network_folder,
+    FolderError, ModelConfig, OffkeyError, PooledModel, Progress, Recipe, RunFolder, Stage,
+    audio::ClipAudio, files, open_run::Run, run_folder::network_folder,
 };
 
 /// Clips decoded and embedded at a time: bounds memory, keeps every thread busy.
@@ -31,6 +31,8 @@ pub(crate) enum Embedder {
     Foreign(Box<Foreign>),
 }
 
+/// What a finished training writes into its folder.
+const ENCODER_FILE: &str = "encoder.toml";
 /// The encoder that was trained elsewhere, in a run's model folder.
 const FOREIGN_FILE: &str = "encoder.onnx";
 
@@ -44,9 +46,17 @@ impl Embedder {
         let folder = &RunFolder::require(folder.to_owned(), Stage::Embed, Stage::Train)?;
         match recipe.model {
             ModelConfig::Network(ref config) => {
+                let networks = config.networks();
+                let is_there =
+                    |&index: &usize| network_folder(folder, index).join(ENCODER_FILE).is_file();
+                let done = (0..networks).filter(is_there).count();
+                if done < networks {
+                    let run = folder.parent().unwrap_or(folder).to_owned();
+                    return Err(FolderError::HalfTrained { run, done, networks }.into());
+                }
                 let load =
                     |index| offkey_train::load_encoder(&network_folder(folder, index), compute);
-                let encoders = (0..config.networks()).map(load).collect::<Result<_, _>>();
+                let encoders = (0..networks).map(load).collect::<Result<_, _>>();
                 encoders.map(Self::Network).map_err(OffkeyError::embed)
             }
             ModelConfig::Statistics(_) => {
