@@ -113,3 +113,17 @@ fn mp4_cut_before_its_table_says_so_in_words() {
         assert!(told.contains("cut short") && told.contains("table"), "{name}: {told}");
     }
 }
+
+#[test]
+fn matroska_whose_writer_did_not_know_its_end_is_whole() {
+    let mut bytes = coded("vorbis_2ch.webm");
+    let all = whole(&bytes);
+    let segment = place(&bytes, b"\x18\x53\x80\x67") + 4;
+    assert_eq!(bytes[segment], 1, "a size of eight bytes");
+    bytes[segment + 1..segment + 8].fill(0xFF);
+    assert_eq!(whole(&bytes), all);
+    let told = damaged(&bytes[..bytes.len() - 700]).1;
+    assert!(told.contains("cut short"), "{told}");
+    let told = damaged(&[bytes.clone(), bytes].concat()).1;
+    assert!(told.contains("another recording follows"), "{told}");
+}

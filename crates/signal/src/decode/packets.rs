@@ -230,10 +230,12 @@ impl PacketSource {
         self.ending.map_or(Piece::End, |ending| Piece::Damaged(ending.damage(frame)))
     }
 
-    /// MPEG frames may end anywhere; a container that ends in the middle of a packet is cut.
+    /// MPEG frames may end anywhere; a container that ends in the middle of a packet is cut. Of Matroska,
+    /// whose writer need not know where it ends, that was found before.
     fn end(&self) -> Piece {
         match self.container {
-            Container::Mp4 | Container::Caf | Container::Matroska => {
+            Container::Matroska => self.end_of_sound(),
+            Container::Mp4 | Container::Caf => {
                 let what = "the file ends in the middle of a packet".to_owned();
                 Piece::Damaged(Damage::BadBlock { frame: self.next_frame, what })
             }
