@@ -114,12 +114,12 @@ pub enum MonitorError {
         problem: &'static str,
     },
     /// A growing file of a form that is heard only once it is whole.
-    #[error("cannot follow `{}` as it grows: {}", path.display(), crate::watch::why_only_whole(form))]
+    #[error("cannot follow `{}` as it grows: {why}", path.display())]
     OnlyWhole {
         /// The file.
         path: PathBuf,
-        /// Its form.
-        form: String,
+        /// What that means for its form.
+        why: String,
     },
     /// A recording of which no window can be scored.
     #[error("`{}` cannot be scored: {reason}", path.display())]

@@ -150,7 +150,10 @@ pub fn keep_elsewhere(watched: &Path, kept: &Path) -> Result<(), MonitorError> {
 /// name where there are none yet.
 pub fn can_grow(path: &Path) -> Result<(), MonitorError> {
     match only_whole(path) {
-        Some(form) => Err(MonitorError::OnlyWhole { path: path.to_owned(), form }),
+        Some(form) => {
+            let (path, why) = (path.to_owned(), why_only_whole(&form));
+            Err(MonitorError::OnlyWhole { path, why })
+        }
         None => Ok(()),
     }
 }
