@@ -11,6 +11,7 @@ mod event;
 mod file;
 mod folder;
 mod follow;
+mod held;
 mod mark;
 mod memory;
 #[cfg(feature = "microphone")]

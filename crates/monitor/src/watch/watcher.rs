@@ -7,6 +7,7 @@ use super::{
     clip::{self, PreRoll},
     clock::{Clock, utc},
     event::{Event, EventKind},
+    held::{Hearing, News, Place},
     mark::Mark,
     memory::{Bookmark, Counted, KeptClip, Loudest, Memory, Store},
     report::{Complaints, WatchReport},
@@ -41,26 +42,6 @@ pub struct Watcher<'a> {
     lost: Option<Problem>,
     complaints: Complaints,
     report: WatchReport,
-}
-
-/// The stretch that is being heard.
-struct Hearing {
-    stretch: Stretch,
-    windower: Windower,
-    /// Samples still to come that were judged before.
-    skip: u64,
-    /// Position of the next sample to come.
-    at: u64,
-    /// What sets it apart from the normal recordings before it is heard.
-    differs: Option<String>,
-}
-
-/// Where a window lies.
-#[derive(Clone)]
-struct Place {
-    name: String,
-    id: String,
-    start: u64,
 }
 
 impl<'a> Watcher<'a> {
@@ -504,13 +485,4 @@ impl<'a> Watcher<'a> {
             Err(error) => self.complaints.error("the position is not recorded", &error, observer),
         }
     }
-}
-
-/// What an event says of itself.
-struct News<'a> {
-    id: String,
-    kind: EventKind,
-    at_s: f64,
-    reason: &'a str,
-    problem: Option<Problem>,
 }
