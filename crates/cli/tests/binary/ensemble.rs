@@ -33,11 +33,14 @@ fn an_ensemble_is_one_run_of_several_networks_and_goes_on_after_a_stop() {
     );
     let refused = bench.fails(2, "export three --onnx three.onnx");
     assert!(refused.contains("an ensemble of networks"), "{refused}");
+    assert!(refused.contains("model.network.ensemble=1"), "{refused}");
 
     let mut stopped = bench.start(&format!("run --data data --out parts --seed 4 {QUICK} {THREE}"));
     bench.wait_for("parts/model/network_2/checkpoint.safetensors");
     Bench::interrupt(&stopped);
     stopped.wait().expect("it ends");
+    let refused = bench.fails(1, "embed parts");
+    assert!(refused.contains("offkey train parts --resume"), "{refused}");
     let first = bench.modified("parts/model/weights.safetensors");
     bench.ok(&format!("run --data data --out parts --seed 4 --resume {QUICK} {THREE}"));
     assert_eq!(bench.modified("parts/model/weights.safetensors"), first, "what is trained stays");

@@ -288,6 +288,49 @@ fn a_self_test_says_where_a_fault_is_too_loud_to_be_judged() {
 }
 
 #[test]
+fn a_model_takes_the_place_of_no_recording_and_of_no_list() {
+    let bench = Bench::new();
+    for (number, sound) in normal_sound(&bench, 6).chunks(2 * 16_000).enumerate() {
+        bench.write(&format!("n/{number}.wav"), &wav(sound));
+    }
+    let rows: String = (0..6).map(|number| format!("n/{number}.wav,normal\n")).collect();
+    bench.write("all.csv", format!("path,label\n{rows}").as_bytes());
+    let before = (bench.read("n/0.wav"), bench.read("all.csv"));
+    for output in ["n/0.wav", "n/new.FLAC", "all.csv"] {
+        let refused = bench.fails(2, &format!("learn all.csv -o {output} --force --quiet"));
+        assert!(refused.contains("cannot be written") && refused.contains(".offkey"), "{refused}");
+    }
+    assert_eq!((bench.read("n/0.wav"), bench.read("all.csv")), before);
+}
+
+#[test]
+fn options_of_runs_are_refused_beside_a_monitor() {
+    let bench = Bench::new();
+    bench.write("a.wav", &wav(&normal_sound(&bench, 1)));
+    for option in ["--out pictures", "--masks 10", "--grid 4x4", "--keep 0.4", "--seed 1"] {
+        let refused = bench.fails(2, &format!("explain a.wav --model {} {option}", model()));
+        assert!(refused.contains("is for runs") && refused.contains("is a monitor"), "{refused}");
+    }
+}
+
+#[test]
+fn an_update_that_is_asked_to_stop_leaves_the_model_as_it_is() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 12);
+    for (number, sound) in sound.chunks(2 * 16_000).enumerate() {
+        bench.write(&format!("n/{number}.wav"), &wav(sound));
+    }
+    bench.ok("learn n -o pump.offkey --window 0.5s --quiet");
+    bench.write("long.wav", &wav(&sound.repeat(20)));
+    let before = bench.read("pump.offkey");
+    let mut update = bench.start("update --model pump.offkey --normal long.wav --force");
+    bench.wait_for("pump.offkey.lock");
+    Bench::interrupt(&update);
+    assert_eq!(update.wait().expect("it ends").code(), Some(130));
+    assert!(bench.read("pump.offkey") == before, "the model was changed");
+}
+
+#[test]
 fn what_a_command_still_needs_is_said_with_what_to_do() {
     let bench = Bench::new();
     let told = bench.fails(2, &format!("update --model {}", model()));
