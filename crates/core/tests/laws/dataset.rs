@@ -427,7 +427,7 @@ fn what_cannot_be_a_data_set_is_a_clear_error() {
     for (below, expected) in [
         ("nowhere", "does not exist"),
         ("empty", "no recordings below"),
-        ("notes", "(1 other files), looked for `.wav` and `.flac`"),
+        ("notes", "(1 other files), looked for recordings (`.wav`, `.flac`, "),
         ("a.wav", "is a file, expected a folder of recordings or a manifest"),
         ("b.csv", "expected at least `path`"),
         ("words.csv", "line 2"),
