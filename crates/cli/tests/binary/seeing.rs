@@ -46,6 +46,7 @@ fn clips_are_explained_in_pictures_numbers_and_words() {
 
 fn wrong_input_is_told_apart(bench: &Bench, clip: &str) {
     bench.ok("run --data data --out statistics --recipe log-mel-statistics --quiet");
+    std::fs::copy(clip, bench.path("lost.wav")).expect("a copy in a folder that names no machine");
     let cases = [
         (2, format!("explain {clip} --model statistics"), "stft"),
         (2, format!("explain {clip} --model data"), "not a run folder"),
