@@ -151,7 +151,12 @@ mod tests {
     fn plain_words_come_first_and_say_what_to_do_next() {
         let text = promise(Some(1.0 / 9.0), 8, None).to_string();
         assert!(text.starts_with("usable: at most 11.11 % of normal recordings alarm"), "{text}");
-        assert!(text.contains("record 12 more on other days, add them by `update --all-of`: then at most 4.76 %"), "{text}");
+        assert!(
+            text.contains(
+                "record 12 more on other days, add them by `update --all-of`: then at most 4.76 %"
+            ),
+            "{text}"
+        );
         let text = promise(None, 3, None).to_string();
         assert!(text.starts_with("not yet usable") && text.contains("record 2 more"), "{text}");
         assert!(promise(Some(0.01), 99, None).next_step().is_none());
