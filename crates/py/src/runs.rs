@@ -166,7 +166,9 @@ pub(crate) fn explain<'py>(
     match &detector.loaded {
         Loaded::Monitor(monitor) => {
             let examined = long(py, progress.as_ref(), |progress| {
-                each(&paths, progress, |path| Ok(monitor.examine_until(path, &|| progress.cancelled())?))
+                each(&paths, progress, |path| {
+                    Ok(monitor.examine_until(path, &|| progress.cancelled())?)
+                })
             })?;
             to_python(py, &examined)
         }
