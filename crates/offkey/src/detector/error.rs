@@ -8,14 +8,15 @@ use offkey_core::{ErrorKind, SectionKey};
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use offkey::{DetectError, Detector, OffkeyError, Recipe, RunRequest, Silent, SynthConfig, run, synthesize};
+/// # use offkey::{DetectError, Detector, OffkeyError, Recipe, RunRequest, Silent, SynthConfig, recordings, run, synthesize};
 /// # let folder = tempfile::tempdir()?;
 /// # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
 /// # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
 /// # synthesize(&config, &data, &Silent)?;
 /// # let recipe = Recipe::load("fusion", &["model.pooled.clip_s=2.0".to_owned()])?;
 /// # run(&RunRequest::new(vec![data.clone()], recipe, out.clone()), &Silent)?;
-/// let error = Detector::load(&out)?.score(&["a.wav".into()], Some("pump"), None);
+/// let clips = recordings(&[data.join("fan/test")])?;
+/// let error = Detector::load(&out)?.score(&clips, Some("pump"), None);
 /// assert!(matches!(error, Err(OffkeyError::Detect(DetectError::UnknownSection { .. }))));
 /// # Ok(())
 /// # }
