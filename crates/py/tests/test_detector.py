@@ -50,7 +50,7 @@ def test_what_the_members_hear_is_one_array_each(
         pump.embed(sound[:8000], 4_000)
 
     first = next(machines.rglob("*_test_*.wav"))
-    (embedding,) = offkey.Detector.load(run.path).embed_bytes(first.read_bytes(), name=first)
+    (embedding,) = offkey.Detector.load(run.root).embed_bytes(first.read_bytes(), name=first)
     row = [Path(name).name for name in run.clips()["path"]].index(first.name)
     np.testing.assert_allclose(embedding[0], run.embeddings()[row], rtol=1e-5)
 

@@ -40,8 +40,6 @@ def test_a_monitor_speaks_as_stated(cli: CommandLine, machines: Path, tmp_path: 
     model, log = tmp_path / "fan.offkey", tmp_path / "events.jsonl"
     machine = next(folder for folder in sorted(machines.iterdir()) if (folder / "train").is_dir())
     cli("learn", machine / "train", "--output", model, "--quiet")
-    cli("update", "--normal", machine / "test", "--model", model, "--force", "--quiet")
-    holds("info", cli.json("info", model))
     state = tmp_path / "state"
     cli("watch", machine / "test", "--model", model, "--once", "--quiet", "--log", log, "--state", state, codes=(0, 3, 4))
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -49,17 +47,19 @@ def test_a_monitor_speaks_as_stated(cli: CommandLine, machines: Path, tmp_path: 
     for line in lines:
         holds("event", line)
     holds("info", cli.json("info", model, "--state", state))
+    cli("update", "--normal", machine / "test", "--model", model, "--force", "--quiet")
+    holds("info", cli.json("info", model))
     holds("check", cli.json("check", machine / "test", "--model", model, "--windows", codes=(0, 3, 4)))
 
 
 def test_a_run_speaks_as_stated(cli: CommandLine, machines: Path, run: offkey.Run, tmp_path: Path) -> None:
     other = tmp_path / "other"
     holds("metrics", cli.json("run", "--data", machines, "--recipe", "fusion", "--out", other, "--quiet"))
-    holds("metrics", json.loads((Path(run.path) / "metrics.json").read_text()))
+    holds("metrics", json.loads((Path(run.root) / "metrics.json").read_text()))
     holds("metrics", cli.json("evaluate", other, "--year", "2023"))
     seeds = tmp_path / "seeds"
     quick = ("--data", machines, "--recipe", "log-mel-statistics", "--seeds", "0..2", "--out", seeds)
     holds("metrics", cli.json("run", *quick, "--quiet"))
     machine = next(folder for folder in sorted(machines.iterdir()) if (folder / "test").is_dir())
     holds("score", cli.json("score", machine / "test", "--run", other))
-    holds("compare", cli.json("compare", run.path, other))
+    holds("compare", cli.json("compare", run.root, other))
