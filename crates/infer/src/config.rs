@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Architecture of an encoder.
 ///
 /// The default is the two-branch network of Wilkinghoff and Kurth, "Why do Angular Margin Losses
-/// work well for Semi-Supervised Anomalous Sound Detection?", IEEE/ACM TASLP 32, 2024: a spectrum
-/// branch and a spectrogram branch, 2,540,978 parameters for clips of 10 s.
+/// work well for Semi-Supervised Anomalous Sound Detection?", IEEE/ACM TASLP 32, 2024. It has a
+/// spectrum branch and a spectrogram branch, 2,540,978 parameters for clips of 10 s.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncoderConfig {
