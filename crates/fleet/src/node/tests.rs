@@ -131,6 +131,42 @@ fn a_plan_is_followed_once_and_models_go_back_and_forth() {
 }
 
 #[test]
+fn a_day_without_the_store_is_made_up_for_in_one_look() {
+    /// Looks in a day, one every five minutes.
+    const DAY: usize = 288;
+    let bench = Bench::new();
+    let mut node = bench.node();
+    bench.plan(1, V1);
+    follow(&mut node);
+    bench.plan(2, V2);
+    follow(&mut node);
+    let away = bench.folder.path().join("away");
+    fs::rename(bench.at(""), &away).expect("it was there");
+    for look in 0..DAY {
+        if look == DAY / 3 {
+            // The computer starts again meanwhile,
+            node = bench.node();
+        }
+        if look == DAY / 2 {
+            // and somebody goes back to the earlier model on it.
+            node.went_back("press").expect("it lies here");
+        }
+        let told = follow(&mut node);
+        assert!(told.contains("cannot read") && !told.contains("live"), "{told}");
+        let expected = if look < DAY / 2 { "2" } else { "1" };
+        assert_eq!(node.held("press").expect("known").live, Some(version(expected)));
+    }
+    // The owner went on: a trial was planned and dropped, and a third version is meant now.
+    fs::rename(&away, bench.at("")).expect("it was there");
+    bench.plan(3, TRY2);
+    bench.plan(4, V1);
+    bench.publish("3", Some(&bench.key));
+    bench.plan(5, "version = \"3\"\n");
+    assert_eq!(follow(&mut node), "live press 3");
+    assert_eq!(follow(&mut node), "");
+}
+
+#[test]
 fn what_is_decided_here_holds_until_the_plan_wants_something_else() {
     let bench = Bench::new();
     let mut node = bench.node();
