@@ -55,13 +55,18 @@ for settings in (
      "scale": "ln", "padding": "centered"},
     {"rate_hz": 22050, "window": 1000, "fft": 2048, "hop": 333, "mels": 40, "fmin_hz": 50.0, "fmax_hz": 8000.0,
      "scale": "db", "padding": "centered"},
+    {"rate_hz": 44100, "window": 2048, "fft": 2048, "hop": 1024, "mels": 96, "fmin_hz": 0.0, "fmax_hz": None,
+     "mel_scale": "htk", "mel_weights": "sum", "scale": "db", "padding": "centered"},
+    {"rate_hz": 16000, "window": 512, "fft": 512, "hop": 256, "mels": 40, "fmin_hz": 20.0, "fmax_hz": 7600.0,
+     "mel_scale": "htk", "mel_weights": "peak", "scale": "ln", "padding": "valid"},
 ):
     samples = 8000
     power = librosa.feature.melspectrogram(
         y=clip(samples).astype(np.float64), sr=settings["rate_hz"], n_fft=settings["fft"],
         win_length=settings["window"], hop_length=settings["hop"], n_mels=settings["mels"],
         fmin=settings["fmin_hz"], fmax=settings["fmax_hz"], center=settings["padding"] == "centered",
-        pad_mode="constant", power=2.0, htk=False, norm="slaney").T
+        pad_mode="constant", power=2.0, htk=settings.get("mel_scale") == "htk",
+        norm={"area": "slaney", "sum": 1, "peak": None}[settings.get("mel_weights", "area")]).T
     floored = np.maximum(power, 1e-10)
     values = np.log(floored) if settings["scale"] == "ln" else 10 * np.log10(floored)
     step = max(1, len(values) // 8)

@@ -64,6 +64,7 @@ pub(crate) fn log_mel<'py>(
         floor,
         floor_rule: if add_floor { FloorRule::Add } else { FloorRule::Raise },
         padding: if centered { FramePadding::Centered } else { FramePadding::Valid },
+        ..LogMel::default()
     };
     let spectrogram = py.detach(|| config.log_mel(samples));
     Ok(spectrogram.map_err(|error| error.raise(py))?.into_pyarray(py))

@@ -1,6 +1,6 @@
 //! Log-mel spectrograms, in one piece or as the samples arrive.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     FeatureError,
+    mel_scale::{MelScale, MelWeights},
     stft::{FrameCutter, FramePlan},
 };
 
-/// A log-mel power spectrogram: Slaney's mel scale, area-normalised triangles, periodic Hann.
+/// A log-mel power spectrogram with a periodic Hann window.
 ///
 /// The default is the official autoencoder baseline's front end: 1024 samples every 512,
 /// 128 bands over the whole range, in decibels.
@@ -33,6 +34,12 @@ pub struct LogMel {
     pub fmin_hz: f32,
     /// Upper edge of the last band; half the rate where absent.
     pub fmax_hz: Option<f32>,
+    /// Which mel scale the bands are spread over.
+    #[serde(skip_serializing_if = "MelScale::is_default")]
+    pub mel_scale: MelScale,
+    /// How the triangle of a band is weighted.
+    #[serde(skip_serializing_if = "MelWeights::is_default")]
+    pub mel_weights: MelWeights,
     /// The logarithm.
     pub scale: LogScale,
     /// Smallest power before the logarithm. Default 1e-10, as in librosa.
@@ -54,6 +61,8 @@ impl Default for LogMel {
             mels: 128,
             fmin_hz: 0.0,
             fmax_hz: None,
+            mel_scale: MelScale::Slaney,
+            mel_weights: MelWeights::Area,
             scale: LogScale::Db,
             floor: 1e-10,
             floor_rule: FloorRule::Raise,
@@ -128,7 +137,7 @@ impl LogMel {
     /// the settings describe no filter bank.
     ///
     /// # Source
-    /// Slaney, Auditory Toolbox (1998). Golden: `testdata/golden/features.json` (librosa).
+    /// Slaney, Auditory Toolbox (1998), unless another scale is asked for. Golden: `testdata/golden/features.json` (librosa).
     pub fn log_mel(&self, samples: &[f32]) -> Result<Array2<f32>, FeatureError> {
         let mut stream = self.stream()?;
         let frames = self.frames(samples.len());
@@ -236,10 +245,12 @@ impl LogMel {
     }
 
     fn filter_bank(&self) -> Vec<MelBand> {
-        let edges = mel_edges_hz(self.mels, f64::from(self.fmin_hz)..f64::from(self.fmax_hz()));
+        let range_hz = f64::from(self.fmin_hz)..f64::from(self.fmax_hz());
+        let edges = self.mel_scale.edges_hz(self.mels, range_hz);
         let bin_hz = f64::from(self.rate_hz) / self.fft as f64;
         let last_bin = self.fft / 2;
-        edges.array_windows().map(|edges| MelBand::triangle(*edges, bin_hz, last_bin)).collect()
+        let triangle = |edges| MelBand::triangle(edges, self.mel_weights, bin_hz, last_bin);
+        edges.array_windows().map(|edges| triangle(*edges)).collect()
     }
 }
 
@@ -295,17 +306,23 @@ struct MelBand {
 }
 
 impl MelBand {
-    /// The triangle over three frequencies, its area normalised to 1 Hz.
-    fn triangle([left, centre, right]: [f64; 3], bin_hz: f64, last_bin: usize) -> Self {
+    /// The triangle over three frequencies.
+    fn triangle(
+        [left, centre, right]: [f64; 3],
+        weights: MelWeights,
+        bin_hz: f64,
+        last_bin: usize,
+    ) -> Self {
         let weight = |bin: usize| {
             let hz = bin as f64 * bin_hz;
             let rise = (hz - left) / (centre - left);
             let fall = (right - hz) / (right - centre);
-            (rise.min(fall).max(0.0) * 2.0 / (right - left)) as f32
+            rise.min(fall).max(0.0)
         };
         let first_bin = (left / bin_hz) as usize;
         let end_bin = ((right / bin_hz) as usize).min(last_bin) + 1;
-        Self { first_bin, weights: (first_bin..end_bin).map(weight).collect() }
+        let triangle: Vec<f64> = (first_bin..end_bin).map(weight).collect();
+        Self { first_bin, weights: weights.of_triangle(&triangle, right - left) }
     }
 
     fn energy(&self, power: &[f32]) -> f32 {
@@ -321,32 +338,4 @@ fn powers(bins: &[Complex<f32>], out: &mut [f32]) {
     for (out, bin) in out.iter_mut().zip(bins) {
         *out = bin.re * bin.re + bin.im * bin.im;
     }
-}
-
-/// Edges of `mels` bands on Slaney's scale over a range of frequencies: band `m` lies between edges `m`
-/// and `m + 2`, and is centred on edge `m + 1`.
-///
-/// # Source
-/// Slaney, Auditory Toolbox (1998).
-pub fn mel_edges_hz(mels: usize, range_hz: Range<f64>) -> Vec<f64> {
-    let (low, high) = (hz_to_mel(range_hz.start), hz_to_mel(range_hz.end));
-    let step = |edge: usize| (high - low) * edge as f64 / (mels + 1) as f64;
-    (0..mels + 2).map(|edge| mel_to_hz(low + step(edge))).collect()
-}
-
-/// Slaney's scale is linear to 1 kHz (15 mel) and then grows by a factor of 6.4 every 27 mel.
-const MEL_PER_HZ: f64 = 3.0 / 200.0;
-const KNEE_HZ: f64 = 1000.0;
-const KNEE_MEL: f64 = 15.0;
-
-fn mel_step() -> f64 {
-    6.4_f64.ln() / 27.0
-}
-
-fn hz_to_mel(hz: f64) -> f64 {
-    if hz < KNEE_HZ { hz * MEL_PER_HZ } else { KNEE_MEL + (hz / KNEE_HZ).ln() / mel_step() }
-}
-
-fn mel_to_hz(mel: f64) -> f64 {
-    if mel < KNEE_MEL { mel / MEL_PER_HZ } else { KNEE_HZ * (mel_step() * (mel - KNEE_MEL)).exp() }
 }
