@@ -25,6 +25,10 @@ pub(crate) fn window_rule(
     let channel = channel(recipe);
     let lengths = Lengths::of(recipe);
     let lowest = candidates.iter().map(|candidate| candidate.info.rate_hz).min();
+    if let (Some(Recipe { model: ModelConfig::Onnx(foreign), .. }), Some(lowest)) = (recipe, lowest)
+    {
+        foreign.check_recorded(lowest)?;
+    }
     let rate_hz = match recipe {
         Some(recipe) => recipe.clip_shape().0,
         None => lowest.unwrap_or(RATE_HZ).min(RATE_HZ),

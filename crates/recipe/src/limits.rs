@@ -21,6 +21,11 @@ const LIMITS: &[(&str, f64, f64)] = &[
     ("fmin_hz", 0.0, 192_000.0),
     ("fmax_hz", 1.0, 192_000.0),
     ("floor", 1e-30, 1.0),
+    // Encoders that were trained elsewhere.
+    ("clip_hz", 100.0, 384_000.0),
+    ("blocks.size", 1.0, 1e8),
+    ("subtract", -1e6, 1e6),
+    ("divide", 1e-9, 1e9),
     // Networks.
     ("pseudo_attributes", 1.0, 4096.0),
     ("ensemble", 1.0, 64.0),

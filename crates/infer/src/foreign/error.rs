@@ -55,6 +55,23 @@ pub enum ForeignError {
         /// What was expected.
         expected: String,
     },
+    /// Recordings hold less than the encoder listens to.
+    #[error(
+        "the encoder `{}` takes sound of {rate_hz} Hz, and there are recordings of {recorded_hz} Hz: they hold nothing above {} Hz",
+        path.display(),
+        recorded_hz / 2
+    )]
+    Rate {
+        /// The file.
+        path: PathBuf,
+        /// Sampling rate that clips are read at.
+        rate_hz: u32,
+        /// Sampling rate of recordings.
+        recorded_hz: u32,
+    },
+    /// A clip cannot be brought to the encoder's rate.
+    #[error("cannot bring a clip to the rate that the encoder takes")]
+    Resample(#[source] FeatureError),
     /// A clip has no spectrogram.
     #[error("cannot make the log-mel spectrogram that the encoder takes")]
     Feature(#[source] FeatureError),
@@ -72,9 +89,12 @@ impl ForeignError {
                 Some("if the new file is meant, write its digest into the recipe, and train again")
             }
             Self::Unfit { .. } => Some(
-                "state what the encoder takes (`front`, `rate_hz`, `clip_s`), or export it with one input and one output",
+                "state what the encoder takes (`front`, `rate_hz`, `clip_s`, `blocks`, `layout`, `output`), or export it with one input",
             ),
-            Self::Runtime { .. } | Self::Io { .. } | Self::Feature(_) => None,
+            Self::Rate { .. } => Some(
+                "say so in the recipe, as in `--set model.onnx.clip_hz=16000`: the recordings are then resampled for the encoder, and what they lack stays empty",
+            ),
+            Self::Runtime { .. } | Self::Resample(_) | Self::Io { .. } | Self::Feature(_) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use offkey_infer::{
     pooled::{PooledConfig, embed_pooled},
     side_by_side,
 };
+use offkey_signal::{ClipReader, DecodeConfig};
 
 use super::{autoencoder::Autoencoders, embedded::Embedded};
 use crate::{
@@ -54,8 +55,10 @@ impl Embedder {
                     let run = folder.parent().unwrap_or(folder).to_owned();
                     return Err(FolderError::HalfTrained { run, done, networks }.into());
                 }
-                let load =
-                    |index| offkey_train::load_encoder(&network_folder(folder, index), compute);
+                let branches = config.encoder.outside();
+                let load = |index| {
+                    offkey_train::load_encoder(&network_folder(folder, index), &branches, compute)
+                };
                 let encoders = (0..networks).map(load).collect::<Result<_, _>>();
                 encoders.map(Self::Network).map_err(OffkeyError::embed)
             }
@@ -188,6 +191,12 @@ impl Run<'_> {
 
     /// Keeps a copy of an encoder that was trained elsewhere: a run does not depend on files outside of it.
     pub(crate) fn keep_foreign(&self, config: ForeignConfig) -> Result<(), OffkeyError> {
+        for clip in &self.clips {
+            // What cannot be opened is told where it is decoded.
+            if let Ok(reader) = ClipReader::open(&clip.path, &DecodeConfig::default()) {
+                config.check_recorded(reader.info().rate_hz).map_err(OffkeyError::embed)?;
+            }
+        }
         let loaded = Foreign::load(config).map_err(OffkeyError::embed)?;
         let folder = self.folder.model();
         std::fs::create_dir_all(&folder).map_err(OffkeyError::io(&folder))?;
