@@ -4,10 +4,12 @@
 //! of nothing, the deviation of one value, an interval from two trials) is `None`, never NaN.
 
 mod bootstrap;
+mod direction;
 mod interval;
 mod order;
 
 pub use bootstrap::GroupBootstrap;
+pub use direction::main_direction;
 pub use interval::{Interval, NoInterval, resampled_t_interval, t_interval};
 pub use order::{Sorted, median};
 

@@ -1,7 +1,7 @@
 //! First positions: the two main components, made tiny.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
-use offkey_core::Seed;
+use ndarray::{Array1, ArrayView2, Axis};
+use offkey_core::{Seed, stats::main_direction};
 use rand::RngExt;
 
 use super::config::Point;
@@ -28,33 +28,4 @@ pub(crate) fn initial_positions(points: ArrayView2<f32>, seed: Seed) -> Vec<Poin
         (f64::from(value) * scale + jitter) as f32
     };
     across.iter().zip(&up).map(|(&x, &y)| [place(x), place(y)]).collect()
-}
-
-/// The direction of largest variance, at right angles to `other`, by power iteration.
-fn main_direction(
-    covariance: &Array2<f64>,
-    other: Option<&Array1<f64>>,
-    seed: Seed,
-) -> Array1<f64> {
-    let mut rng = seed.rng();
-    let mut direction = Array1::from_shape_fn(covariance.nrows(), |_| rng.random_range(-1.0..1.0));
-    for _ in 0..300 {
-        let mut next = covariance.dot(&direction);
-        if let Some(other) = other {
-            next = &next - &(other * other.dot(&next));
-        }
-        let length = next.dot(&next).sqrt();
-        if length <= f64::MIN_POSITIVE {
-            return Array1::zeros(direction.len());
-        }
-        next /= length;
-        let still = (1.0 - next.dot(&direction).abs()) < 1e-12;
-        direction = next;
-        if still {
-            break;
-        }
-    }
-    let peak =
-        direction.iter().copied().fold(0.0_f64, |a, b| if b.abs() > a.abs() { b } else { a });
-    direction * peak.signum()
 }
