@@ -133,7 +133,7 @@ impl Monitor {
         }
     }
 
-    fn detector<'a>(&self, members: &'a Members) -> Result<&'a Detector, MonitorError> {
+    pub(crate) fn detector<'a>(&self, members: &'a Members) -> Result<&'a Detector, MonitorError> {
         let failed = |source| MonitorError::Score { name: self.card.name.clone(), source };
         members.detector(&self.card).map_err(failed)
     }

@@ -93,6 +93,30 @@ fn a_stop_within_a_recording_keeps_what_was_judged_and_says_where_it_ends() {
     assert_eq!((all, windows), (Checked::Whole(whole), 43));
 }
 
+#[test]
+fn on_a_map_strange_sound_stands_apart_and_normal_sound_among_the_normals() {
+    let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
+    let path = folder.path().join("a.wav");
+    let sound = [noise(900, 2 * WINDOW), strange(901, WINDOW), vec![0.0; WINDOW]].concat();
+    fs::write(&path, encode_wav(&sound, RATE_HZ)).expect("room");
+    let map = monitor.map(&path, &|| false).expect("it is read").expect("a map");
+    assert_eq!((map.normals.len(), map.windows.len()), (40, 3), "silence has no place");
+    let worst_normal = map.normals.iter().map(|point| point.deviations).fold(0.0, f64::max);
+    let heights: Vec<f64> = map.windows.iter().map(|point| point.deviations).collect();
+    // Unseen normal windows are as unusual as those held out: forty of these bound them loosely.
+    assert!(heights[..2].iter().all(|&height| height < 2.0 * worst_normal), "{heights:?}");
+    assert!(heights[2] > 2.0 * worst_normal, "{heights:?} {worst_normal}");
+    let spread: f64 = map.normals.iter().map(|point| point.along.powi(2)).sum();
+    assert!((spread / 40.0 - 1.0).abs() < 1e-6, "{spread}");
+    // The reason of the same recording names the same normal window.
+    let (nearest, at_s) = map.nearest.expect("one is nearest");
+    let reason = checked(&monitor, &path).reason;
+    assert!(reason.contains(&format!("nearest normal: {nearest} at {at_s:.0} s")), "{reason}");
+    assert!(matches!(monitor.map(&path, &|| true), Err(MonitorError::Cancelled)));
+    fs::write(&path, encode_wav(&vec![0.0; WINDOW], RATE_HZ)).expect("room");
+    assert_eq!(monitor.map(&path, &|| false).expect("it is read"), None);
+}
+
 /// A WAV file of eight bits.
 fn eight_bits(samples: &[f32]) -> Vec<u8> {
     let mut bytes = encode_wav(&vec![0.0; samples.len() / 2], RATE_HZ);

@@ -280,10 +280,14 @@ impl Source for Folder {
 }
 
 /// The recordings below a folder by place, each as it looks now, and whether every folder could be read.
-type Found = (BTreeMap<String, (PathBuf, Look)>, bool);
+pub type Found = (BTreeMap<String, (PathBuf, Look)>, bool);
 
-/// Looks at everything below a folder but what lies below `but`.
-fn recordings(root: &Path, but: Option<&Path>) -> io::Result<Found> {
+/// Looks at everything below a folder but what lies below `but`. Pipes, sockets and devices are no recordings, and a
+/// link that leads back is not followed.
+///
+/// # Errors
+/// [`io::Error`] when the folder itself cannot be read.
+pub fn recordings(root: &Path, but: Option<&Path>) -> io::Result<Found> {
     let walk = walk(root)?;
     let mut found = BTreeMap::new();
     for file in walk.files {

@@ -21,16 +21,20 @@ const PRINT_BYTES: u64 = 1 << 16;
 
 /// What can be seen of a file without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look {
-    pub(super) bytes: u64,
-    pub(super) modified_ms: u64,
-    /// Tells the file from another under the same name, where the system has it.
+pub struct Look {
+    /// Its size.
+    pub bytes: u64,
+    /// When it was changed, in milliseconds since 1970.
+    pub modified_ms: u64,
     identity: (u64, u64),
 }
 
 impl Look {
-    /// Looks at a file; what is no regular file is an error.
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
+    /// Looks at a file.
+    ///
+    /// # Errors
+    /// [`io::Error`] when there is none, and for what is no regular file: a pipe could hold up its reader for ever.
+    pub fn at(path: &Path) -> io::Result<Self> {
         let data = fs::metadata(path)?;
         if !data.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
@@ -43,8 +47,13 @@ impl Look {
         })
     }
 
+    /// Tells the file from another under the same name, where the system has it.
+    pub fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
     /// Whether this can be the same file, unchanged or grown.
-    pub(super) fn may_continue(&self, before: &Self) -> bool {
+    pub fn may_continue(&self, before: &Self) -> bool {
         self.identity == before.identity && self.bytes >= before.bytes
     }
 }
@@ -85,11 +94,12 @@ fn print(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
 }
 
 /// A file being read from its beginning.
-pub(super) struct Follow {
+pub struct Follow {
     path: PathBuf,
     file: File,
     reader: StreamReader,
-    pub(super) read: u64,
+    /// Bytes read so far.
+    pub read: u64,
     /// The header as it was when reading began.
     header: Vec<u8>,
     block: Vec<u8>,
@@ -97,7 +107,7 @@ pub(super) struct Follow {
 
 /// Why a file is not read on.
 #[derive(Debug)]
-pub(super) enum FollowError {
+pub enum FollowError {
     /// The file system refused: it may work later.
     Io(io::Error),
     /// The content is at fault.
@@ -105,11 +115,11 @@ pub(super) enum FollowError {
 }
 
 impl Follow {
-    pub(super) fn open(
-        path: &Path,
-        raw: Option<PcmFormat>,
-        config: &DecodeConfig,
-    ) -> io::Result<Self> {
+    /// Opens a file; `raw` is the form of its samples where it has no header.
+    ///
+    /// # Errors
+    /// [`io::Error`] when it cannot be opened.
+    pub fn open(path: &Path, raw: Option<PcmFormat>, config: &DecodeConfig) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),
             file: File::open(path)?,
@@ -121,17 +131,20 @@ impl Follow {
     }
 
     /// What the recording is, once its header has come; of compressed sound, once it is whole.
-    pub(super) fn info(&self) -> Option<AudioInfo> {
+    pub fn info(&self) -> Option<AudioInfo> {
         self.reader.info()
     }
 
     /// The form of a recording of which nothing is heard before its end.
-    pub(super) fn waits_for_end(&self) -> Option<Container> {
+    pub fn waits_for_end(&self) -> Option<Container> {
         self.reader.waits_for_end()
     }
 
     /// Reads on and appends samples; false at the present end of the file.
-    pub(super) fn read_on(&mut self, out: &mut Vec<f32>) -> Result<bool, FollowError> {
+    ///
+    /// # Errors
+    /// [`FollowError`]; what was read before it is appended.
+    pub fn read_on(&mut self, out: &mut Vec<f32>) -> Result<bool, FollowError> {
         let read = self.file.read(&mut self.block).map_err(FollowError::Io)?;
         if read == 0 {
             return Ok(false);

@@ -4,6 +4,7 @@
 //! around them, and remembers where the source stands; a [`Sink`] takes the events. [`watch`] joins them
 //! for one source. Whoever has threads and clocks of its own drives a [`Watcher`] itself.
 
+mod blocks;
 mod clip;
 mod clock;
 mod confirmed;
@@ -28,12 +29,14 @@ use std::{
     time::Duration,
 };
 
+pub use blocks::blocks;
 pub use clip::KeepRule;
 pub use clock::{Clock, SystemClock, utc};
 pub use confirmed::hours_of_faults;
 pub use event::{Event, EventKind};
 pub use file::{GrowingFile, raw_form};
-pub use folder::Folder;
+pub use folder::{Folder, Found, recordings};
+pub use follow::{Follow, FollowError, Look};
 pub use mark::Mark;
 pub use memory::{Bookmark, Memory, counted_by};
 pub use offkey_signal::{PcmFormat, SampleKind};

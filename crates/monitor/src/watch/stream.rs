@@ -4,27 +4,23 @@ use std::{
     collections::VecDeque,
     io::{self, Read},
     path::Path,
-    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
 
 use offkey_signal::{PcmFormat, StreamReader};
 
 use super::{
+    blocks::blocks,
     memory::Memory,
     source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
 
-/// Bytes read at a time.
-const BLOCK_BYTES: usize = 1 << 15;
 /// Blocks that may wait to be heard.
 const MOST_WAITING: usize = 64;
 
 /// A stream of bytes.
-///
-/// A thread of its own reads it, since reading cannot be interrupted: where the stream stalls for
-/// ever, that thread ends with the process.
 pub struct ByteStream {
     name: String,
     blocks: Receiver<io::Result<Vec<u8>>>,
@@ -52,26 +48,10 @@ impl ByteStream {
         raw: PcmFormat,
         listening: Listening,
     ) -> Self {
-        let (sender, blocks) = sync_channel(MOST_WAITING);
-        std::thread::spawn(move || {
-            let mut bytes = bytes;
-            let mut block = vec![0; BLOCK_BYTES];
-            loop {
-                let read = match bytes.read(&mut block) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    read => read.map(|read| block[..read].to_vec()),
-                };
-                let last = !matches!(&read, Ok(bytes) if !bytes.is_empty());
-                // Nobody listens any more where sending fails.
-                if sender.send(read).is_err() || last {
-                    return;
-                }
-            }
-        });
         let config = listening.windows.decode_config();
         Self {
             name: name.to_owned(),
-            blocks,
+            blocks: blocks(bytes, MOST_WAITING),
             reader: StreamReader::new(Path::new(name), Some(raw), &config),
             listening,
             begin: Some(Stretch {
