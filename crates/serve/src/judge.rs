@@ -1,6 +1,8 @@
 //! What the service needs of a model: windows of which form, and an answer for each.
 
-use offkey_monitor::{Listening, Monitor, MonitorError, Verdict, WindowRule};
+use std::path::Path;
+
+use offkey_monitor::{Listening, Map, Monitor, MonitorError, Verdict, WindowRule};
 
 use crate::store::WindowAnswer;
 
@@ -33,6 +35,14 @@ pub trait Judge: Send + Sync {
     /// # Errors
     /// [`MonitorError`] when the model refuses the window.
     fn judge(&self, start: u64, window: &[f32]) -> Result<Judged, MonitorError>;
+
+    /// Where the windows of a recording lie among the normal ones; none where the model cannot say.
+    ///
+    /// # Errors
+    /// [`MonitorError`] when the recording cannot be read, or the model refuses a window.
+    fn map(&self, _recording: &Path) -> Result<Option<Map>, MonitorError> {
+        Ok(None)
+    }
 }
 
 /// Why the model of a machine at rest cannot be asked about windows of the machine's own model, where that is so.
@@ -75,5 +85,9 @@ impl Judge for Monitor {
         };
         let (score, p_value, reason) = (verdict.score, verdict.p_value, verdict.reason);
         Ok(Judged { score, p_value, answer, reason })
+    }
+
+    fn map(&self, recording: &Path) -> Result<Option<Map>, MonitorError> {
+        Monitor::map(self, recording, &|| false)
     }
 }

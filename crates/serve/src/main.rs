@@ -126,11 +126,12 @@ fn main() -> ExitCode {
 
 #[tokio::main(worker_threads = 2)]
 async fn serve(path: &Path) -> Result<(), ServiceError> {
+    // Loading many models takes its time: a signal that comes meanwhile must not end the program.
+    let mut hang_up = signal(SignalKind::hangup())?;
     let mut service = Service::start(path)?;
     let (stop, stopped) = watch::channel(false);
     let (address, pages) = service.pages(stopped)?;
     tracing::info!("listening on {address}");
-    let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     system::ready();

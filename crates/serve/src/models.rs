@@ -27,7 +27,7 @@ pub use learner::Begun;
 #[non_exhaustive]
 pub enum ModelError {
     /// There is no model yet.
-    #[error("`{machine}` has no model yet")]
+    #[error("`{machine}` has no model yet: learn it first")]
     None {
         /// The machine.
         machine: String,
@@ -44,7 +44,7 @@ pub enum ModelError {
         source: io::Error,
     },
     /// It is being learned already.
-    #[error("`{machine}` is being learned already")]
+    #[error("`{machine}` is being learned already: wait until that is done")]
     Busy {
         /// The machine.
         machine: String,

@@ -6,13 +6,13 @@ use std::{
 };
 
 use offkey_core::with_causes;
-use offkey_fleet::key::PublicKey;
+use offkey_fleet::{key::PublicKey, place::Place};
 use offkey_monitor::watch::only_whole;
 
 use crate::{
     config::{
         Config, ConfigErrors, FleetConfig, MachineConfig, SecretError, SinkConfig, SourceConfig,
-        shown_machines,
+        shown_machines, text_of,
     },
     fleet::FleetError,
     judge::other_windows,
@@ -162,8 +162,8 @@ fn in_order(
     path: &Path,
     look: impl FnOnce(&Config, &Folders) -> Vec<String>,
 ) -> Result<Config, ServiceError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
+    let text =
+        text_of(path).map_err(|source| ServiceError::Read { path: path.to_owned(), source })?;
     let (config, errors) = Config::read_what_can_be(&text);
     let problems = look(&config, &Folders::beside(&config, path));
     let path = path.to_owned();
@@ -194,7 +194,12 @@ fn of_fleet(fleet: &FleetConfig, beside: &Path) -> Vec<String> {
     let secret = |found: Result<(), SecretError>| found.err().map(|error| with_causes(&error));
     let token = fleet.token.as_ref().and_then(|token| secret(token.read(beside).map(|_| ())));
     let health = fleet.health.as_ref().and_then(|mqtt| secret(sink::broker::check(mqtt, beside)));
-    keys.chain(token).chain(health).map(|what| format!("fleet: {what}")).collect()
+    let place = fleet.store.as_ref().and_then(|store| {
+        let place = Place::new(store, beside, None, fleet.ca.as_deref());
+        place.err().map(|error| with_causes(&error))
+    });
+    let wrong = keys.chain(token).chain(health).chain(place);
+    wrong.map(|what| format!("fleet: {what}")).collect()
 }
 
 /// The map of Modbus registers of a configuration, as comma-separated values.
@@ -283,6 +288,12 @@ pub(crate) fn look_at(
     }
     match &machine.source {
         SourceConfig::Command { run, .. } => problems.extend(no_program(run)),
+        SourceConfig::Folder(folder) if lies_in(&folders.beside.join(folder), &folders.store) => {
+            problems.push(format!(
+                "`{}` lies in the store, whose own sound would be heard again: name another folder",
+                folder.display()
+            ));
+        }
         SourceConfig::Folder(folder) if !folders.beside.join(folder).is_dir() => {
             notes.push(format!("`{}` is no folder yet", folder.display()));
         }
@@ -291,12 +302,31 @@ pub(crate) fn look_at(
         {
             problems.push(format!("`{}`: {}", path.display(), not_growing(&form)));
         }
+        SourceConfig::File { path, .. } if is_special(&folders.beside.join(path)) => {
+            let path = path.display();
+            problems.push(format!(
+                "`{path}` is no regular file, and so cannot be followed: hear a pipe or a device by `command = {{ run = [\"cat\", \"{path}\"] }}`, a folder by `folder`"
+            ));
+        }
         SourceConfig::File { path, .. } if !folders.beside.join(path).exists() => {
             notes.push(format!("`{}` is not there yet", path.display()));
         }
         _ => {}
     }
     Looked { notes, problems }
+}
+
+/// Whether a folder is another one or lies in it; false where one of them is not there yet.
+fn lies_in(folder: &Path, other: &Path) -> bool {
+    match (folder.canonicalize(), other.canonicalize()) {
+        (Ok(folder), Ok(other)) => folder.starts_with(other),
+        _ => false,
+    }
+}
+
+/// Whether there is something at a path that is no regular file.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|data| !data.is_file())
 }
 
 /// That a machine has no model yet, and where it comes from.
@@ -347,7 +377,8 @@ mod tests {
             [machine.a]\nmodel = \"broken.offkey\"\nsource = { upload = {} }\n\
             [machine.b]\nsource = { command = { run = [\"no-such-program-here\"] } }\n\
             [sink.s]\ncommand = { run = [\"/no/such/program\"] }\n\
-            [fleet]\nnode = \"n\"\nstore = \"models\"\nkeys = [\"absent.pub\"]\n";
+            [sink.m]\nmqtt = { url = \"mqtts://b\", ca = \"broken.offkey\" }\n\
+            [fleet]\nnode = \"n\"\nstore = \"https://s\"\nkeys = [\"absent.pub\"]\nca = \"broken.offkey\"\n";
         let told = checked(text).expect_err("problems").to_string();
         for part in [
             "absent.pem",
@@ -355,7 +386,9 @@ mod tests {
             "machine `a`",
             "`no-such-program-here`",
             "sink `s`",
+            "sink `m`: no certificate authority in PEM form",
             "fleet: cannot use the key",
+            "fleet: no certificate authority in",
         ] {
             assert!(told.contains(part), "{part} in {told}");
         }
@@ -434,6 +467,16 @@ mod tests {
         assert!(told.contains("heard only when it is whole") && told.contains("folder"), "{told}");
         let wav = checked(&text.replace("caf", "wav")).expect("in order");
         assert!(wav.iter().any(|line| line.contains("not there yet")), "{wav:?}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_followed() {
+        let told = checked("[machine.a]\nsource = { file = { path = \"/dev/null\" } }\n");
+        let told = told.expect_err("a device").to_string();
+        let store = "[store]\nfolder = \".\"\n[machine.a]\nsource = { folder = \".\" }\n";
+        let in_store = checked(store).expect_err("its own sound").to_string();
+        assert!(in_store.contains("`.` lies in the store"), "{in_store}");
+        assert!(told.contains("`/dev/null` is no regular file") && told.contains("cat"), "{told}");
     }
 
     #[test]

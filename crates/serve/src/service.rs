@@ -11,7 +11,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use offkey_core::with_causes;
+use offkey_core::{cause_in_words, with_causes};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, broadcast, watch},
@@ -251,7 +251,7 @@ impl Service {
             doors.change(&self.config.machines);
         }
         self.start_sinks(opened, &titles(&self.config))?;
-        self.start_listeners()?;
+        self.start_listeners();
         if let Some(fleet) = &mut self.fleet {
             fleet.follow(self.config.machines.keys().cloned().collect())?;
         }
@@ -292,7 +292,8 @@ impl Service {
         Ok(())
     }
 
-    fn start_listeners(&mut self) -> Result<(), ServiceError> {
+    /// Hears every machine that is not heard yet. What keeps one from it is told, and leaves the others alone.
+    fn start_listeners(&mut self) {
         for (name, machine) in &self.config.machines {
             if self.listeners.contains_key(name) {
                 continue;
@@ -316,8 +317,11 @@ impl Service {
                     })
                     .ok()
             });
-            if matches!(machine.source, SourceConfig::Upload {}) {
-                std::fs::create_dir_all(self.folders.uploads(name))?;
+            if matches!(machine.source, SourceConfig::Upload {})
+                && let Err(error) = std::fs::create_dir_all(self.folders.uploads(name))
+            {
+                // An upload makes it once there is room, and is refused until then. Other machines are heard.
+                tracing::error!("no uploads for `{name}` yet: {}", cause_in_words(&error));
             }
             let store = self.shared.store.lock().unwrap_or_else(PoisonError::into_inner);
             let position = store.position_of(name).unwrap_or_default();
@@ -334,12 +338,15 @@ impl Service {
                 pictures: machine.sound.keep == Keep::Features,
                 stop: Arc::clone(&stop),
             };
-            let thread = std::thread::Builder::new()
-                .name(format!("listen {name}"))
-                .spawn(move || listener.run())?;
-            self.listeners.insert(name.clone(), Running { stop, thread });
+            let named = std::thread::Builder::new().name(format!("listen {name}"));
+            match named.spawn(move || listener.run()) {
+                Ok(thread) => {
+                    self.listeners.insert(name.clone(), Running { stop, thread });
+                }
+                // The others are heard, and the next reload tries again.
+                Err(error) => tracing::error!("`{name}` is not heard: {}", cause_in_words(&error)),
+            }
         }
-        Ok(())
     }
 
     fn stop_listeners(&mut self, which: impl Fn(&str, &MachineConfig) -> bool) {

@@ -154,7 +154,9 @@ pub fn source(
 ) -> Box<dyn Source> {
     match &machine.source {
         SourceConfig::Folder(folder) => {
-            Box::new(FolderSource::new(&folders.beside.join(folder), false, POLL, position))
+            let source = FolderSource::new(&folders.beside.join(folder), false, POLL, position);
+            // The sound of an alarm that is kept would be heard, and alarm, again.
+            Box::new(source.but(&folders.store))
         }
         SourceConfig::Upload {} => {
             Box::new(FolderSource::new(&folders.uploads(name), true, POLL, position))

@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use super::{
-    AlarmConfig, Config, MachineConfig, MailConfig, MqttConfig, SinkConfig, SourceConfig, control,
+    AlarmConfig, Config, MachineConfig, MailConfig, MqttConfig, SinkConfig, SourceConfig,
+    address::{bad_mail_address, bad_mail_server, bad_url, bad_word},
+    control,
     parse::Reading,
 };
 use crate::alarm::{Schedule, ScheduleError};
@@ -22,6 +24,9 @@ pub(super) fn check(config: &Config, reading: &mut Reading<'_>) {
     }
     if config.store.commit_every.ms() == 0 || config.store.commit_every.ms() > 60_000 {
         reading.wrong(&["store", "commit_every"], "`commit_every` must be above 0 and at most 60s");
+    }
+    if config.store.folder.as_os_str().is_empty() {
+        reading.wrong(&["store", "folder"], "`folder` is empty, expected the folder of the store");
     }
     for (name, machine) in &config.machines {
         check_machine(name, machine, config, reading);
@@ -70,7 +75,19 @@ fn check_machine(name: &str, machine: &MachineConfig, config: &Config, reading: 
             reading.wrong(&at(key), format!("there is no `[sink.{sink}]`"));
         }
     }
+    for (key, words) in [("title", &machine.title), ("place", &machine.place)] {
+        if let Some(why) = words.as_deref().and_then(|words| bad_word(key, words)) {
+            reading.wrong(&at(key), why);
+        }
+    }
     match &machine.source {
+        SourceConfig::Folder(folder) if folder.as_os_str().is_empty() => {
+            reading
+                .wrong(&at("source"), "`folder` is empty, expected the folder of the recordings");
+        }
+        SourceConfig::Command { run, .. } if run.iter().any(|word| word.contains('\0')) => {
+            reading.wrong(&at("source"), "`run` has a zero byte in it, which no program takes");
+        }
         SourceConfig::Command { run, .. } if run.is_empty() => {
             reading.wrong(&at("source"), "`run` is empty, expected a program and its arguments");
         }
@@ -137,9 +154,8 @@ fn check_sink(name: &str, sink: &SinkConfig, reading: &mut Reading<'_>) {
     match sink {
         SinkConfig::Mqtt(mqtt) => check_mqtt(&["sink", name, "mqtt"], mqtt, reading),
         SinkConfig::Webhook { url, .. } => {
-            if !(url.starts_with("http://") || url.starts_with("https://")) {
-                let what = format!("`{url}` is no web address, expected http:// or https://");
-                reading.wrong(&["sink", name, "webhook", "url"], what);
+            if let Some(why) = bad_url(url) {
+                reading.wrong(&["sink", name, "webhook", "url"], why);
             }
         }
         SinkConfig::Command { run, within } => {
@@ -173,21 +189,23 @@ fn check_mqtt(place: &[&str], mqtt: &MqttConfig, reading: &mut Reading<'_>) {
         if value.is_empty() || value.contains(['#', '+', ' ']) || value.starts_with('$') {
             let what = format!("`{key}` is `{value}`, which no topic can begin with");
             reading.wrong(&[place, &[key]].concat(), what);
+        } else if let Some(why) = bad_word(key, value) {
+            reading.wrong(&[place, &[key]].concat(), why);
         }
     }
 }
 
 fn check_mail(name: &str, mail: &MailConfig, reading: &mut Reading<'_>) {
-    if !(mail.server.starts_with("smtp://") || mail.server.starts_with("smtps://")) {
-        let what = format!("`{}` is no mail server, expected smtp:// or smtps://", mail.server);
-        reading.wrong(&["sink", name, "mail", "server"], what);
+    if let Some(why) = bad_mail_server(&mail.server) {
+        reading.wrong(&["sink", name, "mail", "server"], why);
     }
     if mail.to.is_empty() {
         reading.wrong(&["sink", name, "mail", "to"], "`to` is empty: nobody would get the mail");
     }
-    for address in std::iter::once(&mail.from).chain(&mail.to) {
-        if !address.contains('@') {
-            reading.wrong(&["sink", name, "mail", "to"], format!("`{address}` is no mail address"));
+    let to = mail.to.iter().map(|address| ("to", address));
+    for (key, address) in std::iter::once(("from", &mail.from)).chain(to) {
+        if let Some(why) = bad_mail_address(address) {
+            reading.wrong(&["sink", name, "mail", key], why);
         }
     }
 }
@@ -250,6 +268,32 @@ mod tests {
         assert!(secret.contains("use `token`") && !secret.contains("S3CRET"), "{secret}");
         let bad = fleet("health = { url = \"http://x\" }\nevery = \"0s\"\n");
         assert!(bad.contains("no broker") && bad.contains("`every` must be"), "{bad}");
+    }
+
+    #[test]
+    fn what_could_never_be_reached_or_shown_is_told_before_anything_starts() {
+        let sink = |what: &str| told(&format!("{PUMP}[sink.s]\n{what}\n"));
+        let mail = |server: &str, to: &str| {
+            sink(&format!("mail = {{ server = \"{server}\", from = \"a@b\", to = [\"{to}\"] }}"))
+        };
+        let hook = |url: &str| sink(&format!("webhook = {{ url = \"{url}\" }}"));
+        assert_eq!(hook("https://example.org/alarms?x=1"), "");
+        assert_eq!(mail("smtps://mail.example.org:465", "The shift <shift@example.org>"), "");
+        for (said, part) in [
+            (hook("http://"), "no web address"),
+            (hook("http://h/\\r\\nX: y"), "no web address"),
+            (hook("https://me:S3CRET@h/"), "sign with `secret`"),
+            (mail("smtp://", "c@d"), "no mail server"),
+            (mail("smtp://h", "@"), "no mail address"),
+            (mail("smtp://h", "c@d\\r\\nBcc: e@f"), "no mail address"),
+            (sink("mqtt = { url = \"mqtt://h\", prefix = \"a\\u0000b\" }"), "control character"),
+            (told(&format!("{PUMP}title = \"a\\u001b[31m\"\n")), "control character"),
+            (told(&format!("{PUMP}place = \"{}\"\n", "x".repeat(201))), "201 bytes"),
+            (told("[machine.a]\nsource = { folder = \"\" }\n"), "`folder` is empty"),
+            (told(&format!("{PUMP}[store]\nfolder = \"\"\n")), "`folder` is empty"),
+        ] {
+            assert!(said.contains(part) && !said.contains("S3CRET"), "{part}: {said}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use offkey_fleet::{names::bad_name, place::is_web};
 use serde::Deserialize;
 
 use super::{
+    address::{has_host, has_user},
     parse::Reading,
     sinks::MqttConfig,
     values::{Secret, Span},
@@ -46,20 +47,6 @@ fn five_minutes() -> Span {
 
 fn a_minute() -> Span {
     Span::from_s(60)
-}
-
-/// Whether an address of the web names a computer.
-fn has_host(place: &str) -> bool {
-    place
-        .split_once("://")
-        .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', ':']))
-}
-
-/// Whether an address of the web names a user.
-fn has_user(place: &str) -> bool {
-    let host =
-        |(_, rest): (&str, &str)| rest.split('/').next().is_some_and(|host| host.contains('@'));
-    is_web(place) && place.split_once("://").is_some_and(host)
 }
 
 /// What must hold of it.

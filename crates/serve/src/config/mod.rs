@@ -1,5 +1,6 @@
 //! The one configuration file, as read and checked: every error at once, each at its line.
 
+mod address;
 mod check;
 mod control;
 mod fleet;
@@ -7,6 +8,7 @@ mod industry;
 mod parse;
 mod read;
 mod sinks;
+mod text;
 mod values;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -18,6 +20,7 @@ pub use fleet::FleetConfig;
 pub use industry::{ModbusConfig, OpcUaConfig};
 pub use parse::{ConfigError, ConfigErrors};
 pub use sinks::{MailConfig, MqttConfig, SinkConfig};
+pub(crate) use text::text_of;
 pub use values::{Keep, Secret, SecretError, Span};
 
 /// A commented configuration that checks and starts as it is.

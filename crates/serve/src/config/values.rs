@@ -1,11 +1,13 @@
 //! Values of the configuration that need more than a number: lengths of time, and secrets.
 
-use std::{fmt, fs, path::Path, path::PathBuf};
+use std::{fmt, path::Path, path::PathBuf};
 
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+
+use super::text::text_of;
 
 /// A length of time, written as in `90s`, `10m`, `2h` or `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -100,6 +102,14 @@ pub enum SecretError {
         /// Why.
         problem: String,
     },
+    /// The file of a certificate authority that is not a public one cannot be used.
+    #[error("no certificate authority in PEM form in `{}`: {problem}", path.display())]
+    Authority {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Nothing in it.
     #[error("the secret from {whence} is empty")]
     Empty {
@@ -165,7 +175,7 @@ impl Secret {
         let text = match self {
             Self::File(path) => {
                 let path = beside.join(path);
-                fs::read_to_string(&path).map_err(|source| SecretError::File { path, source })?
+                text_of(&path).map_err(|source| SecretError::File { path, source })?
             }
             Self::Env(name) => {
                 std::env::var(name).map_err(|_| SecretError::Env { name: name.clone() })?
@@ -230,6 +240,8 @@ impl<'de> Deserialize<'de> for Keep {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,8 +1,10 @@
 //! How a broker is reached: address, name, password, encryption.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use offkey_core::cause_in_words;
 use rumqttc::{MqttOptions, TlsConfiguration, Transport};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::config::{MqttConfig, SecretError};
 
@@ -28,9 +30,7 @@ pub fn options(
     if tls {
         let configuration = match &config.ca {
             Some(path) => {
-                let path = beside.join(path);
-                let ca =
-                    std::fs::read(&path).map_err(|source| SecretError::File { path, source })?;
+                let ca = authority(beside.join(path))?;
                 TlsConfiguration::Simple { ca, alpn: None, client_auth: None }
             }
             None => TlsConfiguration::try_default_rustls()
@@ -47,8 +47,22 @@ pub fn options(
 /// [`SecretError`] when one cannot.
 pub fn check(config: &MqttConfig, beside: &Path) -> Result<(), SecretError> {
     config.password.as_ref().map(|secret| secret.read(beside)).transpose()?;
-    if let Some(path) = config.ca.as_ref().map(|ca| beside.join(ca)) {
-        std::fs::metadata(&path).map_err(|source| SecretError::File { path, source })?;
-    }
+    config.ca.as_ref().map(|path| authority(beside.join(path))).transpose()?;
     Ok(())
+}
+
+/// The certificates of an authority that is not a public one.
+fn authority(path: PathBuf) -> Result<Vec<u8>, SecretError> {
+    let pem = match std::fs::read(&path) {
+        Ok(pem) => pem,
+        Err(error) => {
+            return Err(SecretError::Authority { path, problem: cause_in_words(&error) });
+        }
+    };
+    let problem = match CertificateDer::pem_slice_iter(&pem).next() {
+        Some(Ok(_)) => return Ok(pem),
+        Some(Err(error)) => error.to_string(),
+        None => "there is no certificate in it".to_owned(),
+    };
+    Err(SecretError::Authority { path, problem })
 }

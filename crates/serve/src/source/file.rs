@@ -2,19 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use offkey_core::cause_in_words;
-use offkey_monitor::watch::{raw_form, why_only_whole};
-use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
+use offkey_core::{cause_in_words, with_causes};
+use offkey_monitor::watch::{Follow, FollowError, Look, raw_form, why_only_whole};
+use offkey_signal::{AudioInfo, PcmFormat};
 
 use super::{Hears, Next, Position, Source};
 
-const BLOCK_BYTES: usize = 1 << 15;
 const KEY: &str = "file";
 
 /// A growing file.
@@ -26,16 +24,15 @@ pub struct FileSource {
     open: Option<Open>,
     lost: bool,
     /// A file that cannot be understood is left alone until it is another one.
-    refused: Option<String>,
+    refused: Option<(u64, u64)>,
     /// The rate that the file was last found to have.
     rate_hz: Option<u32>,
 }
 
 struct Open {
-    file: File,
-    identity: String,
-    read: u64,
-    reader: StreamReader,
+    follow: Follow,
+    /// The file as it was when it was opened.
+    look: Look,
     begun: bool,
     checked: bool,
 }
@@ -59,60 +56,49 @@ impl FileSource {
     }
 
     fn step(&mut self, hears: &Hears) -> io::Result<Next> {
-        let data = fs::metadata(&self.path)?;
+        let look = Look::at(&self.path)?;
         if std::mem::take(&mut self.lost) {
             return Ok(Next::Back);
         }
-        let identity = identity_of(&data);
-        if self.refused.as_ref() == Some(&identity) {
+        if self.refused == Some(look.identity()) {
             return Ok(Next::Nothing);
         }
         self.refused = None;
         if let Some(open) = &self.open
-            && (open.identity != identity || data.len() < open.read)
+            && !(look.may_continue(&open.look) && look.bytes >= open.follow.read)
         {
             self.open = None;
         }
         let Some(open) = &mut self.open else {
-            let file = File::open(&self.path)?;
-            let reader = StreamReader::new(
-                &self.path,
-                raw_form(&self.path, self.raw),
-                &hears.windows.decode_config(),
-            );
-            self.open =
-                Some(Open { file, identity, read: 0, reader, begun: false, checked: false });
+            let (raw, config) = (raw_form(&self.path, self.raw), hears.windows.decode_config());
+            let follow = Follow::open(&self.path, raw, &config)?;
+            self.open = Some(Open { follow, look, begun: false, checked: false });
             return Ok(Next::Nothing);
         };
         if !std::mem::replace(&mut open.begun, true) {
             let from = match self.left_at.take() {
-                Some((left, next)) if left == open.identity => next,
+                Some((left, next)) if left == identity(&open.look) => next,
                 _ => 0,
             };
             return Ok(Next::Begin { from, start_ms: None });
         }
-        let mut block = vec![0; BLOCK_BYTES];
-        let read = open.file.read(&mut block)?;
-        if read == 0 {
-            return Ok(Next::Nothing);
-        }
-        open.read += read as u64;
         let mut samples = Vec::new();
-        let mut refusal = open
-            .reader
-            .push(&block[..read], &mut samples)
-            .err()
-            .map(|error| offkey_core::with_causes(&error));
-        if let Some(form) = open.reader.waits_for_end() {
+        let mut refusal = match open.follow.read_on(&mut samples) {
+            Ok(true) => None,
+            Ok(false) => return Ok(Next::Nothing),
+            Err(FollowError::Io(error)) => return Err(error),
+            Err(FollowError::Audio(error)) => Some(with_causes(&error)),
+        };
+        if let Some(form) = open.follow.waits_for_end() {
             refusal = Some(not_growing(&form.to_string()));
         }
-        if let Some(found) = open.reader.info().filter(|_| !open.checked) {
+        if let Some(found) = open.follow.info().filter(|_| !open.checked) {
             open.checked = true;
             self.rate_hz = Some(found.rate_hz);
             refusal = refusal.or_else(|| hears.refusal(found.rate_hz));
         }
         if let Some(why) = refusal {
-            self.refused = Some(open.identity.clone());
+            self.refused = Some(open.look.identity());
             self.open = None;
             return Ok(Next::Ended(format!("`{}`: {why}", self.path.display())));
         }
@@ -142,7 +128,7 @@ impl Source for FileSource {
 
     fn position(&self, next: u64) -> Position {
         let Some(open) = &self.open else { return Vec::new() };
-        vec![(KEY.to_owned(), Some(format!("{next} {}", open.identity)))]
+        vec![(KEY.to_owned(), Some(format!("{next} {}", identity(&open.look))))]
     }
 
     fn waits(&self) -> bool {
@@ -154,7 +140,7 @@ impl Source for FileSource {
     }
 
     fn info(&self) -> Option<AudioInfo> {
-        self.open.as_ref()?.reader.info()
+        self.open.as_ref()?.follow.info()
     }
 
     fn reset(&mut self) {
@@ -169,14 +155,8 @@ pub(crate) fn not_growing(form: &str) -> String {
     format!("{why}: name its folder as the source, or a `command` that prints it as WAV")
 }
 
-/// What tells a file from another under the same name, where the system has it.
-#[cfg(unix)]
-fn identity_of(data: &fs::Metadata) -> String {
-    use std::os::unix::fs::MetadataExt;
-    format!("{}:{}", data.dev(), data.ino())
-}
-
-#[cfg(not(unix))]
-fn identity_of(_data: &fs::Metadata) -> String {
-    String::new()
+/// What is remembered of a file, to tell it from another under the same name.
+fn identity(look: &Look) -> String {
+    let (device, number) = look.identity();
+    format!("{device}:{number}")
 }

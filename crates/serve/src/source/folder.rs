@@ -3,39 +3,32 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use offkey_core::{cause_in_words, with_causes};
-
+use offkey_monitor::watch::{Look, recordings};
 use offkey_signal::{AudioInfo, ClipReader};
 
 use super::{Hears, Next, Position, Source};
 
-/// Folders within folders that are searched.
-const MOST_DEPTH: usize = 8;
 /// Begins the key of a recording that was heard.
 pub const HEARD: &str = "heard/";
-
-/// A recording as it was when it was looked at: another one under the same name is another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Look {
-    bytes: u64,
-    modified_ms: i64,
-}
 
 /// A folder of recordings.
 pub struct FolderSource {
     folder: PathBuf,
+    /// What lies below is left alone: sound kept there would be heard again.
+    but: Option<PathBuf>,
     /// Whether recordings are removed once they were heard, as uploads are.
     remove: bool,
     poll: Duration,
     pause: Duration,
     looked: Option<Instant>,
     /// Recordings as of the last look.
-    seen: BTreeMap<String, Look>,
+    seen: BTreeMap<String, (PathBuf, Look)>,
     heard: BTreeMap<String, String>,
     due: Vec<String>,
     hearing: Option<Hearing>,
@@ -57,10 +50,9 @@ struct Hearing {
     over: Option<Result<(), String>>,
 }
 
-impl Look {
-    fn text(self) -> String {
-        format!("{} {}", self.bytes, self.modified_ms)
-    }
+/// A recording as it was when it was looked at: another one under the same name is another one.
+fn text(look: &Look) -> String {
+    format!("{} {}", look.bytes, look.modified_ms)
 }
 
 impl FolderSource {
@@ -80,6 +72,7 @@ impl FolderSource {
         });
         Self {
             folder: folder.to_owned(),
+            but: None,
             remove,
             poll,
             pause: poll,
@@ -95,30 +88,36 @@ impl FolderSource {
         }
     }
 
+    /// The same folder without what lies below another one.
+    #[must_use]
+    pub fn but(self, folder: &Path) -> Self {
+        Self { but: folder.canonicalize().ok(), ..self }
+    }
+
     fn look(&mut self) -> Option<Next> {
-        let mut now = BTreeMap::new();
-        if let Err(error) = collect(&self.folder, "", 0, &mut now) {
-            if std::mem::replace(&mut self.lost, true) {
-                return None;
+        let (now, whole) = match recordings(&self.folder, self.but.as_deref()) {
+            Ok(found) => found,
+            Err(_) if std::mem::replace(&mut self.lost, true) => return None,
+            Err(error) => {
+                let (folder, why) = (self.folder.display(), cause_in_words(&error));
+                return Some(Next::Ended(format!("`{folder}` cannot be read: {why}")));
             }
-            return Some(Next::Ended(format!(
-                "`{}` cannot be read: {}",
-                self.folder.display(),
-                cause_in_words(&error)
-            )));
-        }
-        let settled = |name: &str, look: &Look| self.remove || self.seen.get(name) == Some(look);
-        let mut due: Vec<(i64, String)> = now
+        };
+        let settled = |name: &str, look: &Look| {
+            self.remove || self.seen.get(name).is_some_and(|(_, before)| before == look)
+        };
+        let mut due: Vec<(u64, String)> = now
             .iter()
-            .filter(|(name, look)| {
-                settled(name, look) && self.heard.get(*name) != Some(&look.text())
+            .filter(|(name, (_, look))| {
+                settled(name, look) && self.heard.get(*name) != Some(&text(look))
             })
-            .map(|(name, look)| (look.modified_ms, name.clone()))
+            .map(|(name, (_, look))| (look.modified_ms, name.clone()))
             .collect();
         due.sort_by(|a, b| b.cmp(a));
         self.due = due.into_iter().map(|(_, name)| name).collect();
-        let gone: Vec<String> =
-            self.heard.keys().filter(|name| !now.contains_key(*name)).cloned().collect();
+        // Of a subfolder that cannot be read now nothing is forgotten: it would all be heard again.
+        let is_gone = |name: &&String| whole && !now.contains_key(*name);
+        let gone: Vec<String> = self.heard.keys().filter(is_gone).cloned().collect();
         for name in gone {
             self.heard.remove(&name);
             self.forget.push(name);
@@ -128,8 +127,7 @@ impl FolderSource {
     }
 
     fn open(&mut self, name: String, hears: &Hears) -> Next {
-        let Some(look) = self.seen.get(&name).copied() else { return Next::Nothing };
-        let path = self.folder.join(&name);
+        let Some((path, look)) = self.seen.get(&name).cloned() else { return Next::Nothing };
         self.current = Some((name.clone(), look));
         let config = hears.windows.decode_config();
         // Of one that breaks off while it is counted what lies before is heard.
@@ -142,7 +140,7 @@ impl FolderSource {
         if let Some(why) = hears.refusal(reader.info().rate_hz) {
             return self.leave_out(name, look, &why);
         }
-        let place = format!("{} {name}", look.text());
+        let place = format!("{} {name}", text(&look));
         let from = match self.left_at.take() {
             Some((left, next)) if left == place => next,
             _ => 0,
@@ -150,7 +148,7 @@ impl FolderSource {
         let counted = reader.info().frames < u64::MAX;
         let length_ms = if counted { (1000.0 * reader.info().duration_s()) as i64 } else { 0 };
         self.hearing = Some(Hearing { name, look, reader, samples: 0, over: None });
-        Next::Begin { from, start_ms: Some(look.modified_ms - length_ms) }
+        Next::Begin { from, start_ms: Some(look.modified_ms.cast_signed() - length_ms) }
     }
 
     /// A recording that cannot be heard is told once and passed over.
@@ -191,8 +189,8 @@ impl FolderSource {
         let mut position: Position =
             self.forget.drain(..).map(|name| (format!("{HEARD}{name}"), None)).collect();
         position.push(("hearing".to_owned(), None));
-        position.push((format!("{HEARD}{name}"), Some(look.text())));
-        self.heard.insert(name, look.text());
+        position.push((format!("{HEARD}{name}"), Some(text(&look))));
+        self.heard.insert(name, text(&look));
         position
     }
 
@@ -230,7 +228,7 @@ impl Source for FolderSource {
 
     fn position(&self, next: u64) -> Position {
         let Some(Hearing { name, look, .. }) = &self.hearing else { return Vec::new() };
-        vec![("hearing".to_owned(), Some(format!("{next} {} {name}", look.text())))]
+        vec![("hearing".to_owned(), Some(format!("{next} {} {name}", text(look))))]
     }
 
     fn waits(&self) -> bool {
@@ -259,37 +257,4 @@ impl Source for FolderSource {
         }
         self.left_at = None;
     }
-}
-
-/// Recordings of a folder and its subfolders, by their path within it.
-fn collect(
-    folder: &Path,
-    within: &str,
-    depth: usize,
-    found: &mut BTreeMap<String, Look>,
-) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.starts_with('.') {
-            continue;
-        }
-        let inner = if within.is_empty() { name.to_owned() } else { format!("{within}/{name}") };
-        // A file may be gone between listing and asking.
-        let Ok(data) = fs::metadata(&path) else { continue };
-        if data.is_dir() {
-            if depth < MOST_DEPTH {
-                // A subfolder may be gone as well.
-                let _ = collect(&path, &inner, depth + 1, found);
-            }
-            continue;
-        }
-        if !offkey_core::names::is_audio(name) {
-            continue;
-        }
-        let modified = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified_ms = modified.map_or(0, |since| since.as_millis() as i64);
-        found.insert(inner, Look { bytes: data.len(), modified_ms });
-    }
-    Ok(())
 }

@@ -2,17 +2,17 @@
 //! a fault whatever the exit code, and the stream is opened again after a while.
 
 use std::{
-    io::Read,
+    io::{self, Read},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
 
 use offkey_core::{cause_in_words, with_causes};
 
-use offkey_monitor::watch::open_microphone;
+use offkey_monitor::watch::{blocks, open_microphone};
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
 use super::{Hears, Next, Position, Source, last_line::LastLine};
@@ -50,7 +50,7 @@ pub struct StreamSource {
 }
 
 struct Running {
-    blocks: Receiver<Result<Vec<u8>, String>>,
+    blocks: Receiver<io::Result<Vec<u8>>>,
     child: Option<Process>,
     reader: StreamReader,
     /// Why nothing more is heard of it; told once what came before was heard.
@@ -60,9 +60,8 @@ struct Running {
     checked: bool,
 }
 
-const BLOCK_BYTES: usize = 1 << 14;
 /// Blocks that wait to be heard; a source that is faster waits.
-const MOST_BLOCKS: usize = 16;
+const MOST_BLOCKS: usize = 8;
 const LEAST_BACK_OFF: Duration = Duration::from_secs(1);
 const MOST_BACK_OFF: Duration = Duration::from_mins(1);
 /// A stream that lasted so long was not a failed attempt.
@@ -120,26 +119,8 @@ impl StreamSource {
     }
 
     fn start(&mut self, hears: &Hears) -> Result<(), String> {
-        let Opened { mut bytes, raw, child } = (self.open)(hears.rates_hz())?;
-        let (to, blocks) = sync_channel(MOST_BLOCKS);
-        // The reader may wait for bytes for ever; it ends with the process, or when nobody listens.
-        thread::spawn(move || {
-            let mut block = vec![0; BLOCK_BYTES];
-            loop {
-                let sent = match bytes.read(&mut block) {
-                    Ok(0) => return,
-                    Ok(read) => to.send(Ok(block[..read].to_vec())),
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
-                    Err(error) => {
-                        let _ = to.send(Err(error.to_string()));
-                        return;
-                    }
-                };
-                if sent.is_err() {
-                    return;
-                }
-            }
-        });
+        let Opened { bytes, raw, child } = (self.open)(hears.rates_hz())?;
+        let blocks = blocks(bytes, MOST_BLOCKS);
         let reader =
             StreamReader::new(Path::new("stream"), Some(raw), &hears.windows.decode_config());
         self.running = Some(Running {
@@ -221,10 +202,10 @@ impl Source for StreamSource {
             return Next::Ended(self.stop(Some(why)));
         }
         match running.blocks.recv_timeout(wait) {
-            Ok(Ok(bytes)) => self.push(&bytes, hears),
-            Ok(Err(why)) => self.finish(&why),
+            Ok(Ok(bytes)) if !bytes.is_empty() => self.push(&bytes, hears),
+            Ok(Err(error)) => self.finish(&cause_in_words(&error)),
             Err(RecvTimeoutError::Timeout) => Next::Nothing,
-            Err(RecvTimeoutError::Disconnected) => self.finish("the stream ended"),
+            Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => self.finish("the stream ended"),
         }
     }
 

@@ -108,3 +108,56 @@ fn of_a_recording_that_was_cut_short_what_is_there_is_heard_and_the_damage_told(
     assert!(samples > 7000, "{samples} samples, {words}");
     assert!(words.contains("LeftOut") && words.contains("heard in part"), "{words}");
 }
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_loops_in_a_folder_hold_nobody_up_and_a_share_that_comes_back_is_not_heard_again() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (inbox, share) = (folder.path().join("in"), folder.path().join("share"));
+    for made in [&inbox, &share] {
+        fs::create_dir(made).expect("a folder");
+    }
+    let pipe = inbox.join("pipe.wav");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+    assert!(made.success());
+    symlink(&inbox, inbox.join("loop")).expect("a link");
+    symlink(&share, inbox.join("share")).expect("a link");
+    fs::write(share.join("a.wav"), second_of_wav(MODEL_HZ)).expect("room");
+    let nothing = std::collections::BTreeMap::new();
+    let mut source = FolderSource::new(&inbox, false, Duration::from_millis(1), &nothing);
+    let mut ends = || {
+        let (mut ends, mut silent) = (0, 0);
+        while silent < 20 {
+            match source.next(&hears(), Duration::from_millis(5)) {
+                Next::Nothing => silent += 1,
+                Next::End { .. } => ends += 1,
+                _ => silent = 0,
+            }
+        }
+        ends
+    };
+    assert_eq!(ends(), 1, "one recording, once");
+    let away = folder.path().join("away");
+    fs::rename(&share, &away).expect("the share goes away");
+    assert_eq!(ends(), 0);
+    fs::rename(&away, &share).expect("the share is back");
+    assert_eq!(ends(), 0, "it was heard before");
+    // Sound that is kept in a store inside the folder is no recording.
+    let store = inbox.join("store");
+    fs::create_dir_all(store.join("clips")).expect("a folder");
+    fs::write(store.join("clips/b.wav"), second_of_wav(MODEL_HZ)).expect("room");
+    let mut source =
+        FolderSource::new(&inbox, true, Duration::from_millis(1), &nothing).but(&store);
+    assert!(said(&mut source).words.contains("End"), "the recording of the share");
+    assert_eq!(said(&mut source).words, "", "and no other");
+    // As a growing file a pipe is refused, since opening it could last for ever.
+    let raw = offkey_signal::PcmFormat {
+        rate_hz: MODEL_HZ,
+        channels: 1,
+        sample: offkey_signal::SampleKind::I16,
+    };
+    let Said { words, .. } = said(&mut FileSource::new(&pipe, raw, &nothing));
+    assert!(words.contains("no regular file"), "{words}");
+}

@@ -161,7 +161,11 @@ pub(crate) async fn forget(
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Refusal::new(
                     axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                    format!("cannot remove `{}`: {error}", folder.display()),
+                    format!(
+                        "cannot remove `{}`: {}: remove it by hand, and ask again",
+                        folder.display(),
+                        offkey_core::cause_in_words(&error)
+                    ),
                 ));
             }
             _ => {}
@@ -212,14 +216,16 @@ pub(crate) async fn feedback(
     let found = app.read(move |reader| reader.event(&id)).await?;
     let found = found.filter(|event| event.machine == machine);
     let Some(found) = found else {
-        return Err(Refusal::bad(format!("there is no event `{event}`")));
+        return Err(Refusal::bad(format!(
+            "there is no event `{event}` of this machine: its events stand at `/api/machines/{machine}/events`"
+        )));
     };
     let (bank, banked) = (app.folders.faults(&machine), found.clip.clone());
     if kind == FeedbackKind::Normal {
         let clip = found.clip.filter(|clip| !bank::is_picture(clip));
         let Some(clip) = clip else {
             return Err(Refusal::bad(
-                "the event has no sound, so there is nothing to learn from it",
+                "the event has no sound, so there is nothing to learn from it: `keep = true` in `[machine.NAME.sound]` keeps that of later ones",
             ));
         };
         let path = app.shared.clips.path(&clip);
@@ -264,12 +270,16 @@ pub(crate) async fn undo(
     let rows = app.read(move |reader| reader.feedback(&name)).await?;
     let standing: Vec<&FeedbackRow> = rows.iter().filter(|row| row.undone_ms.is_none()).collect();
     let Some(row) = standing.iter().find(|row| row.id == id) else {
-        return Err(Refusal::bad("there is nothing to take back"));
+        return Err(Refusal::bad(format!(
+            "there is no such feedback to take back: what stands is at `/api/machines/{machine}/feedback`"
+        )));
     };
     if row.kind == "normal" {
         // The model takes back its last addition only.
         if standing.iter().find(|row| row.kind == "normal").is_some_and(|last| last.id != id) {
-            return Err(Refusal::bad("take back the later ones first"));
+            return Err(Refusal::bad(
+                "the model takes back its last addition only: take back the later ones first",
+            ));
         }
         let event = row.event.clone();
         let clip = app.read(move |reader| reader.event(&event)).await?.and_then(|event| event.clip);

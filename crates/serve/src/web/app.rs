@@ -89,7 +89,12 @@ impl App {
         let (machine, who) = (machine.to_owned(), who.0.clone());
         let message = Message::Ask { machine, ask, who, answer: Some(answer) };
         let to = self.to.clone();
-        let gone = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping");
+        let gone = || {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the service is stopping: ask again when it runs",
+            )
+        };
         if !tokio::task::spawn_blocking(move || to.send(message).is_ok()).await? {
             return Err(gone());
         }

@@ -46,14 +46,15 @@ pub(crate) async fn guard(
         "this computer"
     } else {
         let Some(session) = access.session(request.headers(), now_ms) else {
-            return Refusal::new(StatusCode::UNAUTHORIZED, "log in first").into_response();
+            let what = "nobody is logged in: log in at `/api/login`, or send `Authorization: Bearer TOKEN`";
+            return Refusal::new(StatusCode::UNAUTHORIZED, what).into_response();
         };
         let given = request.headers().get(CSRF).and_then(|value| value.to_str().ok());
         let ours = code(&access.key, &session.csrf);
         let same = given.is_some_and(|given| same_code(&access.key, given, &ours));
         if changes(request.method()) && !same {
-            return Refusal::new(StatusCode::FORBIDDEN, "the request does not come from this page")
-                .into_response();
+            let what = "the request changes something and has no valid `X-CSRF-Token`: take it from `/api/session`";
+            return Refusal::new(StatusCode::FORBIDDEN, what).into_response();
         }
         "page"
     };
@@ -78,11 +79,15 @@ fn stranger(access: &Access, method: &Method, headers: &HeaderMap) -> Option<Ref
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or_default();
     if access.is_open() && !is_loopback(host) {
-        return Some(Refusal::new(StatusCode::FORBIDDEN, "ask for this computer by its own name"));
+        let what = format!(
+            "`{host}` is another name than this computer's own: without a password ask for `localhost` or 127.0.0.1"
+        );
+        return Some(Refusal::new(StatusCode::FORBIDDEN, what));
     }
     let origin = text(header::ORIGIN).filter(|_| changes(method))?;
     let same = origin.split_once("://").map(|(_, rest)| rest) == Some(host);
-    (!same).then(|| Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site"))
+    let what = || format!("the request comes from another site, `{origin}`: send it from `{host}`");
+    (!same).then(|| Refusal::new(StatusCode::FORBIDDEN, what()))
 }
 
 fn changes(method: &Method) -> bool {
@@ -114,7 +119,7 @@ pub(crate) async fn login(
     let now_ms = app.clock.now().steady_ms;
     let from = access.from(from.ip(), &headers);
     let Some(hash) = access.password.clone() else {
-        return Err(Refusal::bad("there is no password to log in with"));
+        return Err(Refusal::bad("there is no password to log in with: set `password` in `[web]`"));
     };
     let wait_ms =
         access.failures.lock().unwrap_or_else(PoisonError::into_inner).wait_ms(from, now_ms);
@@ -133,7 +138,10 @@ pub(crate) async fn login(
     .await?;
     drop(permit);
     if !right {
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "that is not the password"));
+        return Err(Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "that is not the password: after five wrong ones you have to wait",
+        ));
     }
     access.failures.lock().unwrap_or_else(PoisonError::into_inner).by.remove(&from);
     let (secret, csrf) = access

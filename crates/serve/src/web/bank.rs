@@ -14,6 +14,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use offkey_core::cause_in_words;
 use serde_json::{Value, json};
 
 use super::{app::App, error::Refusal, sound::ranged};
@@ -25,7 +26,13 @@ const MOST_FAULTS: usize = 1000;
 /// Keeps the sound, or the picture, of a confirmed fault.
 pub(super) fn keep(folder: &FilePath, event: &str, clip: &FilePath) -> Result<(), Refusal> {
     let failed = |error: io::Error| {
-        Refusal::new(StatusCode::INSUFFICIENT_STORAGE, format!("cannot keep its sound: {error}"))
+        Refusal::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            format!(
+                "cannot keep its sound: {}: make room and say it again",
+                cause_in_words(&error)
+            ),
+        )
     };
     fs::create_dir_all(folder).map_err(failed)?;
     if fs::read_dir(folder).map_err(failed)?.count() >= MOST_FAULTS {
@@ -94,7 +101,12 @@ pub(crate) async fn sound(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let rows = standing(&app, &name).await?;
-    let absent = || Refusal::new(StatusCode::NOT_FOUND, "there is no such sound");
+    let absent = || {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            "there is no such sound: the fault was taken back, or had none",
+        )
+    };
     let row = rows.into_iter().find(|row| row.event == event).ok_or_else(absent)?;
     let path = files(&app.folders.faults(&name), &row.event).next().ok_or_else(absent)?;
     let picture = path.extension().is_some_and(|end| end == "json");

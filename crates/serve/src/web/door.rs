@@ -37,8 +37,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// First byte of every TLS connection.
 const TLS_HANDSHAKE: u8 = 0x16;
 const SPEAKS_HTTPS: &[u8] =
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 41\r\n\
-    Connection: close\r\n\r\nThis port speaks HTTPS: ask for https://\n";
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 53\r\n\
+    Connection: close\r\n\r\n{\"error\":\"this port speaks HTTPS: ask for https://\"}\n";
 
 /// Takes connections in.
 pub struct Door {

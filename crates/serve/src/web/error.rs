@@ -4,7 +4,7 @@ use axum::{
     Json,
     body::to_bytes,
     extract::Request,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -29,7 +29,10 @@ impl Refusal {
     }
 
     pub(crate) fn no_machine(name: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, format!("there is no machine `{name}`"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no machine `{name}`: those that there are stand at `/api/machines`"),
+        )
     }
 
     pub(crate) fn bad(what: impl Into<String>) -> Self {
@@ -48,6 +51,20 @@ pub(crate) async fn nowhere(uri: Uri) -> Refusal {
     let what =
         format!("there is nothing at `{}`; what there is stands in /api/openapi.json", uri.path());
     Refusal::new(StatusCode::NOT_FOUND, what)
+}
+
+/// How the server begins to say what is wrong with a request, and how we do.
+const WORDS: [(&str, &str); 3] = [
+    ("Failed to parse the request body as JSON: ", "the body is not JSON"),
+    ("Failed to deserialize the JSON body into the target type: ", "the body does not fit"),
+    ("Failed to deserialize query string: ", "the query does not fit"),
+];
+
+/// What is wrong with a request that does not fit, why, and where to find what would.
+fn does_not_fit(method: &Method, path: &str, said: &str) -> String {
+    let ours = WORDS.iter().find_map(|(theirs, ours)| Some((ours, said.strip_prefix(theirs)?)));
+    let what = ours.map_or_else(|| said.to_owned(), |(what, why)| format!("{what}: {why}"));
+    format!("`{method} {path}`: {what}; what it expects stands in /api/openapi.json")
 }
 
 /// Puts what the server refuses by itself, in words of its own, into the form of all refusals.
@@ -75,7 +92,7 @@ pub(crate) async fn in_one_form(request: Request, next: Next) -> Response {
             format!("expected JSON, with the header `Content-Type: application/json`: {said}")
         }
         _ if said.is_empty() => status.canonical_reason().unwrap_or("refused").to_owned(),
-        _ => said.into_owned(),
+        _ => does_not_fit(&method, &path, &said),
     };
     let mut refused = Refusal::new(status, what).into_response();
     if let Some(allowed) = allowed {

@@ -6,6 +6,7 @@ mod app;
 mod assets;
 mod auth;
 mod bank;
+mod compare;
 mod door;
 mod error;
 mod fleet;
@@ -38,6 +39,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/", get(api::machine))
         .route("/trend", get(api::trend))
         .route("/events", get(api::events))
+        .route("/events/{event}/map", get(compare::map))
+        .route("/normals/{file}", get(compare::normal))
         .route("/feedback", get(api::feedbacks).post(api::feedback))
         .route("/feedback/undo", post(api::undo))
         .route("/acknowledge", post(api::acknowledge))

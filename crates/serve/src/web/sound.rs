@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 use tokio_stream::StreamExt;
 
-use offkey_core::with_causes;
+use offkey_core::{cause_in_words, with_causes};
 
 use super::{access::Who, app::App, error::Refusal};
 
@@ -47,7 +47,9 @@ pub(crate) async fn upload(
         app.known(&name)?;
         let machines = app.machines.read().unwrap_or_else(PoisonError::into_inner);
         if machines.get(&name).is_none_or(|shown| shown.source != "upload") {
-            let what = format!("the source of `{name}` is not `upload`");
+            let what = format!(
+                "`{name}` takes no recordings: its source is not `upload`; set `source = {{ upload = {{}} }}` for it"
+            );
             return Err(Refusal::new(StatusCode::CONFLICT, what));
         }
         Ok(app.folders.uploads(&name))
@@ -212,7 +214,10 @@ pub(crate) async fn clip(
     let name = format!("{machine}/{file}");
     let rows = app.read(move |reader| reader.clips(Some(&machine))).await?;
     let Some(row) = rows.into_iter().find(|row| row.name == name) else {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "there is no such sound"));
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "there is no such sound: the quota may have removed it",
+        ));
     };
     let clips = app.shared.clips.clone();
     let bytes = tokio::task::spawn_blocking(move || clips.read(&row)).await??;
@@ -222,9 +227,14 @@ pub(crate) async fn clip(
     Ok(ranged(Bytes::from(bytes), headers.get(header::RANGE).and_then(|value| value.to_str().ok())))
 }
 
-/// Players ask for parts of a sound.
+/// A WAV file, or the part of it that a player asks for.
 pub(super) fn ranged(bytes: Bytes, range: Option<&str>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "audio/wav"), (header::ACCEPT_RANGES, "bytes")];
+    ranged_as("audio/wav", bytes, range)
+}
+
+/// Players ask for parts of a sound.
+pub(super) fn ranged_as(kind: &'static str, bytes: Bytes, range: Option<&str>) -> Response {
+    let kind = [(header::CONTENT_TYPE, kind), (header::ACCEPT_RANGES, "bytes")];
     let total = bytes.len();
     let asked = range.and_then(|range| {
         let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
@@ -242,7 +252,15 @@ pub(super) fn ranged(bytes: Bytes, range: Option<&str>) -> Response {
 }
 
 pub(super) fn full(error: &std::io::Error) -> Refusal {
-    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, format!("cannot store it: {error}"))
+    Refusal::new(
+        StatusCode::INSUFFICIENT_STORAGE,
+        format!("cannot store it: {}: make room and send it again", cause_in_words(error)),
+    )
+}
+
+fn crowd() -> Refusal {
+    let what = "too many uploads at once: send it again in a moment";
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, what)
 }
 
 /// Takes a body into the folder that is found for it. Of one that is refused the rest is read and thrown away, within
@@ -276,13 +294,12 @@ async fn take(
     folder: &FilePath,
     stream: &mut BodyDataStream,
 ) -> Result<(String, u64), Refusal> {
-    let _permit = app
-        .uploads
-        .try_acquire()
-        .map_err(|_| Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many uploads at once"))?;
+    let _permit = app.uploads.try_acquire().map_err(|_| crowd())?;
     fs::create_dir_all(folder).map_err(|error| full(&error))?;
     if fs::read_dir(folder).map_err(|error| full(&error))?.count() >= MOST_WAITING {
-        let what = format!("{MOST_WAITING} recordings wait already");
+        let what = format!(
+            "{MOST_WAITING} recordings are there already: wait until some were heard, or remove the normal ones"
+        );
         return Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, what));
     }
     let mut file = tempfile::Builder::new()
@@ -293,14 +310,21 @@ async fn take(
     // Who falls silent in the middle must not keep others out.
     let next = async |stream: &mut BodyDataStream| {
         let chunk = tokio::time::timeout(CHUNK_WITHIN, stream.next()).await;
-        chunk.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload stood still"))
+        chunk.map_err(|_| {
+            let what =
+                format!("the upload stood still for {} s: send it again", CHUNK_WITHIN.as_secs());
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, what)
+        })
     };
     while let Some(chunk) = next(stream).await? {
         let chunk =
             chunk.map_err(|error| Refusal::bad(format!("the upload broke off: {error}")))?;
         bytes += chunk.len() as u64;
         if bytes > app.upload_bytes {
-            let what = format!("larger than {} bytes", app.upload_bytes);
+            let what = format!(
+                "the recording is larger than {} bytes: send it in parts, or raise `upload_mb` in `[web]`",
+                app.upload_bytes
+            );
             return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, what));
         }
         if head.len() < 12 {
@@ -311,7 +335,10 @@ async fn take(
     let end = match head.get(..4) {
         Some(b"RIFF" | b"RF64") => "wav",
         Some(b"fLaC") => "flac",
-        _ => return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected WAV or FLAC")),
+        _ => {
+            let what = "these bytes are neither WAV nor FLAC: convert them first, as by `ffmpeg -i IN OUT.wav`";
+            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+        }
     };
     block_in_place(|| file.as_file().sync_data()).map_err(|error| full(&error))?;
     let stamp = app.clock.now().unix_ms;
@@ -326,7 +353,7 @@ async fn take(
             Err(error) => return Err(full(&error.error)),
         }
     }
-    Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many uploads at once"))
+    Err(crowd())
 }
 
 #[cfg(test)]

@@ -123,6 +123,15 @@ def alarm(browser, report, url, folder):
     drawn = """(canvas => { if (!canvas || !canvas.width) return false; const d = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
       return new Set(d.filter((_, at) => at % 4 === 1)).size > 20; })(document.querySelector('[data-kind="alarm.began"] canvas'))"""
     report.check("its spectrogram is drawn", browser.wait_for(drawn))
+    click(browser, "[data-kind='alarm.began'] [data-act=compare]")
+    points = "document.querySelectorAll('[data-kind=\"alarm.began\"] svg.map circle, [data-kind=\"alarm.began\"] svg.map path').length"
+    report.check("the map shows the alarm among the normal windows", browser.wait_for(f"{points} > 10", 60), browser.run(points))
+    report.check("the nearest normal is marked", browser.run("document.querySelector('svg.map rect.nearest') !== null") is True)
+    normal = "document.querySelector('[data-kind=\"alarm.began\"] audio[src*=\"/normals/\"]')"
+    report.check("the nearest normal has its sound", browser.wait_for(f"{normal} !== null"))
+    heard = browser.run(f"{normal}.play().then(() => true, error => String(error))")
+    report.check("the nearest normal plays", heard is True, heard)
+    browser.run(f"{normal}.pause()")
     report.check("the score is drawn", browser.wait_for("document.querySelector('#chart svg path') !== null"))
 
 

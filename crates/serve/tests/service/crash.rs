@@ -5,9 +5,10 @@ use std::fs;
 use crate::common::{RULE, Service, faulty, folder, normal, until, uploads, wav};
 
 /// Samples of a window of the model, and from one to the next.
-const WINDOW: usize = 8000;
+pub(crate) const WINDOW: usize = 8000;
 
-fn sql(service: &Service, question: &str) -> String {
+/// The answer of the store to a question, its cells one after the other.
+pub(crate) fn sql(service: &Service, question: &str) -> String {
     let store = service.path("offkey-data/offkey.db");
     let reader = offkey_serve::store::Reader::open(&store).expect("the store");
     reader.sql(question).expect("an answer").rows.concat().join(" ")

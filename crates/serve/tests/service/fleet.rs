@@ -19,7 +19,7 @@ use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, PublishOptions, QoS};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{RULE, Service, faulty, folder, free_port, has, say, until},
+    common::{RULE, Service, faulty, folder, free_port, has, make_certificate, say, until},
     mqtt::Broker,
 };
 
@@ -227,6 +227,71 @@ fn models_are_rolled_out_tried_promoted_and_taken_back() {
     let count = |kind: &str| kinds.iter().filter(|found| *found == kind).count();
     assert_eq!((count("model.changed"), count("model.tried")), (4, 1), "{kinds:?}");
     assert_eq!(service.stop(), Some(0));
+}
+
+/// A program that ends with the test.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_store_behind_https_is_trusted_by_the_authority_that_is_named_and_no_other() {
+    if !has("openssl") || !has("python3") {
+        return;
+    }
+    let folder = folder("");
+    let here = folder.path();
+    make_certificate(here);
+    fs::create_dir(here.join("store")).expect("room");
+    NoiseModel::new(WINDOW, 40).learn().save(&here.join("first.offkey")).expect("room");
+    fleet(here, &["keygen", "owner.key"]);
+    let owner = Owner { folder: here };
+    owner.publish("1", "first.offkey", "owner.key");
+    owner.plan("version = \"1\"\n", "owner.key");
+    let port = free_port();
+    let server = "import http.server as h, ssl, sys\n\
+        c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+        c.load_cert_chain('cert.pem', 'key.pem')\n\
+        s = h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler)\n\
+        s.socket = c.wrap_socket(s.socket, server_side=True)\n\
+        s.serve_forever()\n";
+    let mut python = Command::new("python3");
+    python.args(["-c", server, &port.to_string()]).current_dir(here);
+    let _server = Ends(python.stderr(std::process::Stdio::null()).spawn().expect("python starts"));
+    let answers = || TcpStream::connect(("127.0.0.1", port)).ok();
+    until("the web server", || answers().map(drop));
+    let start = |ca: &str| {
+        let config = format!(
+            "[web]\nlisten = \"127.0.0.1:0\"\n[fleet]\nnode = \"hall\"\nstore = \"https://127.0.0.1:{port}/store\"\n\
+             keys = [\"owner.key.pub\"]\nevery = \"1s\"\n{ca}[machine.pump]\nsource = {{ upload = {{}} }}\n"
+        );
+        fs::write(here.join("serve.toml"), config).expect("a configuration");
+        Service::start_in(&folder)
+    };
+    let service = start("");
+    until("the refusal", || {
+        let troubles = service.get("/api/fleet")["troubles"].to_string();
+        (troubles.contains("cannot be had") && troubles.contains("certificate")).then_some(())
+    });
+    assert_eq!(in_use(&service.get("/api/machines/pump/fleet")), "");
+    assert_eq!(service.stop(), Some(0));
+    let service = start("ca = \"ca.pem\"\n");
+    until_state(&service, "the first version", |told| in_use(told) == "press 1");
+    assert_eq!(service.stop(), Some(0));
+    // A file without a certificate is told when the configuration is checked.
+    fs::write(here.join("ca.pem"), "no certificate").expect("a file");
+    let checked = Command::new(env!("CARGO_BIN_EXE_offkey-serve"))
+        .args(["--check", "serve.toml"])
+        .current_dir(here)
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(!checked.status.success() && said.contains("ca.pem"), "{said}");
 }
 
 /// How a computer fares that there is not.

@@ -164,6 +164,23 @@ fn an_alarm_reaches_a_broker_that_was_away_when_it_began_once() {
         })
         .collect();
     assert_eq!(kinds, ["alarm.began", "alarm.acknowledged", "alarm.returned", "alarm.cleared"]);
+    // A machine that somebody switched off is not judged, whoever says so.
+    let operating = |what: &str| {
+        until(what, || (service.view("pump")["operating"] == what).then_some(()));
+    };
+    publish(port, "offkey/machine/pump/command", "off");
+    operating("off");
+    service.upload("pump", &faulty());
+    let waiting = service.path("offkey-data/uploads/pump");
+    until("the recording to be heard", || {
+        std::fs::read_dir(&waiting).expect("the uploads").next().is_none().then_some(())
+    });
+    assert_eq!(service.view("pump")["phase"], "normal");
+    let (status, text) = service.post("/api/machines/pump/running", b"{\"running\": true}");
+    assert_eq!(status, 200, "{text}");
+    operating("running");
+    let began = service.kinds("pump").iter().filter(|kind| *kind == "alarm.began").count();
+    assert_eq!(began, 1, "{:?}", service.kinds("pump"));
     service.kill();
     listener.until_last("offkey/status", "the last will", |message| message == "offline");
 }

@@ -199,6 +199,7 @@ async function showEvents(name, path, list, turn) {
       reasonOf(event) ? el("p", {}, reasonOf(event)) : null);
     if (event.score !== null && event.kind === "alarm.began") item.append(el("p", { class: "soft" }, `Score ${number(event.score)} · p ${number(event.p_value, 2)}`));
     if (event.clip) item.append(sound(event));
+    if (event.kind === "alarm.began" && event.clip && event.clip.endsWith(".wav")) item.append(compareButton(path, event));
     if (event.kind === "alarm.began") item.append(feedbackButtons(name, path, event, standing.filter((row) => row.event === event.id)));
     return item;
   }));
@@ -221,6 +222,20 @@ function player(source, isPicture) {
     spectrogram(canvas, samples);
   }) }, "Show spectrogram");
   return el("div", {}, el("audio", { controls: true, preload: "none", src: source }), el("div", { class: "row" }, show));
+}
+
+/** Where an alarm lies among what is normal, and the nearest normal sound. */
+function compareButton(path, event) {
+  const host = el("div", {});
+  host.append(el("div", { class: "row" }, el("button", { "data-act": "compare", onclick: () => attempt(async () => {
+    const map = await call(`${path}/events/${encodeURIComponent(event.id)}/map`);
+    const kept = map.nearest_kept, source = kept && `${path}/normals/${encodeURIComponent(kept)}`;
+    host.replaceChildren(mapChart(map),
+      el("p", { class: "soft" }, `Triangles: windows of this sound. Rings: ${counted(map.normals.length, "normal window")}. Square: the nearest normal window. Up: how unusual, in deviations of normal windows that were held out. Right: along the direction in which normal windows differ most, by ${map.member}.`),
+      map.nearest ? el("p", {}, `Nearest normal: ${map.nearest[0].split("/").pop()} at ${number(map.nearest[1])} s`) : "",
+      !kept ? "" : kept.endsWith(".wav") ? player(source, false) : el("audio", { controls: true, preload: "none", src: source }));
+  }) }, "Compare with normal sound")));
+  return host;
 }
 
 /** What people called a fault, kept for good. */
@@ -326,7 +341,10 @@ function selfTest(path) {
       const test = await call(`${path}/selftest`, "POST", {});
       const head = el("tr", {}, el("th", {}, "Planted fault"), ...test.levels_db.map((level) => el("th", { scope: "col" }, `${level} dB`)));
       const rows = test.faults.map((fault) => el("tr", {}, el("th", { scope: "row" }, fault.fault),
-        ...fault.detected.map((share, index) => el("td", {}, `${Math.round(100 * (share + fault.cannot_tell[index]))} %`))));
+        ...fault.detected.map((share, index) => {
+          const noticed = share + fault.cannot_tell[index];
+          return el("td", { class: `heat${Math.min(4, Math.round(4 * noticed))}` }, `${Math.round(100 * noticed)} %`);
+        })));
       host.replaceChildren(el("p", { class: "soft" }, `Share of ${test.windows} normal windows that are noticed with a fault so loud, relative to the window:`),
         el("div", { class: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))));
     } finally { button.disabled = false; }

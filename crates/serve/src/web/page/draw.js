@@ -74,6 +74,35 @@ function trendChart(host, points, fromMs, toMs) {
   return { windows, alarmed };
 }
 
+/** Normal windows as rings, the windows of an alarm as triangles, the nearest normal window as a square. */
+function mapChart(map) {
+  const width = 600, height = 300, left = 44, right = 12, top = 10, bottom = 14;
+  const all = [...map.normals, ...map.windows];
+  const [low, high] = [Math.min(0, ...all.map((point) => point.deviations)), Math.max(1, ...all.map((point) => point.deviations))];
+  const [west, east] = [Math.min(-1, ...all.map((point) => point.along)), Math.max(1, ...all.map((point) => point.along))];
+  const x = (value) => left + (width - left - right) * (value - west) / (east - west);
+  const y = (value) => top + (height - top - bottom) * (1 - (value - low) / (high - low));
+  const words = `${map.windows.length} windows of this sound among ${map.normals.length} normal windows`;
+  const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "map", role: "img", "aria-label": words });
+  for (const value of ticks(low, high, 5)) {
+    chart.append(svg("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), stroke: "var(--line)" }));
+    const text = svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", "font-size": 12, fill: "var(--soft)" });
+    text.textContent = short(value);
+    chart.append(text);
+  }
+  const isNearest = (point) => map.nearest && point.recording === map.nearest[0] && point.at_s === map.nearest[1];
+  for (const point of map.normals) {
+    const [cx, cy] = [x(point.along), y(point.deviations)];
+    chart.append(isNearest(point) ? svg("rect", { x: cx - 5, y: cy - 5, width: 10, height: 10, fill: "var(--good)", class: "nearest" })
+      : svg("circle", { cx, cy, r: 4, fill: "none", stroke: "var(--mark)", "stroke-width": 1.5 }));
+  }
+  for (const point of map.windows) {
+    const [cx, cy] = [x(point.along), y(point.deviations)];
+    chart.append(svg("path", { d: `M${cx - 5} ${cy + 5}L${cx} ${cy - 5}L${cx + 5} ${cy + 5}Z`, fill: "var(--bad)" }));
+  }
+  return chart;
+}
+
 /** Samples of a WAV file with 16 bits. */
 function wavSamples(buffer) {
   const view = new DataView(buffer);
