@@ -32,4 +32,9 @@ mod _core {
     /// The version of the program.
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// Endings of names that are taken for recordings.
+    #[pymodule_export]
+    const AUDIO_EXTENSIONS: [&str; offkey_core::names::AUDIO_EXTENSIONS.len()] =
+        offkey_core::names::AUDIO_EXTENSIONS;
 }

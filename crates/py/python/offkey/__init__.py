@@ -12,9 +12,9 @@ with :mod:`offkey.sklearn` for estimators.
 
 from __future__ import annotations
 
-from . import features, metrics, recipes
+from . import _onnx, features, metrics, recipes
+from ._core import AUDIO_EXTENSIONS, set_threads
 from ._core import VERSION as __version__
-from ._core import set_threads
 from .detector import Detector, Result, Window
 from .errors import CancelledError, FailedError, OffkeyError, OffkeyWarning, UsageError
 from .learning import LearnReport, learn
@@ -23,7 +23,10 @@ from .progress import Step
 from .runs import Run, read_run, run
 from .sounds import read_sound, synthesize
 
+_onnx.name_library()
+
 __all__ = [
+    "AUDIO_EXTENSIONS",
     "CancelledError",
     "Detector",
     "FailedError",

@@ -12,6 +12,7 @@ _Heard = Callable[[str, int, int, str, str], None] | None
 _Recipe = tuple[str, bool, list[str]]
 
 VERSION: str
+AUDIO_EXTENSIONS: list[str]
 
 class Detector:
     @staticmethod
