@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
+import offkey
 import pyarrow as pa
 import pyarrow.parquet as pq
 from obstore.store import ObjectStore, from_url
@@ -16,7 +17,7 @@ from obstore.store import ObjectStore, from_url
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
-AUDIO = "wav flac wave w64 rf64 bwf aif aiff aifc caf ogg oga opus mp3 m4a aac mka webm wma amr 3gp au wv".split()
+AUDIO = frozenset(offkey.AUDIO_EXTENSIONS)
 """Endings of names that are taken for recordings, as by the program itself."""
 
 

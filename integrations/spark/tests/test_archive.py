@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import obstore
+import offkey
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +22,8 @@ from conftest import BROKEN, CLIPS, ROOT
 from obstore.store import S3Store
 from pyspark.sql import SparkSession
 
-from offkey_spark import ArchiveError, score_archive
+from offkey_spark import ArchiveError, Scorer, score_archive
+from offkey_spark.scorer import SPARK_SCHEMA, SPARK_WITH_EMBEDDING
 from offkey_spark.store import AUDIO, fetch, open_store, read_table, recordings
 
 SHARDS = 20
@@ -153,6 +156,43 @@ def test_results_may_be_in_the_object_store(spark: SparkSession, bucket: str, mo
     assert all(row["score"] == judged[f"fan/{row['path']}"] for row in rows)
 
 
+def test_embeddings_are_a_column_of_the_results(
+    spark: SparkSession, bucket: str, model: Path, results: Path, archive: Path, tmp_path: Path
+) -> None:
+    part, out = f"{bucket}/fan", tmp_path / "embedded"
+    summary = score_archive(spark, model, part, str(out), clips_per_shard=250, embeddings=True)
+    assert (summary.clips, summary.bad, summary.shards) == (1000, 2, 4)
+    rows = table(out, "scores")
+    judged = {row["path"]: row for row in table(results, "scores")}
+    members = offkey.Detector.load(model).embed_bytes((archive / "fan/0001.wav").read_bytes())
+    expected = sum(member.shape[1] for member in members)
+    assert expected > 100
+    for row in rows:
+        embedding, plain = row.pop("embedding"), judged[f"fan/{row['path']}"]
+        assert len(embedding) == expected and np.isfinite(embedding).all()
+        assert all(row[key] == plain[key] for key in ("score", "p_value", "verdict"))
+    frame = spark.read.parquet(str(out / "scores"))
+    assert dict(frame.dtypes)["embedding"] == "array<float>"
+    with pytest.raises(ArchiveError, match="its embeddings is True, this one's is False"):
+        score_archive(spark, model, part, str(out), clips_per_shard=250)
+
+
+def test_the_batch_function_works_in_a_job_of_ones_own(
+    spark: SparkSession, model: Path, archive: Path, plain: dict[str, dict[str, Any]]
+) -> None:
+    paths = [f"fan/{number:04}.wav" for number in range(20)]
+    clips = [(path, bytearray((archive / path).read_bytes())) for path in paths]
+    frame = spark.createDataFrame(clips, "path string, content binary").repartition(2)
+    content = model.read_bytes()
+    found = {row["path"]: row.asDict() for row in frame.mapInArrow(Scorer(content), SPARK_SCHEMA).collect()}
+    assert found.keys() == set(paths)
+    for path, row in found.items():
+        assert is_the_plain_programs(row, plain[path]) or path in BROKEN, row
+    embedded = frame.mapInArrow(Scorer(content, embeddings=True), SPARK_WITH_EMBEDDING).collect()
+    assert {row["path"] for row in embedded if row["embedding"]} == set(paths) - BROKEN.keys()
+    assert all(row["score"] == found[row["path"]]["score"] for row in embedded)
+
+
 def test_results_of_another_job_are_refused(
     spark: SparkSession, bucket: str, model: Path, results: Path, archive: Path, tmp_path: Path
 ) -> None:
@@ -194,6 +234,6 @@ def test_a_store_that_does_not_answer_blames_no_clip() -> None:
 def test_the_same_names_are_recordings_as_for_the_program(archive: Path) -> None:
     text = (ROOT / "crates/core/src/names.rs").read_text()
     listed = re.search(r"AUDIO_EXTENSIONS: \[&str; \d+\] = \[(.*?)\]", text, re.DOTALL)
-    assert listed and re.findall(r'"(\w+)"', listed[1]) == AUDIO
+    assert listed and set(re.findall(r'"(\w+)"', listed[1])) == AUDIO
     found = recordings(open_store(str(archive)))
     assert len(found) == CLIPS and found == sorted(found)
