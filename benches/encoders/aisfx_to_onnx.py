@@ -9,6 +9,9 @@ spectrogram, and 512 numbers per block of 100 frames. The file takes mono sound 
 `[batch, samples]`, and gives `[batch, blocks, 512]`: one row per block of 2.3 s, half overlapping,
 as the authors use it. Samples are brought to a peak of 1 first, as in the authors' librosa front end.
 
+With `--network` the file has the network alone: one block of their spectrogram in, `[batch, 1, 100, 96]`, and
+`[batch, 512]` out. offkey then makes the spectrogram, see `aisfx-network.toml`.
+
 Needs numpy and onnx; no torch: the checkpoint is read by an unpickler that makes arrays and nothing else.
 """
 
@@ -165,12 +168,36 @@ def encoder(w, value, weights):
     return w.node("ReduceMax", value, axes=[2], keepdims=0)
 
 
+def save(w, inputs, outputs, path):
+    graph = helper.make_graph(w.nodes, "aisfx", inputs, outputs, w.constants)
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(
+        graph, opset_imports=opset, ir_version=8, producer_name="aisfx_to_onnx"
+    )
+    licence = "CC BY 4.0, Ma and Lerch 2022, aisfx 0.1.2 on PyPI"
+    helper.set_model_props(model, {"rate_hz": str(RATE_HZ), "licence": licence})
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("wheel")
     parser.add_argument("onnx")
     parser.add_argument("--clip-s", type=float, default=10.0)
+    parser.add_argument("--network", action="store_true", help="without the spectrogram")
     args = parser.parse_args()
+    port = lambda name, *shape: helper.make_tensor_value_info(
+        name, TensorProto.FLOAT, ["batch", *shape]
+    )
+    if args.network:
+        w = Writer()
+        encoder(w, "spectrogram", weights_of(args.wheel))
+        w.nodes[-1].output[0] = "embedding"
+        inputs, outputs = [port("spectrogram", 1, BLOCK, MELS)], [port("embedding", DIMS)]
+        save(w, inputs, outputs, args.onnx)
+        print(f"{args.onnx}: {BLOCK} frames of {MELS} bands to {DIMS} numbers")
+        return
     samples = round(RATE_HZ * args.clip_s)
     w = Writer()
     value, frames = spectrogram(w, samples)
@@ -178,18 +205,8 @@ def main():
     value = encoder(w, value, weights_of(args.wheel))
     w.node("Reshape", value, np.array([-1, count, DIMS], np.int64))
     w.nodes[-1].output[0] = "embedding"
-    port = lambda name, *shape: helper.make_tensor_value_info(
-        name, TensorProto.FLOAT, ["batch", *shape]
-    )
-    graph = helper.make_graph(
-        w.nodes, "aisfx", [port("waveform", samples)], [port("embedding", count, DIMS)], w.constants
-    )
-    opset = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph, opset_imports=opset, ir_version=8, producer_name="aisfx_to_onnx")
-    licence = "CC BY 4.0, Ma and Lerch 2022, aisfx 0.1.2 on PyPI"
-    helper.set_model_props(model, {"rate_hz": str(RATE_HZ), "licence": licence})
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, args.onnx)
+    inputs, outputs = [port("waveform", samples)], [port("embedding", count, DIMS)]
+    save(w, inputs, outputs, args.onnx)
     print(f"{args.onnx}: {samples} samples of {RATE_HZ} Hz to {count} rows of {DIMS} numbers")
 
 
