@@ -63,14 +63,15 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
 
 /// What an error says; where the system is its cause, however deep, what that says in plain words.
 pub fn cause_in_words(error: &(dyn Error + 'static)) -> String {
-    let mut cause = Some(error);
+    let (mut cause, mut system) = (Some(error), None);
     while let Some(next) = cause {
+        // Libraries wrap the system's error in one of their own, with paths in it that nobody named.
         if next.is::<io::Error>() {
-            return in_words(next);
+            system = Some(next);
         }
         cause = next.source();
     }
-    error.to_string()
+    system.map_or_else(|| error.to_string(), in_words)
 }
 
 /// Advice where the file system is the cause, however deep below the error it lies.
@@ -101,6 +102,14 @@ mod tests {
         List(#[source] io::Error),
         #[error(transparent)]
         Other(#[from] io::Error),
+    }
+
+    #[test]
+    fn the_system_s_own_words_are_told_however_deep_they_lie() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let wrapped = io::Error::new(io::ErrorKind::StorageFull, Nested::List(full()));
+        assert_eq!(cause_in_words(&wrapped), "No space left on the disk");
+        assert_eq!(cause_in_words(&Nested::List(io::Error::other("gone"))), "gone");
     }
 
     #[test]
