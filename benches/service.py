@@ -2,11 +2,11 @@
 """What the service costs, and what faults do to it. Everything on this computer, bounded in count and time.
 
     service.py load  PROGRAM MODEL WAV [--sources 64] [--seconds 60] [--shared]
-    service.py kills PROGRAM MODEL WAV [--kills 300] [--recordings 200]
+    service.py kills PROGRAM MODEL WAV [--kills 300] [--recordings 200] [--window-s 0.5]
 
 `load`: growing files, fed in real time by one process; CPU, memory, bytes written, and the delay from sound to event: a loud tone begins
 in one file after the other, and the time is taken until a page hears of the alarm (the window must be full before that). `kills`: a folder of recordings is heard while the service is killed at random moments; what was lost and what
-is there twice. Each machine has a model of its own, which differs from MODEL in its name alone; `--shared` gives all of them one file. WAV is a recording of the model's machine, 16-bit.
+is there twice. Every second recording has a loud tone, so that alarms begin and end; MODEL has windows of --window-s that do not overlap. Both fail where something was lost, doubled or not heard. Each machine has a model of its own, which differs from MODEL in its name alone; `--shared` gives all of them one file. WAV is a recording of the model's machine, 16-bit.
 """
 
 import argparse
@@ -28,6 +28,8 @@ import time
 import urllib.request
 
 STEP_S = 0.5
+# Recordings of `kills` are at least so long.
+LEAST_S = 10
 CLOCK_HZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -71,6 +73,17 @@ def number(process, file, key):
 
 def windows_of(text):
     return sum(int(count) for count in re.findall(r"^offkey_windows_total\{[^}]*\} (\d+)", text, re.M))
+
+
+def wav_of(sound, rate):
+    head = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return b"RIFF" + struct.pack("<I", 36 + len(sound)) + b"WAVEfmt " + head + b"data" + struct.pack("<I", len(sound)) + sound
+
+
+def fail_where(wrong):
+    """Ends with the bounds that do not hold."""
+    if failed := [what for what, is_wrong in wrong if is_wrong]:
+        raise SystemExit("; ".join(failed))
 
 
 def with_tone(piece, rate):
@@ -151,28 +164,34 @@ def load(args):
             wall, used = time.monotonic() - begun, spent(process) - cpu
             windows = windows_of(metrics(url))
             waits = sorted(began[name] - at for name, at in faults.items() if name in began and began[name] > at)
+            early = [name for name in began if name not in faults or began[name] <= faults[name]]
             print(json.dumps({
                 "sources": args.sources, "shared_model": args.shared, "seconds": round(wall, 1), "cores_used": round(used / wall, 3), "windows": windows,
                 "s_until_it_answers": round(started, 1), "memory_mb_without_sound": round(silent, 1), "memory_mb_early": round(memory[len(memory) // 4], 1), "memory_mb_end": round(memory[-1], 1),
                 "cpu_ms_per_window": round(1000 * used / max(1, windows), 2),
-                "tones": len(faults), "heard": len(waits), "alarms_before_a_tone": sum(name not in faults or began[name] <= faults[name] for name in began),
+                "tones": len(faults), "heard": len(waits), "alarms_before_a_tone": len(early),
                 "s_from_tone_to_page_median": round(waits[len(waits) // 2], 2) if waits else None, "s_from_tone_to_page_max": round(waits[-1], 2) if waits else None,
                 "written_mb_per_day_without_alarms": round(written / 2**20 * 86400, 1),
-            }))
+            }), flush=True)
+            fail_where([("a tone was not heard", len(waits) < len(faults)), ("something alarmed without a tone", early), ("memory grew by a tenth", memory[-1] > 1.1 * memory[len(memory) // 2])])
         finally:
             process.terminate()
             process.wait(30)
 
 
 def kills(args):
-    whole = pathlib.Path(args.wav).read_bytes()
+    sound, rate = samples(args.wav)
+    sound *= max(1, math.ceil(LEAST_S * 2 * rate / len(sound)))
+    # By number: normal sound, then the same with a tone.
+    kinds = [wav_of(sound, rate), wav_of(with_tone(sound, rate), rate)]
+    windows_each = int(len(sound) / 2 / rate / args.window_s)
     random.seed(1)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         shutil.copy(args.model, folder / "model.offkey")
         (folder / "in").mkdir()
         for index in range(args.recordings):
-            (folder / "in" / f"{index:05}.wav").write_bytes(whole)
+            (folder / "in" / f"{index:05}.wav").write_bytes(kinds[index % 2])
         (folder / "serve.toml").write_text(
             '[web]\nlisten = "127.0.0.1:0"\n[store]\ncommit_every = "100ms"\n[machine.m]\nmodel = "model.offkey"\nsource = { folder = "in" }\n'
             '[machine.m.alarm]\nalarms = 2\nwindows = 3\ncalm_windows = 3\n[sink.file]\njsonl = { path = "events.jsonl" }\n')
@@ -184,7 +203,8 @@ def kills(args):
             process.wait()
             done += 1
             # More to hear, so that every kill hits something.
-            (folder / "in" / f"{args.recordings + done:05}.wav").write_bytes(whole)
+            number = args.recordings + done
+            (folder / "in" / f"{number:05}.wav").write_bytes(kinds[number % 2])
         process, _ = start(args.program, folder)
         total = args.recordings + done
         ask = lambda sql: sqlite3.connect(f"file:{folder}/offkey-data/offkey.db?mode=ro", uri=True).execute(sql).fetchone()
@@ -199,10 +219,15 @@ def kills(args):
         process.wait(30)
         lines = (folder / "events.jsonl").read_text().splitlines() if (folder / "events.jsonl").exists() else []
         sent, = ask("SELECT count(*) FROM event WHERE kind IN ('alarm.began', 'alarm.returned', 'alarm.cleared')")
+        doubled = events - distinct
         print(json.dumps({
             "kills": done, "recordings": total, "windows": windows, "windows_per_recording": windows / total,
-            "events": events, "events_twice": events - distinct, "told": len(lines), "told_twice": len(lines) - len(set(lines)), "should_be_told": sent,
-        }))
+            "events": events, "events_twice": doubled, "told": len(lines), "told_twice": len(lines) - len(set(lines)), "should_be_told": sent,
+        }), flush=True)
+        fail_where([
+            ("windows were lost or doubled", windows != total * windows_each), ("an event is there twice", doubled), ("a message was told twice", len(lines) != len(set(lines))),
+            ("a message was not told", len(lines) < sent), ("nothing alarmed, so that nothing was shown", sent < total / 4),
+        ])
 
 
 def main():
@@ -218,6 +243,7 @@ def main():
     verbs.choices["load"].add_argument("--shared", action="store_true")
     verbs.choices["kills"].add_argument("--kills", type=int, default=300)
     verbs.choices["kills"].add_argument("--recordings", type=int, default=200)
+    verbs.choices["kills"].add_argument("--window-s", type=float, default=0.5)
     args = parser.parse_args()
     args.program = str(pathlib.Path(args.program).resolve())
     args.what(args)

@@ -99,7 +99,7 @@ def self_test(browser, report, url):
     report.check("the self-test shows which faults are found", browser.wait_for(f"{rows} > 2", 120), browser.run(rows))
 
 
-def alarm(browser, report, url, folder):
+def alarm(browser, report, url, folder, pictures):
     browser.open(f"{url}/#/machine/new?", 1280)
     browser.open(f"{url}/#/machine/new", 1280)
     browser.wait_for("document.getElementById('link').textContent === 'live'")
@@ -127,6 +127,11 @@ def alarm(browser, report, url, folder):
     points = "document.querySelectorAll('[data-kind=\"alarm.began\"] svg.map circle, [data-kind=\"alarm.began\"] svg.map path').length"
     report.check("the map shows the alarm among the normal windows", browser.wait_for(f"{points} > 10", 60), browser.run(points))
     report.check("the nearest normal is marked", browser.run("document.querySelector('svg.map rect.nearest') !== null") is True)
+    if pictures:
+        for width in (1280, 390):
+            browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            browser.run("document.querySelector('svg.map').scrollIntoView()")
+            browser.screenshot(pictures / f"compared-{width}.png")
     normal = "document.querySelector('[data-kind=\"alarm.began\"] audio[src*=\"/normals/\"]')"
     report.check("the nearest normal has its sound", browser.wait_for(f"{normal} !== null"))
     heard = browser.run(f"{normal}.play().then(() => true, error => String(error))")
@@ -186,7 +191,7 @@ def main():
             record(browser, report, url)
             set_up(browser, report, url, folder)
             self_test(browser, report, url)
-            alarm(browser, report, url, folder)
+            alarm(browser, report, url, folder, pictures)
             acknowledge(browser, report, url)
             fault(browser, report, url)
             overview(browser, report, url)

@@ -230,7 +230,7 @@ function compareButton(path, event) {
   host.append(el("div", { class: "row" }, el("button", { "data-act": "compare", onclick: () => attempt(async () => {
     const map = await call(`${path}/events/${encodeURIComponent(event.id)}/map`);
     const kept = map.nearest_kept, source = kept && `${path}/normals/${encodeURIComponent(kept)}`;
-    host.replaceChildren(mapChart(map),
+    host.replaceChildren(mapChart(map, host.clientWidth),
       el("p", { class: "soft" }, `Triangles: windows of this sound. Rings: ${counted(map.normals.length, "normal window")}. Square: the nearest normal window. Up: how unusual, in deviations of normal windows that were held out. Right: along the direction in which normal windows differ most, by ${map.member}.`),
       map.nearest ? el("p", {}, `Nearest normal: ${map.nearest[0].split("/").pop()} at ${number(map.nearest[1])} s`) : "",
       !kept ? "" : kept.endsWith(".wav") ? player(source, false) : el("audio", { controls: true, preload: "none", src: source }));

@@ -75,8 +75,8 @@ function trendChart(host, points, fromMs, toMs) {
 }
 
 /** Normal windows as rings, the windows of an alarm as triangles, the nearest normal window as a square. */
-function mapChart(map) {
-  const width = 600, height = 300, left = 44, right = 12, top = 10, bottom = 14;
+function mapChart(map, room) {
+  const width = Math.max(280, Math.min(700, room || 600)), height = 280, left = 44, right = 12, top = 14, bottom = 14;
   const all = [...map.normals, ...map.windows];
   const [low, high] = [Math.min(0, ...all.map((point) => point.deviations)), Math.max(1, ...all.map((point) => point.deviations))];
   const [west, east] = [Math.min(-1, ...all.map((point) => point.along)), Math.max(1, ...all.map((point) => point.along))];
