@@ -123,26 +123,18 @@ impl Layout {
         if matches!(self, Self::Channel | Self::ChannelTransposed) {
             shape.insert(1, 1);
         }
-        let values = match transposed {
-            true => block.t().iter().copied().collect(),
-            false => block.iter().copied().collect(),
-        };
+        let ordered = if transposed { block.reversed_axes() } else { block };
+        let values = ordered.iter().copied().collect();
         (shape, values)
     }
 }
 
-impl Blocks {
-    /// The blocks of a clip, or the whole clip; none where the clip is shorter than one.
-    pub(super) fn cut(blocks: Option<Self>, frames: &Array2<f32>) -> Vec<ArrayView2<'_, f32>> {
-        let Some(Self { size, hop }) = blocks else { return vec![frames.view()] };
-        let last = frames.nrows().checked_sub(size);
-        let starts = last.map(|last| (0..=last).step_by(hop.max(1)));
-        starts
-            .into_iter()
-            .flatten()
-            .map(|start| frames.slice(s![start..start + size, ..]))
-            .collect()
-    }
+/// The blocks of a clip, or the whole clip; none where the clip is shorter than one.
+pub(super) fn cut(blocks: Option<Blocks>, frames: &Array2<f32>) -> Vec<ArrayView2<'_, f32>> {
+    let Some(Blocks { size, hop }) = blocks else { return vec![frames.view()] };
+    let last = frames.nrows().checked_sub(size);
+    let starts = last.map(|last| (0..=last).step_by(hop.max(1)));
+    starts.into_iter().flatten().map(|start| frames.slice(s![start..start + size, ..])).collect()
 }
 
 #[cfg(test)]
@@ -155,7 +147,7 @@ mod tests {
     fn blocks_overlap_and_leave_the_rest_out() {
         let frames = Array2::from_shape_fn((10, 2), |(frame, mel)| (10 * frame + mel) as f32);
         let starts = |size, hop| -> Vec<f32> {
-            let blocks = Blocks::cut(Some(Blocks { size, hop }), &frames);
+            let blocks = cut(Some(Blocks { size, hop }), &frames);
             assert!(blocks.iter().all(|block| block.dim() == (size, 2)));
             blocks.iter().map(|block| block[[0, 0]]).collect()
         };
@@ -163,7 +155,7 @@ mod tests {
         assert_eq!(starts(4, 5), [0.0, 50.0]);
         assert_eq!(starts(10, 1), [0.0]);
         assert!(starts(11, 1).is_empty());
-        assert_eq!(Blocks::cut(None, &frames).len(), 1);
+        assert_eq!(cut(None, &frames).len(), 1);
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn one() -> f64 {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_one(number: &f64) -> bool {
-    *number == one()
+    number.to_bits() == one().to_bits()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -228,7 +228,7 @@ impl Foreign {
             frames.mapv_inplace(|value| ((f64::from(value) - subtract) / divide) as f32);
         }
         let mut rows = Vec::new();
-        for block in Blocks::cut(*blocks, &frames) {
+        for block in front::cut(*blocks, &frames) {
             rows.extend(self.rows_of(layout.tensor(block, front))?);
         }
         let embedding = match rows.first() {

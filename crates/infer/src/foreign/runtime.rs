@@ -18,7 +18,7 @@ const PATH: &str = "ORT_DYLIB_PATH";
 
 /// A loaded ONNX file. One call runs at a time, on as many threads as offkey uses.
 pub struct Session {
-    session: Mutex<OrtSession>,
+    loaded: Mutex<OrtSession>,
     inputs: Vec<String>,
     outputs: Vec<String>,
 }
@@ -41,15 +41,17 @@ impl Session {
             problem: error.to_string(),
         };
         let builder = OrtSession::builder(environment()?).map_err(|error| refused(&error))?;
-        let mut builder = builder
+        let builder = builder
             .with_intra_threads(rayon::current_num_threads())
             .map_err(|error| refused(&error))?;
+        // Waiting threads sleep: a monitor embeds a window now and then, beside other work.
+        let mut builder = builder.with_intra_op_spinning(false).map_err(|error| refused(&error))?;
         let session = builder.commit_from_memory(bytes).map_err(|error| refused(&error))?;
         let names = |outlets: &[ort::value::Outlet]| {
             outlets.iter().map(|outlet| outlet.name().to_owned()).collect()
         };
         let (inputs, outputs) = (names(session.inputs()), names(session.outputs()));
-        Ok(Self { session: Mutex::new(session), inputs, outputs })
+        Ok(Self { loaded: Mutex::new(session), inputs, outputs })
     }
 
     /// Names of the inputs.
@@ -69,11 +71,12 @@ impl Session {
         };
         let mut values: Vec<(String, SessionInputValue<'_>)> = Vec::new();
         for Tensor { name, shape, values: numbers } in inputs {
-            let shape: Vec<i64> = shape.iter().map(|&length| length as i64).collect();
+            let shape: Vec<i64> =
+                shape.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX)).collect();
             let tensor = OrtTensor::from_array((shape, numbers.clone())).map_err(refused)?;
             values.push((name.clone(), tensor.into()));
         }
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let given = session.run(values).map_err(refused)?;
         let mut outputs = Vec::new();
         for name in &self.outputs {
