@@ -49,3 +49,10 @@ short "$one" alaw.w64 -t 0.1 -c:a pcm_alaw
 short "$one" mulaw.aifc -t 0.1 -c:a pcm_mulaw -f aiff
 short "$one" alaw.aifc -t 0.1 -c:a pcm_alaw -f aiff
 short "$one" mulaw.caf -t 0.1 -c:a pcm_mulaw
+# Two tracks of sound in one file, as cameras write.
+two_tracks() { # name, options
+    name=$1; shift
+    ffmpeg -y -v error -f lavfi -i "$one" -f lavfi -i "$one" -map 0 -map 1 -map_metadata -1 -fflags +bitexact -flags:a +bitexact -t 0.05 "$@" "$name"
+}
+two_tracks two_tracks.mka -c:a flac
+two_tracks two_tracks.mov -c:a pcm_s16le

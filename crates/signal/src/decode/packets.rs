@@ -11,6 +11,7 @@ use std::{
 use symphonia::{
     core::{
         codecs::{
+            CodecParameters,
             audio::{
                 AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
                 well_known::{
@@ -21,7 +22,7 @@ use symphonia::{
             registry::CodecRegistry,
         },
         errors::Error,
-        formats::{FormatOptions, FormatReader, TrackType},
+        formats::{FormatOptions, FormatReader, Track, TrackType},
         io::{MediaSourceStream, MediaSourceStreamOptions},
     },
     default::formats::{AdtsReader, CafReader, IsoMp4Reader, MkvReader, MpaReader, OggReader},
@@ -105,6 +106,14 @@ impl PacketSource {
         media: MediaSourceStream<'static>,
     ) -> Result<(Codec, Self), Refusal> {
         let reader = open_container(container, media).map_err(|error| refused(path, error))?;
+        let of_sound =
+            |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
+        let tracks = reader.tracks().iter().filter(of_sound).count();
+        if tracks > 1 {
+            // A fault in the one that is not heard would stay unheard.
+            let found = tracks.to_string();
+            return Err(unsupported(path, "tracks of sound", found, "one").into());
+        }
         let track = reader
             .default_track(TrackType::Audio)
             .ok_or(Refusal::Coding("it has no sound in it"))?;
