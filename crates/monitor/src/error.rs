@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{ErrorKind, counted, io_hint};
+use offkey_core::{ErrorKind, FileError, counted, io_hint};
 use offkey_infer::ModelError;
 use offkey_signal::FeatureError;
 
@@ -15,22 +15,9 @@ use crate::{ModelFileError, RateError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MonitorError {
-    /// The file system refused.
-    #[error("cannot access `{}`", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// A JSON file is not what it should be.
-    #[error("cannot read `{}` as JSON of the expected form", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The cause, with its line.
-        source: serde_json::Error,
-    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The caller asked to stop.
     #[error("stopped before it was done")]
     Cancelled,
@@ -157,12 +144,12 @@ pub enum MonitorError {
 impl MonitorError {
     /// For `map_err` on file system calls about `path`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |source| FileError::io(path)(source).into()
     }
 
     /// For `map_err` on JSON calls about `path`.
     pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
-        move |source| Self::Json { path: path.to_owned(), source }
+        move |source| FileError::json(path)(source).into()
     }
 
     /// Who can mend it.
@@ -174,9 +161,8 @@ impl MonitorError {
             | Self::OnlyWhole { .. }
             | Self::NothingToUndo => ErrorKind::Usage,
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Io { .. }
-            | Self::Json { .. }
-            | Self::Audio(_)
+            Self::File(error) => error.kind(),
+            Self::Audio(_)
             | Self::Embed(_)
             | Self::Feature(_)
             | Self::Score { .. }
@@ -212,7 +198,8 @@ impl MonitorError {
             }
             Self::KeptInSource { .. } => Some("name another folder with --keep"),
             Self::Audio(error) => Some(error.hint()),
-            Self::Io { .. } | Self::Json { .. } | Self::Feature(_) => io_hint(self),
+            Self::File(error) => error.hint(),
+            Self::Feature(_) => io_hint(self),
             Self::Cancelled
             | Self::NothingToUndo
             | Self::Score { .. }

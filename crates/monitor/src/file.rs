@@ -30,7 +30,7 @@ const HELD_OUT: &str = "held-out scores";
 /// Makes sure that a model file can be written there, before the work of learning it.
 ///
 /// # Errors
-/// [`MonitorError::Io`] when it cannot be: a folder is in its place, or what is there is no regular
+/// [`MonitorError::File`] when it cannot be: a folder is in its place, or what is there is no regular
 /// file.
 pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
     if path.is_dir() {
@@ -51,7 +51,7 @@ pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
 /// The bytes of what may be a model file, for [`Monitor::read`].
 ///
 /// # Errors
-/// [`MonitorError::Io`] when it cannot be read or is no regular file, [`MonitorError::ModelFile`] when it is too
+/// [`MonitorError::File`] when it cannot be read or is no regular file, [`MonitorError::ModelFile`] when it is too
 /// large.
 pub fn model_bytes(path: &Path) -> Result<Vec<u8>, MonitorError> {
     let data = fs::metadata(path).map_err(MonitorError::io(path))?;
@@ -71,7 +71,7 @@ impl Monitor {
     /// path is a link, what it leads to is written; permissions stay.
     ///
     /// # Errors
-    /// [`MonitorError::Io`] when the file cannot be written, [`MonitorError::ModelFile`] for a model
+    /// [`MonitorError::File`] when the file cannot be written, [`MonitorError::ModelFile`] for a model
     /// that was read from an earlier form.
     pub fn save(&self, path: &Path) -> Result<(), MonitorError> {
         let Detecting::Members(detecting) = &self.detecting else {
@@ -127,7 +127,7 @@ impl Monitor {
     /// Reads and verifies a model file.
     ///
     /// # Errors
-    /// [`MonitorError::Io`] when it cannot be read, [`MonitorError::ModelFile`] when it is damaged,
+    /// [`MonitorError::File`] when it cannot be read, [`MonitorError::ModelFile`] when it is damaged,
     /// too new, too large, or contradicts itself.
     pub fn load(path: &Path, compute: Compute) -> Result<Self, MonitorError> {
         Self::read(path, &model_bytes(path)?, compute)

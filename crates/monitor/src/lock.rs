@@ -13,7 +13,7 @@ use crate::MonitorError;
 /// locked, so that a link and its target are one model. What killed writers left beside it is removed.
 ///
 /// # Errors
-/// [`MonitorError::Locked`] when another process changes it, [`MonitorError::Io`] when its folder cannot
+/// [`MonitorError::Locked`] when another process changes it, [`MonitorError::File`] when its folder cannot
 /// be written to.
 pub fn lock_model(path: &Path) -> Result<Lock, MonitorError> {
     let path = fs::canonicalize(path).map_err(MonitorError::io(path))?;

@@ -8,7 +8,7 @@ use crate::MonitorError;
 /// How many events these names name, and how many hours they lasted together, from the log that a watch wrote. A name is that of any of its lines.
 ///
 /// # Errors
-/// [`MonitorError::Io`] when the log cannot be read, [`MonitorError::NoEvent`] when it has no such event, or one that
+/// [`MonitorError::File`] when the log cannot be read, [`MonitorError::NoEvent`] when it has no such event, or one that
 /// has not ended.
 pub fn hours_of_faults(log: &Path, names: &[String]) -> Result<(usize, f64), MonitorError> {
     let text = fs::read_to_string(log).map_err(MonitorError::io(log))?;

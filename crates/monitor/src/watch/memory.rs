@@ -106,7 +106,7 @@ impl Counted {
 /// What the state file of a watch says about events per week, where it was written with this model.
 ///
 /// # Errors
-/// [`MonitorError::Io`] when the file cannot be read, [`MonitorError::NoState`] when nothing in it is of a watch.
+/// [`MonitorError::File`] when the file cannot be read, [`MonitorError::NoState`] when nothing in it is of a watch.
 pub fn counted_by(monitor: &Monitor, state: &Path) -> Result<Option<EventEvidence>, MonitorError> {
     let bytes = fs::read(state).map_err(MonitorError::io(state))?;
     let lines: Vec<Line> = bytes.split(|&byte| byte == b'\n').filter_map(read).collect();

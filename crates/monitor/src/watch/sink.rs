@@ -89,7 +89,7 @@ impl LogFile {
     /// A log, and the names of the events that its end has already.
     ///
     /// # Errors
-    /// [`MonitorError::Io`] when an existing log cannot be read, or is a folder.
+    /// [`MonitorError::File`] when an existing log cannot be read, or is a folder.
     pub fn open(path: &Path) -> Result<(Self, Vec<String>), MonitorError> {
         if path.is_dir() {
             return Err(MonitorError::io(path)(io::ErrorKind::IsADirectory.into()));
