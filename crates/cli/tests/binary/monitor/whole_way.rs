@@ -186,12 +186,18 @@ fn an_autoencoder_is_trained_on_some_recordings_and_calibrated_on_the_others() {
     let first = fs::read(bench.path("pump.offkey")).expect("a model");
     bench.ok(&format!("{learn} --force"));
     assert!(first == fs::read(bench.path("pump.offkey")).expect("a model"), "the same bytes");
-    let mut alarms = [0, 0];
-    for (count, folder) in alarms.iter_mut().zip(["faulty", "later"]) {
-        let checked = bench.run_words(&["check", folder, "--model", "pump.offkey"]);
-        *count = String::from_utf8_lossy(&checked.stdout).matches(": alarm (").count();
-    }
-    assert!(alarms[0] > alarms[1], "{alarms:?}");
+    // Twenty epochs on 24 recordings: faults score higher more often than not, on any processor.
+    let [faulty, later] = ["faulty", "later"].map(|folder| {
+        let checked = bench.run_words(&["check", folder, "--model", "pump.offkey", "--json"]);
+        let checked: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+        clips(&checked)
+            .iter()
+            .map(|clip| clip["score"].as_f64().expect("a score"))
+            .collect::<Vec<_>>()
+    });
+    let higher = faulty.iter().flat_map(|fault| later.iter().filter(move |normal| fault > normal));
+    let share = higher.count() as f64 / (faulty.len() * later.len()) as f64;
+    assert!(share > 0.6, "{share}: {faulty:?} {later:?}");
     for path in files(&bench.path("normal"), "wav").iter().skip(10) {
         fs::remove_file(path).expect("a recording");
     }
