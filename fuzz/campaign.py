@@ -42,7 +42,7 @@ def seed(target):
         for path in [*FOLDER.glob("../testdata/wav/*"), *FOLDER.glob("../testdata/coded/*")]:
             (folder / path.name).write_bytes(b"\0\1" + path.read_bytes())
     elif target == "model":
-        for file in (0, 1, 62):
+        for file in (0, 1, 254):
             (folder / f"file {file}").write_bytes(bytes([file]))
     return folder
 

@@ -1,4 +1,4 @@
-//! Trains, scores, evaluates and writes a page with a loss and a backend of this crate:
+//! Trains, scores, evaluates and writes a page with a loss, a backend and a branch of this crate:
 //!
 //! ```text
 //! cargo run --release -p offkey-example-outside -- DATA RUN

@@ -1,4 +1,4 @@
-//! Every stage of a run with a loss and a backend from outside.
+//! Every stage of a run with a loss, a backend and a branch from outside.
 
 use std::{fs, path::Path};
 
@@ -48,6 +48,10 @@ fn a_run_trains_and_scores_with_what_another_crate_brings() {
     let saved = fs::read_to_string(request.out.join("recipe.toml")).expect("written first");
     assert!(saved.contains("custom = \"distance-softmax\""), "{saved}");
     assert!(saved.contains("custom = \"third-neighbour\""), "{saved}");
+    assert!(saved.contains("custom = \"level-over-time\""), "{saved}");
+    let weights = fs::read(request.out.join("model/weights.safetensors")).expect("trained");
+    let header = String::from_utf8_lossy(&weights[..weights.len().min(20_000)]);
+    assert!(header.contains("branches.1.matrices.0"), "the branch's matrix is trained and kept");
 
     // A stage alone, from the files of the one before, gives the same scores.
     let scores = || {
@@ -70,8 +74,14 @@ fn a_run_trains_and_scores_with_what_another_crate_brings() {
 #[test]
 fn a_name_that_nobody_registered_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Registries { losses, .. } = registries();
-    for registries in [Registries::default(), Registries { losses, ..Registries::default() }] {
+    let all = registries;
+    let without = [
+        Registries { losses: Default::default(), ..all() },
+        Registries { backends: Default::default(), ..all() },
+        Registries { branches: Default::default(), ..all() },
+    ];
+    let names = ["distance-softmax", "third-neighbour", "level-over-time"];
+    for (registries, name) in without.into_iter().zip(names) {
         let request = request(folder.path(), registries);
         let error = run(&request, &Silent).expect_err("a name is unknown");
         let mut text = error.to_string();
@@ -80,7 +90,7 @@ fn a_name_that_nobody_registered_is_refused_before_anything_is_made() {
             text += &format!(": {error}");
             cause = error.source();
         }
-        assert!(text.contains("third-neighbour") || text.contains("distance-softmax"), "{text}");
+        assert!(text.contains(name), "{text}");
         assert!(!request.out.join("manifest.json").exists(), "{text}");
     }
 }

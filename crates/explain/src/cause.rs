@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 use offkey_core::{Progress, Seed};
-use offkey_infer::{BranchConfig, BranchFeatures, ClipFeatures, Encoder, normalised, side_by_side};
+use offkey_infer::{Axes, ClipFeatures, Encoder, normalised, side_by_side};
 use offkey_report::rise::{
     Extent, Faithfulness, FaithfulnessConfig, Finding, Importance, Mask, RiseConfig, RiseError,
     ScoreFailure, explain, explain_spectrum, faithfulness, findings,
@@ -111,12 +111,12 @@ impl NormalLevels {
         let mut loudnesses = Vec::new();
         for wave in waves {
             let features = encoder.features(wave)?;
-            let Some((_, magnitude)) = spectrogram_of(&features) else { return Ok(None) };
+            let Some((_, magnitude)) = spectrogram_of(encoder, &features) else { return Ok(None) };
             let levels = decibels(magnitude.view());
             loudnesses.push(loudness(levels.view()));
             spectrograms.extend(levels.mean_axis(Axis(0)));
-            if let Some((_, bins)) = spectrum_of(&features) {
-                spectra.push(band_levels(bins.view(), bins_of_a_band(extent(encoder), bins.len())));
+            if let Some((_, bins)) = spectrum_of(encoder, &features) {
+                spectra.push(band_levels(bins, bins_of_a_band(extent(encoder), bins.len())));
             }
         }
         let spectrogram = mean(&spectrograms);
@@ -162,7 +162,8 @@ pub fn cause(question: &Question<'_>, progress: &dyn Progress) -> Result<Cause, 
     let &Question { wave, normal, rise, seed, .. } = question;
     let encoder = question.encoder()?;
     let features = encoder.features(wave)?;
-    let (branch, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
+    let (branch, magnitude) =
+        spectrogram_of(encoder, &features).ok_or(ExplainError::NothingToMask)?;
     let masked = Masked::new(question, &features, progress)?;
     let seed = seed.child("rise");
     let score = |batch: &[Mask]| masked.scores(branch, batch);
@@ -193,7 +194,7 @@ fn spectrum_cause(
     seed: Seed,
 ) -> Result<Option<SpectrumCause>, ExplainError> {
     let question = masked.question;
-    let Some((branch, bins)) = spectrum_of(features) else { return Ok(None) };
+    let Some((branch, bins)) = spectrum_of(question.encoder()?, features) else { return Ok(None) };
     let most = if question.rise.masks > PAGE_MASKS { SPECTRUM_MASKS } else { FEW_SPECTRUM_MASKS };
     let masks = question.rise.masks.min(most);
     let config = RiseConfig { masks, keep: question.rise.keep, ..RiseConfig::spectrum() };
@@ -203,7 +204,7 @@ fn spectrum_cause(
     let width = bins_of_a_band(extent, bins.len());
     let values = in_bands(fine.by_bin().view(), width).insert_axis(Axis(0));
     let importance = Importance { values, ..fine };
-    let levels_db = band_levels(bins.view(), width);
+    let levels_db = band_levels(bins, width);
     let mut spectrum = SpectrumCause { levels_db, importance, findings: Vec::new() };
     let above = question.normal.and_then(|normal| normal.above_in_spectrum(&spectrum));
     let above = above.map(|above| above.insert_axis(Axis(0)));
@@ -236,7 +237,7 @@ impl<'a> Masked<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self, ExplainError> {
         let parts_of = |encoder: &Encoder| {
-            let part = |(branch, features): (usize, &BranchFeatures)| {
+            let part = |(branch, features): (usize, &Array2<f32>)| {
                 let room = &mut Vec::new();
                 encoder
                     .embed_copies(branch, features, 1, room, |_, from, to| to.copy_from_slice(from))
@@ -293,18 +294,26 @@ fn repeated(row: &Array2<f32>, times: usize) -> Array2<f32> {
     row.broadcast((times, row.ncols())).expect("one row fits any number of rows").to_owned()
 }
 
-fn spectrogram_of(features: &ClipFeatures) -> Option<(usize, &Array2<f32>)> {
-    features.branches.iter().enumerate().find_map(|(index, branch)| match branch {
-        BranchFeatures::Stft(magnitude) => Some((index, magnitude)),
-        BranchFeatures::Spectrum(_) => None,
-    })
+/// The first spectrogram among the features, and its place.
+fn spectrogram_of<'a>(
+    encoder: &Encoder,
+    features: &'a ClipFeatures,
+) -> Option<(usize, &'a Array2<f32>)> {
+    let place = branch_with(encoder, |axes| matches!(axes, Axes::Spectrogram { .. }))?;
+    Some((place, &features.branches[place]))
 }
 
-fn spectrum_of(features: &ClipFeatures) -> Option<(usize, &Array1<f32>)> {
-    features.branches.iter().enumerate().find_map(|(index, branch)| match branch {
-        BranchFeatures::Spectrum(bins) => Some((index, bins)),
-        BranchFeatures::Stft(_) => None,
-    })
+/// The first spectrum of the whole clip among the features, and its place.
+fn spectrum_of<'a>(
+    encoder: &Encoder,
+    features: &'a ClipFeatures,
+) -> Option<(usize, ArrayView1<'a, f32>)> {
+    let place = branch_with(encoder, |axes| axes == Axes::Spectrum)?;
+    Some((place, features.branches[place].row(0)))
+}
+
+fn branch_with(encoder: &Encoder, is_wanted: impl Fn(Axes) -> bool) -> Option<usize> {
+    encoder.config().branches.iter().position(|branch| is_wanted(branch.axes()))
 }
 
 /// Spectrogram of another clip in decibels, as the explained branch sees it.
@@ -314,13 +323,13 @@ fn spectrum_of(features: &ClipFeatures) -> Option<(usize, &Array1<f32>)> {
 /// take the clip.
 pub fn levels_of(encoder: &Encoder, wave: &[f32]) -> Result<Array2<f32>, ExplainError> {
     let features = encoder.features(wave)?;
-    let (_, magnitude) = spectrogram_of(&features).ok_or(ExplainError::NothingToMask)?;
+    let (_, magnitude) = spectrogram_of(encoder, &features).ok_or(ExplainError::NothingToMask)?;
     Ok(decibels(magnitude.view()))
 }
 
 /// Whether an encoder has a spectrogram that can be masked.
 pub fn can_be_explained(encoder: &Encoder) -> bool {
-    encoder.config().branches.iter().any(|branch| matches!(branch, BranchConfig::Stft(_)))
+    branch_with(encoder, |axes| matches!(axes, Axes::Spectrogram { .. })).is_some()
 }
 
 fn extent(encoder: &Encoder) -> Extent {

@@ -10,7 +10,7 @@ use offkey_core::Seed;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EncoderConfig, ModelError,
+    BranchRegistry, EncoderConfig, ModelError,
     weights::{NamedTensors, damaged, io_error, write_atomically},
 };
 
@@ -51,22 +51,29 @@ impl ModelCard {
         Self { format: FORMAT, classes, seed, steps, encoder: encoder.clone(), loss }
     }
 
-    /// Reads the card of a model folder, without its weights.
+    /// Reads the card of a model folder, without its weights; branches of other crates are looked
+    /// up.
     ///
     /// # Errors
-    /// [`ModelError`] when the file is absent, damaged, or of another format.
-    pub fn read(folder: &Path) -> Result<Self, ModelError> {
+    /// [`ModelError`] when the file is absent, damaged, or of another format, or names a branch that
+    /// is not registered.
+    pub fn read(folder: &Path, branches: &BranchRegistry) -> Result<Self, ModelError> {
         let path = folder.join(CONFIG_FILE);
-        Self::parse(&path, &fs::read_to_string(&path).map_err(io_error(&path))?)
+        Self::parse(&path, &fs::read_to_string(&path).map_err(io_error(&path))?, branches)
     }
 
     /// Reads the card's text; `path` stands for it in errors.
-    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ModelError> {
-        let card: Self = toml::from_str(text).map_err(|error| damaged(path, &error))?;
+    pub(crate) fn parse(
+        path: &Path,
+        text: &str,
+        branches: &BranchRegistry,
+    ) -> Result<Self, ModelError> {
+        let mut card: Self = toml::from_str(text).map_err(|error| damaged(path, &error))?;
         if card.format != FORMAT {
             let problem = format!("format is {}, expected {FORMAT}", card.format);
             return Err(ModelError::Damaged { path: path.to_owned(), problem });
         }
+        card.encoder = card.encoder.resolved(branches)?;
         card.encoder.validate()?;
         Ok(card)
     }

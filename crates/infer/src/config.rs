@@ -1,7 +1,15 @@
 //! What an encoder is made of: a list of branches, each from one kind of feature to one part of
 //! the embedding.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    BranchConfig, BranchRegistry, ConfigError, SpectrumConfig, StftConfig, Switches,
+    config_error::MOST_LAYERS,
+    layers::{Cost, TensorList},
+};
 
 /// Architecture of an encoder.
 ///
@@ -28,116 +36,6 @@ pub struct EncoderConfig {
     pub squeeze_excitation: bool,
 }
 
-/// One branch of an encoder.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BranchConfig {
-    /// One-dimensional convolutions over the magnitude spectrum of the whole clip.
-    Spectrum(SpectrumConfig),
-    /// A residual network over the magnitude spectrogram.
-    Stft(StftConfig),
-}
-
-/// How a branch takes magnitudes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Magnitude {
-    /// As they are, as in the paper.
-    #[default]
-    Linear,
-    /// Natural logarithm of the magnitude, at least 1e-4: quiet bins count as much as
-    /// loud ones.
-    Log,
-}
-
-/// The spectrum branch; defaults are the paper's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SpectrumConfig {
-    /// How magnitudes enter.
-    pub magnitude: Magnitude,
-    /// Channels of every convolution.
-    pub filters: usize,
-    /// Length of each convolution's kernel, in bins of its input.
-    pub kernels: Vec<usize>,
-    /// Step of each convolution, as many as kernels.
-    pub strides: Vec<usize>,
-    /// Dense layers with batch normalisation and `ReLU` before the last, linear one.
-    pub dense_layers: usize,
-    /// Width of the dense layers and length of this branch's part of the embedding.
-    pub dims: usize,
-}
-
-/// The spectrogram branch; defaults are the paper's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StftConfig {
-    /// Length of the periodic Hann window, in samples.
-    pub window: usize,
-    /// Distance of neighbouring frames, in samples.
-    pub hop: usize,
-    /// How magnitudes enter.
-    pub magnitude: Magnitude,
-    /// Whether each bin's mean over time is subtracted, as in the paper: only what changes is left.
-    pub subtract_mean: bool,
-    /// Step of the first convolution (7x7), in frames and bins. It has the first stage's channels.
-    pub stem_stride: usize,
-    /// Channels of each residual stage. A stage has two blocks; all but the first halve the
-    /// resolution.
-    pub stage_channels: Vec<usize>,
-    /// Length of this branch's part of the embedding.
-    pub dims: usize,
-}
-
-/// Why an architecture cannot be built.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// No branch at all.
-    #[error("the encoder has no branches, expected at least one")]
-    NoBranches,
-    /// A count that must not be zero, or that must match another.
-    #[error("branch {branch}: `{field}` is {found}, expected {expected}")]
-    Branch {
-        /// Position in the list of branches.
-        branch: usize,
-        /// The setting.
-        field: &'static str,
-        /// Its value.
-        found: String,
-        /// What would have been accepted.
-        expected: &'static str,
-    },
-    /// Rate and length do not make a clip.
-    #[error("`{field}` is {found}, expected a positive, finite number")]
-    Clip {
-        /// The setting.
-        field: &'static str,
-        /// Its value.
-        found: String,
-    },
-    /// A size that no network has.
-    #[error("`{field}` is {found}, expected {expected}")]
-    Size {
-        /// The setting.
-        field: &'static str,
-        /// Its value.
-        found: String,
-        /// What would have been accepted.
-        expected: &'static str,
-    },
-    /// The clip is shorter than a layer needs.
-    #[error("branch {branch}: clips of {clip_samples} samples are too short for `{layer}`")]
-    TooShort {
-        /// Position in the list of branches.
-        branch: usize,
-        /// Samples of a clip.
-        clip_samples: usize,
-        /// The first layer that has nothing left to work on.
-        layer: &'static str,
-    },
-}
-
 impl Default for EncoderConfig {
     fn default() -> Self {
         Self {
@@ -154,33 +52,6 @@ impl Default for EncoderConfig {
     }
 }
 
-impl Default for SpectrumConfig {
-    fn default() -> Self {
-        Self {
-            magnitude: Magnitude::Linear,
-            filters: 128,
-            kernels: vec![256, 64, 16],
-            strides: vec![64, 32, 4],
-            dense_layers: 4,
-            dims: 128,
-        }
-    }
-}
-
-impl Default for StftConfig {
-    fn default() -> Self {
-        Self {
-            window: 1024,
-            hop: 512,
-            magnitude: Magnitude::Linear,
-            subtract_mean: true,
-            stem_stride: 2,
-            stage_channels: vec![16, 32, 64, 128],
-            dims: 128,
-        }
-    }
-}
-
 impl EncoderConfig {
     /// Samples of a clip as the encoder expects it.
     pub fn clip_samples(&self) -> usize {
@@ -190,6 +61,72 @@ impl EncoderConfig {
     /// Length of the embedding: the sum over the branches.
     pub fn dims(&self) -> usize {
         self.branches.iter().map(BranchConfig::dims).sum()
+    }
+
+    /// What all its layers have or lack.
+    pub fn switches(&self) -> Switches {
+        Switches {
+            bias: self.bias,
+            batch_norm_affine: self.batch_norm_affine,
+            squeeze_excitation: self.squeeze_excitation,
+        }
+    }
+
+    /// Whether the fast kernels have all that this encoder needs: they lack biases and
+    /// squeeze-and-excitation, for which the plain layers are taken.
+    pub fn suits_kernels(&self) -> bool {
+        self.switches().suit_kernels()
+    }
+
+    /// Multiply-adds of convolutions and dense layers for one clip, forward only.
+    pub fn multiply_adds(&self) -> usize {
+        let mut cost = Cost::new(self.switches());
+        for branch in &self.branches {
+            branch.kind().cost(&mut cost, branch.shape(self.clip_samples()));
+        }
+        cost.multiply_adds()
+    }
+
+    /// Name and shape of every tensor of the encoder. Kernels are `[out, in, taps..]`, dense layers
+    /// `[out, in]`; `running_mean` and `running_variance` are statistics, all others are trained.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let mut list = TensorList::new(self.switches());
+        for (index, branch) in self.branches.iter().enumerate() {
+            list.enter(format!("branches.{index}"));
+            branch.kind().tensors(&mut list, branch.shape(self.clip_samples()));
+        }
+        list.finish()
+    }
+
+    /// Trained numbers of the encoder, without the loss's own.
+    pub fn parameters(&self) -> usize {
+        let trained = |(name, _): &&(String, Vec<usize>)| !name.contains(".running_");
+        let counts = self.tensors();
+        counts.iter().filter(trained).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+
+    /// The same encoder with its branches of other crates looked up.
+    ///
+    /// # Errors
+    /// [`ConfigError::UnknownBranch`] when one is not in the registry.
+    pub fn resolved(mut self, registry: &BranchRegistry) -> Result<Self, ConfigError> {
+        for branch in &mut self.branches {
+            if let BranchConfig::Custom(named) = branch {
+                named.look_up(registry)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Its branches of other crates, those that were looked up: what loads a model of the same branches.
+    pub fn outside(&self) -> BranchRegistry {
+        let named = self.branches.iter().filter_map(|branch| match branch {
+            BranchConfig::Custom(named) => Some((named.name(), named.branch()?)),
+            BranchConfig::Spectrum(_) | BranchConfig::Stft(_) => None,
+        });
+        named.fold(BranchRegistry::default(), |registry, (name, branch)| {
+            registry.with(name, Arc::clone(branch))
+        })
     }
 
     /// Checks that the encoder can be built and that its clips are long enough for every layer.
@@ -219,83 +156,7 @@ impl EncoderConfig {
             return Err(ConfigError::Size { field, found, expected: "at most 64" });
         }
         for (index, branch) in self.branches.iter().enumerate() {
-            branch.validate(index, self.clip_samples())?;
-        }
-        Ok(())
-    }
-}
-
-impl BranchConfig {
-    /// Length of this branch's part of the embedding.
-    pub fn dims(&self) -> usize {
-        match self {
-            Self::Spectrum(config) => config.dims,
-            Self::Stft(config) => config.dims,
-        }
-    }
-
-    fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
-        match self {
-            Self::Spectrum(config) => config.validate(branch, clip_samples),
-            Self::Stft(config) => config.validate(branch, clip_samples),
-        }
-    }
-}
-
-impl SpectrumConfig {
-    fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
-        positive(branch, "filters", &[self.filters])?;
-        positive(branch, "kernels", &self.kernels)?;
-        positive(branch, "strides", &self.strides)?;
-        positive(branch, "dims", &[self.dims])?;
-        small("filters", &[self.filters])?;
-        small("kernels", &self.kernels)?;
-        small("strides", &self.strides)?;
-        small("dims", &[self.dims])?;
-        if self.dense_layers > MOST_LAYERS {
-            let (field, found) = ("dense_layers", self.dense_layers.to_string());
-            return Err(ConfigError::Size { field, found, expected: "at most 64" });
-        }
-        if self.strides.len() != self.kernels.len() {
-            return Err(ConfigError::Branch {
-                branch,
-                field: "strides",
-                found: format!("{:?}", self.strides),
-                expected: "as many as `kernels`",
-            });
-        }
-        if clip_samples < 2 {
-            return Err(ConfigError::TooShort { branch, clip_samples, layer: "spectrum" });
-        }
-        Ok(())
-    }
-}
-
-impl StftConfig {
-    fn validate(&self, branch: usize, clip_samples: usize) -> Result<(), ConfigError> {
-        positive(branch, "window", &[self.window])?;
-        positive(branch, "hop", &[self.hop])?;
-        positive(branch, "stem_stride", &[self.stem_stride])?;
-        positive(branch, "stage_channels", &self.stage_channels)?;
-        positive(branch, "dims", &[self.dims])?;
-        small("stem_stride", &[self.stem_stride])?;
-        small("stage_channels", &self.stage_channels)?;
-        small("dims", &[self.dims])?;
-        if !self.window.is_multiple_of(2) {
-            return Err(ConfigError::Branch {
-                branch,
-                field: "window",
-                found: self.window.to_string(),
-                expected: "an even number of samples",
-            });
-        }
-        if clip_samples < self.window {
-            return Err(ConfigError::TooShort { branch, clip_samples, layer: "window" });
-        }
-        let frames = (clip_samples - self.window) / self.hop + 1;
-        let bins = self.window / 2 + 1;
-        if frames.min(bins).div_ceil(self.stem_stride) < 3 {
-            return Err(ConfigError::TooShort { branch, clip_samples, layer: "max pooling" });
+            branch.kind().check(index, self.clip_samples())?;
         }
         Ok(())
     }
@@ -304,36 +165,6 @@ impl StftConfig {
 /// Rate and length above which nothing is a clip.
 const HIGHEST_RATE_HZ: u32 = 1_000_000;
 const LONGEST_CLIP_S: f64 = 3600.0;
-/// Most layers of one kind.
-const MOST_LAYERS: usize = 64;
-/// Largest number of channels, or length of a kernel.
-const LARGEST: usize = 65_536;
-
-/// Refuses sizes that no network has, before anything is reserved for them.
-fn small(field: &'static str, values: &[usize]) -> Result<(), ConfigError> {
-    if values.len() <= MOST_LAYERS && values.iter().all(|&value| value <= LARGEST) {
-        return Ok(());
-    }
-    let mut found = format!("{:?}", &values[..values.len().min(MOST_LAYERS)]);
-    if values.len() > MOST_LAYERS {
-        found += &format!(" and {} more", values.len() - MOST_LAYERS);
-    }
-    let expected = "at most 64 numbers, each at most 65,536";
-    Err(ConfigError::Size { field, found, expected })
-}
-
-fn positive(branch: usize, field: &'static str, values: &[usize]) -> Result<(), ConfigError> {
-    if !values.is_empty() && values.iter().all(|&value| value > 0) {
-        return Ok(());
-    }
-    Err(ConfigError::Branch {
-        branch,
-        field,
-        found: format!("{values:?}"),
-        expected: "at least one number, all positive",
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,5 +201,17 @@ mod tests {
             assert!(matches!(config.validate(), Err(ConfigError::Size { .. })), "{config:?}");
         }
         assert!(EncoderConfig::default().validate().is_ok());
+    }
+
+    #[test]
+    fn the_papers_encoder_has_the_papers_size() {
+        let ten = EncoderConfig::default();
+        let eighteen = EncoderConfig { clip_s: 18.0, ..EncoderConfig::default() };
+        assert_eq!(ten.parameters(), 2_540_978);
+        assert_eq!(eighteen.parameters(), 2_672_050);
+        let millions = |config: &EncoderConfig| config.multiply_adds() as f64 / 1e6;
+        // The paper's figures are rounded to a tenth of a million.
+        approx::assert_abs_diff_eq!(millions(&ten), 457.8, epsilon = 0.06);
+        approx::assert_abs_diff_eq!(millions(&eighteen), 819.9, epsilon = 0.06);
     }
 }

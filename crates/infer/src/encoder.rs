@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Axis, concatenate};
 
 use crate::{
-    BranchFeatures, ClipFeatures, Compute, DeviceKind, EncoderConfig, Forward, ModelCard,
+    BranchRegistry, ClipFeatures, Compute, DeviceKind, EncoderConfig, Forward, ModelCard,
     ModelError, Network, card,
     features::{self, BatchFeatures},
     weights::NamedTensors,
@@ -31,7 +31,19 @@ impl Encoder {
     /// [`ModelError`] when a file is absent, damaged, or does not fit the others, or the device is
     /// not the processor.
     pub fn load(folder: &Path, compute: Compute) -> Result<Self, ModelError> {
-        let card = ModelCard::read(folder)?;
+        Self::load_with(folder, &BranchRegistry::default(), compute)
+    }
+
+    /// As [`Encoder::load`], of a model that may have branches of other crates.
+    ///
+    /// # Errors
+    /// As [`Encoder::load`], and for a branch that is not registered.
+    pub fn load_with(
+        folder: &Path,
+        branches: &BranchRegistry,
+        compute: Compute,
+    ) -> Result<Self, ModelError> {
+        let card = ModelCard::read(folder, branches)?;
         let (path, weights) = card::read_weights(folder)?;
         Self::on_processor(card, weights, &path, compute)
     }
@@ -42,7 +54,10 @@ impl Encoder {
     }
 
     /// The encoder of a card and its weights; `path` stands for them in errors.
-    pub(crate) fn on_processor(
+    ///
+    /// # Errors
+    /// [`ModelError`] when the weights do not fit the card, or the device is not the processor.
+    pub fn on_processor(
         card: ModelCard,
         weights: NamedTensors,
         path: &Path,
@@ -151,9 +166,8 @@ impl Encoder {
 
     fn check_features(&self, clip: usize, features: &ClipFeatures) -> Result<(), ModelError> {
         let samples = self.config().clip_samples();
-        let expected: Vec<_> =
-            self.config().branches.iter().map(|b| features::shape(b, samples)).collect();
-        let found: Vec<_> = features.branches.iter().map(BranchFeatures::shape).collect();
+        let expected: Vec<_> = self.config().branches.iter().map(|b| b.shape(samples)).collect();
+        let found: Vec<_> = features.branches.iter().map(Array2::dim).collect();
         if found == expected {
             return Ok(());
         }

@@ -6,9 +6,7 @@ use std::path::Path;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::{
-    BranchFeatures, Compute, Encoder, ModelCard, ModelError, features, weights::NamedTensors,
-};
+use crate::{BranchRegistry, Compute, Encoder, ModelCard, ModelError, weights::NamedTensors};
 
 /// What stands for the file in errors.
 const IN_MEMORY: &str = "encoder";
@@ -24,13 +22,13 @@ impl Encoder {
         Ok((self.card.to_toml(name)?, weights))
     }
 
-    /// The encoder that [`Encoder::to_parts`] took apart.
+    /// The encoder that [`Encoder::to_parts`] took apart. It has no branches of other crates.
     ///
     /// # Errors
     /// [`ModelError`] when a part is damaged, or they do not fit each other.
     pub fn from_parts(card: &str, weights: &[u8], compute: Compute) -> Result<Self, ModelError> {
         let name = Path::new(IN_MEMORY);
-        let card = ModelCard::parse(name, card)?;
+        let card = ModelCard::parse(name, card, &BranchRegistry::default())?;
         let (weights, _) = NamedTensors::from_bytes(name, weights)?;
         Self::on_processor(card, weights, name, compute)
     }
@@ -46,26 +44,27 @@ impl Encoder {
     pub fn embed_copies(
         &self,
         branch: usize,
-        features: &BranchFeatures,
+        features: &Array2<f32>,
         copies: usize,
         room: &mut Vec<f32>,
         change: impl Fn(usize, &[f32], &mut [f32]) + Sync,
     ) -> Result<Array2<f32>, ModelError> {
         let config = &self.config().branches[branch];
-        let shape = features::shape(config, self.config().clip_samples());
-        if features.shape() != shape {
+        let shape = config.shape(self.config().clip_samples());
+        if features.dim() != shape {
             return Err(ModelError::Shape {
                 clip: 0,
                 what: "features of shape",
-                found: format!("{:?}", features.shape()),
+                found: format!("{:?}", features.dim()),
                 expected: format!("{shape:?}"),
             });
         }
-        let original = features.values();
+        let original = features.as_standard_layout();
+        let original = original.as_slice().expect("standard layout is one slice");
         room.resize(copies * original.len(), 0.0);
         room.par_chunks_exact_mut(original.len()).enumerate().for_each(|(copy, values)| {
-            change(copy, &original, values);
-            features::condition(config, values, shape);
+            change(copy, original, values);
+            config.kind().condition(values, shape);
         });
         let values = self.network.forward_branch(branch, copies, room);
         let dims = config.dims();

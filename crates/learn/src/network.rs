@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use offkey_core::{Clip, FileError, Progress, Seed, Split};
 use offkey_eval::auc;
-use offkey_infer::{ClipSource, Encoder};
+use offkey_infer::{BranchRegistry, ClipSource, Encoder};
 use offkey_monitor::{LEAST_RECORDINGS, MemberCard, Model, ModelCard, WindowRule};
 use offkey_recipe::NetworkConfig;
 use offkey_score::{BackendConfig, References};
@@ -103,7 +103,7 @@ pub(crate) fn try_network(
         if !report.finished {
             return Err(LearnError::Cancelled);
         }
-        let encoder = load_encoder(&folder, request.compute)?;
+        let encoder = load_encoder(&folder, &BranchRegistry::default(), request.compute)?;
         let heard = hears(&encoder, backend, rule, recordings, &trained_on, seed)?;
         shares.push(heard);
         if heard < LEAST_HEARD {

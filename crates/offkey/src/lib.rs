@@ -8,7 +8,7 @@
 //! | a benchmark: train, score, evaluate, a page | [`RunRequest`], then [`run()`](run::run) |
 //! | scores of single clips by a finished run | [`Detector`] |
 //! | one stage of a run again | [`redo`], with [`Stage`] |
-//! | a loss or a backend of your own | [`losses`], [`backends`], [`Registries`] |
+//! | a loss, a backend or a branch of your own | [`losses`], [`backends`], [`branches`], [`Registries`] |
 //! | scores of embeddings that another model made | [`score_embeddings`] |
 //!
 //! Every long call takes a [`Progress`] and asks it whether to stop; [`Silent`] never stops. Errors have a kind and a
@@ -160,7 +160,10 @@ pub use offkey_core::{
 };
 pub use offkey_eval::Metrics;
 pub use offkey_explain::{ExplainError, Explanation, Gap, PAGE_MASKS};
-pub use offkey_infer::foreign::{ForeignConfig, ForeignError, FrontEnd};
+pub use offkey_infer::foreign::{
+    Blocks as ForeignBlocks, ForeignConfig, ForeignError, FrontEnd, Layout as ForeignLayout,
+    Level as ForeignLevel,
+};
 pub use offkey_infer::{Compute, DeviceKind, Kernels};
 pub use offkey_recipe::{
     AudioConfig, AutoencoderModel, BUILT_IN, BuiltIn, ModelConfig, NetworkConfig, NoiseConfig,
@@ -174,6 +177,11 @@ pub use offkey_signal::ChannelRule;
 pub use offkey_synth::SynthConfig;
 pub use offkey_train::TrainLength;
 pub use offkey_train::loss as losses;
+
+/// Branches of other crates: what they implement, and the registry that names them.
+pub mod branches {
+    pub use offkey_infer::{Axes, BranchRegistry, CustomBranch};
+}
 
 /// The README's Rust compiles.
 #[cfg(doctest)]

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, ops::RangeInclusive, path::PathBuf};
 
 use offkey_core::Year;
+use offkey_infer::BranchRegistry;
 use offkey_infer::Compute;
 use offkey_score::{BackendConfig, BackendRegistry};
 use offkey_train::loss::LossRegistry;
@@ -73,7 +74,7 @@ impl RunRequest {
     }
 }
 
-/// Losses and backends of other crates, by the names that recipes give them as `custom = "NAME"`.
+/// Losses, backends and branches of other crates, by the names that recipes give them as `custom = "NAME"`.
 ///
 /// ```
 /// use offkey::{Registries, backends::BackendRegistry};
@@ -87,16 +88,23 @@ pub struct Registries {
     pub losses: LossRegistry,
     /// Backends.
     pub backends: BackendRegistry,
+    /// Branches of the network.
+    pub branches: BranchRegistry,
 }
 
 impl Registries {
-    /// The recipe with its backends from outside looked up, after its loss was found to exist.
+    /// The recipe with its backends and branches from outside looked up, after its loss was found to
+    /// exist.
     ///
     /// # Errors
-    /// [`OffkeyError::Backend`] or [`OffkeyError::Embed`] for a name that is not registered.
+    /// [`OffkeyError::Backend`] or [`OffkeyError::Embed`] for a name that is not registered, or a
+    /// branch that cannot take the clips.
     pub(crate) fn resolve(&self, mut recipe: Recipe) -> Result<Recipe, OffkeyError> {
-        if let ModelConfig::Network(network) = &recipe.model {
+        if let ModelConfig::Network(network) = &mut recipe.model {
             network.loss.needs_classes(&self.losses).map_err(OffkeyError::embed)?;
+            let encoder = network.encoder.clone().resolved(&self.branches);
+            network.encoder = encoder.map_err(OffkeyError::embed)?;
+            network.encoder.validate().map_err(OffkeyError::embed)?;
         }
         let name = match &recipe.backend {
             BackendConfig::Custom(custom) => custom.name().to_owned(),

@@ -1,10 +1,8 @@
 //! The layers of a network, with their norms folded in where that changes nothing.
 
 use offkey_infer::{
-    BranchConfig, Encoder, FoldedDense, FoldedNorm, Magnitude, STEM_KERNEL, SpectrumConfig,
-    StftConfig,
-    features::QUIETEST,
-    padding_before,
+    BranchConfig, Encoder, FoldedDense, FoldedNorm, Magnitude, QUIETEST, STEM_KERNEL,
+    SpectrumConfig, StftConfig, padding_before,
     weights::{NamedTensor, NamedTensors},
 };
 use offkey_signal::Stft;
@@ -17,14 +15,17 @@ use crate::{
 
 /// Shorter embeddings are not brought to length one: an embedding of zeros stays.
 const LEAST_LENGTH: f32 = 1e-30;
+/// Only who wrote it knows its layers.
+const OUTSIDE: &str = "a network with a branch of another crate";
 
 /// What a branch looks at.
-pub(crate) fn feature_of(branch: &BranchConfig) -> Feature {
+fn feature_of(branch: &BranchConfig) -> Result<Feature, OnnxError> {
     match branch {
-        BranchConfig::Spectrum(_) => Feature::Spectrum,
+        BranchConfig::Spectrum(_) => Ok(Feature::Spectrum),
         BranchConfig::Stft(StftConfig { window, hop, .. }) => {
-            Feature::Stft(Stft { window: *window, hop: *hop })
+            Ok(Feature::Stft(Stft { window: *window, hop: *hop }))
         }
+        BranchConfig::Custom(_) => Err(OnnxError::Kind { kind: OUTSIDE }),
     }
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn embedding(
     let config = encoder.config();
     let mut parts = Vec::new();
     for (index, branch) in config.branches.iter().enumerate() {
-        let feature = feature_of(branch);
+        let feature = feature_of(branch)?;
         let input = front.feature(graph, &feature)?;
         let shape = feature.shape(front.samples());
         let prefix = format!("branches.{index}");
@@ -52,6 +53,7 @@ pub(crate) fn embedding(
                 let input = condition(graph, &input, branch.magnitude, branch.subtract_mean);
                 stft(graph, &layers, branch, &input, [shape[0], shape[1]])
             }
+            BranchConfig::Custom(_) => return Err(OnnxError::Kind { kind: OUTSIDE }),
         });
     }
     graph.enter("embedding");

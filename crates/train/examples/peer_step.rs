@@ -177,7 +177,7 @@ fn untrained(compute: Compute, folder: &Path) -> Result<Encoder, Box<dyn Error>>
         resume: false,
     };
     train(&job, &mut Onward)?;
-    Ok(load_encoder(folder, compute)?)
+    Ok(load_encoder(folder, &offkey_infer::BranchRegistry::default(), compute)?)
 }
 
 /// Lets training run to its end.

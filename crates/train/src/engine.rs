@@ -23,14 +23,16 @@ use burn::{
     },
     tensor::{Tensor, TensorData},
 };
+use ndarray::{Array2, ArrayView2};
 use offkey_infer::{
-    Compute, DeviceKind, EncoderConfig, Kernels, SpectrumConfig, StftConfig, spectrum_plan,
-    stft_plan,
+    Compute, CustomBranch, DeviceKind, EncoderConfig, Kernels, SpectrumConfig, StftConfig,
+    spectrum_plan, stft_plan,
 };
 use offkey_kernels::{
     spectrogram::{self, Buffers, ParameterSpec, SpectrogramPlan},
     spectrum::{SpectrumPlan, SpectrumWorkspace},
 };
+use rayon::prelude::*;
 
 /// Kernels planned for one branch, and the memory they work in.
 #[derive(Debug, Clone)]
@@ -48,6 +50,17 @@ pub(crate) struct Idle<T>(Arc<Mutex<Vec<T>>>);
 enum Plan {
     Spectrum(SpectrumPlan),
     Stft(SpectrogramPlan),
+    Custom(CustomPlan),
+}
+
+/// A branch of another crate, and the sizes of what it takes.
+#[derive(Debug)]
+struct CustomPlan {
+    branch: Arc<dyn CustomBranch>,
+    /// Rows and columns of a clip's features.
+    shape: (usize, usize),
+    /// Rows and columns of each matrix.
+    matrices: Vec<(usize, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +79,9 @@ impl Engine {
         config: &EncoderConfig,
         compute: Compute,
     ) -> Option<Self> {
-        let plan = is_covered(config, compute).then(|| spectrum_plan(branch, config)).flatten()?;
+        let plan = is_covered(config, compute)
+            .then(|| spectrum_plan(branch, config.clip_samples()))
+            .flatten()?;
         Some(Self::new(Plan::Spectrum(plan), &Idle::default()))
     }
 
@@ -79,21 +94,33 @@ impl Engine {
         compute: Compute,
         buffers: &Idle<Buffers>,
     ) -> Option<Self> {
-        let plan =
-            is_covered(config, compute).then(|| stft_plan(branch, shape, config)).flatten()?;
+        let plan = is_covered(config, compute)
+            .then(|| stft_plan(branch, shape, config.batch_norm_affine))
+            .flatten()?;
         Some(Self::new(Plan::Stft(plan), buffers))
+    }
+
+    /// An engine for a branch of another crate, which computes by itself.
+    pub(crate) fn custom(
+        branch: Arc<dyn CustomBranch>,
+        shape: (usize, usize),
+        matrices: Vec<(usize, usize)>,
+    ) -> Self {
+        Self::new(Plan::Custom(CustomPlan { branch, shape, matrices }), &Idle::default())
     }
 
     fn new(plan: Plan, buffers: &Idle<Buffers>) -> Self {
         Self { plan: Arc::new(plan), memory: Idle::default(), buffers: buffers.clone() }
     }
 
-    /// Name of the instruction set, as in `avx512`.
-    pub(crate) fn instructions(&self) -> &'static str {
-        match &*self.plan {
-            Plan::Spectrum(plan) => plan.level().name(),
-            Plan::Stft(plan) => plan.level().name(),
-        }
+    /// What computes, as in `fast (avx512)`.
+    pub(crate) fn kernels(&self) -> String {
+        let level = match &*self.plan {
+            Plan::Spectrum(plan) => plan.level(),
+            Plan::Stft(plan) => plan.level(),
+            Plan::Custom(_) => return "from outside".to_owned(),
+        };
+        format!("fast ({})", level.name())
     }
 
     /// Runs a training batch.
@@ -208,6 +235,9 @@ impl Plan {
                 plan.parameters().iter().map(|shape| shape.iter().product()).collect()
             }
             Self::Stft(plan) => plan.parameters().iter().map(ParameterSpec::count).collect(),
+            Self::Custom(plan) => {
+                plan.matrices.iter().map(|(rows, columns)| rows * columns).collect()
+            }
         };
         let slices = counts.into_iter().map(|count| {
             let (slice, rest) = flat.split_at(count);
@@ -239,6 +269,7 @@ impl Plan {
                 let statistics = output.statistics.into_iter().map(|s| (s.mean, s.variance));
                 (output.features, statistics.collect())
             }
+            Self::Custom(plan) => (plan.forward(&parameters, input), Vec::new()),
         }
     }
 
@@ -257,9 +288,48 @@ impl Plan {
             Self::Stft(plan) => plan
                 .backward(&parameters, input, gradient, &mut memory.spectrogram)
                 .expect("the memory holds the forward pass of this batch"),
+            Self::Custom(plan) => return plan.backward(&parameters, input, gradient),
         };
         gradients.concat()
     }
+}
+
+impl CustomPlan {
+    fn views<'a>(&self, parameters: &[&'a [f32]]) -> Vec<ArrayView2<'a, f32>> {
+        let shapes = self.matrices.iter().zip(parameters);
+        shapes.map(|(&shape, values)| view(shape, values)).collect()
+    }
+
+    /// The clips of a batch, each a view of its features.
+    fn clips<'a>(&self, input: &'a [f32]) -> rayon::slice::ChunksExact<'a, f32> {
+        input.par_chunks_exact(self.shape.0 * self.shape.1)
+    }
+
+    fn forward(&self, parameters: &[&[f32]], input: &[f32]) -> Vec<f32> {
+        let matrices = self.views(parameters);
+        let of_clip = |clip: &[f32]| self.branch.embed(&matrices, view(self.shape, clip));
+        self.clips(input).flat_map_iter(of_clip).collect()
+    }
+
+    /// The gradients of the clips, added up in their order.
+    fn backward(&self, parameters: &[&[f32]], input: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let matrices = self.views(parameters);
+        let by_embedding = gradient.par_chunks_exact(self.branch.dims().max(1));
+        let of_clip = |(clip, by_embedding): (&[f32], &[f32])| {
+            self.branch.gradients(&matrices, view(self.shape, clip), by_embedding)
+        };
+        let of_clips: Vec<_> = self.clips(input).zip(by_embedding).map(of_clip).collect();
+        let mut sums: Vec<Array2<f32>> =
+            self.matrices.iter().map(|&shape| Array2::zeros(shape)).collect();
+        for of_clip in of_clips {
+            sums.iter_mut().zip(of_clip).for_each(|(sum, gradient)| *sum += &gradient);
+        }
+        sums.into_iter().flatten().collect()
+    }
+}
+
+fn view(shape: (usize, usize), values: &[f32]) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape(shape, values).expect("rows x columns values")
 }
 
 /// The operation's backward pass.

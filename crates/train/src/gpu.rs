@@ -1,15 +1,12 @@
 //! Encoders on a graphics card: the same models, computed by the framework's layers.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use offkey_core::Seed;
-use offkey_infer::{
-    BranchConfig, Compute, Encoder, EncoderConfig, Forward, ModelError,
-    features::{self, BatchFeatures},
-};
+use offkey_infer::{Compute, Encoder, EncoderConfig, Forward, ModelError, features::BatchFeatures};
 
 use crate::{
     device::device,
-    network::{BranchInput, Network, Pass, into_inputs},
+    network::{Network, Pass, branch_input, into_inputs},
     tensors::{restore, values_of},
 };
 
@@ -47,18 +44,8 @@ impl Forward for OnCard {
 
     fn forward_branch(&self, branch: usize, clips: usize, values: &[f32]) -> Vec<f32> {
         let config = &self.config.branches[branch];
-        let (rows, columns) = features::shape(config, self.config.clip_samples());
-        let values = values.to_vec();
-        let input = match config {
-            BranchConfig::Spectrum(_) => {
-                let data = TensorData::new(values, [clips, columns]);
-                BranchInput::Spectrum(Tensor::from_data(data, &self.device))
-            }
-            BranchConfig::Stft(_) => {
-                let data = TensorData::new(values, [clips, rows, columns]);
-                BranchInput::Stft(Tensor::from_data(data, &self.device))
-            }
-        };
+        let shape = config.shape(self.config.clip_samples());
+        let input = branch_input(values.to_vec(), clips, shape, &self.device);
         values_of(self.network.forward_branch(branch, input))
     }
 

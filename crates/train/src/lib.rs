@@ -33,7 +33,7 @@ pub use labels::Labels;
 pub use loss::LossConfig;
 pub use masking::MaskingConfig;
 pub use observer::{Compactness, EpochEvent, GradientSplit, StepEvent, TrainObserver};
-pub use placement::{encoder_from_parts, load_encoder};
+pub use placement::load_encoder;
 pub use progress::TrainProgress;
 pub use self_supervision::SelfSupervision;
 pub use train::{

@@ -9,14 +9,14 @@ use std::ops::Range;
 
 use offkey_core::Seed;
 use offkey_infer::{
-    BranchConfig, EncoderConfig,
+    Axes, EncoderConfig,
     features::{self, BatchFeatures},
 };
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 /// How spectrograms are masked while training; the default masks nothing, as in the paper's
-/// system. Spectrum branches are never masked.
+/// system. Branches without frames are never masked.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaskingConfig {
@@ -55,15 +55,12 @@ impl MaskingConfig {
             return;
         }
         for (index, branch) in encoder.branches.iter().enumerate() {
-            let BranchConfig::Stft(stft) = branch else { continue };
-            let (frames, bins) = features::shape(branch, encoder.clip_samples());
+            let Axes::Spectrogram { centred } = branch.axes() else { continue };
+            let (frames, bins) = branch.shape(encoder.clip_samples());
             let mut rng = seed.child(index).rng();
             for clip in features.branches[index].chunks_exact_mut(frames * bins) {
-                let fill = if stft.subtract_mean {
-                    vec![0.0; bins]
-                } else {
-                    features::means_over_time(clip, bins)
-                };
+                let fill =
+                    if centred { vec![0.0; bins] } else { features::means_over_time(clip, bins) };
                 self.mask_clip(clip, &fill, &mut rng);
             }
         }
@@ -97,7 +94,7 @@ fn draw_band(length: usize, share: f64, rng: &mut impl Rng) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use offkey_infer::StftConfig;
+    use offkey_infer::{BranchConfig, StftConfig};
 
     use super::*;
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use offkey_infer::{Compute, DeviceKind, Encoder, EncoderConfig, Forward, ModelError};
+use offkey_infer::{
+    BranchRegistry, Compute, DeviceKind, Encoder, EncoderConfig, Forward, ModelCard, ModelError,
+    weights::NamedTensors,
+};
 
 use crate::{device::device, network::Network, tensors::collect};
 
@@ -28,25 +31,29 @@ pub(crate) fn evaluator(
     }
 }
 
-/// Loads an encoder for the processor or, with the cargo feature `gpu`, for a graphics card.
+/// Loads an encoder for the processor or, with the cargo feature `gpu`, for a graphics card. Branches
+/// of other crates are looked up.
 ///
 /// # Errors
-/// [`ModelError`] when a file is absent, damaged, or does not fit the others, or when the device
-/// is not there.
-pub fn load_encoder(folder: &Path, compute: Compute) -> Result<Encoder, ModelError> {
-    on_device(compute, |compute| Encoder::load(folder, compute))
-}
-
-/// As [`load_encoder`], from the parts that [`Encoder::to_parts`] gives.
-///
-/// # Errors
-/// As [`load_encoder`].
-pub fn encoder_from_parts(
-    card: &str,
-    weights: &[u8],
+/// [`ModelError`] when a file is absent, damaged, or does not fit the others, when a branch is not
+/// registered, or when the device is not there.
+pub fn load_encoder(
+    folder: &Path,
+    branches: &BranchRegistry,
     compute: Compute,
 ) -> Result<Encoder, ModelError> {
-    on_device(compute, |compute| Encoder::from_parts(card, weights, compute))
+    on_device(compute, |compute| Encoder::load_with(folder, branches, compute))
+}
+
+/// The encoder of a card and its weights, on the device that was asked for; `path` stands for them
+/// in errors.
+pub(crate) fn placed(
+    card: ModelCard,
+    weights: NamedTensors,
+    path: &Path,
+    compute: Compute,
+) -> Result<Encoder, ModelError> {
+    on_device(compute, |compute| Encoder::on_processor(card, weights, path, compute))
 }
 
 fn on_device(

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, ArrayView2, s};
 use offkey_core::Seed;
 use offkey_infer::{
-    BranchConfig, EncoderConfig,
+    Axes, BranchConfig, EncoderConfig,
     features::{self, BatchFeatures},
 };
 use rand::RngExt;
@@ -85,7 +85,7 @@ impl SelfSupervision {
 }
 
 fn is_spectrogram(branch: &BranchConfig) -> bool {
-    matches!(branch, BranchConfig::Stft(_))
+    matches!(branch.axes(), Axes::Spectrogram { .. })
 }
 
 /// What was exchanged among the clips of a batch.
@@ -115,9 +115,9 @@ impl Exchange {
             let exchanged = draw_exchanged(clips, seed.child("statistics"));
             let branches = encoder.branches.iter().zip(&mut features.branches);
             for (branch, values) in branches {
-                let BranchConfig::Stft(stft) = branch else { continue };
-                let (_, bins) = features::shape(branch, encoder.clip_samples());
-                exchange_statistics(values, bins, stft.subtract_mean, &exchanged);
+                let Axes::Spectrogram { centred } = branch.axes() else { continue };
+                let (_, bins) = branch.shape(encoder.clip_samples());
+                exchange_statistics(values, bins, centred, &exchanged);
             }
             labels = exchanged_labels(&labels, &exchanged);
         }

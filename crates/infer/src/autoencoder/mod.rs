@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::AutoencoderError;
 use crate::{
     ModelError,
-    network::{FoldedDense, Layers},
+    layers::{FoldedDense, Layers},
     weights::{NamedTensor, NamedTensors, damaged, io_error, write_atomically},
 };
 use residuals::Precisions;

@@ -102,7 +102,10 @@ impl Reader<'_> {
             };
             if let Some(name) = word("pub struct ") {
                 let parts = self.fields("}");
-                found.insert(name, made(&above, false, parts));
+                // What is written as text has no keys of its own.
+                if !above.serde("from = \"String\"") {
+                    found.insert(name, made(&above, false, parts));
+                }
             } else if let Some(name) = word("pub enum ") {
                 let parts = self.variants(&above, "}");
                 found.insert(name, made(&above, true, parts));

@@ -1,5 +1,6 @@
 //! The network itself: a list of branches whose outputs, one after the other, are the embedding.
 
+mod custom;
 #[cfg(test)]
 mod golden;
 mod layers;
@@ -11,13 +12,11 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
+use custom::OutsideBranch;
 pub(crate) use layers::{BatchNorm, Dense, Maker, Pass};
 pub(crate) use moments::Moments;
 use offkey_core::Seed;
-use offkey_infer::{
-    BranchConfig, Compute, EncoderConfig,
-    features::{self, BatchFeatures},
-};
+use offkey_infer::{BranchConfig, Compute, EncoderConfig, features::BatchFeatures};
 pub(crate) use spectrum::HiddenLayer;
 use spectrum::SpectrumBranch;
 use stft::StftBranch;
@@ -33,20 +32,36 @@ pub(crate) struct Network {
     branches: Vec<Branch>,
 }
 
-/// One branch.
+/// One branch. Features come as `[clips, rows, columns]`, of the shape that the branch says.
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a network has a handful of branches")]
 enum Branch {
     Spectrum(SpectrumBranch),
     Stft(StftBranch),
+    Custom(OutsideBranch),
 }
 
 impl Branch {
-    fn forward(&self, input: BranchInput, pass: &mut Pass) -> Tensor<2> {
-        match (self, input) {
-            (Self::Spectrum(branch), BranchInput::Spectrum(x)) => branch.forward(x, pass),
-            (Self::Stft(branch), BranchInput::Stft(x)) => branch.forward(x, pass),
-            (branch, input) => unreachable!("features {input:?} for branch {branch:?}"),
+    fn new(config: &BranchConfig, make: Maker<'_>) -> Self {
+        let samples = make.config.clip_samples();
+        let shape = config.shape(samples);
+        match config {
+            BranchConfig::Spectrum(spectrum) => {
+                Self::Spectrum(SpectrumBranch::new(spectrum, samples, make))
+            }
+            BranchConfig::Stft(stft) => Self::Stft(StftBranch::new(stft, shape, make)),
+            BranchConfig::Custom(named) => {
+                let branch = named.branch().expect("`config` has been validated");
+                Self::Custom(OutsideBranch::new(branch, shape, make))
+            }
+        }
+    }
+
+    fn forward(&self, features: Tensor<3>, pass: &mut Pass) -> Tensor<2> {
+        match self {
+            Self::Spectrum(branch) => branch.forward(features.squeeze_dim(1), pass),
+            Self::Stft(branch) => branch.forward(features, pass),
+            Self::Custom(branch) => branch.forward(features),
         }
     }
 
@@ -54,6 +69,7 @@ impl Branch {
         match self {
             Self::Spectrum(branch) => branch.norms_mut(),
             Self::Stft(branch) => branch.norms_mut(),
+            Self::Custom(_) => Vec::new(),
         }
     }
 
@@ -61,40 +77,33 @@ impl Branch {
         match self {
             Self::Spectrum(branch) => branch.engine(),
             Self::Stft(branch) => branch.engine(),
+            Self::Custom(branch) => Some(branch.engine()),
         }
     }
 }
 
-/// Features of a batch, as one branch takes them.
-#[derive(Debug, Clone)]
-pub(crate) enum BranchInput {
-    /// `[clips, bins]`.
-    Spectrum(Tensor<2>),
-    /// `[clips, frames, bins]`, temporal means subtracted.
-    Stft(Tensor<3>),
-}
-
-/// Moves features onto the device, without a copy on the processor.
+/// Moves features onto the device, without a copy on the processor: `[clips, rows, columns]` for
+/// each branch.
 pub(crate) fn into_inputs(
     features: BatchFeatures,
     config: &EncoderConfig,
     device: &Device,
-) -> Vec<BranchInput> {
+) -> Vec<Tensor<3>> {
     let clips = features.clips;
     let inputs = config.branches.iter().zip(features.branches).map(|(branch, values)| {
-        let (rows, columns) = features::shape(branch, config.clip_samples());
-        match branch {
-            BranchConfig::Spectrum(_) => {
-                let data = TensorData::new(values, [clips, columns]);
-                BranchInput::Spectrum(Tensor::from_data(data, device))
-            }
-            BranchConfig::Stft(_) => {
-                let data = TensorData::new(values, [clips, rows, columns]);
-                BranchInput::Stft(Tensor::from_data(data, device))
-            }
-        }
+        branch_input(values, clips, branch.shape(config.clip_samples()), device)
     });
     inputs.collect()
+}
+
+/// Features of one branch on the device, `[clips, rows, columns]`.
+pub(crate) fn branch_input(
+    values: Vec<f32>,
+    clips: usize,
+    (rows, columns): (usize, usize),
+    device: &Device,
+) -> Tensor<3> {
+    Tensor::from_data(TensorData::new(values, [clips, rows, columns]), device)
 }
 
 impl Network {
@@ -107,37 +116,30 @@ impl Network {
     ) -> Self {
         let buffers = &Idle::default();
         let make = Maker { config, seed, device, compute, buffers };
-        let branches = config.branches.iter().enumerate().map(|(index, branch)| {
-            let make = make.child("branch").child(index);
-            match branch {
-                BranchConfig::Spectrum(spectrum) => {
-                    Branch::Spectrum(SpectrumBranch::new(spectrum, config.clip_samples(), make))
-                }
-                BranchConfig::Stft(stft) => {
-                    let shape = features::shape(branch, config.clip_samples());
-                    Branch::Stft(StftBranch::new(stft, shape, make))
-                }
-            }
-        });
+        let branches = config
+            .branches
+            .iter()
+            .enumerate()
+            .map(|(index, branch)| Branch::new(branch, make.child("branch").child(index)));
         Self { branches: branches.collect() }
     }
 
     /// Embeddings, `[clips, dims]`, not normalised. One input a branch.
-    pub(crate) fn forward(&self, inputs: Vec<BranchInput>, pass: &mut Pass) -> Tensor<2> {
+    pub(crate) fn forward(&self, inputs: Vec<Tensor<3>>, pass: &mut Pass) -> Tensor<2> {
         let parts = self.branches.iter().zip(inputs).map(|(branch, x)| branch.forward(x, pass));
         Tensor::cat(parts.collect(), 1)
     }
 
     /// One branch's part of the embeddings in evaluation, `[clips, branch dims]`.
     #[cfg(feature = "gpu")]
-    pub(crate) fn forward_branch(&self, branch: usize, input: BranchInput) -> Tensor<2> {
+    pub(crate) fn forward_branch(&self, branch: usize, input: Tensor<3>) -> Tensor<2> {
         self.branches[branch].forward(input, &mut Pass::Evaluate)
     }
 
     /// The kernels that compute each branch.
     pub(crate) fn kernels(&self) -> Vec<String> {
         let name = |branch: &Branch| match branch.engine() {
-            Some(engine) => format!("fast ({})", engine.instructions()),
+            Some(engine) => engine.kernels(),
             None => "reference".to_owned(),
         };
         self.branches.iter().map(name).collect()

@@ -28,7 +28,7 @@ use crate::{
     adam::{Adam, Shares, squared_length},
     device::device,
     network::{NORM_MOMENTUM, Network, Pass, into_inputs},
-    placement::encoder_from_parts,
+    placement::placed,
     tensors::{collect, restore, to_array, values_of},
 };
 
@@ -272,9 +272,8 @@ impl<'a> Trainer<'a> {
     /// The model that would be written now, ready to embed.
     fn present_encoder(&self) -> Result<Encoder, TrainError> {
         let network = self.as_finished(self.present()?)?;
-        let (card, path) = (self.card(), checkpoint::path(self.job.folder));
-        let weights = collect(&network).to_bytes(&path, None)?;
-        Ok(encoder_from_parts(&card.to_toml(&path)?, &weights, self.job.compute)?)
+        let path = checkpoint::path(self.job.folder);
+        Ok(placed(self.card(), collect(&network), &path, self.job.compute)?)
     }
 
     /// A network with the statistics that it is written with.

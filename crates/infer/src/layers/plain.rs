@@ -1,21 +1,20 @@
-//! The convolutions in plain loops, for architectures that the fast kernels do not cover, and as
+//! Convolutions in plain loops, for architectures that the fast kernels do not cover, and as
 //! their reference. One clip at a time; maps are `[rows, columns, channels]`.
 
-use super::{architecture::STEM_KERNEL, dense::FoldedNorm, layers::Layers};
-use crate::{SpectrumConfig, StftConfig};
+use super::{dense::FoldedNorm, named::Layers};
 
 /// Values of one clip at every place, channel by channel.
 #[derive(Debug, Clone)]
-struct Map {
-    rows: usize,
-    columns: usize,
-    channels: usize,
-    values: Vec<f32>,
+pub(crate) struct Map {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) channels: usize,
+    pub(crate) values: Vec<f32>,
 }
 
 /// A convolution with "same" padding, the odd element at the end.
 #[derive(Debug)]
-struct Convolution {
+pub(crate) struct Convolution {
     /// Rows and columns of the kernel.
     taps: [usize; 2],
     stride: [usize; 2],
@@ -28,42 +27,13 @@ struct Convolution {
 
 /// Squeeze-and-excitation: channels scaled by what their means say.
 #[derive(Debug)]
-struct Squeeze {
+pub(crate) struct Squeeze {
     reduce: Convolution,
     expand: Convolution,
 }
 
-/// A spectrum branch up to its dense layers.
-#[derive(Debug)]
-pub(super) struct PlainSpectrum {
-    layers: Vec<(Convolution, Option<Squeeze>)>,
-}
-
-/// A spectrogram branch up to its pooling over time.
-#[derive(Debug)]
-pub(super) struct PlainStft {
-    shape: (usize, usize),
-    bin_norm: FoldedNorm,
-    stem: Convolution,
-    stem_norm: FoldedNorm,
-    blocks: Vec<Block>,
-}
-
-/// One residual block.
-#[derive(Debug)]
-struct Block {
-    input_norm: Option<FoldedNorm>,
-    conv1: Convolution,
-    norm: FoldedNorm,
-    conv2: Convolution,
-    squeeze: Option<Squeeze>,
-    shortcut: Option<Convolution>,
-    /// The second block of the first stage has `ReLU` before its inner norm, all others after.
-    relu_before_norm: bool,
-}
-
 impl Map {
-    fn new(rows: usize, columns: usize, channels: usize) -> Self {
+    pub(crate) fn new(rows: usize, columns: usize, channels: usize) -> Self {
         Self { rows, columns, channels, values: vec![0.0; rows * columns * channels] }
     }
 
@@ -76,13 +46,13 @@ impl Map {
         &self.values[start..start + self.channels]
     }
 
-    fn relu(mut self) -> Self {
+    pub(crate) fn relu(mut self) -> Self {
         self.values.iter_mut().for_each(|value| *value = value.max(0.0));
         self
     }
 
     /// A norm of every channel.
-    fn norm(mut self, norm: &FoldedNorm) -> Self {
+    pub(crate) fn norm(mut self, norm: &FoldedNorm) -> Self {
         for place in self.places() {
             for ((value, scale), shift) in place.iter_mut().zip(&norm.scale).zip(&norm.shift) {
                 *value = (f64::from(*value) * scale + shift) as f32;
@@ -93,7 +63,7 @@ impl Map {
 
     /// The largest value of each channel in windows of `size` at every `stride`. Windows that reach
     /// over the end are kept where `whole` is false.
-    fn pool(&self, size: usize, stride: usize, whole: bool) -> Self {
+    pub(crate) fn pool(&self, size: usize, stride: usize, whole: bool) -> Self {
         let count = |length: usize| {
             if whole { (length - size) / stride + 1 } else { length.div_ceil(stride) }
         };
@@ -113,13 +83,13 @@ impl Map {
         pooled
     }
 
-    fn add(mut self, other: &Self) -> Self {
+    pub(crate) fn add(mut self, other: &Self) -> Self {
         self.values.iter_mut().zip(&other.values).for_each(|(value, other)| *value += other);
         self
     }
 
     /// Channel by channel, `[channels, rows, columns]`.
-    fn channels_first(&self) -> Vec<f32> {
+    pub(crate) fn channels_first(&self) -> Vec<f32> {
         let of_channel =
             |channel: usize| self.values[channel..].iter().step_by(self.channels).copied();
         (0..self.channels).flat_map(of_channel).collect()
@@ -128,7 +98,12 @@ impl Map {
 
 impl Convolution {
     /// A layer of kernels `[out, in, taps..]`.
-    fn new(layers: &Layers<'_>, name: &str, taps: [usize; 2], stride: [usize; 2]) -> Self {
+    pub(crate) fn new(
+        layers: &Layers<'_>,
+        name: &str,
+        taps: [usize; 2],
+        stride: [usize; 2],
+    ) -> Self {
         let kernels = layers.values(&format!("{name}.weight"));
         let shape = layers.get(&format!("{name}.weight")).map_or(&[][..], |t| &t.shape);
         let (outputs, inputs) = (shape[0], shape[1]);
@@ -143,11 +118,11 @@ impl Convolution {
     }
 
     /// A dense layer, as a convolution of one place.
-    fn dense(layers: &Layers<'_>, name: &str) -> Self {
+    pub(crate) fn dense(layers: &Layers<'_>, name: &str) -> Self {
         Self::new(layers, name, [1, 1], [1, 1])
     }
 
-    fn forward(&self, x: &Map) -> Map {
+    pub(crate) fn forward(&self, x: &Map) -> Map {
         let [rows, columns] = [x.rows.div_ceil(self.stride[0]), x.columns.div_ceil(self.stride[1])];
         let before = [
             padding_before(x.rows, self.taps[0], self.stride[0]),
@@ -194,14 +169,14 @@ pub fn padding_before(size: usize, taps: usize, stride: usize) -> usize {
 }
 
 impl Squeeze {
-    fn new(layers: &Layers<'_>, name: &str) -> Option<Self> {
+    pub(crate) fn new(layers: &Layers<'_>, name: &str) -> Option<Self> {
         let part = |part: &str| Convolution::dense(layers, &format!("{name}.{part}"));
         layers
             .has(&format!("{name}.reduce.weight"))
             .then(|| Self { reduce: part("reduce"), expand: part("expand") })
     }
 
-    fn forward(&self, mut x: Map) -> Map {
+    pub(crate) fn forward(&self, mut x: Map) -> Map {
         let mut sums = vec![0.0_f64; x.channels];
         for place in x.places() {
             sums.iter_mut().zip(&*place).for_each(|(sum, &value)| *sum += f64::from(value));
@@ -219,104 +194,6 @@ impl Squeeze {
 
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
-}
-
-impl PlainSpectrum {
-    pub(super) fn new(config: &SpectrumConfig, layers: &Layers<'_>) -> Self {
-        let layer = |(index, (&taps, &stride)): (usize, (&usize, &usize))| {
-            let name = format!("convolutions.{index}");
-            let convolution = Convolution::new(layers, &name, [1, taps], [1, stride]);
-            (convolution, Squeeze::new(layers, &format!("squeezes.{index}")))
-        };
-        Self { layers: config.kernels.iter().zip(&config.strides).enumerate().map(layer).collect() }
-    }
-
-    /// `[bins]` to `[filters, positions]`.
-    pub(super) fn forward(&self, spectrum: &[f32]) -> Vec<f32> {
-        let input =
-            Map { rows: 1, columns: spectrum.len(), channels: 1, values: spectrum.to_vec() };
-        let layer = |x: Map, (convolution, squeeze): &(Convolution, Option<Squeeze>)| {
-            let x = convolution.forward(&x).relu();
-            match squeeze {
-                Some(squeeze) => squeeze.forward(x),
-                None => x,
-            }
-        };
-        self.layers.iter().fold(input, layer).channels_first()
-    }
-}
-
-impl PlainStft {
-    /// `shape`: frames and bins.
-    pub(super) fn new(config: &StftConfig, shape: (usize, usize), layers: &Layers<'_>) -> Self {
-        let (taps, stride) = ([STEM_KERNEL; 2], [config.stem_stride; 2]);
-        Self {
-            shape,
-            bin_norm: layers.norm("bin_norm"),
-            stem: Convolution::new(layers, "stem", taps, stride),
-            stem_norm: layers.norm("stem_norm"),
-            blocks: (0..2 * config.stage_channels.len()).map(|i| Block::new(layers, i)).collect(),
-        }
-    }
-
-    /// `[frames, bins]` to `[channels, bins]`, the largest value over time.
-    pub(super) fn forward(&self, frames: &[f32]) -> Vec<f32> {
-        let (rows, columns) = self.shape;
-        let mut x = Map { rows, columns, channels: columns, values: frames.to_vec() };
-        // One norm per frequency bin.
-        x = x.norm(&self.bin_norm);
-        x.channels = 1;
-        x = self.stem.forward(&x).norm(&self.stem_norm).relu().pool(3, 2, true);
-        for block in &self.blocks {
-            x = block.forward(x);
-        }
-        let mut over_time = Map::new(1, x.columns, x.channels);
-        over_time.values.fill(f32::NEG_INFINITY);
-        for row in x.values.chunks_exact(x.columns * x.channels) {
-            let pairs = over_time.values.iter_mut().zip(row);
-            pairs.for_each(|(largest, &value)| *largest = largest.max(value));
-        }
-        over_time.channels_first()
-    }
-}
-
-impl Block {
-    fn new(layers: &Layers<'_>, index: usize) -> Self {
-        let name = |part: &str| format!("blocks.{index}.{part}");
-        let has = |part: &str| layers.has(&name(part));
-        let shortcut = has("shortcut.weight");
-        let stride = if shortcut { [2, 2] } else { [1, 1] };
-        Self {
-            input_norm: has("input_norm.running_mean").then(|| layers.norm(&name("input_norm"))),
-            conv1: Convolution::new(layers, &name("conv1"), [3, 3], stride),
-            norm: layers.norm(&name("norm")),
-            conv2: Convolution::new(layers, &name("conv2"), [3, 3], [1, 1]),
-            squeeze: Squeeze::new(layers, &name("squeeze")),
-            shortcut: shortcut.then(|| Convolution::dense(layers, &name("shortcut"))),
-            relu_before_norm: index == 1,
-        }
-    }
-
-    fn forward(&self, x: Map) -> Map {
-        let x = match &self.input_norm {
-            Some(norm) => x.norm(norm),
-            None => x,
-        };
-        let r = self.conv1.forward(&x.clone().relu());
-        let r = if self.relu_before_norm {
-            r.relu().norm(&self.norm)
-        } else {
-            r.norm(&self.norm).relu()
-        };
-        let mut r = self.conv2.forward(&r);
-        if let Some(squeeze) = &self.squeeze {
-            r = squeeze.forward(r);
-        }
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(&x.pool(2, 2, false)).add(&r),
-            None => x.add(&r),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,24 +10,24 @@ pub(crate) struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    pub(super) fn get(&self, name: &str) -> Option<&'a NamedTensor> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a NamedTensor> {
         self.weights.0.get(&format!("{}.{name}", self.prefix))
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    pub(super) fn values(&self, name: &str) -> &'a [f32] {
+    pub(crate) fn values(&self, name: &str) -> &'a [f32] {
         &self.get(name).expect("the weights are all of the architecture's").values
     }
 
-    pub(super) fn bias(&self, layer: &str) -> Option<&'a [f32]> {
+    pub(crate) fn bias(&self, layer: &str) -> Option<&'a [f32]> {
         self.get(&format!("{layer}.bias")).map(|tensor| &tensor.values[..])
     }
 
     /// Gamma and beta, where the norm has them.
-    pub(super) fn affine(&self, norm: &str) -> Vec<&'a [f32]> {
+    pub(crate) fn affine(&self, norm: &str) -> Vec<&'a [f32]> {
         let parts = ["gamma", "beta"].map(|part| self.get(&format!("{norm}.{part}")));
         parts.into_iter().flatten().map(|tensor| &tensor.values[..]).collect()
     }
@@ -45,7 +45,7 @@ impl<'a> Layers<'a> {
         hidden.chain([last]).collect()
     }
 
-    pub(super) fn norm(&self, name: &str) -> FoldedNorm {
+    pub(crate) fn norm(&self, name: &str) -> FoldedNorm {
         let part = |part: &str| self.get(&format!("{name}.{part}")).map(|t| &t.values[..]);
         FoldedNorm::new(
             (part("gamma"), part("beta")),
