@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the cluster costs beside the plain program: processor seconds on the same clips, and memory while it runs.
 
-    python bench/cost.py OFFKEY FOLDER [--recipe small] [--clips 10000] [--cores 2]
+    python bench/cost.py OFFKEY FOLDER [--recipe small] [--clips 10000] [--cores 2] [--embeddings]
 
 FOLDER takes synthetic clips of ten seconds, each under many names, so that it stays small.
 """
@@ -87,7 +87,7 @@ def descendants() -> dict[int, tuple[float, float, str]]:
     return {pid: stat[1:] for pid, stat in stats.items() if ours(pid)}
 
 
-def on_spark(spark: SparkSession, archive: Path, model: Path, out: Path) -> dict[str, object]:
+def on_spark(spark: SparkSession, archive: Path, model: Path, out: Path, embeddings: bool) -> dict[str, object]:
     memory: list[tuple[float, float]] = []
     stop = threading.Event()
 
@@ -104,7 +104,7 @@ def on_spark(spark: SparkSession, archive: Path, model: Path, out: Path) -> dict
     before, began = cpu(), time.monotonic()
     thread = threading.Thread(target=sample)
     thread.start()
-    summary = score_archive(spark, model, str(archive), str(out), clips_per_shard=500)
+    summary = score_archive(spark, model, str(archive), str(out), clips_per_shard=500, embeddings=embeddings)
     stop.set()
     thread.join()
     after = cpu()
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--recipe")
     parser.add_argument("--clips", type=int, nargs="+", default=[2500, 5000, 10_000])
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--embeddings", action="store_true")
     arguments = parser.parse_args()
     folder, program = arguments.folder, str(Path(arguments.program).resolve())
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,9 +143,10 @@ def main() -> None:
     for clips in arguments.clips:
         archive = make(folder, clips)
         model = learned(program, folder, arguments.recipe)
-        run = on_spark(spark, archive, model, folder / f"results_{model.stem}_{clips}")
+        results = folder / f"results_{model.stem}_{clips}{'_embeddings' if arguments.embeddings else ''}"
+        run = on_spark(spark, archive, model, results, arguments.embeddings)
         wall, cpu, scores = plain(program, archive, model)
-        table = spark.read.parquet(str(folder / f"results_{model.stem}_{clips}/scores")).toArrow()
+        table = spark.read.parquet(str(results / "scores")).select("path", "score").toArrow()
         found = dict(zip(table["path"].to_pylist(), table["score"].to_pylist()))
         assert found == scores, "the scores are those of the plain program"
         line = {"clips": clips, "plain_wall": wall, "plain_cpu": cpu, **run}
