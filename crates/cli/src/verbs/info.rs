@@ -9,6 +9,7 @@ use offkey::{
         EventEvidence, MonitorCard, Promise, Role,
         watch::{counted_by, hours_of_faults},
     },
+    printable,
 };
 use serde::Serialize;
 
@@ -77,7 +78,11 @@ pub(crate) fn info(args: &InfoArgs) -> Result<(), CliError> {
     let calibrating = card.recordings.iter().filter(|r| r.role == Role::Calibration).count();
     let mut text = format!(
         "{}, learned by offkey {} with recipe `{}`, seed {}\npromise: {promise}\ndetector: {}\n",
-        card.name, card.version, card.recipe, card.seed, card.explanation
+        printable(&card.name),
+        printable(&card.version),
+        printable(&card.recipe),
+        card.seed,
+        printable(&card.explanation)
     );
     text += &format!(
         "windows: {:.1} s long, one every {} s, at {} Hz; recordings of {}; {channel}\nreferences: {} of {}, \

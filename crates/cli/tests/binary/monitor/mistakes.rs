@@ -330,6 +330,37 @@ fn an_update_that_is_asked_to_stop_leaves_the_model_as_it_is() {
     assert!(bench.read("pump.offkey") == before, "the model was changed");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_alarm_that_was_found_before_a_stop_is_the_exit_code() {
+    let bench = Bench::new();
+    let sound = normal_sound(&bench, 12);
+    for (number, sound) in sound.chunks(2 * 16_000).enumerate() {
+        bench.write(&format!("n/{number}.wav"), &wav(sound));
+    }
+    bench.ok("learn n -o pump.offkey --window 0.5s --quiet");
+    // Twenty minutes of normal sound, and the same with a fault in the first two seconds.
+    let mut long = sound.repeat(100);
+    bench.write("normal.wav", &wav(&long));
+    for (n, sample) in long.iter_mut().take(2 * 16_000).enumerate() {
+        *sample = sample.saturating_add(if n % 16 < 8 { 3_000 } else { -3_000 });
+    }
+    bench.write("faulty.wav", &wav(&long));
+    for (name, code) in [("normal.wav", 130), ("faulty.wav", 3)] {
+        let mut check = bench.start(&format!("check {name} --model pump.offkey"));
+        let read = format!("/proc/{}/io", check.id());
+        let bytes = || -> Option<u64> {
+            let io = fs::read_to_string(&read).ok()?;
+            io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
+        };
+        while bytes().is_some_and(|bytes| bytes < 4_000_000) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Bench::interrupt(&check);
+        assert_eq!(check.wait().expect("it ends").code(), Some(code), "{name}");
+    }
+}
+
 #[test]
 fn what_a_command_still_needs_is_said_with_what_to_do() {
     let bench = Bench::new();

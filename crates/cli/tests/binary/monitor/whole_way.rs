@@ -162,6 +162,17 @@ fn few_recordings_work_without_a_promise_and_say_how_many_are_missing() {
 }
 
 #[test]
+fn a_line_break_in_a_models_name_stays_on_its_line() {
+    let bench = Bench::new();
+    plain_folders(&bench);
+    let words = ["learn", "normal", "-o", "pump\nusable.offkey", "--quiet"];
+    assert!(bench.run_words(&words).status.success());
+    let info = bench.run_words(&["info", "pump\nusable.offkey"]);
+    let text = String::from_utf8(info.stdout).expect("text");
+    assert!(text.starts_with("pump\\nusable, learned by offkey"), "{text}");
+}
+
+#[test]
 fn a_network_without_classes_to_tell_apart_is_left_out_and_the_output_says_why() {
     let bench = Bench::new();
     plain_folders(&bench);
