@@ -155,6 +155,7 @@ struct Network {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has one per branch")]
 enum Convolutions {
     Fast(SpectrumInference),
     Plain(PlainSpectrum),

@@ -173,6 +173,7 @@ struct Network {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a network has one per branch")]
 enum Convolutions {
     Fast(SpectrogramInference),
     Plain(PlainStft),
