@@ -43,7 +43,7 @@ pub use lock::Lock;
 pub use names::DcaseName;
 pub use paths::printable;
 pub use progress::{Progress, Silent};
-pub use recordings::recordings;
+pub use recordings::{recordings, recordings_and_left_out};
 pub use score_files::{ScoreFileError, ScoreFiles, Unused, read_score_files, score_rows};
 pub use section::SectionKey;
 pub use seed::Seed;

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{cause_in_words, names::is_audio};
+
 /// Folders that network stores and systems make for themselves, in lower case.
 const OF_SYSTEMS: [&str; 4] = ["@eadir", "$recycle.bin", "system volume information", "lost+found"];
 
@@ -56,6 +58,19 @@ pub enum Reason {
     Special(&'static str),
 }
 
+impl LeftOut {
+    /// Whether a recording may be missed by it: a folder or a recording that cannot be read, or a pipe that is named as
+    /// one. A link that leads back hides nothing.
+    pub fn may_hold_sound(&self) -> bool {
+        let named = self.path.file_name().unwrap_or_default().to_string_lossy();
+        match self.reason {
+            Reason::Loop => false,
+            Reason::Unreadable(_) => is_audio(&named) || self.path.is_dir(),
+            Reason::Special(_) => is_audio(&named),
+        }
+    }
+}
+
 /// Looks at everything below `root`, which may itself be hidden or a link.
 ///
 /// # Errors
@@ -82,7 +97,7 @@ impl Walk {
             if is_hidden(name) {
                 self.hidden += 1;
             } else if let Err(error) = self.look(path.clone(), name, above) {
-                self.leave_out(path, Reason::Unreadable(error.to_string()));
+                self.leave_out(path, Reason::Unreadable(cause_in_words(&error)));
             }
         }
     }

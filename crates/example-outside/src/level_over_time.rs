@@ -33,7 +33,9 @@ impl CustomBranch for LevelOverTime {
             *level = (10.0 * power.log10()).max(SILENCE_DB);
         }
         let mean = out.iter().sum::<f32>() / out.len() as f32;
-        out.iter_mut().for_each(|level| *level -= mean);
+        for level in out.iter_mut() {
+            *level -= mean;
+        }
     }
 
     /// One matrix, `[dims, parts]`, drawn evenly around zero.

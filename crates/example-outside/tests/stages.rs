@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use offkey::{
-    Detector, Recipe, Registries, RunRequest, Silent, Stage, SynthConfig, redo, run, synthesize,
+    Detector, Recipe, Registries, RunRequest, Silent, Stage, SynthConfig,
+    backends::BackendRegistry, branches::BranchRegistry, losses::LossRegistry, redo, run,
+    synthesize,
 };
 use offkey_example_outside::{RECIPE, registries};
 
@@ -76,9 +78,9 @@ fn a_name_that_nobody_registered_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().expect("a folder");
     let all = registries;
     let without = [
-        Registries { losses: Default::default(), ..all() },
-        Registries { backends: Default::default(), ..all() },
-        Registries { branches: Default::default(), ..all() },
+        Registries { losses: LossRegistry::default(), ..all() },
+        Registries { backends: BackendRegistry::default(), ..all() },
+        Registries { branches: BranchRegistry::default(), ..all() },
     ];
     let names = ["distance-softmax", "third-neighbour", "level-over-time"];
     for (registries, name) in without.into_iter().zip(names) {

@@ -41,9 +41,11 @@ pub(crate) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, L
             Problem::MissingFile { path, .. } => {
                 (path, "the manifest names it, and there is no such file")
             }
-            Problem::UnparsableName { path } => {
-                (path, "it has no challenge name, and most others of its folder have one")
-            }
+            Problem::UnparsableName { path } => (
+                path,
+                "its name is not of the DCASE challenge, as those of most others in its folder are: move it to a folder of its own",
+            ),
+            Problem::Unreadable { path, reason } => (path, reason.as_str()),
             _ => continue,
         };
         found.left_out.push((path.clone(), reason.to_owned()));

@@ -70,10 +70,14 @@ pub(crate) fn one_decides(request: &LearnRequest, candidates: &[Candidate]) -> O
 /// Below this share of what most recordings allow, a window is told to be short.
 const MUCH_SHORTER: f64 = 0.8;
 
-/// Recordings with their lengths in seconds, the shortest first.
+/// Recordings with their lengths in seconds, the shortest first. What is too short for any window, as what is left of a
+/// damaged file, is left out and has no say; unless there is nothing else.
 fn by_length(candidates: &[Candidate]) -> Vec<(f64, &Candidate)> {
     let mut sorted: Vec<_> =
         candidates.iter().map(|candidate| (candidate.info.duration_s(), candidate)).collect();
+    if sorted.iter().any(|(length_s, _)| *length_s >= LEAST_WINDOW_S) {
+        sorted.retain(|(length_s, _)| *length_s >= LEAST_WINDOW_S);
+    }
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     sorted
 }

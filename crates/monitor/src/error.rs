@@ -193,9 +193,9 @@ impl MonitorError {
             Self::Microphone { .. } => Some(
                 "build with `--features microphone`, or pipe a recorder into it: arecord -f S16_LE -r 16000 | offkey watch -",
             ),
-            Self::EventsNotWritten { .. } => {
-                Some("free some space and watch again: the position was not recorded past them")
-            }
+            Self::EventsNotWritten { .. } => Some(
+                "free some space, or let this user write there, and watch again: the position was not recorded past them",
+            ),
             Self::KeptInSource { .. } => Some("name another folder with --keep"),
             Self::Audio(error) => Some(error.hint()),
             Self::File(error) => error.hint(),

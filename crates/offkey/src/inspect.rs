@@ -186,7 +186,8 @@ pub fn inspect(
             Err(finding) => problems.push(finding),
         }
     }
-    inspection.hours = lengths_s.iter().map(|&(_, seconds)| seconds).sum::<f64>() / 3600.0;
+    // The sum of nothing is a negative zero.
+    inspection.hours = lengths_s.iter().fold(0.0, |sum, &(_, seconds)| sum + seconds) / 3600.0;
     let (clip_s, odd) = odd_lengths(&lengths_s, &paths);
     inspection.clip_s = clip_s;
     problems.extend(odd);

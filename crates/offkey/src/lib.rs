@@ -156,7 +156,7 @@ pub use offkey_core::paths::{printable, printable_lines};
 pub use offkey_core::{
     Clip, Condition, Domain, ErrorKind, FileError, OfficialCheck, Progress, ScoreRow, SectionKey,
     Seed, Silent, Split, Stage, Year, counted, files, in_words, io_hint, names::is_audio,
-    progress::steps, recordings, stages, table::to_csv,
+    progress::steps, recordings, recordings_and_left_out, stages, table::to_csv,
 };
 pub use offkey_eval::Metrics;
 pub use offkey_explain::{ExplainError, Explanation, Gap, PAGE_MASKS};

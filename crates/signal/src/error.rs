@@ -58,6 +58,14 @@ pub enum AudioError {
         /// The values understood.
         expected: &'static str,
     },
+    /// Several tracks of sound: a fault in one that is not heard would stay unheard.
+    #[error("`{}` has {tracks} tracks of sound, and one can be heard", path.display())]
+    SeveralTracks {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        tracks: usize,
+    },
     /// A header or a coded block contradicts its format.
     #[error("`{}` is damaged: {what}", path.display())]
     Malformed {
@@ -118,6 +126,7 @@ impl AudioError {
             | Self::UnknownFormat { path, .. }
             | Self::NotRaw { path, .. }
             | Self::Unsupported { path, .. }
+            | Self::SeveralTracks { path, .. }
             | Self::Malformed { path, .. }
             | Self::Foreign { path, .. }
             | Self::Damaged { path, .. }
@@ -135,6 +144,9 @@ impl AudioError {
             Self::UnknownFormat { .. } => "leave it out, if it is no recording",
             Self::Foreign { is_sound: true, .. } | Self::Unsupported { .. } => {
                 "convert it: ffmpeg -i IN -c:a pcm_s16le OUT.wav"
+            }
+            Self::SeveralTracks { .. } => {
+                "take one out: ffmpeg -i IN -map 0:a:0 -c:a pcm_s16le OUT.wav"
             }
             Self::Foreign { is_sound: false, .. } => "leave it out",
             Self::NotRaw { .. } | Self::Malformed { .. } | Self::Empty { .. } => {

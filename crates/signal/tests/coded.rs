@@ -245,8 +245,8 @@ fn codings_that_are_not_decoded_are_named_with_a_way_out() {
         ("ms.mka", "Microsoft ADPCM in Matroska"),
         ("alac.mov", "ALAC in MP4"),
         // A fault in the track that is not heard would stay unheard.
-        ("two_tracks.mka", "tracks of sound 2"),
-        ("two_tracks.mov", "tracks of sound 2"),
+        ("two_tracks.mka", "2 tracks of sound"),
+        ("two_tracks.mov", "2 tracks of sound"),
     ];
     if !cfg!(feature = "opus") {
         cases.push(("opus.opus", "Opus"));

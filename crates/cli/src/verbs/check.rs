@@ -1,10 +1,6 @@
 //! `offkey check`: recordings judged with a monitor.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::atomic::Ordering,
-};
+use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 
 use clap::Args;
 use offkey::{
@@ -131,14 +127,19 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let (mut clips, mut wanted) = (Vec::new(), Vec::new());
     for named in &args.clips {
         let found = if named.exists() {
-            offkey::recordings(std::slice::from_ref(named)).map_err(|error| error.to_string())
+            offkey::recordings_and_left_out(std::slice::from_ref(named))
+                .map_err(|error| error.to_string())
         } else {
             // A name that is mistyped must not look like a clip without alarm.
             Err("no such file or folder".to_owned())
         };
         match found {
-            Ok(paths) => wanted.extend(paths.into_iter().map(Ok)),
-            Err(reason) => wanted.push(Err(unread(named, reason))),
+            Ok((paths, left_out)) => {
+                wanted.extend(paths.into_iter().map(Ok));
+                let missed = left_out.iter().filter(|left| left.may_hold_sound());
+                wanted.extend(missed.map(|left| Err((left.path.clone(), left.reason.to_string()))));
+            }
+            Err(reason) => wanted.push(Err((named.clone(), reason))),
         }
     }
     let (mut judged, total) = (0, wanted.len());
@@ -155,7 +156,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         };
         let checked = match path {
             Ok(path) => monitor.check_until(&path, &mut on_window, &stop)?,
-            Err(unread) => Checked::Whole(unread),
+            Err((path, reason)) => Checked::Whole(unread(path, reason)),
         };
         let verdict = match checked {
             Checked::Whole(verdict) => {
@@ -184,8 +185,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-fn unread(path: &Path, reason: String) -> ClipVerdict {
-    let (path, verdict) = (path.to_owned(), Verdict::CannotTell);
+fn unread(path: PathBuf, reason: String) -> ClipVerdict {
+    let verdict = Verdict::CannotTell;
     let (score, p_value, p_kind, damage, differs) = (None, None, None, None, None);
     ClipVerdict { path, score, p_value, p_kind, verdict, reason, damage, differs }
 }

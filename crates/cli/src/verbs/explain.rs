@@ -10,6 +10,7 @@ use offkey::{
     Compute, DetectError, Detector, ExplainRequest, Loaded, OffkeyError, Progress, RiseConfig,
     Seed,
     monitor::{Monitor, MonitorError},
+    printable,
 };
 
 use super::shared::DetectorArgs;
@@ -95,7 +96,7 @@ fn explain_by_monitor(
         print_json(&examined);
     } else {
         for found in &examined {
-            print(&format!("{}\n", found.clip.path.display()));
+            print(&format!("{}\n", printable(&found.clip.path.display().to_string())));
             for words in found.words() {
                 print(&format!("  {words}\n"));
             }
@@ -147,7 +148,7 @@ fn explain_by_run(
             other => other?,
         };
         if !args.json {
-            print(&format!("{}\n", path.display()));
+            print(&format!("{}\n", printable(&path.display().to_string())));
             for words in &explanation.words {
                 print(&format!("  {words}\n"));
             }

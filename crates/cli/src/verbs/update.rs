@@ -1,11 +1,15 @@
 //! `offkey update`: recordings that were normal after all, taken into a monitor.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use offkey::{
     Progress, Stage, counted,
     monitor::{Addition, MonitorError, lock_model},
+    printable,
 };
 
 use super::shared::load_monitor;
@@ -59,7 +63,13 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         (true, false) => (&args.normal, Addition::Normal),
     };
     let step = offkey::steps(bars, Stage::Embed, "recordings");
-    let (monitor, report) = monitor.update(&offkey::recordings(named)?, addition, &step)?;
+    let (recordings, left_out) = offkey::recordings_and_left_out(named)?;
+    let (monitor, mut report) = monitor.update(&recordings, addition, &step)?;
+    for left in left_out {
+        if left.may_hold_sound() {
+            report.refused.push((left.path, left.reason.to_string()));
+        }
+    }
     bars.end();
     if bars.cancelled() {
         return Err(MonitorError::Cancelled.into());
@@ -85,16 +95,16 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         );
     }
     for path in &report.unlike {
-        text += &format!("not judged normal: {}\n", path.display());
+        text += &format!("not judged normal: {}\n", shown(path));
     }
     for path in &report.known {
-        text += &format!("known already: {}\n", path.display());
+        text += &format!("known already: {}\n", shown(path));
     }
     for (path, damage) in &report.partial {
-        text += &format!("heard in part: {}: {damage}\n", path.display());
+        text += &format!("heard in part: {}: {damage}\n", shown(path));
     }
     for (path, reason) in &report.refused {
-        text += &format!("not taken in: {}: {reason}\n", path.display());
+        text += &format!("not taken in: {}: {reason}\n", shown(path));
     }
     text += &format!("promise: {}\n", monitor.promise());
     print(&text);
@@ -104,4 +114,9 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         let (refused, not_normal) = (report.refused.len(), report.not_normal);
         Err(CliError::Refused { refused, not_normal })
     }
+}
+
+/// A path on one line.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string()).into_owned()
 }

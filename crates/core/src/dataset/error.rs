@@ -26,7 +26,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A file was given where a folder or manifest belongs.
-    #[error("data set `{}` is a file, expected a folder of recordings or a manifest `.csv`", path.display())]
+    #[error("`{}` is a file, expected the folder that it lies in, or a table of recordings (a manifest `.csv`)", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,

@@ -428,7 +428,7 @@ fn what_cannot_be_a_data_set_is_a_clear_error() {
         ("nowhere", "does not exist"),
         ("empty", "no recordings below"),
         ("notes", "(1 other files), looked for recordings (`.wav`, `.flac`, "),
-        ("a.wav", "is a file, expected a folder of recordings or a manifest"),
+        ("a.wav", "is a file, expected the folder that it lies in"),
         ("b.csv", "expected at least `path`"),
         ("words.csv", "line 2"),
         ("gone.csv", "none of the 2 files"),

@@ -2,17 +2,13 @@
 //! where it has grown, again where reading failed.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use offkey_core::{
-    Digest, cause_in_words,
-    names::is_audio,
-    walk::{Reason, walk},
-};
+use offkey_core::{Digest, cause_in_words, names::is_audio, walk::walk};
 use offkey_signal::AudioError;
 
 use super::{
@@ -39,6 +35,8 @@ pub struct Folder {
     once: bool,
     looked: Option<Instant>,
     lost: bool,
+    /// What cannot be read, as it was told.
+    unread: BTreeSet<String>,
     known: BTreeMap<String, Known>,
     due: VecDeque<Due>,
     hearing: Option<Hearing>,
@@ -90,6 +88,7 @@ impl Folder {
             once,
             looked: None,
             lost: false,
+            unread: BTreeSet::new(),
             known: BTreeMap::new(),
             due: VecDeque::new(),
             hearing: None,
@@ -99,7 +98,7 @@ impl Folder {
 
     /// Finds out what is new.
     fn look(&mut self, memory: &Memory) {
-        let (found, whole) = match recordings(&self.root, self.but.as_deref()) {
+        let (found, unread) = match recordings(&self.root, self.but.as_deref()) {
             Ok(found) => found,
             Err(error) => {
                 if !std::mem::replace(&mut self.lost, true) {
@@ -111,6 +110,13 @@ impl Folder {
         };
         if std::mem::take(&mut self.lost) {
             self.ready.push_back(Piece::Back { reason: "the folder is back".to_owned() });
+        }
+        let whole = unread.is_empty();
+        self.unread.retain(|told| unread.contains(told));
+        for message in unread {
+            if self.unread.insert(message.clone()) {
+                self.ready.push_back(Piece::Unread { message, again: false });
+            }
         }
         if whole {
             let gone = memory.places().filter(|place| !found.contains_key(*place));
@@ -279,8 +285,8 @@ impl Source for Folder {
     }
 }
 
-/// The recordings below a folder by place, each as it looks now, and whether every folder could be read.
-pub type Found = (BTreeMap<String, (PathBuf, Look)>, bool);
+/// The recordings below a folder by place, each as it looks now, and what could not be read, in words.
+pub type Found = (BTreeMap<String, (PathBuf, Look)>, Vec<String>);
 
 /// Looks at everything below a folder but what lies below `but`. Pipes, sockets and devices are no recordings, and a
 /// link that leads back is not followed.
@@ -302,8 +308,10 @@ pub fn recordings(root: &Path, but: Option<&Path>) -> io::Result<Found> {
             found.insert(place, (file.path, look));
         }
     }
-    let whole = !walk.left_out.iter().any(|left| matches!(left.reason, Reason::Unreadable(_)));
-    Ok((found, whole))
+    let unread = walk.left_out.iter().filter(|left| left.may_hold_sound());
+    let unread =
+        unread.map(|left| format!("`{}` is left out: {}", left.path.display(), left.reason));
+    Ok((found, unread.collect()))
 }
 
 /// A path as text, another for every path: one that is no text carries a fingerprint of its bytes.

@@ -95,7 +95,7 @@ impl FolderSource {
     }
 
     fn look(&mut self) -> Option<Next> {
-        let (now, whole) = match recordings(&self.folder, self.but.as_deref()) {
+        let (now, unread) = match recordings(&self.folder, self.but.as_deref()) {
             Ok(found) => found,
             Err(_) if std::mem::replace(&mut self.lost, true) => return None,
             Err(error) => {
@@ -116,7 +116,7 @@ impl FolderSource {
         due.sort_by(|a, b| b.cmp(a));
         self.due = due.into_iter().map(|(_, name)| name).collect();
         // Of a subfolder that cannot be read now nothing is forgotten: it would all be heard again.
-        let is_gone = |name: &&String| whole && !now.contains_key(*name);
+        let is_gone = |name: &&String| unread.is_empty() && !now.contains_key(*name);
         let gone: Vec<String> = self.heard.keys().filter(is_gone).cloned().collect();
         for name in gone {
             self.heard.remove(&name);

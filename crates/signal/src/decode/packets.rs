@@ -110,9 +110,7 @@ impl PacketSource {
             |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
         let tracks = reader.tracks().iter().filter(of_sound).count();
         if tracks > 1 {
-            // A fault in the one that is not heard would stay unheard.
-            let found = tracks.to_string();
-            return Err(unsupported(path, "tracks of sound", found, "one").into());
+            return Err(AudioError::SeveralTracks { path: path.to_owned(), tracks }.into());
         }
         let track = reader
             .default_track(TrackType::Audio)

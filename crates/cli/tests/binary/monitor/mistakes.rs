@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use super::sound::{bytes_of, model, normal_sound, wav, with_tone};
+use super::{
+    sound::{bytes_of, model, normal_sound, wav, with_tone},
+    whole_way::plain_folders,
+};
 use crate::common::{Bench, files, stderr};
 
 #[test]
@@ -361,6 +364,39 @@ fn an_alarm_that_was_found_before_a_stop_is_the_exit_code() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_folder_holds_and_cannot_be_read_is_never_passed_over() {
+    use std::os::unix::{ffi::OsStrExt, fs::symlink};
+    let bench = Bench::new();
+    plain_folders(&bench);
+    for path in files(&bench.path("normal"), "wav").iter().skip(6) {
+        fs::remove_file(path).expect("a recording");
+    }
+    let whole = fs::read(&files(&bench.path("normal"), "wav")[0]).expect("a recording");
+    // A link to a disk that is gone; a broken file that must not choose the window; a name that is no text.
+    symlink("gone/x.wav", bench.path("normal/lost.wav")).expect("a link");
+    bench.write("normal/cut.wav", &whole[..900]);
+    let odd = std::ffi::OsStr::from_bytes(b"k\xfchl.wav");
+    let is_kept = fs::write(bench.path("normal").join(odd), &whole).is_ok();
+    let learned = bench.ok("learn normal -o pump.offkey --quiet");
+    assert!(learned.contains("learned from 6 recordings, 6 windows of 4.0 s"), "{learned}");
+    assert!(learned.contains("lost.wav") && learned.contains("there is no such file"), "{learned}");
+    assert!(learned.contains("cut.wav"), "{learned}");
+    assert!(!is_kept || learned.contains("hl.wav"), "{learned}");
+    let checked = bench.run("check normal --model pump.offkey");
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert_eq!(checked.status.code(), Some(4), "{text}");
+    assert!(text.contains("lost.wav: cannot_tell: there is no such file"), "{text}");
+    let updated = bench.run("update --model pump.offkey --all-of normal");
+    let text = String::from_utf8_lossy(&updated.stdout).into_owned();
+    assert_eq!(updated.status.code(), Some(1), "{text}");
+    assert!(text.contains("not taken in: normal/lost.wav: there is no such file"), "{text}");
+    let watched = bench.run("watch normal --model pump.offkey --once --state state.json");
+    assert_eq!(watched.status.code(), Some(4), "{}", stderr(&watched));
+    assert!(stderr(&watched).contains("lost.wav"), "{}", stderr(&watched));
+}
+
 #[test]
 fn what_a_command_still_needs_is_said_with_what_to_do() {
     let bench = Bench::new();
@@ -384,5 +420,5 @@ fn a_recording_whose_name_does_not_fit_the_others_is_left_out_and_named() {
     let output = bench.run("learn data/fan/train -o pump.offkey");
     let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
     assert!(told.contains("learned from 12 recordings"), "{told}");
-    assert!(told.contains("monday.wav") && told.contains("no challenge name"), "{told}");
+    assert!(told.contains("monday.wav") && told.contains("of the DCASE challenge"), "{told}");
 }
