@@ -262,18 +262,18 @@ mod tests {
 
     #[test]
     fn a_name_that_nobody_registered_is_refused_with_those_that_are() {
-        let error = encoder().validate().unwrap_err().to_string();
+        let error = encoder().validate().expect_err("nobody registered it").to_string();
         assert!(error.contains("`halves`") && error.contains("no branch"), "{error}");
         let others = BranchRegistry::default().with("thirds", Arc::new(Halves));
-        let error = encoder().resolved(&others).unwrap_err().to_string();
+        let error = encoder().resolved(&others).expect_err("another is registered").to_string();
         assert!(error.contains("`halves`") && error.contains("`thirds`"), "{error}");
     }
 
     #[test]
     fn an_encoder_of_such_a_branch_embeds_and_is_loaded_by_its_name() {
         let registry = BranchRegistry::default().with("halves", Arc::new(Halves));
-        let config = encoder().resolved(&registry).unwrap();
-        config.validate().unwrap();
+        let config = encoder().resolved(&registry).expect("registered");
+        config.validate().expect("a valid encoder");
         assert_eq!(config.tensors(), [("branches.0.matrices.0".to_owned(), vec![3, 2])]);
         assert_eq!(config.outside().names().collect::<Vec<_>>(), ["halves"]);
         let mut weights = crate::weights::NamedTensors::default();
@@ -281,13 +281,14 @@ mod tests {
         let matrix = NamedTensor { shape: vec![3, 2], values };
         weights.0.insert("branches.0.matrices.0".to_owned(), matrix);
         let card = ModelCard::new(&config, toml::Table::new(), 2, Seed::new(1), 1);
-        let folder = tempfile::tempdir().unwrap();
-        crate::write_model(folder.path(), &card, &weights).unwrap();
-        let error = Encoder::load(folder.path(), Compute::default()).unwrap_err();
+        let folder = tempfile::tempdir().expect("a folder");
+        crate::write_model(folder.path(), &card, &weights).expect("room");
+        let error = Encoder::load(folder.path(), Compute::default()).expect_err("not registered");
         assert!(format!("{error:?}").contains("halves"), "{error:?}");
-        let encoder = Encoder::load_with(folder.path(), &registry, Compute::default()).unwrap();
+        let encoder =
+            Encoder::load_with(folder.path(), &registry, Compute::default()).expect("registered");
         let waves = [vec![1.0, 3.0, 5.0, 7.0], vec![0.0; 4]];
-        let embedded = encoder.embed_raw(&waves).unwrap();
+        let embedded = encoder.embed_raw(&waves).expect("whole clips");
         assert_eq!(embedded, ndarray::array![[2.0, 6.0, 8.0], [0.0, 0.0, 0.0]]);
     }
 }
