@@ -101,6 +101,18 @@ pub enum RecipeError {
         /// The one that is most like it, as a whole key.
         close: Option<String>,
     },
+    /// A key of another kind of model, or other part, than the recipe has.
+    #[error("cannot set `{key}`: recipe `{name}` has no `{wanted}`, but `{found}`")]
+    OtherKind {
+        /// The recipe's name or file.
+        name: String,
+        /// The whole key.
+        key: String,
+        /// The part that the recipe does not have.
+        wanted: String,
+        /// What it has in its place.
+        found: String,
+    },
     /// A key that goes on behind a single value.
     #[error("cannot set `{key}`: there is nothing below `{part}`")]
     Deeper {
@@ -144,6 +156,13 @@ impl RecipeError {
             Self::Unknown { close: None, .. } => {
                 Some("`offkey recipes` lists the built-in ones".to_owned())
             }
+            Self::OtherKind { wanted, .. } => Some(match wanted.as_str() {
+                "model.network" => "this recipe trains no network: leave the key out, or choose a recipe with a network, \
+                                    as `--recipe small`; `offkey recipes` lists all"
+                    .to_owned(),
+                _ => "leave the key out, or choose another recipe; `offkey recipes NAME` prints what one holds"
+                    .to_owned(),
+            }),
             Self::Bases { .. } => Some("a recipe must not be its own base".to_owned()),
             Self::Io { .. } => offkey_core::io_hint(self).map(str::to_owned),
             Self::Key { close: None, .. }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::{
     error::{RecipeError, closest},
     limits,
-    path::{Refusal, follow, put},
+    path::{Refusal, follow, put, replaced},
     recipe::{BUILT_IN, ModelConfig, Recipe},
 };
 
@@ -43,11 +43,12 @@ impl Recipe {
         if overrides.is_empty() {
             return Self::parse(&source);
         }
-        let mut table = as_value(&Self::parse(&source)?);
+        let mut changes = Changes::of(as_value(&Self::parse(&source)?));
         for text in overrides {
-            apply(&mut table, text)?;
+            let (key, value) = key_and_value(text)?;
+            changes.set(key, value)?;
         }
-        from_value(name, table)?.checked(name)
+        changes.recipe(name)?.checked(name)
     }
 
     /// A recipe as it is written, comments included.
@@ -74,9 +75,7 @@ impl Recipe {
         let table: toml::Table =
             toml::from_str(&source.text).map_err(|error| invalid(name, error))?;
         if table.contains_key(BASE) {
-            return from_value(name, toml::Value::Table(resolved(source, MOST_BASES)?))?
-                .beside(&source.folder)
-                .checked(name);
+            return resolved(source, MOST_BASES)?.beside(&source.folder).checked(name);
         }
         toml::from_str::<Self>(&source.text)
             .map_err(|error| invalid(name, error))?
@@ -155,11 +154,11 @@ impl Source {
 }
 
 /// A recipe's own table laid over that of its base.
-fn resolved(source: &Source, bases: usize) -> Result<toml::Table, RecipeError> {
+fn resolved(source: &Source, bases: usize) -> Result<Recipe, RecipeError> {
     let name = &source.name;
     let mut own: toml::Table =
         toml::from_str(&source.text).map_err(|error| invalid(name, error))?;
-    let Some(base) = own.remove(BASE) else { return Ok(own) };
+    let Some(base) = own.remove(BASE) else { return from_value(name, toml::Value::Table(own)) };
     let base = base.as_str().ok_or_else(|| RecipeError::Value {
         key: BASE.to_owned(),
         found: base.to_string(),
@@ -169,43 +168,90 @@ fn resolved(source: &Source, bases: usize) -> Result<toml::Table, RecipeError> {
         return Err(RecipeError::Bases { name: name.clone(), most: MOST_BASES });
     }
     let base = resolved(&Source::find(base, &source.folder)?, bases - 1)?;
-    let mut table = as_value(&from_value(name, toml::Value::Table(base))?);
-    overlay(&mut table, "", &own)?;
-    match table {
-        toml::Value::Table(table) => Ok(table),
-        _ => unreachable!("a recipe is a table"),
-    }
+    let mut changes = Changes::of(as_value(&base));
+    changes.overlay("", &own)?;
+    changes.recipe(name)
 }
 
-/// Sets every value of a table, and of the tables in it.
-fn overlay(onto: &mut toml::Value, below: &str, table: &toml::Table) -> Result<(), RecipeError> {
-    for (name, value) in table {
-        let key = if below.is_empty() { name.clone() } else { format!("{below}.{name}") };
-        match value {
-            toml::Value::Table(inner) if !inner.is_empty() => overlay(onto, &key, inner)?,
-            _ => set(onto, &key, value.clone())?,
-        }
-    }
-    Ok(())
-}
-
-/// Applies one `key=value`.
-fn apply(table: &mut toml::Value, text: &str) -> Result<(), RecipeError> {
+/// One `key=value`, taken apart.
+fn key_and_value(text: &str) -> Result<(&str, toml::Value), RecipeError> {
     let (key, value) = text
         .split_once('=')
         .filter(|(key, _)| !key.trim().is_empty())
         .ok_or_else(|| RecipeError::Override { text: text.to_owned() })?;
-    set(table, key.trim(), parse_value(value.trim()))
+    Ok((key.trim(), parse_value(value.trim())))
 }
 
-fn set(table: &mut toml::Value, key: &str, value: toml::Value) -> Result<(), RecipeError> {
-    let parts: Vec<&str> = key.split('.').collect();
-    let steps =
-        follow::<Recipe>(&parts, &value).map_err(|why| refused(table, key, &parts, &value, why))?;
-    if put(table, &parts, &steps, value) {
-        return Ok(());
+/// A recipe's table that is being changed.
+struct Changes {
+    before: toml::Value,
+    table: toml::Value,
+    /// Keys of another alternative than the recipe had, which took its place.
+    switched: Vec<Switched>,
+}
+
+/// A key of an alternative that a recipe does not have, as `model.network` of one without a network.
+struct Switched {
+    key: String,
+    value: toml::Value,
+    wanted: String,
+    found: String,
+}
+
+impl Changes {
+    fn of(table: toml::Value) -> Self {
+        Self { before: table.clone(), table, switched: Vec::new() }
     }
-    Err(RecipeError::Shorter { key: key.to_owned() })
+
+    /// Sets every value of a table, and of the tables in it.
+    fn overlay(&mut self, below: &str, table: &toml::Table) -> Result<(), RecipeError> {
+        for (name, value) in table {
+            let key = if below.is_empty() { name.clone() } else { format!("{below}.{name}") };
+            match value {
+                toml::Value::Table(inner) if !inner.is_empty() => self.overlay(&key, inner)?,
+                _ => self.set(&key, value.clone())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: &str, value: toml::Value) -> Result<(), RecipeError> {
+        let parts: Vec<&str> = key.split('.').collect();
+        let steps = follow::<Recipe>(&parts, &value)
+            .map_err(|why| refused(&self.table, key, &parts, &value, why))?;
+        if let Some((at, found)) = replaced(&self.table, &parts, &steps) {
+            let (table, wanted) = (parts[..at].join("."), parts[..=at].join("."));
+            let (key, value, found) = (key.to_owned(), value.clone(), format!("{table}.{found}"));
+            self.switched.push(Switched { key, value, wanted, found });
+        }
+        if put(&mut self.table, &parts, &steps, value) {
+            return Ok(());
+        }
+        Err(RecipeError::Shorter { key: key.to_owned() })
+    }
+
+    /// The recipe with all changes.
+    fn recipe(self, name: &str) -> Result<Recipe, RecipeError> {
+        let Self { before, table, switched } = self;
+        from_value(name, table).map_err(|error| {
+            // An alternative that is complete by its defaults may take another's place; one that lacks something
+            // was meant for another recipe.
+            let is_incomplete = |switched: &&Switched| {
+                let mut alone = Self::of(before.clone());
+                let set = alone.set(&switched.key, switched.value.clone());
+                set.is_ok() && from_value(name, alone.table).is_err()
+            };
+            match switched.iter().find(is_incomplete) {
+                None => error,
+                Some(Switched { key, wanted, found, .. }) => RecipeError::OtherKind {
+                    name: name.to_owned(),
+                    key: key.clone(),
+                    wanted: wanted.clone(),
+                    found: found.clone(),
+                },
+            }
+        })
+    }
 }
 
 fn refused(
@@ -266,4 +312,42 @@ fn from_value(name: &str, table: toml::Value) -> Result<Recipe, RecipeError> {
 
 fn invalid(name: &str, error: toml::de::Error) -> RecipeError {
     RecipeError::Invalid { name: name.to_owned(), source: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_another_kind_of_model_is_named_with_what_the_recipe_has() {
+        let key = "model.network.training.length.steps";
+        for (name, has) in [
+            ("fusion", "model.pooled"),
+            ("log-mel-statistics", "model.statistics"),
+            ("autoencoder", "model.autoencoder"),
+        ] {
+            let error = Recipe::load(name, &[format!("{key}=20")]).expect_err("no network");
+            let told = error.to_string();
+            for words in [key, name, "no `model.network`", has] {
+                assert!(told.contains(words), "{words}: {told}");
+            }
+            assert!(error.hint().is_some_and(|hint| hint.contains("offkey recipes")), "{name}");
+        }
+        // In a file that builds on such a recipe, too.
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mine.toml");
+        let text = "base = \"fusion\"\n[model.network.training.length]\nsteps = 20\n";
+        fs::write(&path, text).expect("room");
+        let error = Recipe::load(&path.display().to_string(), &[]).expect_err("no network");
+        assert!(error.to_string().contains("no `model.network`"), "{error}");
+    }
+
+    #[test]
+    fn an_alternative_that_needs_nothing_more_takes_the_place_of_another() {
+        let changes = ["backend.gmm.components=2".to_owned()];
+        let recipe = Recipe::load("paper", &changes).expect("complete by its defaults");
+        assert_eq!(recipe.backend.name(), "gmm");
+        let error = Recipe::load("paper", &["backend.gmm.components=x".to_owned()]);
+        assert!(matches!(error, Err(RecipeError::Value { .. })), "{error:?}");
+    }
 }

@@ -268,6 +268,26 @@ impl<'de> VariantAccess<'de> for Follower<'_> {
     }
 }
 
+/// The alternative that a followed key would take the place of, and which part of the key names the new one.
+pub(crate) fn replaced(
+    here: &toml::Value,
+    parts: &[&str],
+    steps: &[Step],
+) -> Option<(usize, String)> {
+    let mut here = here;
+    for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
+        if *step == Step::Variant && here.get(part).is_none() {
+            let old = here.as_str().or_else(|| here.as_table()?.keys().next().map(String::as_str));
+            return old.map(|old| (at, old.to_owned()));
+        }
+        here = match step {
+            Step::Item(index) => here.as_array()?.get(*index)?,
+            Step::Field | Step::Variant => here.get(part)?,
+        };
+    }
+    None
+}
+
 /// Puts a value at a followed key of a table: what is absent is made, and an alternative replaces the
 /// one before. False where a list is shorter than the key says.
 pub(crate) fn put(
