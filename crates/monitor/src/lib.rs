@@ -30,6 +30,7 @@ mod rate;
 mod recording;
 mod selftest;
 mod sizes;
+mod stops;
 mod update;
 mod verdict;
 pub mod watch;

@@ -111,7 +111,9 @@ impl Profile {
         let finding = unusable(self.rate_hz, window)?;
         let (problem, advice) = match finding {
             Finding::Clipped { .. } => (Problem::Clipped, "lower the microphone's gain"),
-            Finding::Silent { .. } => (Problem::Silent, "check the microphone and its cable"),
+            Finding::Silent { .. } => {
+                (Problem::Silent, "is the machine off, or the microphone or its cable broken?")
+            }
             _ => (Problem::Unusable, "check the microphone and its cable"),
         };
         Some((problem, format!("the recording cannot be used ({finding}): {advice}")))
@@ -149,13 +151,9 @@ impl Profile {
                 ),
             );
         }
-        let absent: Vec<bool> = spectrum
-            .iter()
-            .zip(&self.least_db)
-            .map(|(band, least)| *band < least - ABSENT_DB)
-            .collect();
+        let absent = self.absent(spectrum);
         let count = absent.iter().filter(|absent| **absent).count();
-        if count as f32 > ABSENT_SHARE * mels as f32 {
+        if self.is_absent(spectrum) {
             return problem(
                 Problem::Absent,
                 format!(
@@ -194,6 +192,18 @@ impl Profile {
             let reason = "unlike anything known: this does not sound like the machine at all";
             (Problem::Unlike, reason.to_owned())
         })
+    }
+
+    /// Whether the machine is not heard: most bands lie far below every normal window.
+    pub(crate) fn is_absent(&self, spectrum: &[f32]) -> bool {
+        let count = self.absent(spectrum).into_iter().filter(|absent| *absent).count();
+        count as f32 > ABSENT_SHARE * self.mean_db.len() as f32
+    }
+
+    /// Which bands lie far below every normal window.
+    fn absent(&self, spectrum: &[f32]) -> Vec<bool> {
+        let bands = spectrum.iter().zip(&self.least_db);
+        bands.map(|(band, least)| *band < least - ABSENT_DB).collect()
     }
 
     /// The band in which a window differs most from normal, in deviations.

@@ -9,6 +9,7 @@ use crate::{
     ClipVerdict, Heard as MembersHeard, HeardWindow, Monitor, MonitorCard, MonitorError, Stop,
     Verdict, WindowVerdict, Windower,
     finding::Finding,
+    stops::Stops,
     windows::{channels_cancel, each_block, go_on},
 };
 
@@ -36,6 +37,7 @@ struct Judged {
     /// The window that decides.
     worst: Option<WindowVerdict>,
     found: Option<Found>,
+    stops: Stops,
 }
 
 /// What is known of a recording beside its windows.
@@ -203,6 +205,7 @@ impl Judged {
         on_window: OnWindow<'_>,
     ) -> Result<(), MonitorError> {
         let (next, finding) = monitor.judge_closely(start, window)?;
+        let next = self.stops.with_what_came_before(&monitor.card, next, window, finding.as_ref());
         on_window(&next);
         self.windows += 1;
         let key = |v: &WindowVerdict| (v.verdict, v.score.unwrap_or(f64::NEG_INFINITY));
@@ -230,6 +233,9 @@ impl Judged {
         let mut reason = worst.reason;
         if self.windows > 1 {
             reason = format!("at {:.0} s: {reason}", rule.seconds(worst.start));
+        }
+        if let Some(stop) = self.stops.beside(&reason, rule) {
+            reason += &format!("; {stop}");
         }
         let is_whole = cancelled.is_none() && damage.is_none();
         reason = cancelled.unwrap_or(reason);
