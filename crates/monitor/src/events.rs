@@ -145,6 +145,19 @@ impl EventState {
         Self { rule, taken, recent: Vec::new(), open: false, calm: 0, sum, rising_since }
     }
 
+    /// A state without a past, but for whether an event is going on.
+    pub fn going_on(rule: EventRule, open: bool) -> Self {
+        Self { open, ..Self::new(rule) }
+    }
+
+    /// Goes on under this rule: where it is another one, counting begins anew, and an open event stays
+    /// open until the new rule ends it.
+    pub fn obey(&mut self, rule: EventRule) {
+        if rule != self.rule {
+            *self = Self::going_on(rule, self.open);
+        }
+    }
+
     /// Whether an event is going on.
     pub fn is_open(&self) -> bool {
         self.open
@@ -270,6 +283,17 @@ mod tests {
             changes.extend(state.take(Verdict::Normal, Some(score)).map(|change| (i, change)));
         }
         assert_eq!(changes, [(4, Change::Opened { windows_back: 2 }), (9, Change::Closed)]);
+    }
+
+    #[test]
+    fn an_event_by_a_sum_ends_soon_after_however_long_the_fault_was() {
+        let mut state = EventState::new(EventRule::Cusum { allowance: 1.0, limit: 4.0 });
+        let scores = std::iter::repeat_n(9.0, 10_000).chain(std::iter::repeat_n(-2.0, 8));
+        let changes = scores.filter_map(|score| state.take(Verdict::Alarm, Some(score)));
+        assert_eq!(
+            changes.collect::<Vec<_>>(),
+            [Change::Opened { windows_back: 0 }, Change::Closed]
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ const ENOUGH_HZ: u32 = 16_000;
 pub struct Listening {
     /// How recordings become windows.
     pub windows: WindowRule,
-    /// Rates of the normal recordings.
+    /// Rates of the normal recordings; none: not known, and any rate is taken.
     pub rates_hz: Vec<u32>,
     /// Codings of the normal recordings; none: not known.
     pub codecs: Vec<Codec>,
@@ -30,12 +30,18 @@ impl Monitor {
 }
 
 impl Listening {
+    /// Sound of any rate and coding, as windows of this form: there is no model yet.
+    pub fn of_any(windows: WindowRule) -> Self {
+        Self { windows, rates_hz: Vec::new(), codecs: Vec::new() }
+    }
+
     /// Whether a recording of this rate can be judged: it holds the frequencies that the normal
     /// recordings hold, no fewer and no more. Above the model's rate nothing is heard, so that all
     /// higher rates are alike.
     pub fn takes(&self, rate_hz: u32) -> bool {
         let heard = |rate_hz: u32| rate_hz.min(self.windows.rate_hz);
-        self.rates_hz.iter().any(|&known| heard(known) == heard(rate_hz))
+        self.rates_hz.is_empty()
+            || self.rates_hz.iter().any(|&known| heard(known) == heard(rate_hz))
     }
 
     /// Why a recording of this rate cannot be judged, where it cannot.
@@ -92,6 +98,9 @@ impl Listening {
     /// How a recording that can be judged differs from those learned from before it is heard, where it
     /// does: what alarms may be that.
     pub fn difference(&self, info: &AudioInfo) -> Option<String> {
+        if self.rates_hz.is_empty() {
+            return None;
+        }
         let mut found = Vec::new();
         if !self.codecs.iter().any(|&known| known.is_like(info.codec)) {
             let coded = info.codec;

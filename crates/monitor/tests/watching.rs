@@ -209,7 +209,7 @@ fn silence_is_an_event_with_its_cause_and_so_is_its_end() {
 fn drained(source: &mut Folder, watcher: &mut Watcher<'_>, told: &mut Told) {
     let mut quiet = 0;
     while quiet < 40 {
-        let piece = source.next(watcher.memory(), Duration::ZERO);
+        let piece = source.next(watcher.memory().bookmarks(), Duration::from_millis(5));
         quiet = if piece == Piece::Nothing { quiet + 1 } else { 0 };
         watcher.take(piece, told).expect("it is judged");
     }
@@ -252,9 +252,9 @@ fn memory_is_what_a_source_may_ask() {
     watcher.take(begin(), &mut told).expect("a stretch");
     watcher.take(Piece::Sound(noise(1, 2 * WINDOW + 7)), &mut told).expect("it is judged");
     let memory: &Memory = watcher.memory();
-    let bookmark = memory.bookmark("line").expect("it was heard");
+    let bookmark = memory.bookmarks().get("line").expect("it was heard");
     assert_eq!((bookmark.id.as_str(), bookmark.next_sample), ("line#1", 2 * WINDOW as u64));
-    assert_eq!(memory.places().collect::<Vec<_>>(), ["line"]);
+    assert_eq!(memory.bookmarks().keys().collect::<Vec<_>>(), ["line"]);
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn what_sets_a_recording_apart_is_said_once_and_in_its_alarms() {
     let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
     let mut source = Folder::new(inbox, None, monitor.listening(), Duration::ZERO, true);
     loop {
-        let piece = source.next(watcher.memory(), Duration::ZERO);
+        let piece = source.next(watcher.memory().bookmarks(), Duration::ZERO);
         if !watcher.take(piece, &mut told).expect("it is judged") {
             break;
         }
@@ -413,7 +413,7 @@ fn a_growing_file_that_is_heard_only_whole_is_told_at_once() {
     let mut source =
         GrowingFile::new(path.clone(), "a".to_owned(), raw, monitor.listening(), false);
     let pieces: Vec<Piece> =
-        (0..4).map(|_| source.next(watcher.memory(), Duration::ZERO)).collect();
+        (0..4).map(|_| source.next(watcher.memory().bookmarks(), Duration::ZERO)).collect();
     let lost = |piece: &Piece| matches!(piece, Piece::Lost { reason, .. } if reason.starts_with("Matroska is heard only"));
     assert_eq!(pieces.iter().filter(|piece| lost(piece)).count(), 1, "{pieces:?}");
     let refused = watch::can_grow(&path).expect_err("heard only whole");

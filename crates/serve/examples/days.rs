@@ -20,9 +20,9 @@ use std::{
     time::Duration,
 };
 
-use offkey_monitor::{Listening, MonitorError, WindowRule};
+use offkey_monitor::{EventRule, Listening, MonitorError, Verdict, WindowRule};
 use offkey_serve::{
-    alarm::{AlarmRule, Command, ConditionRule, OperatingRule, Schedule},
+    alarm::{AlarmRule, Command, OperatingRule, Schedule},
     clock::{Clock, ManualClock},
     config::Keep,
     ear::Ear,
@@ -33,8 +33,8 @@ use offkey_serve::{
     machine::MachineRule,
     metrics::Metrics,
     models,
-    source::{Hears, Next, Position, Source},
-    store::{ClipStore, Quota, Retention, Store, WindowAnswer},
+    source::{Next, Position, Source},
+    store::{ClipStore, Quota, Retention, Store},
 };
 use offkey_signal::ChannelRule;
 
@@ -137,7 +137,7 @@ struct Days {
 }
 
 impl Source for Days {
-    fn next(&mut self, _hears: &Hears, _wait: Duration) -> Next {
+    fn next(&mut self, _listening: &Listening, _wait: Duration) -> Next {
         if self.passed_ms >= self.last_ms {
             self.stop.store(true, Ordering::Relaxed);
             return Next::Nothing;
@@ -156,7 +156,7 @@ impl Source for Days {
         Next::Sound(samples)
     }
 
-    fn position(&self, next: u64) -> Position {
+    fn position(&mut self, next: u64) -> Position {
         vec![("file".to_owned(), Some(format!("{next} 1:2")))]
     }
 
@@ -182,10 +182,10 @@ impl Judge for ByLoudness {
 
     fn judge(&self, _start: u64, window: &[f32]) -> Result<Judged, MonitorError> {
         let odd = window.iter().any(|sample| *sample > 0.1);
-        let (answer, p_value, score) =
-            if odd { (WindowAnswer::Alarm, 0.001, 5.0) } else { (WindowAnswer::Normal, 0.6, 0.5) };
+        let (verdict, p_value, score) =
+            if odd { (Verdict::Alarm, 0.001, 5.0) } else { (Verdict::Normal, 0.6, 0.5) };
         let reason = "largest change at 3000-3200 Hz, 12 dB above normal".to_owned();
-        Ok(Judged { score: Some(score), p_value: Some(p_value), answer, reason })
+        Ok(Judged { score: Some(score), p_value: Some(p_value), verdict, reason })
     }
 }
 
@@ -214,7 +214,7 @@ fn setup() -> MachineSetup {
         rule: MachineRule {
             name: "pump".to_owned(),
             alarm: AlarmRule {
-                condition: ConditionRule::Count { alarms: 3, windows: 5, calm: 5 },
+                condition: EventRule::default(),
                 latch: false,
                 cooldown_ms: 0,
                 escalate_after_ms: Vec::new(),

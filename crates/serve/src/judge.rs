@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use offkey_monitor::{Listening, Map, Monitor, MonitorError, Verdict, WindowRule};
-
-use crate::store::WindowAnswer;
+use offkey_monitor::{Listening, Map, Monitor, MonitorError, Verdict, WindowRule, WindowVerdict};
 
 /// What is said of one window.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +11,8 @@ pub struct Judged {
     pub score: Option<f64>,
     /// Probability that a normal window looks at least this bad.
     pub p_value: Option<f64>,
-    /// The answer.
-    pub answer: WindowAnswer,
+    /// The verdict.
+    pub verdict: Verdict,
     /// Why, in a sentence.
     pub reason: String,
 }
@@ -76,15 +74,9 @@ impl Judge for Monitor {
     }
 
     fn judge(&self, start: u64, window: &[f32]) -> Result<Judged, MonitorError> {
-        let verdict = Monitor::judge(self, start, window)?;
-        let answer = match verdict.verdict {
-            Verdict::Normal => WindowAnswer::Normal,
-            Verdict::CannotTell => WindowAnswer::CannotTell,
-            Verdict::Suspicious => WindowAnswer::Suspicious,
-            Verdict::Alarm => WindowAnswer::Alarm,
-        };
-        let (score, p_value, reason) = (verdict.score, verdict.p_value, verdict.reason);
-        Ok(Judged { score, p_value, answer, reason })
+        let WindowVerdict { score, p_value, verdict, reason, .. } =
+            Monitor::judge(self, start, window)?;
+        Ok(Judged { score, p_value, verdict, reason })
     }
 
     fn map(&self, recording: &Path) -> Result<Option<Map>, MonitorError> {

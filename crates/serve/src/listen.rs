@@ -13,8 +13,7 @@ use std::{
     time::Duration,
 };
 
-use offkey_monitor::{MonitorError, WindowRule, Windower};
-use offkey_signal::ChannelRule;
+use offkey_monitor::{Listening, MonitorError, Verdict, WindowRule, Windower};
 
 use crate::{
     clock::Clock,
@@ -22,7 +21,7 @@ use crate::{
     engine::{HeardWindow, Message, PictureColumn},
     judge::{Judge, Judged, other_windows},
     liveness::SoundStats,
-    source::{Hears, Next, Source},
+    source::{Next, Source, usual_form},
     spectrum,
 };
 
@@ -56,16 +55,6 @@ const WAIT: Duration = Duration::from_millis(100);
 /// Sound is measured in pieces of this length.
 const PIECE_MS: u64 = 250;
 
-/// Rate of sound of which nothing is known.
-const USUAL_RATE_HZ: u32 = 16_000;
-
-/// How sound is taken while there is no model: as it comes.
-pub fn usual_form(rate_hz: Option<u32>) -> WindowRule {
-    let rate_hz = rate_hz.unwrap_or(USUAL_RATE_HZ);
-    let samples = rate_hz as usize;
-    WindowRule { channel: ChannelRule::Mix, rate_hz, samples, hop: samples }
-}
-
 /// A stretch of sound being heard.
 struct Stretch {
     form: WindowRule,
@@ -89,12 +78,12 @@ struct Stretch {
 /// The model in use at present, and what it listens to.
 struct Present {
     judge: Option<Arc<dyn Judge>>,
-    hears: Hears,
+    listening: Listening,
 }
 
 impl Present {
     fn without_model(rate_hz: Option<u32>) -> Self {
-        Self { judge: None, hears: Hears { windows: usual_form(rate_hz), model: None } }
+        Self { judge: None, listening: Listening::of_any(usual_form(rate_hz)) }
     }
 }
 
@@ -106,12 +95,12 @@ impl Listener {
         let mut told = BTreeSet::new();
         while !self.stop.load(Ordering::Relaxed) {
             self.look_at_model(&mut present);
-            let Present { judge, hears } = &present;
-            let form = hears.windows;
+            let Present { judge, listening } = &present;
+            let form = listening.windows;
             if let Some(now) = &mut stretch
                 && now.form != form
             {
-                // Another model hears in other windows: what is being heard begins anew.
+                // Another model listening in other windows: what is being heard begins anew.
                 self.source.reset();
                 self.cut();
                 stretch = None;
@@ -121,7 +110,7 @@ impl Listener {
                 continue;
             }
             // A decoder that panics must not take the machine's ears for good.
-            let next = catch_unwind(AssertUnwindSafe(|| self.source.next(hears, WAIT)))
+            let next = catch_unwind(AssertUnwindSafe(|| self.source.next(listening, WAIT)))
                 .unwrap_or_else(|panic| self.source.broke(&said(panic.as_ref())));
             if next.is_break() {
                 self.cut();
@@ -134,7 +123,7 @@ impl Listener {
                 }
                 Next::Sound(samples) => {
                     let now = stretch.get_or_insert_with(|| Stretch::new(form, 0, None));
-                    self.compare(now, hears, &mut told)
+                    self.compare(now, listening, &mut told)
                         && self.hear(now, &samples, judge.as_deref())
                 }
                 Next::End { position } => {
@@ -187,17 +176,23 @@ impl Listener {
         if let Some(why) = why {
             tracing::error!("whether `{}` is at rest is not known: {why}", self.machine);
         }
-        *present = Present { judge: Some(judge), hears: Hears { windows, model: Some(listening) } };
+        *present = Present { judge: Some(judge), listening };
     }
 
     /// Finds out once per stretch how its sound differs from what was learned from. Every difference is told once.
-    fn compare(&self, stretch: &mut Stretch, hears: &Hears, told: &mut BTreeSet<String>) -> bool {
-        let Some(info) = self.source.info().filter(|_| !stretch.compared && hears.model.is_some())
+    fn compare(
+        &self,
+        stretch: &mut Stretch,
+        listening: &Listening,
+        told: &mut BTreeSet<String>,
+    ) -> bool {
+        let Some(info) =
+            self.source.info().filter(|_| !stretch.compared && !listening.rates_hz.is_empty())
         else {
             return true;
         };
         stretch.compared = true;
-        stretch.differs = hears.difference(&info);
+        stretch.differs = listening.difference(&info);
         let Some(how) = stretch.differs.as_ref().filter(|how| told.insert((*how).clone())) else {
             return true;
         };
@@ -209,7 +204,7 @@ impl Listener {
         self.to.send(message).is_ok()
     }
 
-    fn hear(&self, stretch: &mut Stretch, samples: &[f32], judge: Option<&dyn Judge>) -> bool {
+    fn hear(&mut self, stretch: &mut Stretch, samples: &[f32], judge: Option<&dyn Judge>) -> bool {
         let rate_hz = stretch.form.rate_hz;
         self.recorded(self.ear.hear(samples, rate_hz, self.clock.now().unix_ms));
         stretch.fresh.extend_from_slice(samples);
@@ -259,7 +254,7 @@ impl Listener {
     }
 
     fn judge_window(
-        &self,
+        &mut self,
         stretch: &mut Stretch,
         start: u64,
         window: &[f32],
@@ -271,10 +266,10 @@ impl Listener {
         let mut judged = guarded(judge, start, window).unwrap_or_else(|reason| Judged {
             score: None,
             p_value: None,
-            answer: crate::store::WindowAnswer::CannotTell,
+            verdict: Verdict::CannotTell,
             reason,
         });
-        if judged.answer != crate::store::WindowAnswer::Normal
+        if judged.verdict != Verdict::Normal
             && let Some(how) = &stretch.differs
         {
             judged.reason += &format!("; {how}");
@@ -286,7 +281,7 @@ impl Listener {
             let judged = judged.inspect_err(|why| {
                 tracing::debug!("whether `{}` is at rest is not known: {why}", self.machine);
             });
-            Some(judged.ok()?.answer == crate::store::WindowAnswer::Normal)
+            Some(judged.ok()?.verdict == Verdict::Normal)
         });
         let trial = self.ear.trial();
         let trial = trial.filter(|trial| other_windows(trial.judge.windows(), form).is_none());

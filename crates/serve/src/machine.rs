@@ -1,11 +1,12 @@
 //! One machine as the service sees it: windows, sound, time and commands go in; what has to be stored,
 //! sent and shown comes out. Pure, and whole in one value that survives restarts.
 
+use offkey_monitor::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     alarm::{
-        Alarm, AlarmRule, Command, Happening, Heard, Hidden, Notice, Operating, OperatingRule,
+        Alarm, AlarmRule, Command, Happening, Hidden, Notice, Operating, OperatingRule,
         OperatingState, Phase, Schedule,
     },
     judge::Judged,
@@ -47,7 +48,7 @@ pub struct News {
     /// Who has to hear of it.
     pub call: Call,
     /// Windows back to the first odd one, where an alarm began.
-    pub windows_back: usize,
+    pub windows_back: u64,
 }
 
 /// The machine.
@@ -182,19 +183,19 @@ impl Machine {
         if !self.is_judged() {
             return (WindowAnswer::NotJudged, news);
         }
-        let unlike = (judged.answer == WindowAnswer::CannotTell).then_some(judged.reason.as_str());
+        let unlike = (judged.verdict == Verdict::CannotTell).then_some(judged.reason.as_str());
         let changes = self.liveness.window(&rule.liveness, unlike);
         news.extend(self.tell_troubles(rule, changes, at.now_ms));
         self.remember_peak(judged);
-        let notices = self.alarm.window(&rule.alarm, heard(judged));
+        let notices = self.alarm.window(&rule.alarm, judged.verdict, judged.score);
         news.extend(self.tell(rule, notices, at.now_ms, None));
         if self.alarm.phase() == Phase::Normal
             && !self.alarm.sounds_wrong()
-            && judged.answer == WindowAnswer::Normal
+            && judged.verdict == Verdict::Normal
         {
             self.peak = None;
         }
-        (judged.answer, news)
+        (judged.verdict.into(), news)
     }
 
     /// Sound came, judged or not.
@@ -272,7 +273,7 @@ impl Machine {
     }
 
     fn remember_peak(&mut self, judged: &Judged) {
-        if judged.answer != WindowAnswer::Alarm {
+        if judged.verdict != Verdict::Alarm {
             return;
         }
         let before = self.peak.as_ref().and_then(|peak| peak.score);
@@ -384,13 +385,6 @@ pub struct Moment {
     pub level_db: f64,
     /// Whether it sounds like the machine at rest, where there is a model of that.
     pub idle: Option<bool>,
-}
-
-fn heard(judged: &Judged) -> Heard {
-    match (judged.answer, judged.p_value) {
-        (WindowAnswer::CannotTell | WindowAnswer::NotJudged, _) | (_, None) => Heard::Nothing,
-        (answer, Some(p_value)) => Heard::Judged { alarms: answer == WindowAnswer::Alarm, p_value },
-    }
 }
 
 #[cfg(test)]

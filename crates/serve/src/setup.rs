@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
+use offkey_monitor::EventRule;
 use offkey_signal::{PcmFormat, SampleKind};
 
 use crate::{
-    alarm::{AlarmRule, ConditionRule, OperatingRule, Schedule, ScheduleError},
+    alarm::{AlarmRule, OperatingRule, Schedule, ScheduleError},
     config::{Config, MachineConfig, RawConfig, SampleConfig, SourceConfig, Span},
     engine::MachineSetup,
     liveness::LivenessRule,
@@ -108,12 +109,12 @@ pub fn machines(
 
 fn rule(name: &str, machine: &MachineConfig) -> Result<MachineRule, ScheduleError> {
     let alarm = &machine.alarm;
-    let condition = match alarm.memory {
-        Some(level) => ConditionRule::Memory { level, drift: alarm.memory_drift },
-        None => ConditionRule::Count {
+    let condition = match alarm.cusum_limit {
+        Some(limit) => EventRule::Cusum { allowance: alarm.cusum_allowance, limit },
+        None => EventRule::Count {
             alarms: alarm.alarms,
             windows: alarm.windows,
-            calm: alarm.calm_windows,
+            calm_windows: alarm.calm_windows,
         },
     };
     let live = matches!(
@@ -154,12 +155,12 @@ pub fn source(
 ) -> Box<dyn Source> {
     match &machine.source {
         SourceConfig::Folder(folder) => {
-            let source = FolderSource::new(&folders.beside.join(folder), false, POLL, position);
             // The sound of an alarm that is kept would be heard, and alarm, again.
-            Box::new(source.but(&folders.store))
+            let but = Some(folders.store.clone());
+            Box::new(FolderSource::new(&folders.beside.join(folder), but, POLL, position))
         }
         SourceConfig::Upload {} => {
-            Box::new(FolderSource::new(&folders.uploads(name), true, POLL, position))
+            Box::new(FolderSource::of_uploads(&folders.uploads(name), POLL, position))
         }
         SourceConfig::File { path, raw } => {
             Box::new(FileSource::new(&folders.beside.join(path), format(*raw), position))

@@ -14,7 +14,7 @@ use offkey_signal::{AudioInfo, PcmFormat};
 use super::{
     follow::{Follow, FollowError, Look},
     mark::Mark,
-    memory::Memory,
+    memory::Bookmarks,
     only_whole::why_only_whole,
     source::{Piece, Source, Stretch},
 };
@@ -87,13 +87,13 @@ impl GrowingFile {
         }
     }
 
-    fn open(&mut self, memory: &Memory) -> io::Result<()> {
+    fn open(&mut self, bookmarks: &Bookmarks) -> io::Result<()> {
         let look = Look::at(&self.path)?;
         let config = self.listening.windows.decode_config();
         self.follow = Some((Follow::open(&self.path, self.raw, &config)?, look));
         (self.marked, self.heard) = (0, 0);
         self.compared = false;
-        let known = memory.bookmark(&self.name).filter(|bookmark| {
+        let known = bookmarks.get(&self.name).filter(|bookmark| {
             let fits = |mark: Mark| mark.fits(&self.path, &look).unwrap_or(false);
             self.state == State::Fresh && bookmark.mark.is_none_or(fits)
         });
@@ -200,17 +200,17 @@ impl GrowingFile {
             let unread = |message| Piece::Unread { message, again: false };
             self.ready.extend(told.map(unread));
         }
-        let Some((follow, _)) = &self.follow else { return };
+        let Some((follow, look)) = &self.follow else { return };
         if follow.read > self.marked {
             self.marked = follow.read;
-            let mark = Mark::of(&self.path, self.marked).ok();
+            let mark = Mark::of(&self.path, self.marked, look).ok();
             self.ready.push_back(Piece::Complete { mark });
         }
     }
 }
 
 impl Source for GrowingFile {
-    fn next(&mut self, memory: &Memory, wait: Duration) -> Piece {
+    fn next(&mut self, bookmarks: &Bookmarks, wait: Duration) -> Piece {
         if let Some(piece) = self.ready.pop_front() {
             return piece;
         }
@@ -218,7 +218,7 @@ impl Source for GrowingFile {
             return Piece::End;
         }
         if self.follow.is_none() {
-            if let Err(error) = self.open(memory) {
+            if let Err(error) = self.open(bookmarks) {
                 let reason = format!("the file cannot be read: {}", cause_in_words(&error));
                 self.lost(Problem::Vanished, reason, State::Lost);
             }

@@ -9,12 +9,13 @@ use std::{
 };
 
 use offkey_core::{Digest, cause_in_words, names::is_audio, walk::walk};
-use offkey_signal::AudioError;
+use offkey_signal::{AudioInfo, ClipReader};
 
 use super::{
-    follow::{Follow, FollowError, Look},
+    follow::{FollowError, Look},
     mark::Mark,
-    memory::Memory,
+    memory::Bookmarks,
+    reading::Reading,
     source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
@@ -24,6 +25,8 @@ use crate::{Listening, Problem};
 const PATIENCE: u32 = 10;
 /// Looks at a recording that cannot be read before that is final where nothing is waited for.
 const ATTEMPTS: u32 = 3;
+/// How much longer than a look the pause after it lasts at least.
+const LOOKS_APART: u32 = 20;
 
 /// A folder of recordings.
 pub struct Folder {
@@ -32,7 +35,11 @@ pub struct Folder {
     but: Option<PathBuf>,
     listening: Listening,
     poll: Duration,
+    /// How long to wait from look to look at the moment.
+    pause: Duration,
     once: bool,
+    /// Whether recordings are there only once they are whole.
+    whole: bool,
     looked: Option<Instant>,
     lost: bool,
     /// What cannot be read, as it was told.
@@ -40,6 +47,10 @@ pub struct Folder {
     known: BTreeMap<String, Known>,
     due: VecDeque<Due>,
     hearing: Option<Hearing>,
+    /// The recording heard last, kept apart: what breaks down takes the rest with it.
+    current: Option<Due>,
+    /// What it is, once that is known.
+    info: Option<AudioInfo>,
     ready: VecDeque<Piece>,
 }
 
@@ -56,7 +67,7 @@ struct Known {
 /// A recording being handed over.
 struct Hearing {
     due: Due,
-    follow: Follow,
+    reading: Reading,
     /// Samples handed over.
     heard: u64,
     /// Whether it was told how it differs from the normal recordings.
@@ -64,6 +75,7 @@ struct Hearing {
 }
 
 /// A recording to be handed over.
+#[derive(Clone)]
 struct Due {
     place: String,
     path: PathBuf,
@@ -85,19 +97,73 @@ impl Folder {
             but: but.and_then(|but| but.canonicalize().ok()),
             listening,
             poll,
+            pause: poll,
             once,
+            whole: once,
             looked: None,
             lost: false,
             unread: BTreeSet::new(),
             known: BTreeMap::new(),
             due: VecDeque::new(),
             hearing: None,
+            current: None,
+            info: None,
             ready: VecDeque::new(),
         }
     }
 
+    /// The same folder, in which recordings are there only once they are whole: none is waited for.
+    #[must_use]
+    pub fn of_whole_recordings(self) -> Self {
+        Self { whole: true, ..self }
+    }
+
+    /// Goes on for another model.
+    pub fn listen(&mut self, listening: &Listening) {
+        if self.listening != *listening {
+            self.listening = listening.clone();
+        }
+    }
+
+    /// What the recording heard last is, once that is known.
+    pub fn info(&self) -> Option<AudioInfo> {
+        self.info
+    }
+
+    /// When the recording heard last began, in milliseconds since 1970, by when it was changed last; none where
+    /// its length is not known.
+    pub fn begun_ms(&self) -> Option<i64> {
+        let due = self.current.as_ref()?;
+        let length_ms = match &self.hearing.as_ref()?.reading {
+            Reading::Whole(reader) => length_ms(reader.info()),
+            Reading::Growing(_) => length_ms(
+                ClipReader::open(&due.path, &self.listening.windows.decode_config()).ok()?.info(),
+            ),
+        };
+        Some(due.look.modified_ms.cast_signed() - length_ms?)
+    }
+
+    /// Leaves the recording being heard, to begin it anew.
+    pub fn reset(&mut self) {
+        self.ready.clear();
+        if let Some(hearing) = self.hearing.take() {
+            self.due.push_front(hearing.due);
+        }
+    }
+
+    /// Passes over the recording being heard, which broke its reader.
+    pub fn pass_over(&mut self, why: &str) {
+        self.hearing = None;
+        self.ready.clear();
+        if let Some(due) = self.current.take() {
+            let message = format!("left out: `{}`: {why}", due.path.display());
+            self.ready.push_back(Piece::Unread { message, again: false });
+            self.over(&due, Mark::of(&due.path, due.look.bytes, &due.look).ok());
+        }
+    }
+
     /// Finds out what is new.
-    fn look(&mut self, memory: &Memory) {
+    fn look(&mut self, bookmarks: &Bookmarks) {
         let (found, unread) = match recordings(&self.root, self.but.as_deref()) {
             Ok(found) => found,
             Err(error) => {
@@ -119,8 +185,8 @@ impl Folder {
             }
         }
         if whole {
-            let gone = memory.places().filter(|place| !found.contains_key(*place));
-            let gone: Vec<String> = gone.map(str::to_owned).collect();
+            let gone = bookmarks.keys().filter(|place| !found.contains_key(*place));
+            let gone: Vec<String> = gone.cloned().collect();
             if !gone.is_empty() {
                 self.ready.push_back(Piece::Gone(gone));
             }
@@ -140,7 +206,7 @@ impl Folder {
                 *known = Known { look, looks: 1, done: false, failures: 0 };
             }
             // One look more than that found it as it is.
-            if !known.done && (self.once || known.looks > 1) {
+            if !known.done && (self.whole || known.looks > 1) {
                 due.push(Due { place, path, look });
             }
         }
@@ -148,20 +214,16 @@ impl Folder {
         self.due = due.into();
     }
 
-    fn begin(&mut self, due: Due, memory: &Memory) {
-        let bookmark = memory.bookmark(&due.place);
+    fn begin(&mut self, due: Due, bookmarks: &Bookmarks) {
+        let bookmark = bookmarks.get(&due.place);
         let continues = match bookmark {
             None => Ok(false),
             Some(bookmark) => {
                 bookmark.mark.map_or(Ok(true), |mark| mark.fits(&due.path, &due.look))
             }
         };
-        let follow = continues.and_then(|continues| {
-            let config = self.listening.windows.decode_config();
-            Ok((continues, Follow::open(&due.path, None, &config)?))
-        });
-        let (continues, follow) = match follow {
-            Ok(found) => found,
+        let continues = match continues {
+            Ok(continues) => continues,
             Err(error) => return self.failed(&due, &error),
         };
         let all_heard = |mark: Mark| mark.bytes == due.look.bytes;
@@ -176,27 +238,39 @@ impl Folder {
             Some(bookmark) if bookmark.id == fresh() => format!("{}+", bookmark.id),
             _ => fresh(),
         };
-        let stretch =
-            Stretch { place: due.place.clone(), id, name: due.path.display().to_string() };
+        (self.current, self.info) = (Some(due.clone()), None);
+        let opened = match Reading::open(&due.path, &self.listening.windows.decode_config()) {
+            Ok(reading) => Ok(reading),
+            Err(FollowError::Audio(error)) => Err(error),
+            Err(FollowError::Io(error)) => return self.failed(&due, &error),
+        };
+        let name = due.path.display().to_string();
+        let stretch = Stretch { place: due.place.clone(), id, name };
         self.ready.push_back(Piece::Begin { stretch, first_sample: 0 });
-        self.hearing = Some(Hearing { due, follow, heard: 0, compared: false });
+        match opened {
+            Ok(reading) => {
+                self.hearing = Some(Hearing { due, reading, heard: 0, compared: false });
+            }
+            Err(error) => {
+                let mark = || Mark::of(&due.path, due.look.bytes, &due.look).ok();
+                self.complete(&due, mark, Some(format!("left out: {error}")));
+            }
+        }
     }
 
     fn read(&mut self) {
-        let Some(Hearing { due, mut follow, heard, compared }) = self.hearing.take() else {
+        let Some(Hearing { due, mut reading, heard, compared }) = self.hearing.take() else {
             return;
         };
         let mut samples = Vec::new();
-        let mut read = follow.read_on(&mut samples);
-        let ended = matches!(read, Ok(false));
-        if ended && let Err(error) = follow.finish(&mut samples) {
-            read = Err(FollowError::Audio(error));
-        }
+        let read = reading.read_on(&mut samples);
         let heard = heard + samples.len() as u64;
-        let info = follow.info();
+        let info = reading.info();
+        self.info = info;
+        let mark = || reading.mark(&due.path, &due.look);
         if let Some(refusal) = info.and_then(|info| self.listening.refusal(info.rate_hz)) {
             let problem = format!("left out: `{}`: {refusal}", due.path.display());
-            return self.complete(&due, &follow, Some(problem));
+            return self.complete(&due, mark, Some(problem));
         }
         if let (Some(info), false) = (&info, compared) {
             self.ready.extend(self.listening.difference(info).map(Piece::Differs));
@@ -208,34 +282,37 @@ impl Folder {
         match read {
             Ok(false) => {
                 let problem = self.listening.left_out(&due.path.display().to_string(), heard);
-                self.complete(&due, &follow, problem);
+                self.complete(&due, mark, problem);
             }
-            Ok(true) => self.hearing = Some(Hearing { due, follow, heard, compared }),
-            Err(
-                FollowError::Io(error) | FollowError::Audio(AudioError::Io { source: error, .. }),
-            ) => {
-                self.failed(&due, &error);
-            }
+            Ok(true) => self.hearing = Some(Hearing { due, reading, heard, compared }),
+            Err(FollowError::Io(error)) => self.failed(&due, &error),
             Err(FollowError::Audio(error)) => {
                 let enough = heard >= self.listening.windows.samples as u64;
                 let what = if enough { "heard in part" } else { "left out" };
-                self.complete(&due, &follow, Some(format!("{what}: {error}")));
+                self.complete(&due, mark, Some(format!("{what}: {error}")));
             }
         }
     }
 
     /// Everything that can be heard of a recording was handed over.
-    fn complete(&mut self, due: &Due, follow: &Follow, problem: Option<String>) {
+    fn complete(
+        &mut self,
+        due: &Due,
+        mark: impl FnOnce() -> Option<Mark>,
+        problem: Option<String>,
+    ) {
         let patient = self.known.get(&due.place).is_none_or(|known| known.looks > PATIENCE);
         if let Some(problem) = problem {
-            if !patient && !self.once {
+            if !patient && !self.whole {
                 // It may still be being written: it is heard again when it was left alone for a while.
                 return;
             }
             self.ready.push_back(Piece::Unread { message: problem, again: false });
         }
-        let whole = follow.header_changed().is_ok_and(|changed| !changed);
-        let mark = Mark::of(&due.path, follow.read).ok().filter(|_| whole);
+        self.over(due, mark());
+    }
+
+    fn over(&mut self, due: &Due, mark: Option<Mark>) {
         if mark.is_some() {
             self.done(&due.place);
         }
@@ -265,21 +342,24 @@ impl Folder {
 }
 
 impl Source for Folder {
-    fn next(&mut self, memory: &Memory, wait: Duration) -> Piece {
+    fn next(&mut self, bookmarks: &Bookmarks, wait: Duration) -> Piece {
         if let Some(piece) = self.ready.pop_front() {
             return piece;
         }
         if self.hearing.is_some() {
             self.read();
         } else if let Some(due) = self.due.pop_front() {
-            self.begin(due, memory);
+            self.begin(due, bookmarks);
         } else if self.is_over() || (self.once && self.lost) {
             return Piece::End;
-        } else if self.looked.is_none_or(|looked| looked.elapsed() >= self.poll) {
-            self.look(memory);
+        } else if self.looked.is_none_or(|looked| looked.elapsed() >= self.pause) {
+            let begun = Instant::now();
+            self.look(bookmarks);
+            // A large folder is looked at less often: looking takes a twentieth of the time at most.
+            self.pause = self.poll.max(LOOKS_APART * begun.elapsed());
             self.looked = Some(Instant::now());
         } else {
-            std::thread::sleep(wait.min(self.poll));
+            std::thread::sleep(wait.min(self.pause));
         }
         self.ready.pop_front().unwrap_or(Piece::Nothing)
     }
@@ -312,6 +392,11 @@ pub fn recordings(root: &Path, but: Option<&Path>) -> io::Result<Found> {
     let unread =
         unread.map(|left| format!("`{}` is left out: {}", left.path.display(), left.reason));
     Ok((found, unread.collect()))
+}
+
+/// How long a recording lasts, where that is known.
+fn length_ms(info: &AudioInfo) -> Option<i64> {
+    (info.frames < u64::MAX).then(|| (1000.0 * info.duration_s()) as i64)
 }
 
 /// A path as text, another for every path: one that is no text carries a fingerprint of its bytes.

@@ -70,18 +70,27 @@ fn identity_of(_data: &fs::Metadata) -> (u64, u64) {
 }
 
 impl Mark {
-    /// The mark of the first `bytes` bytes of a file.
-    pub(super) fn of(path: &Path, bytes: u64) -> io::Result<Self> {
+    /// The mark of the first `bytes` bytes of a file that looked so before they were read.
+    pub(super) fn of(path: &Path, bytes: u64, look: &Look) -> io::Result<Self> {
+        let (head, tail) = Self::prints(path, bytes)?;
+        Ok(Self { bytes, modified_ms: look.modified_ms, head, tail })
+    }
+
+    fn prints(path: &Path, bytes: u64) -> io::Result<(u64, u64)> {
         let mut file = File::open(path)?;
         let start = HEADER_BYTES.min(bytes);
         let head = print(&mut file, start, (start + PRINT_BYTES).min(bytes))?;
         let tail = print(&mut file, bytes.saturating_sub(PRINT_BYTES).max(start), bytes)?;
-        Ok(Self { bytes, head, tail })
+        Ok((head, tail))
     }
 
     /// Whether a file holds the recording with this mark, grown or not.
     pub(super) fn fits(&self, path: &Path, look: &Look) -> io::Result<bool> {
-        Ok(look.bytes >= self.bytes && Self::of(path, self.bytes)? == *self)
+        let unchanged = (look.bytes, look.modified_ms) == (self.bytes, self.modified_ms);
+        if unchanged || look.bytes < self.bytes {
+            return Ok(unchanged);
+        }
+        Ok(Self::prints(path, self.bytes)? == (self.head, self.tail))
     }
 }
 
@@ -184,7 +193,9 @@ mod tests {
             mark.fits(&path, &Look::at(&path).expect("a file")).expect("it can be read")
         };
         fs::write(&path, &bytes[..150_000]).expect("room");
-        let mark = Mark::of(&path, 150_000).expect("it can be read");
+        let look = Look::at(&path).expect("a file");
+        let mark =
+            Mark { modified_ms: 0, ..Mark::of(&path, 150_000, &look).expect("it can be read") };
         assert!(fits(&mark, &bytes[..150_000]) && fits(&mark, &bytes));
         assert!(!fits(&mark, &bytes[..149_999]), "shorter");
         bytes[40] ^= 1;

@@ -22,12 +22,15 @@ use crate::{
 pub struct Memory {
     /// What the source is called.
     pub(super) source: String,
-    stretches: BTreeMap<String, Bookmark>,
+    bookmarks: Bookmarks,
     /// What was changed since the last record.
     changed: Vec<String>,
     forgotten: Vec<String>,
     pub(super) now: Now,
 }
+
+/// How far every stretch was judged, by place.
+pub type Bookmarks = BTreeMap<String, Bookmark>;
 
 /// How far a stretch was judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,7 +157,7 @@ impl Memory {
     pub(super) fn new(source: &str, events: EventState) -> Self {
         Self {
             source: source.to_owned(),
-            stretches: BTreeMap::new(),
+            bookmarks: Bookmarks::new(),
             changed: Vec::new(),
             forgotten: Vec::new(),
             now: Now {
@@ -170,19 +173,14 @@ impl Memory {
         }
     }
 
-    /// How far the stretch at a place was judged.
-    pub fn bookmark(&self, place: &str) -> Option<&Bookmark> {
-        self.stretches.get(place)
-    }
-
-    /// The places of all stretches that are remembered.
-    pub fn places(&self) -> impl Iterator<Item = &str> {
-        self.stretches.keys().map(String::as_str)
+    /// How far every stretch was judged.
+    pub fn bookmarks(&self) -> &Bookmarks {
+        &self.bookmarks
     }
 
     pub(super) fn set(&mut self, place: &str, bookmark: Bookmark) {
-        if self.stretches.get(place) != Some(&bookmark) {
-            self.stretches.insert(place.to_owned(), bookmark);
+        if self.bookmarks.get(place) != Some(&bookmark) {
+            self.bookmarks.insert(place.to_owned(), bookmark);
             if self.changed.last().is_none_or(|last| last != place) {
                 self.changed.push(place.to_owned());
             }
@@ -191,7 +189,7 @@ impl Memory {
 
     pub(super) fn forget(&mut self, places: Vec<String>) {
         for place in places {
-            if self.stretches.remove(&place).is_some() {
+            if self.bookmarks.remove(&place).is_some() {
                 self.forgotten.push(place);
             }
         }
@@ -201,10 +199,10 @@ impl Memory {
         match line {
             Line::Source(_) => {}
             Line::Stretch { place, bookmark } => {
-                self.stretches.insert(place, bookmark);
+                self.bookmarks.insert(place, bookmark);
             }
             Line::Gone(place) => {
-                self.stretches.remove(&place);
+                self.bookmarks.remove(&place);
             }
             Line::Now(now) => self.now = now,
         }
@@ -285,7 +283,7 @@ impl Store {
         let mut lines = 0;
         let forgotten = memory.forgotten.iter().map(|place| Line::Gone(place.clone()));
         let changed = memory.changed.iter().filter_map(|place| {
-            let bookmark = memory.stretches.get(place)?.clone();
+            let bookmark = memory.bookmarks.get(place)?.clone();
             Some(Line::Stretch { place: place.clone(), bookmark })
         });
         let now =
@@ -297,7 +295,7 @@ impl Store {
         if lines == 0 {
             return Ok(());
         }
-        let needed = memory.stretches.len() as u64 + 2;
+        let needed = memory.bookmarks.len() as u64 + 2;
         if !self.whole || self.lines + lines > 2 * needed + SPARE_LINES {
             return self.rewrite(memory);
         }
@@ -322,7 +320,7 @@ impl Store {
     fn rewrite(&mut self, memory: &mut Memory) -> io::Result<()> {
         let mut text = Vec::new();
         write(&Line::Source(memory.source.clone()), &mut text);
-        for (place, bookmark) in &memory.stretches {
+        for (place, bookmark) in &memory.bookmarks {
             write(&Line::Stretch { place: place.clone(), bookmark: bookmark.clone() }, &mut text);
         }
         write(&Line::Now(memory.now.clone()), &mut text);
@@ -331,7 +329,7 @@ impl Store {
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&new, &self.path)?;
-        self.lines = memory.stretches.len() as u64 + 2;
+        self.lines = memory.bookmarks.len() as u64 + 2;
         self.whole = true;
         self.done(memory);
         Ok(())
@@ -415,7 +413,7 @@ mod tests {
         let kept = |content: &[u8]| {
             fs::write(&path, content).expect("the file");
             let (read, _, told) = opened(&path);
-            (read.bookmark("a.wav").map(|bookmark| bookmark.next_sample), told.is_some())
+            (read.bookmarks().get("a.wav").map(|bookmark| bookmark.next_sample), told.is_some())
         };
         assert_eq!(kept(&whole), (Some(5), false));
         assert_eq!(kept(forged.as_bytes()), (None, true));

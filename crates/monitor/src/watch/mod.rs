@@ -18,6 +18,7 @@ mod memory;
 #[cfg(feature = "microphone")]
 mod microphone;
 mod only_whole;
+mod reading;
 mod report;
 mod sink;
 mod source;
@@ -38,7 +39,7 @@ pub use file::{GrowingFile, raw_form};
 pub use folder::{Folder, Found, recordings};
 pub use follow::{Follow, FollowError, Look};
 pub use mark::Mark;
-pub use memory::{Bookmark, Memory, counted_by};
+pub use memory::{Bookmark, Bookmarks, Memory, counted_by};
 pub use offkey_signal::{PcmFormat, SampleKind};
 pub use only_whole::{only_whole, why_only_whole};
 pub use report::WatchReport;
@@ -97,7 +98,7 @@ pub fn watch(
 ) -> Result<WatchReport, MonitorError> {
     let mut watcher = Watcher::new(monitor, settings, clock, observer)?;
     while !observer.cancelled() {
-        let piece = source.next(watcher.memory(), NAP);
+        let piece = source.next(watcher.memory().bookmarks(), NAP);
         if !watcher.take(piece, observer)? {
             break;
         }

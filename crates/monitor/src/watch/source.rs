@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::{mark::Mark, memory::Memory};
+use super::{mark::Mark, memory::Bookmarks};
 use crate::Problem;
 
 /// Sound for a watch, piece by piece.
 pub trait Source {
     /// The next piece. Waits for it no longer than `wait`, so that a watch can be stopped.
     ///
-    /// `memory` tells how far every stretch was judged before: a source may begin a stretch there, or
+    /// `bookmarks` tell how far every stretch was judged before: a source may begin a stretch there, or
     /// earlier.
-    fn next(&mut self, memory: &Memory, wait: Duration) -> Piece;
+    fn next(&mut self, bookmarks: &Bookmarks, wait: Duration) -> Piece;
 }
 
 /// What a source hands over.

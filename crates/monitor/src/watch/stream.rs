@@ -12,7 +12,7 @@ use offkey_signal::{PcmFormat, StreamReader};
 
 use super::{
     blocks::blocks,
-    memory::Memory,
+    memory::Bookmarks,
     source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
@@ -121,7 +121,7 @@ impl ByteStream {
 }
 
 impl Source for ByteStream {
-    fn next(&mut self, _memory: &Memory, wait: Duration) -> Piece {
+    fn next(&mut self, _bookmarks: &Bookmarks, wait: Duration) -> Piece {
         if let Some(stretch) = self.begin.take() {
             return Piece::Begin { stretch, first_sample: 0 };
         }

@@ -187,7 +187,8 @@ impl<'a> Watcher<'a> {
 
     fn begin(&mut self, stretch: Stretch, first_sample: u64, observer: &mut dyn Observer) {
         let rule = self.monitor.card().windows;
-        let known = self.memory.bookmark(&stretch.place).filter(|known| known.id == stretch.id);
+        let known =
+            self.memory.bookmarks().get(&stretch.place).filter(|known| known.id == stretch.id);
         let next_sample = known.map_or(first_sample, |known| known.next_sample.max(first_sample));
         let mark = known.and_then(|known| known.mark);
         let bookmark = Bookmark { id: stretch.id.clone(), next_sample, mark };
@@ -224,7 +225,8 @@ impl<'a> Watcher<'a> {
             }
             self.judge(&verdict, &hearing, observer);
             let id = hearing.stretch.id.clone();
-            let mark = self.memory.bookmark(&hearing.stretch.place).and_then(|known| known.mark);
+            let mark =
+                self.memory.bookmarks().get(&hearing.stretch.place).and_then(|known| known.mark);
             let bookmark = Bookmark { id, next_sample: verdict.start + hop, mark };
             self.memory.set(&hearing.stretch.place, bookmark);
             if self.report.windows.is_multiple_of(WINDOWS_PER_RECORD) {
@@ -238,7 +240,7 @@ impl<'a> Watcher<'a> {
     fn complete(&mut self, mark: Option<Mark>, observer: &mut dyn Observer) {
         let Some(hearing) = &self.hearing else { return };
         let place = hearing.stretch.place.clone();
-        if let Some(known) = self.memory.bookmark(&place).cloned() {
+        if let Some(known) = self.memory.bookmarks().get(&place).cloned() {
             self.memory.set(&place, Bookmark { mark: mark.or(known.mark), ..known });
         }
         self.record(observer);

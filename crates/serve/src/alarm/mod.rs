@@ -1,21 +1,21 @@
 //! The alarm of one machine, after ISA-18.2, as a pure state machine: windows, ticks and commands go
 //! in, notices come out. It knows no clock: the caller says how much time has passed.
 
-mod condition;
 mod operating;
+mod past;
 mod schedule;
 
+use offkey_monitor::{Change, EventRule, EventState, Verdict};
 use serde::{Deserialize, Serialize};
 
-pub use condition::{Condition, ConditionRule, Heard, Turn};
 pub use operating::{Operating, OperatingRule, OperatingState};
 pub use schedule::{Schedule, ScheduleError};
 
 /// How an alarm behaves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlarmRule {
-    /// When windows become an alarm and when they end it.
-    pub condition: ConditionRule,
+    /// When windows become an alarm and when they end it: the rule of `watch`.
+    pub condition: EventRule,
     /// Whether an alarm stays after its cause is gone, until a person resets it.
     pub latch: bool,
     /// After an alarm is over, a new one within this time is the same one again: nobody is called twice.
@@ -106,7 +106,7 @@ pub struct Notice {
     /// What.
     pub what: Happening,
     /// Windows back to the first odd one, where an alarm began.
-    pub windows_back: usize,
+    pub windows_back: u64,
     /// Step of an escalation, from 1.
     pub step: usize,
 }
@@ -117,7 +117,8 @@ pub struct Notice {
 pub struct Alarm {
     number: u64,
     phase: Phase,
-    condition: Condition,
+    #[serde(deserialize_with = "past::condition")]
+    condition: EventState,
     shelved_left_ms: Option<u64>,
     suppressed: bool,
     cooldown_left_ms: u64,
@@ -145,7 +146,7 @@ impl Default for Alarm {
         Self {
             number: 0,
             phase: Phase::Normal,
-            condition: Condition::default(),
+            condition: EventState::new(EventRule::default()),
             shelved_left_ms: None,
             suppressed: false,
             cooldown_left_ms: 0,
@@ -182,18 +183,24 @@ impl Alarm {
 
     /// Whether the sound is wrong at the moment, hidden or not.
     pub fn sounds_wrong(&self) -> bool {
-        self.condition.is_active()
+        self.condition.is_open()
     }
 
-    /// Takes in a window's verdict.
-    pub fn window(&mut self, rule: &AlarmRule, heard: Heard) -> Vec<Notice> {
-        let turn = self.condition.take(&rule.condition, heard);
+    /// Takes in a window's verdict and score.
+    pub fn window(
+        &mut self,
+        rule: &AlarmRule,
+        verdict: Verdict,
+        score: Option<f64>,
+    ) -> Vec<Notice> {
+        self.condition.obey(rule.condition);
+        let change = self.condition.take(verdict, score);
         if self.hidden().is_some() {
             return Vec::new();
         }
-        match turn {
-            Some(Turn::Began { windows_back }) => self.begin(windows_back),
-            Some(Turn::Ended) => self.end(rule),
+        match change {
+            Some(Change::Opened { windows_back }) => self.begin(windows_back),
+            Some(Change::Closed) => self.end(rule),
             None => Vec::new(),
         }
     }
@@ -244,8 +251,8 @@ impl Alarm {
             }
             Command::Suppress(on) => self.suppress(*on),
             Command::SwitchedOff => {
-                let was_active = self.condition.is_active();
-                self.condition = Condition::default();
+                let was_active = self.condition.is_open();
+                self.condition = EventState::new(rule.condition);
                 if was_active && self.phase.is_active() { self.end(rule) } else { Vec::new() }
             }
         }
@@ -255,7 +262,7 @@ impl Alarm {
         Notice { alarm: self.number, what, windows_back: 0, step: 0 }
     }
 
-    fn begin(&mut self, windows_back: usize) -> Vec<Notice> {
+    fn begin(&mut self, windows_back: u64) -> Vec<Notice> {
         if self.phase != Phase::Normal || self.cooldown_left_ms > 0 {
             // The same alarm again. Within the cooldown somebody has acknowledged it already.
             if self.phase == Phase::LatchedAcknowledged {
@@ -276,7 +283,7 @@ impl Alarm {
     }
 
     fn begin_if_wrong(&mut self) -> Vec<Notice> {
-        let begins = self.hidden().is_none() && self.condition.is_active();
+        let begins = self.hidden().is_none() && self.condition.is_open();
         if begins { self.begin(0) } else { Vec::new() }
     }
 

@@ -17,7 +17,7 @@ const RIGHT: Step = Step::Window(false);
 
 fn rule(latch: bool) -> AlarmRule {
     AlarmRule {
-        condition: ConditionRule::Count { alarms: 2, windows: 3, calm: 2 },
+        condition: EventRule::Count { alarms: 2, windows: 3, calm_windows: 2 },
         latch,
         cooldown_ms: 50,
         escalate_after_ms: vec![100, 300],
@@ -27,10 +27,11 @@ fn rule(latch: bool) -> AlarmRule {
 fn take(alarm: &mut Alarm, rule: &AlarmRule, step: &Step) -> Vec<Notice> {
     match step {
         Step::Window(alarms) => {
-            let p_value = if *alarms { 0.001 } else { 0.5 };
-            alarm.window(rule, Heard::Judged { alarms: *alarms, p_value })
+            let (verdict, score) =
+                if *alarms { (Verdict::Alarm, 2.0) } else { (Verdict::Normal, -2.0) };
+            alarm.window(rule, verdict, Some(score))
         }
-        Step::Nothing => alarm.window(rule, Heard::Nothing),
+        Step::Nothing => alarm.window(rule, Verdict::CannotTell, None),
         Step::Tick(ms) => alarm.tick(rule, *ms),
         Step::Command(command) => alarm.command(rule, command),
     }
@@ -210,4 +211,41 @@ fn a_machine_that_is_switched_off_ends_its_alarm() {
     let told = run(&mut alarm, &rule, &[Step::Command(Command::SwitchedOff)]);
     assert_eq!(told, [Happening::Returned]);
     assert_eq!(run(&mut alarm, &rule, &[WRONG]), [], "the past is forgotten");
+}
+
+#[test]
+fn another_rule_leaves_an_alarm_on_until_that_rule_ends_it() {
+    let (counting, mut alarm) = (rule(false), Alarm::default());
+    assert_eq!(run(&mut alarm, &counting, &[WRONG, WRONG]), [Happening::Began]);
+    let calmer = EventRule::Count { alarms: 3, windows: 4, calm_windows: 4 };
+    let summing = EventRule::Cusum { allowance: 1.0, limit: 4.0 };
+    for (condition, quiet) in [(calmer, 4), (summing, 1)] {
+        let other = AlarmRule { condition, ..counting.clone() };
+        let mut alarm = alarm.clone();
+        assert_eq!(run(&mut alarm, &other, &vec![RIGHT; quiet - 1]), []);
+        assert_eq!(run(&mut alarm, &other, &[RIGHT]), [Happening::Returned]);
+    }
+}
+
+#[test]
+fn a_sum_of_scores_alarms_as_it_does_in_a_watch() {
+    let condition = EventRule::Cusum { allowance: 1.0, limit: 4.0 };
+    let (rule, mut alarm) = (AlarmRule { condition, ..rule(false) }, Alarm::default());
+    let mut take = |score| alarm.window(&rule, Verdict::Normal, Some(score));
+    let small: Vec<Notice> = [-2.0, 0.5, 0.5, 0.5].into_iter().flat_map(&mut take).collect();
+    let begins = small.iter().map(|notice| (notice.what, notice.windows_back));
+    assert_eq!(begins.collect::<Vec<_>>(), [(Happening::Began, 2)]);
+}
+
+#[test]
+fn a_state_of_the_past_keeps_its_alarm() {
+    let mut alarm = Alarm::default();
+    run(&mut alarm, &rule(false), &[WRONG, WRONG]);
+    let mut past = serde_json::to_value(&alarm).expect("plain data");
+    past["condition"] = serde_json::json!({
+        "active": true, "recent": [true, true], "calm": 0, "sum": 0.0, "rising": 0
+    });
+    let mut alarm: Alarm = serde_json::from_value(past).expect("a state of the past");
+    assert!(alarm.sounds_wrong());
+    assert_eq!(run(&mut alarm, &rule(false), &[WRONG, RIGHT, RIGHT]), [Happening::Returned]);
 }

@@ -139,11 +139,11 @@ fn check_alarm(name: &str, alarm: &AlarmConfig, reading: &mut Reading<'_>) {
     if alarm.calm_windows == 0 {
         reading.wrong(&at("calm_windows"), "`calm_windows` must be at least 1");
     }
-    if alarm.memory.is_some_and(|level| !(level > 0.0 && level <= 1000.0)) {
-        reading.wrong(&at("memory"), "`memory` must be above 0 and at most 1000");
+    if alarm.cusum_limit.is_some_and(|limit| !(limit > 0.0 && limit <= 1000.0)) {
+        reading.wrong(&at("cusum_limit"), "`cusum_limit` must be above 0 and at most 1000");
     }
-    if !(alarm.memory_drift > 0.0 && alarm.memory_drift < 3.0) {
-        reading.wrong(&at("memory_drift"), "`memory_drift` must be between 0 and 3");
+    if !(0.0..=1000.0).contains(&alarm.cusum_allowance) {
+        reading.wrong(&at("cusum_allowance"), "`cusum_allowance` must be from 0 to 1000");
     }
     if !alarm.escalate_after.is_sorted() {
         reading.wrong(&at("escalate_after"), "the times of `escalate_after` must rise");

@@ -188,11 +188,11 @@ pub struct AlarmConfig {
     pub windows: usize,
     /// Windows without alarm that end it.
     pub calm_windows: usize,
-    /// Instead of counting: a cumulative sum over how surprising windows are, and the sum at which the
-    /// alarm begins.
-    pub memory: Option<f64>,
-    /// What a window has to exceed to add to the sum.
-    pub memory_drift: f64,
+    /// Instead of counting: the alarm begins when a sum of scores reaches this, and ends when it is back
+    /// at zero. `watch --alarms cusum` uses 4.
+    pub cusum_limit: Option<f64>,
+    /// What is added to every score of that sum. Normal scores lie below zero by more on average.
+    pub cusum_allowance: f64,
     /// Whether an alarm stays until somebody resets it.
     pub latch: bool,
     /// A new alarm within this time after the last is the same one.
@@ -295,8 +295,8 @@ impl Default for AlarmConfig {
             alarms: 3,
             windows: 5,
             calm_windows: 5,
-            memory: None,
-            memory_drift: 1.0,
+            cusum_limit: None,
+            cusum_allowance: 1.0,
             latch: false,
             cooldown: Span::from_s(0),
             escalate_after: Vec::new(),

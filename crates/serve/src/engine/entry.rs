@@ -1,8 +1,9 @@
 //! One machine as the recorder keeps it: its setup, its state, and its last seconds of sound.
 
+use offkey_monitor::{EventRule, Verdict};
+
 use super::{HeardWindow, MachineSetup, PictureColumn, roll::Roll};
 use crate::{
-    alarm::ConditionRule,
     config::Keep,
     machine::Machine,
     source::Position,
@@ -75,11 +76,11 @@ impl Entry {
     fn reach_of(&self, heard: &HeardWindow) -> u64 {
         let window_ms = (heard.ends_ms - heard.at_ms).max(0).unsigned_abs();
         let odd_ms = match self.setup.rule.alarm.condition {
-            ConditionRule::Count { windows, .. } => {
+            EventRule::Count { windows, .. } => {
                 (windows.max(1) as u64 - 1).saturating_mul(heard.hop_ms).saturating_add(window_ms)
             }
-            // A memory may have begun to fill any time ago.
-            ConditionRule::Memory { .. } => LONGEST_ODD_MS,
+            // A sum may have begun to rise any time ago.
+            EventRule::Cusum { .. } => LONGEST_ODD_MS,
         };
         self.setup.before_ms.min(LONGEST_BEFORE_MS) + odd_ms.min(LONGEST_ODD_MS)
     }
@@ -93,16 +94,14 @@ impl Entry {
 /// What the store has to remember of a window that a second model judged, where both could.
 pub(super) fn beside_op(name: &str, heard: &HeardWindow, answer: WindowAnswer) -> Option<Op> {
     let (model, judged) = heard.beside.as_ref()?;
-    let can_tell = |answer| {
-        matches!(answer, WindowAnswer::Normal | WindowAnswer::Suspicious | WindowAnswer::Alarm)
-    };
-    (can_tell(answer) && can_tell(judged.answer)).then(|| {
+    let cannot_tell = matches!(answer, WindowAnswer::CannotTell | WindowAnswer::NotJudged);
+    (!cannot_tell && judged.verdict != Verdict::CannotTell).then(|| {
         Op::Beside(BesideRow {
             machine: name.to_owned(),
             model: model.clone(),
             at_ms: heard.at_ms,
             live: answer == WindowAnswer::Alarm,
-            shadow: judged.answer == WindowAnswer::Alarm,
+            shadow: judged.verdict == Verdict::Alarm,
         })
     })
 }

@@ -229,8 +229,9 @@ impl Recorder {
             Moment { at_ms: *at_ms, now_ms: now.unix_ms, level_db: *level_db, idle: *idle };
         let (answer, news) = entry.machine.window(&entry.setup.rule, judged, moment);
         entry.dirty = true;
-        let clip_start =
-            |back: usize| ends_ms - (back as u64 * heard.hop_ms).cast_signed() - (ends_ms - at_ms);
+        let clip_start = |back: u64| {
+            ends_ms - back.saturating_mul(heard.hop_ms).cast_signed() - (ends_ms - at_ms)
+        };
         let starts: Vec<i64> = news.iter().map(|news| clip_start(news.windows_back)).collect();
         let mut ops = vec![Op::Score(ScoreRow {
             machine: name.to_owned(),

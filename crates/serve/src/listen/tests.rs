@@ -6,10 +6,10 @@ use std::{
 };
 
 use offkey_monitor::Listening;
-use offkey_signal::{AudioInfo, Codec, Container};
+use offkey_signal::{AudioInfo, ChannelRule, Codec, Container};
 
 use super::*;
-use crate::{clock::ManualClock, source::Position, store::WindowAnswer};
+use crate::{clock::ManualClock, source::Position};
 
 const SAMPLES: usize = 1000;
 const RATE_HZ: u32 = 1000;
@@ -26,14 +26,14 @@ struct Script {
 }
 
 impl Source for Script {
-    fn next(&mut self, _hears: &Hears, _wait: Duration) -> Next {
+    fn next(&mut self, _listening: &Listening, _wait: Duration) -> Next {
         self.lines.pop_front().unwrap_or_else(|| {
             self.stop.store(true, Ordering::Relaxed);
             Next::Nothing
         })
     }
 
-    fn position(&self, _next: u64) -> Position {
+    fn position(&mut self, _next: u64) -> Position {
         Vec::new()
     }
 
@@ -48,7 +48,7 @@ impl Source for Script {
 /// Answers every window alike; none: breaks down.
 struct Always {
     form: WindowRule,
-    answer: Option<WindowAnswer>,
+    verdict: Option<Verdict>,
 }
 
 impl Judge for Always {
@@ -66,13 +66,13 @@ impl Judge for Always {
     }
 
     fn judge(&self, _start: u64, _window: &[f32]) -> Result<Judged, MonitorError> {
-        let answer = self.answer.expect("a window that breaks this model");
-        Ok(Judged { score: Some(1.0), p_value: Some(0.5), answer, reason: "as told".to_owned() })
+        let verdict = self.verdict.expect("a window that breaks this model");
+        Ok(Judged { score: Some(1.0), p_value: Some(0.5), verdict, reason: "as told".to_owned() })
     }
 }
 
-fn always(samples: usize, answer: Option<WindowAnswer>) -> Arc<dyn Judge> {
-    Arc::new(Always { form: form(samples), answer })
+fn always(samples: usize, verdict: Option<Verdict>) -> Arc<dyn Judge> {
+    Arc::new(Always { form: form(samples), verdict })
 }
 
 /// Lets a listener hear the script, and gives what it told.
@@ -120,9 +120,9 @@ fn begin() -> Next {
 }
 
 /// Answers and what was said of rest, window by window.
-fn windows(told: Vec<Message>) -> Vec<(WindowAnswer, Option<bool>)> {
+fn windows(told: Vec<Message>) -> Vec<(Verdict, Option<bool>)> {
     let window = |message| match message {
-        Message::Window { heard, .. } => Some((heard.judged.answer, heard.idle)),
+        Message::Window { heard, .. } => Some((heard.judged.verdict, heard.idle)),
         _ => None,
     };
     told.into_iter().filter_map(window).collect()
@@ -130,16 +130,16 @@ fn windows(told: Vec<Message>) -> Vec<(WindowAnswer, Option<bool>)> {
 
 #[test]
 fn a_model_of_the_machine_at_rest_that_breaks_down_leaves_the_listener_alive() {
-    let own = || Some(always(SAMPLES, Some(WindowAnswer::Normal)));
+    let own = || Some(always(SAMPLES, Some(Verdict::Normal)));
     let of = |idle| windows(heard([begin(), sound(2)], own(), Some(idle), &Arc::default()));
-    assert_eq!(of(always(SAMPLES, None)), [(WindowAnswer::Normal, None); 2]);
-    let at_rest = always(SAMPLES, Some(WindowAnswer::Normal));
-    assert_eq!(of(at_rest), [(WindowAnswer::Normal, Some(true)); 2]);
-    let running = always(SAMPLES, Some(WindowAnswer::Alarm));
-    assert_eq!(of(running), [(WindowAnswer::Normal, Some(false)); 2]);
+    assert_eq!(of(always(SAMPLES, None)), [(Verdict::Normal, None); 2]);
+    let at_rest = always(SAMPLES, Some(Verdict::Normal));
+    assert_eq!(of(at_rest), [(Verdict::Normal, Some(true)); 2]);
+    let running = always(SAMPLES, Some(Verdict::Alarm));
+    assert_eq!(of(running), [(Verdict::Normal, Some(false)); 2]);
     // Of windows of another length nothing is asked.
-    let other = always(2 * SAMPLES, Some(WindowAnswer::Normal));
-    assert_eq!(of(other), [(WindowAnswer::Normal, None); 2]);
+    let other = always(2 * SAMPLES, Some(Verdict::Normal));
+    assert_eq!(of(other), [(Verdict::Normal, None); 2]);
 }
 
 #[test]
@@ -185,8 +185,8 @@ fn recorded_sound_of_before_a_gap_is_not_joined_with_sound_after_it() {
 #[test]
 fn a_coding_that_was_not_learned_from_is_told_once_and_stands_beside_every_odd_window() {
     let lines = || [begin(), sound(2), Next::End { position: Vec::new() }, begin(), sound(1)];
-    let reasons = |codec, answer| {
-        let judge = Some(always(SAMPLES, Some(answer)));
+    let reasons = |codec, verdict| {
+        let judge = Some(always(SAMPLES, Some(verdict)));
         let (mut notes, mut reasons) = (Vec::new(), Vec::new());
         for message in heard_as(codec, lines(), judge, None, &Arc::default()) {
             match message {
@@ -198,11 +198,11 @@ fn a_coding_that_was_not_learned_from_is_told_once_and_stands_beside_every_odd_w
         (notes, reasons)
     };
     let how = "it is coded as Vorbis, and the normal recordings as 16-bit";
-    let (notes, odd) = reasons(Codec::Vorbis, WindowAnswer::Alarm);
+    let (notes, odd) = reasons(Codec::Vorbis, Verdict::Alarm);
     assert_eq!(notes, [format!("alarms may come from this: {how}")]);
     assert_eq!(odd, vec![format!("as told; {how}"); 3]);
-    let (_, normal) = reasons(Codec::Vorbis, WindowAnswer::Normal);
+    let (_, normal) = reasons(Codec::Vorbis, Verdict::Normal);
     assert_eq!(normal, ["as told"; 3]);
-    let (notes, alike) = reasons(Codec::Flac(24), WindowAnswer::Alarm);
+    let (notes, alike) = reasons(Codec::Flac(24), Verdict::Alarm);
     assert_eq!((notes.len(), alike), (0, vec!["as told".to_owned(); 3]));
 }

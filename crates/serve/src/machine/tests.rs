@@ -1,13 +1,13 @@
 //! Laws of a machine: what windows, time and people lead to.
 
 use super::*;
-use crate::alarm::ConditionRule;
+use offkey_monitor::EventRule;
 
 fn rule() -> MachineRule {
     MachineRule {
         name: "pump".to_owned(),
         alarm: AlarmRule {
-            condition: ConditionRule::Count { alarms: 2, windows: 3, calm: 2 },
+            condition: EventRule::Count { alarms: 2, windows: 3, calm_windows: 2 },
             latch: false,
             cooldown_ms: 0,
             escalate_after_ms: vec![1000],
@@ -28,13 +28,12 @@ fn rule() -> MachineRule {
 const NOW_MS: i64 = 1_000_000;
 
 fn window(machine: &mut Machine, odd: bool, level_db: f64) -> Vec<String> {
-    let (answer, p_value) =
-        if odd { (WindowAnswer::Alarm, 0.001) } else { (WindowAnswer::Normal, 0.6) };
+    let (verdict, p_value) = if odd { (Verdict::Alarm, 0.001) } else { (Verdict::Normal, 0.6) };
     let reason = if odd { "louder at 2000 Hz" } else { "like normal" };
     let judged = Judged {
         score: Some(1.0 / p_value),
         p_value: Some(p_value),
-        answer,
+        verdict,
         reason: reason.to_owned(),
     };
     let at = Moment { at_ms: NOW_MS, now_ms: NOW_MS, level_db, idle: None };

@@ -8,10 +8,13 @@ use std::{
 };
 
 use offkey_core::{cause_in_words, with_causes};
-use offkey_monitor::watch::{Follow, FollowError, Look, raw_form, why_only_whole};
+use offkey_monitor::{
+    Listening,
+    watch::{Follow, FollowError, Look, raw_form, why_only_whole},
+};
 use offkey_signal::{AudioInfo, PcmFormat};
 
-use super::{Hears, Next, Position, Source};
+use super::{Next, Position, Source};
 
 const KEY: &str = "file";
 
@@ -55,7 +58,7 @@ impl FileSource {
         }
     }
 
-    fn step(&mut self, hears: &Hears) -> io::Result<Next> {
+    fn step(&mut self, listening: &Listening) -> io::Result<Next> {
         let look = Look::at(&self.path)?;
         if std::mem::take(&mut self.lost) {
             return Ok(Next::Back);
@@ -70,7 +73,7 @@ impl FileSource {
             self.open = None;
         }
         let Some(open) = &mut self.open else {
-            let (raw, config) = (raw_form(&self.path, self.raw), hears.windows.decode_config());
+            let (raw, config) = (raw_form(&self.path, self.raw), listening.windows.decode_config());
             let follow = Follow::open(&self.path, raw, &config)?;
             self.open = Some(Open { follow, look, begun: false, checked: false });
             return Ok(Next::Nothing);
@@ -95,7 +98,7 @@ impl FileSource {
         if let Some(found) = open.follow.info().filter(|_| !open.checked) {
             open.checked = true;
             self.rate_hz = Some(found.rate_hz);
-            refusal = refusal.or_else(|| hears.refusal(found.rate_hz));
+            refusal = refusal.or_else(|| listening.refusal(found.rate_hz));
         }
         if let Some(why) = refusal {
             self.refused = Some(open.look.identity());
@@ -107,8 +110,8 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    fn next(&mut self, hears: &Hears, wait: Duration) -> Next {
-        let next = match self.step(hears) {
+    fn next(&mut self, listening: &Listening, wait: Duration) -> Next {
+        let next = match self.step(listening) {
             Ok(next) => next,
             Err(error) if !std::mem::replace(&mut self.lost, true) => {
                 self.open = None;
@@ -126,7 +129,7 @@ impl Source for FileSource {
         next
     }
 
-    fn position(&self, next: u64) -> Position {
+    fn position(&mut self, next: u64) -> Position {
         let Some(open) = &self.open else { return Vec::new() };
         vec![(KEY.to_owned(), Some(format!("{next} {}", identity(&open.look))))]
     }

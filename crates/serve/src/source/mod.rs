@@ -9,12 +9,22 @@ mod stream;
 use std::time::Duration;
 
 use offkey_monitor::{Listening, WindowRule};
-use offkey_signal::AudioInfo;
+use offkey_signal::{AudioInfo, ChannelRule};
 
 pub use file::FileSource;
 pub(crate) use file::not_growing;
 pub use folder::{FolderSource, HEARD};
 pub use stream::{Opened, Opener, Process, StreamSource, command_opener, microphone_opener};
+
+/// Rate of sound of which nothing is known.
+const USUAL_RATE_HZ: u32 = 16_000;
+
+/// How sound is taken while there is no model: as it comes.
+pub fn usual_form(rate_hz: Option<u32>) -> WindowRule {
+    let rate_hz = rate_hz.unwrap_or(USUAL_RATE_HZ);
+    let samples = rate_hz as usize;
+    WindowRule { channel: ChannelRule::Mix, rate_hz, samples, hop: samples }
+}
 
 /// Keys of a source's position and their new values; no value forgets the key.
 pub type Position = Vec<(String, Option<String>)>;
@@ -61,39 +71,13 @@ impl Next {
     }
 }
 
-/// Whom a source gives its sound to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hears {
-    /// How sound becomes windows.
-    pub windows: WindowRule,
-    /// What the model listens to; none while there is no model, which any sound will do for.
-    pub model: Option<Listening>,
-}
-
-impl Hears {
-    /// Why sound of a rate cannot be judged, where it cannot: the monitor's own rule.
-    pub fn refusal(&self, rate_hz: u32) -> Option<String> {
-        self.model.as_ref()?.refusal(rate_hz)
-    }
-
-    /// How sound that can be judged differs from what was learned from, where it does: the monitor's own rule.
-    pub fn difference(&self, info: &AudioInfo) -> Option<String> {
-        self.model.as_ref()?.difference(info)
-    }
-
-    /// Rates that were learned from.
-    pub fn rates_hz(&self) -> &[u32] {
-        self.model.as_ref().map_or(&[], |model| &model.rates_hz)
-    }
-}
-
 /// Where sound comes from.
 pub trait Source: Send {
-    /// The next piece; waits for it no longer than `wait`.
-    fn next(&mut self, hears: &Hears, wait: Duration) -> Next;
+    /// The next piece, for whom it says; waits for it no longer than `wait`.
+    fn next(&mut self, listening: &Listening, wait: Duration) -> Next;
 
     /// What to remember when all windows before sample `next` of the stretch were judged.
-    fn position(&self, next: u64) -> Position;
+    fn position(&mut self, next: u64) -> Position;
 
     /// The rate that its sound comes at, once that is known.
     fn rate_hz(&self) -> Option<u32> {

@@ -11,11 +11,13 @@ use std::{
 };
 
 use offkey_core::{cause_in_words, with_causes};
-
-use offkey_monitor::watch::{blocks, open_microphone};
+use offkey_monitor::{
+    Listening,
+    watch::{blocks, open_microphone},
+};
 use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
 
-use super::{Hears, Next, Position, Source, last_line::LastLine};
+use super::{Next, Position, Source, last_line::LastLine};
 
 /// A stream just opened.
 pub struct Opened {
@@ -118,11 +120,11 @@ impl StreamSource {
         Self { open, running: None, again: None, back_off: LEAST_BACK_OFF, rate_hz: None }
     }
 
-    fn start(&mut self, hears: &Hears) -> Result<(), String> {
-        let Opened { bytes, raw, child } = (self.open)(hears.rates_hz())?;
+    fn start(&mut self, listening: &Listening) -> Result<(), String> {
+        let Opened { bytes, raw, child } = (self.open)(&listening.rates_hz)?;
         let blocks = blocks(bytes, MOST_BLOCKS);
         let reader =
-            StreamReader::new(Path::new("stream"), Some(raw), &hears.windows.decode_config());
+            StreamReader::new(Path::new("stream"), Some(raw), &listening.windows.decode_config());
         self.running = Some(Running {
             blocks,
             child,
@@ -152,7 +154,7 @@ impl StreamSource {
         told
     }
 
-    fn push(&mut self, bytes: &[u8], hears: &Hears) -> Next {
+    fn push(&mut self, bytes: &[u8], listening: &Listening) -> Next {
         let Some(running) = &mut self.running else { return Next::Nothing };
         let mut samples = Vec::new();
         if let Err(error) = running.reader.push(bytes, &mut samples) {
@@ -163,7 +165,7 @@ impl StreamSource {
         {
             running.checked = true;
             self.rate_hz = Some(found.rate_hz);
-            if let Some(why) = hears.refusal(found.rate_hz) {
+            if let Some(why) = listening.refusal(found.rate_hz) {
                 return Next::Ended(self.stop(Some(why)));
             }
         }
@@ -182,14 +184,14 @@ impl StreamSource {
 }
 
 impl Source for StreamSource {
-    fn next(&mut self, hears: &Hears, wait: Duration) -> Next {
+    fn next(&mut self, listening: &Listening, wait: Duration) -> Next {
         let Some(running) = &mut self.running else {
             let left = self.again.map(|again| again.saturating_duration_since(Instant::now()));
             if let Some(left) = left.filter(|left| !left.is_zero()) {
                 thread::sleep(left.min(wait));
                 return Next::Nothing;
             }
-            return match self.start(hears) {
+            return match self.start(listening) {
                 Ok(()) => Next::Nothing,
                 Err(why) => Next::Ended(self.stop(Some(why))),
             };
@@ -202,14 +204,14 @@ impl Source for StreamSource {
             return Next::Ended(self.stop(Some(why)));
         }
         match running.blocks.recv_timeout(wait) {
-            Ok(Ok(bytes)) if !bytes.is_empty() => self.push(&bytes, hears),
+            Ok(Ok(bytes)) if !bytes.is_empty() => self.push(&bytes, listening),
             Ok(Err(error)) => self.finish(&cause_in_words(&error)),
             Err(RecvTimeoutError::Timeout) => Next::Nothing,
             Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => self.finish("the stream ended"),
         }
     }
 
-    fn position(&self, _next: u64) -> Position {
+    fn position(&mut self, _next: u64) -> Position {
         Vec::new()
     }
 

@@ -1,5 +1,7 @@
 //! What is written, as data.
 
+use offkey_monitor::Verdict;
+
 /// A window that two models judged: the one in use, and one that is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BesideRow {
@@ -46,6 +48,17 @@ pub enum WindowAnswer {
     Alarm = 3,
     /// Not judged: the machine is off or has just started.
     NotJudged = 4,
+}
+
+impl From<Verdict> for WindowAnswer {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Normal => Self::Normal,
+            Verdict::CannotTell => Self::CannotTell,
+            Verdict::Suspicious => Self::Suspicious,
+            Verdict::Alarm => Self::Alarm,
+        }
+    }
 }
 
 /// Something that happened.

@@ -2,19 +2,20 @@
 
 use std::{path::Path, sync::Mutex};
 
+use offkey_monitor::{EventRule, Verdict};
 use proptest::prelude::*;
 use tokio::sync::broadcast;
 
 use super::*;
 use crate::{
-    alarm::{AlarmRule, Command, ConditionRule, OperatingRule, Schedule},
+    alarm::{AlarmRule, Command, OperatingRule, Schedule},
     clock::ManualClock,
     config::Keep,
     judge::Judged,
     liveness::LivenessRule,
     machine::MachineRule,
     metrics::Metrics,
-    store::{ClipStore, EventRow, Quota, Store, WindowAnswer},
+    store::{ClipStore, EventRow, Quota, Store},
 };
 
 const START_MS: i64 = 1_800_000_000_000;
@@ -34,7 +35,7 @@ fn setup() -> MachineSetup {
         rule: MachineRule {
             name: "pump".to_owned(),
             alarm: AlarmRule {
-                condition: ConditionRule::Count { alarms: 2, windows: 3, calm: 2 },
+                condition: EventRule::Count { alarms: 2, windows: 3, calm_windows: 2 },
                 latch: false,
                 cooldown_ms: 0,
                 escalate_after_ms: vec![3_600_000],
@@ -81,12 +82,11 @@ fn service(folder: &Path, clock: Arc<ManualClock>) -> Service {
 
 /// Window `index` of a recording that can be heard again, as files can.
 fn window(index: usize, odd: bool) -> Message {
-    let (answer, p_value) =
-        if odd { (WindowAnswer::Alarm, 0.001) } else { (WindowAnswer::Normal, 0.6) };
+    let (verdict, p_value) = if odd { (Verdict::Alarm, 0.001) } else { (Verdict::Normal, 0.6) };
     let judged = Judged {
         score: Some(if odd { 5.0 } else { 0.5 }),
         p_value: Some(p_value),
-        answer,
+        verdict,
         reason: "as told".to_owned(),
     };
     let at_ms = START_MS + 1000 * index.cast_signed() as i64;
