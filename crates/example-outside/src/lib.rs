@@ -23,8 +23,8 @@ pub const RECIPE: &str = include_str!("../recipe.toml");
 /// What this crate brings, by the names that recipes use.
 pub fn registries() -> Registries {
     let losses = LossRegistry::default().with("distance-softmax", Arc::new(DistanceSoftmax));
-    let mut backends = BackendRegistry::default();
-    backends.insert("third-neighbour", Arc::new(KthNeighbour { neighbour: 3 }));
+    let backend = Arc::new(KthNeighbour { neighbour: 3 });
+    let backends = BackendRegistry::default().with("third-neighbour", backend);
     let branch = Arc::new(LevelOverTime { parts: 40, dims: 16 });
     let branches = BranchRegistry::default().with("level-over-time", branch);
     Registries { losses, backends, branches }

@@ -89,8 +89,7 @@
 //! # let (data, out) = (folder.path().join("data"), folder.path().join("run"));
 //! # let config = SynthConfig { machines: 1, clips: 12, clip_s: 2.0, ..SynthConfig::default() };
 //! # synthesize(&config, &data, &Silent)?;
-//! let mut backends = BackendRegistry::default();
-//! backends.insert("largest", Arc::new(Largest));
+//! let backends = BackendRegistry::default().with("largest", Arc::new(Largest));
 //! let registries = Registries { backends, ..Registries::default() };
 //!
 //! let changes = ["backend.custom='largest'".to_owned(), "model.statistics.clip_s=2.0".to_owned()];
@@ -156,7 +155,7 @@ pub use offkey_core::paths::{printable, printable_lines};
 pub use offkey_core::{
     Clip, Condition, Domain, ErrorKind, FileError, OfficialCheck, Progress, ScoreRow, SectionKey,
     Seed, Silent, Split, Stage, Year, counted, files, in_words, io_hint, names::is_audio,
-    progress::steps, recordings, recordings_and_left_out, stages, table::to_csv,
+    progress::steps, recordings, recordings_and_left_out, stages, table::to_csv, with_causes,
 };
 pub use offkey_eval::Metrics;
 pub use offkey_explain::{ExplainError, Explanation, Gap, PAGE_MASKS};

@@ -79,7 +79,7 @@ impl RunRequest {
 /// ```
 /// use offkey::{Registries, backends::BackendRegistry};
 ///
-/// let backends = BackendRegistry::default(); // `insert` what is yours, as in the crate's third example
+/// let backends = BackendRegistry::default(); // `with` what is yours, as in the crate's third example
 /// let registries = Registries { backends, ..Registries::default() };
 /// ```
 #[derive(Debug, Clone, Default)]

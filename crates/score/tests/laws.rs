@@ -378,8 +378,7 @@ impl FittedBackend for Above {
 #[test]
 fn a_backend_of_another_crate_enters_by_name() {
     let normals = Owned::new(20, 4);
-    let mut registry = BackendRegistry::default();
-    registry.insert("above-mean", std::sync::Arc::new(AboveMean));
+    let registry = BackendRegistry::default().with("above-mean", std::sync::Arc::new(AboveMean));
     for text in [
         r#"{"custom":"above-mean"}"#,
         r#"{"domain-norm":{"of":{"custom":"above-mean"}}}"#,

@@ -1,9 +1,9 @@
 //! Branches of other crates: plain arrays in, embeddings and gradients out.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use ndarray::{Array2, ArrayView2};
-use offkey_core::Seed;
+use offkey_core::{Registry, Seed};
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Axes, Branch, BranchNetwork, Build, clip_by_clip};
@@ -57,22 +57,7 @@ pub trait CustomBranch: fmt::Debug + Send + Sync {
 }
 
 /// Branches of other crates by the name that recipes give them, as in `custom = "NAME"`.
-#[derive(Debug, Clone, Default)]
-pub struct BranchRegistry(BTreeMap<String, Arc<dyn CustomBranch>>);
-
-impl BranchRegistry {
-    /// With a branch under a name; one of that name is replaced.
-    #[must_use]
-    pub fn with(mut self, name: &str, branch: Arc<dyn CustomBranch>) -> Self {
-        self.0.insert(name.to_owned(), branch);
-        self
-    }
-
-    /// Their names, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-}
+pub type BranchRegistry = Registry<dyn CustomBranch>;
 
 /// A branch of another crate, by its name. It can be used once it has been looked up, by
 /// [`EncoderConfig::resolved`](crate::EncoderConfig::resolved).
@@ -102,7 +87,7 @@ impl NamedBranch {
     pub(crate) fn look_up(&mut self, registry: &BranchRegistry) -> Result<(), ConfigError> {
         let known = || registry.names().map(|name| format!("`{name}`")).collect();
         let unknown = || ConfigError::UnknownBranch { name: self.name.clone(), known: known() };
-        self.found = Some(Arc::clone(registry.0.get(&self.name).ok_or_else(unknown)?));
+        self.found = Some(registry.get(&self.name).ok_or_else(unknown)?);
         Ok(())
     }
 }
@@ -153,6 +138,10 @@ impl Branch for NamedBranch {
         let Some(branch) = &self.found else {
             return Err(ConfigError::UnknownBranch { name: self.name.clone(), known: Vec::new() });
         };
+        if branch.dims() == 0 {
+            let (found, expected) = ("0".to_owned(), "a branch that gives at least one number");
+            return Err(ConfigError::Branch { branch: place, field: "dims", found, expected });
+        }
         let (rows, columns) = branch.shape(clip_samples);
         if rows * columns == 0 {
             return Err(ConfigError::TooShort { branch: place, clip_samples, layer: "features" });
@@ -215,13 +204,13 @@ mod tests {
     use super::*;
     use crate::{BranchConfig, Compute, Encoder, EncoderConfig, ModelCard, weights::NamedTensor};
 
-    /// The mean of each half of a clip, times a matrix.
+    /// The mean of each half of a clip, times a matrix of so many rows.
     #[derive(Debug)]
-    struct Halves;
+    struct Halves(usize);
 
     impl CustomBranch for Halves {
         fn dims(&self) -> usize {
-            3
+            self.0
         }
 
         fn shape(&self, clip_samples: usize) -> (usize, usize) {
@@ -233,7 +222,7 @@ mod tests {
         }
 
         fn matrices(&self, (rows, _): (usize, usize), seed: Seed) -> Vec<Array2<f32>> {
-            vec![Array2::from_elem((3, rows), (seed.value() % 7) as f32)]
+            vec![Array2::from_elem((self.0, rows), (seed.value() % 7) as f32)]
         }
 
         fn embed(
@@ -264,14 +253,22 @@ mod tests {
     fn a_name_that_nobody_registered_is_refused_with_those_that_are() {
         let error = encoder().validate().expect_err("nobody registered it").to_string();
         assert!(error.contains("`halves`") && error.contains("no branch"), "{error}");
-        let others = BranchRegistry::default().with("thirds", Arc::new(Halves));
+        let others = BranchRegistry::default().with("thirds", Arc::new(Halves(3)));
         let error = encoder().resolved(&others).expect_err("another is registered").to_string();
         assert!(error.contains("`halves`") && error.contains("`thirds`"), "{error}");
     }
 
     #[test]
+    fn a_branch_that_gives_nothing_is_refused() {
+        let nothing = BranchRegistry::default().with("halves", Arc::new(Halves(0)));
+        let config = encoder().resolved(&nothing).expect("registered");
+        let error = config.validate().expect_err("no numbers").to_string();
+        assert!(error.contains("branch 0: `dims` is 0"), "{error}");
+    }
+
+    #[test]
     fn an_encoder_of_such_a_branch_embeds_and_is_loaded_by_its_name() {
-        let registry = BranchRegistry::default().with("halves", Arc::new(Halves));
+        let registry = BranchRegistry::default().with("halves", Arc::new(Halves(3)));
         let config = encoder().resolved(&registry).expect("registered");
         config.validate().expect("a valid encoder");
         assert_eq!(config.tensors(), [("branches.0.matrices.0".to_owned(), vec![3, 2])]);

@@ -85,7 +85,11 @@ impl BackendKind for CustomBackend {
     }
 
     fn resolve(&mut self, registry: &BackendRegistry) -> Result<(), ScoreError> {
-        self.found = Some(registry.get(&self.name)?);
+        let unknown = || ScoreError::UnknownBackend {
+            found: self.name.clone(),
+            expected: registry.names().map(str::to_owned).collect(),
+        };
+        self.found = Some(registry.get(&self.name).ok_or_else(unknown)?);
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! What a backend is: what fits a scorer to references, and where those of other crates are found.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::fmt::Debug;
 
 use ndarray::ArrayView2;
+use offkey_core::Registry;
 
 use super::fitting::Fitting;
 use crate::{Distance, ScoreError, normals::Normals};
@@ -86,29 +87,5 @@ impl dyn BackendKind + '_ {
     }
 }
 
-/// Backends of other crates, by the name that recipes give them.
-#[derive(Debug, Clone, Default)]
-pub struct BackendRegistry(BTreeMap<String, Arc<dyn BackendKind>>);
-
-impl BackendRegistry {
-    /// Adds a backend; one of the same name is replaced.
-    pub fn insert(&mut self, name: impl Into<String>, backend: Arc<dyn BackendKind>) {
-        self.0.insert(name.into(), backend);
-    }
-
-    /// The names there are, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The backend of this name.
-    ///
-    /// # Errors
-    /// [`ScoreError::UnknownBackend`], naming those there are.
-    pub(super) fn get(&self, name: &str) -> Result<Arc<dyn BackendKind>, ScoreError> {
-        self.0.get(name).cloned().ok_or_else(|| ScoreError::UnknownBackend {
-            found: name.to_owned(),
-            expected: self.0.keys().cloned().collect(),
-        })
-    }
-}
+/// Backends of other crates by the name that recipes give them, as in `custom = "NAME"`.
+pub type BackendRegistry = Registry<dyn BackendKind>;

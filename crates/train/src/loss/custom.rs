@@ -1,10 +1,10 @@
 //! Losses from outside of this crate: plain arrays in, value and gradients out.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
 use ndarray::{Array2, ArrayView2};
-use offkey_core::Seed;
+use offkey_core::{Registry, Seed};
 
 use super::LossError;
 use super::kind::{Centres, Loss, LossState, Matrix, Task};
@@ -46,30 +46,15 @@ pub struct LossValue {
 }
 
 /// Losses from outside by the name that recipes give them, as in `custom = "NAME"`.
-#[derive(Debug, Clone, Default)]
-pub struct LossRegistry(BTreeMap<String, Arc<dyn CustomLoss>>);
+pub type LossRegistry = Registry<dyn CustomLoss>;
 
-impl LossRegistry {
-    /// With a loss under a name; one of that name is replaced.
-    #[must_use]
-    pub fn with(mut self, name: &str, loss: Arc<dyn CustomLoss>) -> Self {
-        self.0.insert(name.to_owned(), loss);
-        self
-    }
-
-    /// Their names, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    pub(super) fn find(&self, name: &str) -> Result<Arc<dyn Loss>, LossError> {
-        match self.0.get(name) {
-            Some(loss) => Ok(Arc::new(FromOutside(Arc::clone(loss)))),
-            None => Err(LossError::Unknown {
-                loss: name.to_owned(),
-                known: self.names().map(|name| format!("`{name}`")).collect(),
-            }),
-        }
+pub(super) fn find(registry: &LossRegistry, name: &str) -> Result<Arc<dyn Loss>, LossError> {
+    match registry.get(name) {
+        Some(loss) => Ok(Arc::new(FromOutside(loss))),
+        None => Err(LossError::Unknown {
+            loss: name.to_owned(),
+            known: registry.names().map(|name| format!("`{name}`")).collect(),
+        }),
     }
 }
 

@@ -84,7 +84,7 @@ macro_rules! losses {
             fn resolved(&self, custom: &LossRegistry) -> Result<Arc<dyn Loss>, LossError> {
                 match self {
                     $(Self::$variant(own) => Ok(Arc::new(own.clone())),)+
-                    Self::Custom(name) => custom.find(name),
+                    Self::Custom(name) => custom::find(custom, name),
                 }
             }
 
