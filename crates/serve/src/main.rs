@@ -193,6 +193,6 @@ fn write_out(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn complain(error: &dyn std::error::Error) {
+fn complain(error: &(dyn std::error::Error + 'static)) {
     let _ = writeln!(std::io::stderr().lock(), "error: {}", with_causes(error));
 }

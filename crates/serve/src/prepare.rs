@@ -214,6 +214,9 @@ pub fn registers(path: &Path) -> Result<String, ServiceError> {
     Ok(offkey_industry::modbus::describe(&names.collect::<Vec<_>>()))
 }
 
+const WITHOUT_MACHINE: &str = "has no mistake and names no machine: the service would start and watch nothing; \
+    add a machine as `[machine.NAME]` with its `source`: `offkey-serve --init` prints an example";
+
 /// Looks at everything that a configuration names, without starting anything: what is there, in a sentence
 /// each.
 ///
@@ -242,12 +245,12 @@ pub fn check(path: &Path) -> Result<Vec<String>, ServiceError> {
         }
         problems
     })?;
-    let mut said = vec![format!(
-        "`{}` is in order: {}, {}",
-        path.display(),
-        offkey_core::counted(config.machines.len(), "machine"),
-        offkey_core::counted(config.sinks.len(), "sink")
-    )];
+    let count = offkey_core::counted;
+    let found = match (config.machines.len(), count(config.sinks.len(), "sink")) {
+        (0, _) => WITHOUT_MACHINE.to_owned(),
+        (machines, sinks) => format!("is in order: {}, {sinks}", count(machines, "machine")),
+    };
+    let mut said = vec![format!("`{}` {found}", path.display())];
     said.append(&mut notes);
     Ok(said)
 }
@@ -492,5 +495,6 @@ mod tests {
         let said = checked("[machine.a]\nsource = { folder = \"in\" }\n").expect("in order");
         assert!(said[0].ends_with("is in order: 1 machine, 0 sinks"), "{said:?}");
         assert!(said[1].contains("no model yet") && said[2].contains("no folder yet"), "{said:?}");
+        assert!(checked("").is_ok_and(|said| said[0].contains("watch nothing")));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, ops::Range};
 
+use offkey_core::wrong_kind;
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
@@ -203,16 +204,9 @@ fn in_words(message: &str, there: &str) -> String {
                 .to_owned()
         }
         _ if message.ends_with("expected a string") => {
-            format!("{message} in quotes (a time as in \"30s\")")
+            format!("{} (a time as in \"30s\")", wrong_kind(message))
         }
-        _ => {
-            let number = ["u8", "u16", "u32", "u64", "usize"];
-            let wanted = number.iter().find_map(|kind| message.strip_suffix(&format!("expected {kind}")));
-            wanted.map_or_else(
-                || message.to_owned(),
-                |found| format!("{found}expected a whole number, 0 or more"),
-            )
-        }
+        _ => wrong_kind(message),
     }
 }
 
@@ -248,6 +242,7 @@ mod tests {
         for (written, words) in [
             ("{}", "exactly one kind stands here"),
             ("\"folder\"", "settings are missing"),
+            ("{ folder = 7 }", "found the number `7`, expected a path in quotes"),
             (
                 "{ upload = {} }\n[machine.a.liveness]\nstalled_after = 30",
                 "in quotes (a time as in \"30s\")",

@@ -90,13 +90,25 @@ def set_up(browser, report, url, folder):
     report.check("the model is learned and promises something", done and browser.run(f"{learned}.startsWith('Learned')"), browser.run(learned))
 
 
-def self_test(browser, report, url):
+def self_test(browser, report, url, pictures):
     browser.open("about:blank", 1280)
     browser.open(f"{url}/#/machine/new", 1280)
     browser.wait_for("document.querySelector('[data-act=selftest]') !== null")
     click(browser, "[data-act=selftest]")
-    rows = "document.querySelectorAll('#selftest tbody tr').length"
-    report.check("the self-test shows which faults are found", browser.wait_for(f"{rows} > 2", 120), browser.run(rows))
+    charts = "document.querySelectorAll('#selftest svg.fault').length"
+    report.check("the self-test shows which faults are found", browser.wait_for(f"{charts} > 2", 120), browser.run(charts))
+    # Bars end where the numbers say: the share that alarms stands in the words of the picture.
+    bars = """[...document.querySelectorAll('#selftest svg.fault')].every(chart => {
+      const said = [...chart.getAttribute('aria-label').matchAll(/(\\d+) % at/g)].map(found => Number(found[1]));
+      const drawn = [...chart.querySelectorAll('rect[fill="var(--mark)"]')].map(bar => Math.round(100 * bar.getAttribute('height') / 120));
+      return said.length > 2 && said.length === drawn.length && said.every((share, at) => Math.abs(share - drawn[at]) <= 1);
+    })"""
+    report.check("its bars are as high as the shares", browser.run(bars))
+    if pictures:
+        for width in (1280, 390):
+            browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+            browser.run("document.querySelector('#selftest').scrollIntoView()")
+            browser.screenshot(pictures / f"selftest-{width}.png")
 
 
 def alarm(browser, report, url, folder, pictures):
@@ -190,7 +202,7 @@ def main():
         try:
             record(browser, report, url)
             set_up(browser, report, url, folder)
-            self_test(browser, report, url)
+            self_test(browser, report, url, pictures)
             alarm(browser, report, url, folder, pictures)
             acknowledge(browser, report, url)
             fault(browser, report, url)

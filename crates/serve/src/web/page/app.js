@@ -339,14 +339,9 @@ function selfTest(path) {
     button.disabled = true;
     try {
       const test = await call(`${path}/selftest`, "POST", {});
-      const head = el("tr", {}, el("th", {}, "Planted fault"), ...test.levels_db.map((level) => el("th", { scope: "col" }, `${level} dB`)));
-      const rows = test.faults.map((fault) => el("tr", {}, el("th", { scope: "row" }, fault.fault),
-        ...fault.detected.map((share, index) => {
-          const noticed = share + fault.cannot_tell[index];
-          return el("td", { class: `heat${Math.min(4, Math.round(4 * noticed))}` }, `${Math.round(100 * noticed)} %`);
-        })));
-      host.replaceChildren(el("p", { class: "soft" }, `Share of ${test.windows} normal windows that are noticed with a fault so loud, relative to the window:`),
-        el("div", { class: "wide" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))));
+      const found = (fault) => fault.found_from_db === null ? "not told from which level on" : `found from ${fault.found_from_db} dB on`;
+      host.replaceChildren(el("p", { class: "soft" }, `Faults were planted into ${test.windows} normal windows. Bars: how many alarm with a fault so loud (dB, relative to the window) and not without it. Lines: 95 % intervals. Dashed: cannot be judged, which is told too.`),
+        el("div", { class: "faults" }, ...test.faults.map((fault) => el("figure", {}, el("figcaption", {}, el("strong", {}, fault.fault), `, ${found(fault)}`), faultChart(fault, test.levels_db)))));
     } finally { button.disabled = false; }
   }) }, "Self-test");
   host.append(button);

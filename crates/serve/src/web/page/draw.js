@@ -30,7 +30,7 @@ function trendChart(host, points, fromMs, toMs) {
   const left = 44, right = 8, top = 8, bottom = 24;
   const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img" });
   const judged = points.filter((point) => point.score !== null);
-  const high = Math.max(1e-9, ...judged.map((point) => point.score_max));
+  const high = judged.length ? Math.max(1e-9, ...judged.map((point) => point.score_max)) : 1;
   const low = Math.min(0, ...judged.map((point) => point.score));
   const x = (ms) => left + (width - left - right) * (ms - fromMs) / (toMs - fromMs);
   const y = (value) => top + (height - top - bottom) * (1 - (value - low) / (high - low));
@@ -100,6 +100,36 @@ function mapChart(map, room) {
     const [cx, cy] = [x(point.along), y(point.deviations)];
     chart.append(svg("path", { d: `M${cx - 5} ${cy + 5}L${cx} ${cy - 5}L${cx + 5} ${cy + 5}Z`, fill: "var(--bad)" }));
   }
+  return chart;
+}
+
+/** Of one planted fault, by level: bars for the share of windows that alarm, with their 95 % intervals, and dashed
+ * frames on top for those that cannot be judged. */
+function faultChart(fault, levels) {
+  const width = 260, height = 150, left = 40, right = 6, top = 8, bottom = 22;
+  const column = (width - left - right) / levels.length;
+  const y = (share) => top + (height - top - bottom) * (1 - share);
+  const percent = (share) => `${Math.round(100 * share)} %`;
+  const words = levels.map((level, index) => `${percent(fault.detected[index])} at ${level} dB`).join(", ");
+  const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "fault", role: "img", "aria-label": `${fault.fault}: ${words}` });
+  const label = (text, attributes) => {
+    const element = svg("text", { "font-size": 11, fill: "var(--soft)", ...attributes });
+    element.textContent = text;
+    chart.append(element);
+  };
+  for (const share of [0, 0.5, 1]) {
+    chart.append(svg("line", { x1: left, x2: width - right, y1: y(share), y2: y(share), stroke: "var(--line)" }));
+    label(percent(share), { x: left - 5, y: y(share) + 4, "text-anchor": "end" });
+  }
+  levels.forEach((level, index) => {
+    const [share, unjudged, [low, high]] = [fault.detected[index], fault.cannot_tell[index], fault.interval[index]];
+    const x = left + column * index, middle = x + column / 2;
+    const bar = { x: x + 3, width: column - 6 };
+    chart.append(svg("rect", { ...bar, y: y(share), height: y(0) - y(share), fill: "var(--mark)" }));
+    if (unjudged) chart.append(svg("rect", { ...bar, y: y(share + unjudged), height: y(share) - y(share + unjudged), fill: "none", stroke: "var(--soft)", "stroke-dasharray": "3 2" }));
+    chart.append(svg("line", { x1: middle, x2: middle, y1: y(low), y2: y(high), stroke: "var(--text)", "stroke-width": 1.5 }));
+    label(String(level), { x: middle, y: height - 7, "text-anchor": "middle" });
+  });
   return chart;
 }
 
