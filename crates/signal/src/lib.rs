@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod fft;
 mod finding;
+pub mod fingerprint;
 mod flac;
 pub mod inspect;
 pub mod length;
@@ -34,6 +35,7 @@ pub use decode::{
 };
 pub use encode::encode_wav;
 pub use error::{AudioError, FeatureError};
+pub use fingerprint::{Fingerprint, FingerprintIndex, Fingerprinter, Shared, SparseFingerprint};
 pub use flac::encode_flac;
 pub use inspect::{Finding, InspectConfig, inspect_clip, inspect_samples};
 pub use length::{LengthPolicy, Window};
