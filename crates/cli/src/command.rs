@@ -55,9 +55,9 @@ Exit codes:
   0    done
   1    failed, or results could not be written
   2    wrong usage or configuration
-  3    `check`: at least one alarm; `watch`: at least one event
+  3    `check`, `watch`: at least one alarm
   4    `check`, `watch`: no alarm, but something could not be judged or read
-  130  interrupted; what is done is kept; `check` that has found an alarm before ends with 3";
+  130  interrupted; what is done is kept; after an alarm `check` and `watch` end with 3";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -8,6 +8,7 @@ mod error;
 mod output;
 mod progress;
 mod table;
+mod tips;
 mod verbs;
 
 use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
@@ -54,8 +55,10 @@ fn main() -> ExitCode {
 
 /// The command line as typed, or the code to end with once help, version or a mistake was printed.
 fn command_line() -> Result<Cli, ExitCode> {
-    let matches = Cli::definition().try_get_matches();
+    let words: Vec<_> = std::env::args_os().collect();
+    let matches = Cli::definition().try_get_matches_from(&words);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        let error = tips::with_tips(error, Cli::definition(), &words);
         if error.use_stderr() {
             // Nobody is left to tell when standard error takes nothing.
             let _ = error.print();

@@ -1,6 +1,6 @@
 //! What kind of trouble an error is: callers answer with an exit code, a retry or a stop.
 
-use std::{error::Error, io};
+use std::{error::Error, io, path::Path};
 
 /// What kind of trouble an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub enum ErrorKind {
 }
 
 /// The message of an error and those of its causes, in one line.
-pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = in_words(error);
     let mut cause = error.source();
     while let Some(error) = cause {
         let next = in_words(error);
@@ -28,12 +28,17 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+/// [`with_causes`] of an error about a file that was named just before: there it is called `it`.
+pub fn about_it(path: &Path, error: &(dyn Error + 'static)) -> String {
+    with_causes(error).replace(&format!("`{}`", path.display()), "it")
+}
+
 /// What an error says. Where that is the system's own error, its words and number become plain words.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let system = error.downcast_ref::<io::Error>().filter(|error| error.get_ref().is_none());
     let words = system.and_then(|error| match error.kind() {
         io::ErrorKind::NotFound => Some("there is no such file or folder"),
-        io::ErrorKind::PermissionDenied => Some("this user may not do that there"),
+        io::ErrorKind::PermissionDenied => Some("this user has no permission for it"),
         io::ErrorKind::NotADirectory => Some("a part of that path is a file, expected a folder"),
         io::ErrorKind::IsADirectory => Some("it is a folder, expected a file"),
         io::ErrorKind::AlreadyExists => Some("something of that name is there already"),
@@ -83,7 +88,9 @@ pub fn io_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
                 io::ErrorKind::StorageFull => {
                     Some("free some space; what was written before is whole")
                 }
-                io::ErrorKind::PermissionDenied => Some("choose a place you may write to"),
+                io::ErrorKind::PermissionDenied => {
+                    Some("let this user read or write there, or choose another place")
+                }
                 _ => None,
             };
         }
@@ -102,6 +109,17 @@ mod tests {
         List(#[source] io::Error),
         #[error(transparent)]
         Other(#[from] io::Error),
+    }
+
+    #[test]
+    fn a_file_that_was_named_is_not_named_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read `a.wav`")]
+        struct Read(#[source] io::Error);
+        let error = Read(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(with_causes(&error), "cannot read `a.wav`: this user has no permission for it");
+        let told = about_it(Path::new("a.wav"), &error);
+        assert_eq!(told, "cannot read it: this user has no permission for it");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub enum FileError {
         source: serde_json::Error,
     },
     /// No recording where one was looked for.
-    #[error("no recording in {searched}")]
+    #[error("no recording in `{searched}`")]
     NoRecording {
         /// Where.
         searched: String,

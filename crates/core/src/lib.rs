@@ -30,6 +30,7 @@ pub mod truth;
 pub mod walk;
 pub mod whole;
 pub mod words;
+mod wrong_kind;
 
 pub use clip::Clip;
 pub use counted::counted;
@@ -37,7 +38,7 @@ pub use dataset::{
     DEFAULT_HOLDOUT, DataError, Dataset, Layout, OfficialCheck, PartCheck, Problem, recognise_year,
 };
 pub use digest::Digest;
-pub use error_kind::{ErrorKind, cause_in_words, in_words, io_hint, with_causes};
+pub use error_kind::{ErrorKind, about_it, cause_in_words, in_words, io_hint, with_causes};
 pub use files::FileError;
 pub use labels::{AuxiliaryTask, LabelError, Labels};
 pub use lock::Lock;
@@ -54,3 +55,4 @@ pub use table::{EmbeddingTable, ScoreRow, TableError};
 pub use truth::{Truth, TruthEntry, TruthError};
 pub use whole::{remove_abandoned, write_whole};
 pub use words::{Condition, Domain, Split, UnknownWord, Year};
+pub use wrong_kind::wrong_kind;

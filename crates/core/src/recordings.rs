@@ -46,7 +46,7 @@ pub fn recordings_and_left_out(
     }
     if recordings.is_empty() && !left_out.iter().any(LeftOut::may_hold_sound) {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(FileError::NoRecording { searched: names.join(", ") });
+        return Err(FileError::NoRecording { searched: names.join("`, `") });
     }
     Ok((recordings, left_out))
 }

@@ -194,12 +194,15 @@ impl LearnError {
             }
             Self::Windows { .. } => "choose --window and --every so, or leave them out",
             Self::WindowLength { .. } => "leave --window out, or change the recipe's `clip_s`",
+            Self::Data(DataError::NoClips { .. }) => {
+                "name a folder of recordings of the machine in normal operation: files that end in .wav, .flac, .mp3 and the like"
+            }
+            Self::Data(error) => return error.hint(),
             Self::File(error) => return error.hint(),
             Self::Monitor(error) => return error.hint(),
             Self::Foreign(error) => return error.hint(),
             Self::Model(error) => return error.hint(),
-            Self::Data(_)
-            | Self::Sound(_)
+            Self::Sound(_)
             | Self::Labels(_)
             | Self::Train(_)
             | Self::Autoencoder(_)

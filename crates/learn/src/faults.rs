@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use offkey_core::{Progress, Stage, recordings};
+use offkey_core::{Progress, Stage, about_it, recordings};
 use offkey_infer::pooled::Pooling;
 use offkey_monitor::{
     Heard, HeardWindow, MemberCard, Model, ModelCard, MonitorError, WindowRule, listen, unusable,
@@ -56,7 +56,10 @@ pub(crate) fn known_faults(
                 heard.extend(listened.heard);
             }
             Err(MonitorError::Cancelled) => return Err(LearnError::Cancelled),
-            Err(error @ MonitorError::Audio(_)) => left_out.push((path, error.to_string())),
+            Err(error @ MonitorError::Audio(_)) => {
+                let reason = about_it(&path, &error);
+                left_out.push((path, reason));
+            }
             Err(error) => return Err(error.into()),
         }
     }

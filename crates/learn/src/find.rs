@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offkey_core::{Clip, Condition, Dataset, Problem, Progress, Split, Stage, counted};
+use offkey_core::{Clip, Condition, Dataset, Problem, Progress, Split, Stage, about_it, counted};
 use offkey_signal::{AudioInfo, ClipReader, DecodeConfig};
 
 use crate::error::LearnError;
@@ -76,7 +76,10 @@ pub(crate) fn find(data: &[PathBuf], progress: &dyn Progress) -> Result<Found, L
                 let group = group_of(&clip);
                 found.candidates.push(Candidate { clip, info, group });
             }
-            Err(error) => found.left_out.push((clip.path, error.to_string())),
+            Err(error) => {
+                let reason = about_it(&clip.path, &error);
+                found.left_out.push((clip.path, reason));
+            }
         }
     }
     progress.end();

@@ -119,7 +119,7 @@ pub enum MonitorError {
     /// A recording so damaged that no window is left.
     #[error("{damage}: too little is left of it")]
     Partial {
-        /// What is wrong, with its name.
+        /// What is wrong.
         damage: String,
     },
     /// No recording as long as the model needs.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use offkey_core::counted;
+use offkey_core::{about_it, counted};
 use offkey_signal::{AudioError, AudioInfo, Codec, Container, resample};
 
 use crate::{
@@ -103,7 +103,7 @@ impl Monitor {
             Err(MonitorError::RecordingRate { refusal, .. }) => {
                 return Ok((cannot_tell(path, refusal), None));
             }
-            Err(error) => return Ok((cannot_tell(path, error.to_string()), None)),
+            Err(error) => return Ok((cannot_tell(path, about_it(path, &error)), None)),
         };
         let differs = self.listening().difference(&info);
         let rule = self.card.windows;
@@ -118,12 +118,12 @@ impl Monitor {
             })
         });
         let (damage, samples) = match read {
-            Ok(read) => (read.damage.map(|damage| damage.to_string()), read.samples),
+            Ok(read) => (read.damage.map(|damage| about_it(path, &damage)), read.samples),
             Err(MonitorError::Cancelled) => {
                 let end_s = rule.seconds(heard);
                 (Some(format!("stopped at {end_s:.0} s, the rest is not judged")), heard)
             }
-            Err(MonitorError::Audio(error)) => (Some(error.to_string()), 0),
+            Err(MonitorError::Audio(error)) => (Some(about_it(path, &error)), 0),
             Err(error) => return Err(error),
         };
         // Nobody who wishes to stop waits for the reason.

@@ -70,7 +70,7 @@ pub fn demo(
 ///
 /// # Errors
 /// [`OffkeyError::Synth`] when settings do not fit or the folder cannot be written,
-/// [`OffkeyError::Cancelled`] when the caller asks to stop.
+/// [`OffkeyError::Unfinished`] when the caller asks to stop.
 pub fn synthesize(
     config: &SynthConfig,
     out: &Path,
@@ -83,7 +83,7 @@ pub fn synthesize(
     };
     let report = match offkey_synth::generate(config, out, &go_on) {
         Err(SynthError::Cancelled { .. }) => {
-            return Err(OffkeyError::Cancelled { run: out.to_owned() });
+            return Err(OffkeyError::Unfinished { folder: out.to_owned() });
         }
         other => other?,
     };

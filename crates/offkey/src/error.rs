@@ -50,6 +50,12 @@ pub enum OffkeyError {
         /// The run that can be resumed.
         run: PathBuf,
     },
+    /// The caller asked to stop while recordings were made.
+    #[error("stopped before it was done")]
+    Unfinished {
+        /// The folder of the recordings.
+        folder: PathBuf,
+    },
     /// A recipe cannot be used.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -185,7 +191,7 @@ impl OffkeyError {
             Self::Recipe(error) => error.kind(),
             Self::Monitor(error) => error.kind(),
             Self::Learn(error) => error.kind(),
-            Self::Cancelled { .. } => ErrorKind::Cancelled,
+            Self::Cancelled { .. } | Self::Unfinished { .. } => ErrorKind::Cancelled,
             Self::Backend { .. }
             | Self::NotRedone { .. }
             | Self::Threads { .. }
@@ -232,13 +238,19 @@ impl OffkeyError {
                     run.display()
                 ));
             }
+            Self::Unfinished { folder } => {
+                return Some(format!(
+                    "the same command makes all recordings anew; some are in {} by now",
+                    folder.display()
+                ));
+            }
             Self::Synth(SynthError::Strangers { .. }) => "name another folder with --out",
             Self::Embed(error) if is_one_class(error.as_ref()) => {
                 "give recordings of other machines, sections or conditions as well; or compare without training (`--recipe log-mel-statistics`); or let `offkey learn` make a task of its own"
             }
-            Self::Data(_)
-            | Self::Table(_)
-            | Self::Audio(_)
+            Self::Data(error) => error.hint()?,
+            Self::Audio(error) => error.hint(),
+            Self::Table(_)
             | Self::Embed(_)
             | Self::Evaluate(_)
             | Self::Map(_)

@@ -7,6 +7,7 @@ use std::{
 
 use offkey_core::{
     Condition, Dataset, Digest, Domain, Layout, OfficialCheck, Split, Year, stats::Sorted,
+    with_causes,
 };
 use offkey_signal::{ClipReader, DecodeConfig, InspectConfig, inspect_clip, probe};
 use rayon::prelude::*;
@@ -217,7 +218,8 @@ fn hear_all(
 const HEARD_S: f64 = 600.0;
 
 fn hear(path: &Path) -> Result<Heard, Finding> {
-    let broken = |error: offkey_signal::AudioError| finding("unreadable", path, &error.to_string());
+    let broken =
+        |error: offkey_signal::AudioError| finding("unreadable", path, &with_causes(&error));
     let (config, limits) = (DecodeConfig::default(), InspectConfig::default());
     // Opened and not probed: of a recording that is cut short what is there is looked at.
     let info = *ClipReader::open(path, &config).map_err(broken)?.info();
@@ -229,13 +231,13 @@ fn hear(path: &Path) -> Result<Heard, Finding> {
     });
     let mut findings: Vec<Finding> =
         found.into_iter().map(|found| finding("sound", path, &found.to_string())).collect();
-    findings.extend(damage.map(|damage| finding("damaged", path, &damage.to_string())));
+    findings.extend(damage.map(|damage| finding("damaged", path, &with_causes(&damage))));
     Ok(Heard {
         rate_hz: info.rate_hz,
         channels: info.channels,
         seconds: info.duration_s(),
         content: Digest::of_file(path)
-            .map_err(|error| finding("unreadable", path, &error.to_string()))?,
+            .map_err(|error| finding("unreadable", path, &with_causes(&error)))?,
         findings,
     })
 }

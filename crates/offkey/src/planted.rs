@@ -105,7 +105,7 @@ pub fn plant_faults(
         .enumerate()
         .map(|(index, clip)| {
             if progress.cancelled() {
-                return Err(OffkeyError::Cancelled { run: request.out.clone() });
+                return Err(OffkeyError::Unfinished { folder: request.out.clone() });
             }
             let fault = PlantedFault::ALL[index % PlantedFault::ALL.len()];
             let planted = with_fault(clip, fault, request.level_db, seed.child(index), &folder)?;

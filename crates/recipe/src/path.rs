@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use offkey_core::wrong_kind;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
     MapAccess, SeqAccess, VariantAccess, Visitor,
@@ -88,7 +89,7 @@ impl<'a> Follower<'a> {
                 self.trace.borrow_mut().reached = true;
                 Ok(value)
             }
-            Err(error) => self.refuse(Refusal::Value { problem: error.message().to_owned() }),
+            Err(error) => self.refuse(Refusal::Value { problem: wrong_kind(error.message()) }),
         }
     }
 

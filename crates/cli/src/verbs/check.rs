@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 use clap::Args;
 use offkey::{
     monitor::{Checked, ClipVerdict, PKind, Problem, Promise, Verdict, WindowVerdict},
-    printable,
+    printable, with_causes,
 };
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub(crate) struct CheckArgs {
     #[arg(required = true)]
     pub(crate) clips: Vec<PathBuf>,
     /// The model file
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Print as JSON
     #[arg(long, conflicts_with = "csv")]
@@ -128,7 +128,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     for named in &args.clips {
         let found = if named.exists() {
             offkey::recordings_and_left_out(std::slice::from_ref(named))
-                .map_err(|error| error.to_string())
+                .map_err(|error| with_causes(&error))
         } else {
             // A name that is mistyped must not look like a clip without alarm.
             Err("no such file or folder".to_owned())

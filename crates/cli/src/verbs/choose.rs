@@ -6,10 +6,9 @@ use clap::Args;
 use offkey::{
     Compute, OffkeyError, Recipe, counted, files,
     learn::{Choice, LearnRequest},
-    monitor::make_room_for,
 };
 
-use super::shared::seconds;
+use super::shared::{into_file, seconds};
 use crate::{error::CliError, output::print, progress::Bars, table};
 
 #[derive(Debug, Args)]
@@ -17,7 +16,7 @@ use crate::{error::CliError, output::print, progress::Bars, table};
     after_help = "Example:\n  offkey choose RECORDINGS -o chosen.toml\n  offkey learn RECORDINGS --recipe chosen.toml -o pump.offkey"
 )]
 pub(crate) struct ChooseArgs {
-    /// Folders or manifests of normal recordings, as for `learn`
+    /// Normal recordings, or folders or manifests of them, as for `learn`
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// Where to write the detector chosen, as a recipe for `learn`
@@ -41,11 +40,8 @@ pub(crate) struct ChooseArgs {
 }
 
 pub(crate) fn choose(args: &ChooseArgs, bars: &Bars) -> Result<(), CliError> {
-    if let Some(output) = &args.output {
-        if !args.force && output.exists() {
-            return Err(OffkeyError::ModelExists { path: output.clone() }.into());
-        }
-        make_room_for(output)?;
+    if let Some(output) = args.output.as_ref().filter(|output| !args.force && output.exists()) {
+        return Err(OffkeyError::ModelExists { path: output.clone() }.into());
     }
     let recipe = args.recipe.as_ref().map(|name| Recipe::load(name, &[])).transpose();
     let request = LearnRequest {
@@ -59,17 +55,21 @@ pub(crate) fn choose(args: &ChooseArgs, bars: &Bars) -> Result<(), CliError> {
         seed: args.seed,
         compute: Compute::default(),
     };
-    let choice = offkey::learn::choose(&request, bars)?;
-    let taken = &choice.candidates[choice.taken];
+    let choose = || Ok::<_, CliError>(offkey::learn::choose(&request, bars)?);
+    let (choice, wrote) = match &args.output {
+        None => (choose()?, String::new()),
+        Some(output) => into_file(output, || {
+            let choice = choose()?;
+            let recipe = &choice.candidates[choice.taken].recipe;
+            files::write_atomically(output, recipe.to_toml().as_bytes())?;
+            Ok(choice)
+        })?,
+    };
     let mut text = told(&choice);
     if args.kinds {
         text += &by_kind(&choice);
     }
-    if let Some(output) = &args.output {
-        files::write_atomically(output, taken.recipe.to_toml().as_bytes())
-            .map_err(OffkeyError::from)?;
-        text += &format!("wrote {}\n", output.display());
-    }
+    text += &wrote;
     print(&text);
     Ok(())
 }

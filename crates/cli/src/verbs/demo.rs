@@ -11,7 +11,7 @@ use crate::{error::CliError, output::print, progress::Bars, table};
 #[command(after_help = "Example:\n  offkey demo --out offkey-demo")]
 pub(crate) struct DemoArgs {
     /// Where to write the recordings and the run
-    #[arg(long, value_name = "DIR", default_value = "offkey-demo")]
+    #[arg(short, long, value_name = "DIR", default_value = "offkey-demo")]
     pub(crate) out: PathBuf,
     /// Seed of the recordings and the training
     #[arg(long, default_value_t = 0)]

@@ -10,7 +10,7 @@ use offkey::{
     Compute, DetectError, Detector, ExplainRequest, Loaded, OffkeyError, Progress, RiseConfig,
     Seed,
     monitor::{Monitor, MonitorError},
-    printable,
+    printable, with_causes,
 };
 
 use super::shared::DetectorArgs;
@@ -50,7 +50,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Where pictures and numbers go; of a run only [default: RUN/explain]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
@@ -88,7 +88,7 @@ fn explain_by_monitor(
         match monitor.examine_until(path, &|| bars.cancelled()) {
             Err(error @ MonitorError::Cancelled) => return Err(error.into()),
             // One recording that cannot be used keeps no other from its explanation.
-            Err(error) if paths.len() > 1 => bars.warn(&error.to_string()),
+            Err(error) if paths.len() > 1 => bars.warn(&with_causes(&error)),
             found => examined.push(found.map_err(OffkeyError::from)?),
         }
     }
@@ -142,7 +142,7 @@ fn explain_by_run(
                 error @ (OffkeyError::Audio(_)
                 | OffkeyError::Detect(DetectError::UnknownSection { .. })),
             ) if paths.len() > 1 => {
-                bars.warn(&error.to_string());
+                bars.warn(&with_causes(&error));
                 continue;
             }
             other => other?,

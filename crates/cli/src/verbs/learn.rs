@@ -9,16 +9,16 @@ use clap::{
 use offkey::{
     Compute, OffkeyError, Recipe, counted, is_audio,
     learn::LearnRequest,
-    monitor::{FalseAlarmRate, RecordingCard, make_room_for},
+    monitor::{FalseAlarmRate, RecordingCard},
 };
 
-use super::shared::seconds;
+use super::shared::{into_file, seconds};
 use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  offkey learn RECORDINGS -o pump.offkey")]
 pub(crate) struct LearnArgs {
-    /// Folders or manifests of normal recordings; subfolders are machines or conditions
+    /// Normal recordings, or folders or manifests of them; subfolders are machines or conditions
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// The model file to write
@@ -101,7 +101,6 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
     if !args.force && args.output.exists() {
         return Err(OffkeyError::ModelExists { path: args.output.clone() }.into());
     }
-    make_room_for(&args.output)?;
     let stem = args.output.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let recipe = args.recipe.as_ref().map(|name| Recipe::load(name, &args.set)).transpose();
     let request = LearnRequest {
@@ -115,13 +114,16 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
         seed: args.seed,
         compute: Compute::default(),
     };
-    let (monitor, report) = offkey::learn::learn(&request, bars)?;
-    let learned_from = |card: &RecordingCard| is_same(Path::new(&card.path), &args.output);
-    if monitor.card().recordings.iter().any(learned_from) {
-        let found = "it is a recording that is learned from";
-        return Err(CliError::OverRecording { path: args.output.clone(), found });
-    }
-    monitor.save(&args.output)?;
+    let ((monitor, report), wrote) = into_file(&args.output, || {
+        let (monitor, report) = offkey::learn::learn(&request, bars)?;
+        let learned_from = |card: &RecordingCard| is_same(Path::new(&card.path), &args.output);
+        if monitor.card().recordings.iter().any(learned_from) {
+            let found = "it is a recording that is learned from";
+            return Err(CliError::OverRecording { path: args.output.clone(), found });
+        }
+        monitor.save(&args.output)?;
+        Ok((monitor, report))
+    })?;
     let mut text = format!(
         "learned from {}, {} of {:.1} s\ndetector: {}\npromise: {}\n",
         counted(report.recordings, "recording"),
@@ -136,7 +138,7 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
     for (path, reason) in &report.left_out {
         text += &format!("left out: {}: {reason}\n", path.display());
     }
-    text += &format!("wrote {}\n", args.output.display());
+    text += &wrote;
     print(&text);
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = "default")]
     pub(crate) recipe: String,
     /// Where to write the run
-    #[arg(long, value_name = "RUN")]
+    #[arg(short, long, value_name = "RUN")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) seeds: SeedArgs,

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{ClipScore, Compute, DetectError, ErrorKind, Loaded, OffkeyError, Progress};
+use offkey::{
+    ClipScore, Compute, DetectError, ErrorKind, Loaded, OffkeyError, Progress, with_causes,
+};
 
 use super::shared::{DetectorArgs, print_metrics};
 use crate::{
@@ -39,7 +41,7 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) backend: Option<String>,
     /// Where to write the scores
-    #[arg(long, value_name = "DIR", requires = "embeddings")]
+    #[arg(short, long, value_name = "DIR", requires = "embeddings")]
     pub(crate) out: Option<PathBuf>,
     /// Seed of the backend
     #[arg(long, default_value_t = 0)]
@@ -89,7 +91,7 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
                 | OffkeyError::Monitor(_)
                 | OffkeyError::Detect(DetectError::UnknownSection { .. })),
             ) if paths.len() > 1 => {
-                bars.warn(&error.to_string());
+                bars.warn(&with_causes(&error));
             }
             scored => scores.push(scored?),
         }

@@ -17,7 +17,7 @@ use crate::{
 #[command(after_help = "Example:\n  offkey selftest --model pump.offkey")]
 pub(crate) struct SelftestArgs {
     /// The model file
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Normal recordings to plant faults into [default: those the model keeps]
     #[arg(long, value_name = "DIR|CLIP")]
@@ -49,7 +49,11 @@ pub(crate) fn selftest(args: &SelftestArgs, bars: &Bars) -> Result<(), CliError>
 fn by_level(test: &SelfTest) -> String {
     let mut header = vec!["fault".to_owned()];
     header.extend(test.levels_db.iter().map(|level| format!("{level} dB")));
-    header.push("found from".to_owned());
+    // Where nothing is found from any level on, the words below say why; a column of dashes says nothing.
+    let any_found = test.faults.iter().any(|curve| curve.found_from_db.is_some());
+    if any_found {
+        header.push("found from".to_owned());
+    }
     let rows: Vec<Vec<String>> = test
         .faults
         .iter()
@@ -57,7 +61,9 @@ fn by_level(test: &SelfTest) -> String {
             let mut row = vec![curve.fault.clone()];
             let shares = curve.detected.iter().zip(&curve.cannot_tell);
             row.extend(shares.map(|(&alarm, &untold)| noticed(alarm, untold)));
-            row.push(level(curve.found_from_db));
+            if any_found {
+                row.push(level(curve.found_from_db));
+            }
             row
         })
         .collect();
@@ -65,9 +71,13 @@ fn by_level(test: &SelfTest) -> String {
     table::render(&header, &rows)
 }
 
-/// From which level on each member alone finds each fault.
+/// From which level on each member alone finds each fault; nothing where none finds any.
 fn by_member(test: &SelfTest) -> Option<String> {
-    let first = test.faults.first().filter(|curve| !curve.members.is_empty())?;
+    let first = test.faults.first()?;
+    let mut alone = test.faults.iter().flat_map(|curve| &curve.members);
+    if alone.all(|member| member.found_from_db.is_none()) {
+        return None;
+    }
     let mut header = vec!["found from, by one detector alone".to_owned()];
     header.extend(first.members.iter().map(|member| member.member.clone()));
     let rows: Vec<Vec<String>> = test

@@ -1,14 +1,18 @@
 //! Arguments and results that several verbs have in common.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use offkey::{
     Compute, Existing, Metrics, OffkeyError, RunMetrics,
-    monitor::{Monitor, model_bytes},
+    monitor::{Monitor, make_room_for, model_bytes},
 };
 
 use crate::{
+    error::CliError,
     output::{print, print_json},
     table,
 };
@@ -21,7 +25,7 @@ pub(crate) struct DetectorArgs {
     #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
     /// The model file of a monitor that scores the clips
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
 }
 
@@ -65,7 +69,26 @@ pub(crate) fn describe_monitor(path: &Path) -> Result<Monitor, OffkeyError> {
     Ok(Monitor::describe(path, &model_bytes(path)?, Compute::default())?)
 }
 
-/// At least one recording or event is an alarm.
+/// Does work that writes a file, and says that it was written. Folders that the file needs are made before, since
+/// the work may take long, and are taken away again where it fails.
+pub(crate) fn into_file<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, CliError>,
+) -> Result<(T, String), CliError> {
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<&Path> = path.ancestors().skip(1).take_while(is_new).collect();
+    let done = make_room_for(path).map_err(CliError::from).and_then(|()| work());
+    if done.is_err() {
+        for folder in &new {
+            // One that holds something by now stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+    let where_to = if new.is_empty() { "" } else { ", in a new folder" };
+    Ok((done?, format!("wrote {}{where_to}\n", path.display())))
+}
+
+/// At least one recording, window or event is an alarm.
 pub(crate) const EXIT_ALARM: u8 = 3;
 /// No alarm, but something could not be judged or read.
 pub(crate) const EXIT_UNJUDGED: u8 = 4;

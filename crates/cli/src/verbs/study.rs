@@ -23,7 +23,7 @@ pub(crate) struct StudyArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Where models, results and tables go; what is there is not run again
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Bind a data set, or the recordings of noise a study names: a folder or manifest; `{trial}` in it
     /// becomes the trial's number

@@ -21,7 +21,7 @@ use crate::{error::CliError, output::print, progress::Bars};
 )]
 pub(crate) struct UpdateArgs {
     /// The model file
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// Recordings that were normal: references from now on, if `check` calls them normal
     #[arg(long, value_name = "CLIP", num_args = 1..)]

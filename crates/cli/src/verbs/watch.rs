@@ -35,14 +35,15 @@ const POLL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  offkey watch INBOX --model pump.offkey --log events.jsonl\n\nExit codes: 3 at least one event; 4 \
-                        none, but something could not be judged or read, or the source ended; 0 neither; 1 failed; 2 wrong usage."
+    after_help = "Example:\n  offkey watch INBOX --model pump.offkey --log events.jsonl\n\nExit codes: 3 at least one window was an alarm, with or \
+                        without an event; 4 none, but something could not be judged or read, there was no recording, or the source ended; 0 neither; 1 \
+                        failed; 2 wrong usage."
 )]
 pub(crate) struct WatchArgs {
     /// A folder with its subfolders, a growing file, `-` for standard input, `microphone` or `microphone:NAME`
     pub(crate) source: String,
     /// The model file
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) model: PathBuf,
     /// File that events are appended to, one JSON object per line
     #[arg(long, value_name = "FILE")]
@@ -194,11 +195,20 @@ pub(crate) fn watch(args: &WatchArgs, quiet: bool) -> Result<ExitCode, CliError>
     let settings = args.settings(waits);
     let report = watch::watch(&monitor, source.as_mut(), &settings, &clock, &mut teller)?;
     if !quiet {
-        teller.conclude(&report, settings.state.is_some());
+        teller.conclude(&report, settings.state.is_some(), settings.rule);
     }
-    Ok(if report.events > 0 {
+    // The folder may hold recordings that an earlier watch heard; one without any is not what was meant.
+    let nothing =
+        args.once && report.windows + report.unread == 0 && Path::new(&args.source).is_dir();
+    let missing = nothing
+        .then(|| offkey::recordings_and_left_out(&[PathBuf::from(&args.source)]).err())
+        .flatten();
+    if let Some(missing) = &missing {
+        tracing::warn!("{missing}");
+    }
+    Ok(if report.alarms > 0 || report.events > 0 {
         ExitCode::from(EXIT_ALARM)
-    } else if report.unjudged + report.unread > 0 || report.lost {
+    } else if report.unjudged + report.unread > 0 || report.lost || missing.is_some() {
         ExitCode::from(EXIT_UNJUDGED)
     } else {
         ExitCode::SUCCESS
@@ -220,13 +230,19 @@ struct Teller {
 impl Teller {
     /// What came of it, for people.
     #[expect(clippy::print_stderr, reason = "standard output is for events")]
-    fn conclude(&self, report: &WatchReport, remembered: bool) {
+    fn conclude(&self, report: &WatchReport, remembered: bool, rule: EventRule) {
         let WatchReport { windows, alarms, unjudged, unread, events, open, evidence, .. } = report;
         let line_end = if self.status { "\n" } else { "" };
         let still = match (open, remembered) {
             (false, _) => "",
             (true, true) => "; the last event is still open, and the next watch goes on with it",
             (true, false) => "; the last event is still open, and has no end in the output",
+        };
+        let still = match (alarms, events, open, rule) {
+            (1.., 0, false, EventRule::Count { alarms: needed, windows, .. }) => {
+                &format!("; no event: it takes {needed} alarms in {windows} windows, see --alarms")
+            }
+            _ => still,
         };
         let all = if remembered { " of all watches with this state" } else { "" };
         eprintln!(

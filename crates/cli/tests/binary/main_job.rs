@@ -230,7 +230,7 @@ fn conditions_are_found_where_none_are_named() {
         2,
         &format!("run --data data --out none {QUICK} --set model.network.pseudo_attributes=0"),
     );
-    assert!(none.contains("nonzero"), "{none}");
+    assert!(none.contains("a whole number, 1 or more"), "{none}");
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn wrong_input_gets_an_answer_and_the_right_exit_code() {
         (2, "run --data empty --out run --recipe absent.toml", "built-in ones are"),
         (2, "run --data empty --out run --recipe typo.toml", "typo.toml"),
         (2, "run --data empty --out run --set nonsense", "key=value"),
-        (2, "evaluate empty", "not a run folder"),
+        (2, "evaluate empty", "no run folder"),
         (2, "study absent", "built-in ones are"),
         (2, "run", "--data"),
         (2, "run --data empty --out empty --device gpu", "gpu"),

@@ -93,3 +93,12 @@ fn a_built_in_recipe_is_printed_with_its_comments() {
     let printed = bench.ok("recipes default");
     assert!(printed.contains('#') && printed.starts_with("name = \"default\""), "{printed}");
 }
+
+#[test]
+fn a_setting_of_a_network_is_refused_by_name_where_there_is_none() {
+    let bench = Bench::new();
+    let set = "--set model.network.training.length.steps=2";
+    let told = bench.fails(2, &format!("run --data DATA --out run --recipe fusion {set}"));
+    assert!(told.contains("recipe `fusion` has no `model.network`"), "{told}");
+    assert!(told.contains("training.length.steps") && told.contains("--recipe small"), "{told}");
+}

@@ -49,8 +49,8 @@ fn wrong_input_is_told_apart(bench: &Bench, clip: &str) {
     std::fs::copy(clip, bench.path("lost.wav")).expect("a copy in a folder that names no machine");
     let cases = [
         (2, format!("explain {clip} --model statistics"), "stft"),
-        (2, format!("explain {clip} --model data"), "not a run folder"),
-        (2, format!("explain {clip} --model absent"), "not a run folder"),
+        (2, format!("explain {clip} --model data"), "no run folder"),
+        (2, format!("explain {clip} --model absent"), "no run folder"),
         (1, "explain absent.wav --model run --machine fan --section 00".to_owned(), "absent.wav"),
         (2, "explain lost.wav --model run".to_owned(), "--machine"),
         (2, format!("explain {clip} --model run --masks 0"), "--masks"),

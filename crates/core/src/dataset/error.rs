@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{TruthError, UnknownWord, names::AUDIO_EXTENSIONS, sheet::TEXT, stems::NameError};
+use crate::{TruthError, UnknownWord, counted, io_hint, sheet::TEXT, stems::NameError};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -20,24 +20,19 @@ pub enum DataError {
         source: io::Error,
     },
     /// There is nothing at this path.
-    #[error("data set `{}` does not exist", path.display())]
+    #[error("there is no file or folder `{}`", path.display())]
     Absent {
         /// The path.
         path: PathBuf,
     },
-    /// A file was given where a folder or manifest belongs.
-    #[error("`{}` is a file, expected the folder that it lies in, or a table of recordings (a manifest `.csv`)", path.display())]
+    /// A file that is neither a recording nor a manifest.
+    #[error("`{}` is no recording, no folder and no table of recordings (`.csv`)", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
     },
     /// No recording was found.
-    #[error(
-        "no recordings below `{}` ({files} other files), looked for recordings ({}) in machine \
-        folders with `train` and `test`, or `normal` and `anomaly`, and for a `manifest.csv`",
-        path.display(),
-        endings()
-    )]
+    #[error("no recordings in `{}`{}", path.display(), others(*files))]
     NoClips {
         /// The folder.
         path: PathBuf,
@@ -116,9 +111,33 @@ pub enum DataError {
     Truth(#[from] TruthError),
 }
 
-/// How recordings end, as people write it.
-fn endings() -> String {
-    AUDIO_EXTENSIONS.map(|ending| format!("`.{ending}`")).join(", ")
+impl DataError {
+    /// What the reader can do about it, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoClips { .. } => Some(
+                "recordings are files that end in .wav, .flac, .mp3 and the like; put those of each machine into folders `train` \
+                 and `test`, or `normal` and `anomaly`, or list them in a `manifest.csv`",
+            ),
+            Self::Io { .. }
+            | Self::Absent { .. }
+            | Self::NotAFolder { .. }
+            | Self::AllMissing { .. }
+            | Self::NothingGiven
+            | Self::Csv { .. }
+            | Self::NoText { .. }
+            | Self::Cells { .. }
+            | Self::NoPathColumn { .. }
+            | Self::Row { .. }
+            | Self::Names(_)
+            | Self::Truth(_) => io_hint(self),
+        }
+    }
+}
+
+/// What else is there.
+fn others(files: usize) -> String {
+    if files == 0 { String::new() } else { format!(", only {}", counted(files, "other file")) }
 }
 
 pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {

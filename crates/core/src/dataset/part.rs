@@ -13,7 +13,7 @@ use super::{
     folder::{Placed, Root},
     manifest, walk,
 };
-use crate::{Truth, truth::is_truth_file};
+use crate::{Truth, names::is_audio, truth::is_truth_file};
 
 /// Folders that the challenge publishes truth in.
 const TRUTH_FOLDERS: [&str; 4] =
@@ -61,6 +61,8 @@ impl Part {
             }
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
             read_manifest(path)
+        } else if is_audio(&path.file_name().unwrap_or_default().to_string_lossy()) {
+            Ok(one_recording(path))
         } else {
             Err(DataError::NotAFolder { path: path.to_owned() })
         }
@@ -74,6 +76,19 @@ fn read_manifest(path: &Path) -> Result<Part, DataError> {
     }
     let truth_files = truth_files_beside(path.parent().unwrap_or(Path::new("")));
     Ok(Part { placed, layout: Layout::Manifest, ignored_files: 0, problems, truth_files })
+}
+
+/// A recording that was named itself: what its folder says of it counts.
+fn one_recording(path: &Path) -> Part {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let (placed, problems) = match walk::one(path) {
+        Ok(found) => (vec![Root::new(folder).place(found)], Vec::new()),
+        Err(problem) => (Vec::new(), vec![problem]),
+    };
+    let is_challenge = placed.iter().any(|found| found.challenge);
+    let layout = if is_challenge { Layout::Dcase } else { Layout::Plain };
+    Part { placed, layout, ignored_files: 0, problems, truth_files: truth_files_beside(folder) }
 }
 
 fn read_folder(path: &Path) -> Result<Part, DataError> {

@@ -43,6 +43,15 @@ pub(super) fn walk(root: &Path) -> Result<Walk, DataError> {
     Ok(walk)
 }
 
+/// A recording that was named itself.
+pub(super) fn one(path: &Path) -> Result<Found, Problem> {
+    if path.to_str().is_none() {
+        return Err(unreadable(path, NOT_UTF_8));
+    }
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    Ok(Found { path: path.to_owned(), real })
+}
+
 const NOT_UTF_8: &str = "its name is not valid UTF-8, so no table can hold it";
 
 fn problem(left: LeftOut) -> Problem {

@@ -425,10 +425,10 @@ fn what_cannot_be_a_data_set_is_a_clear_error() {
     tree.write("words.csv", "path,split\na.wav,trian\n");
     tree.write("gone.csv", "path,machine\nx.wav,fan\ny.wav,fan\n");
     for (below, expected) in [
-        ("nowhere", "does not exist"),
-        ("empty", "no recordings below"),
-        ("notes", "(1 other files), looked for recordings (`.wav`, `.flac`, "),
-        ("a.wav", "is a file, expected the folder that it lies in"),
+        ("nowhere", "there is no file or folder"),
+        ("empty", "empty`"),
+        ("notes", "notes`, only 1 other file"),
+        ("notes/readme.txt", "is no recording, no folder"),
         ("b.csv", "expected at least `path`"),
         ("words.csv", "line 2"),
         ("gone.csv", "none of the 2 files"),
@@ -437,6 +437,22 @@ fn what_cannot_be_a_data_set_is_a_clear_error() {
         assert!(error.to_string().contains(expected), "{below}: {error}");
     }
     assert!(matches!(Dataset::read_all(&[], &[]), Err(DataError::NothingGiven)));
+    let error = Dataset::read(&tree.path("empty")).expect_err("nothing to read");
+    assert!(error.hint().is_some_and(|hint| hint.contains("manifest.csv")), "{error}");
+}
+
+#[test]
+fn recordings_that_are_named_one_by_one_are_those_of_their_folder() {
+    let names = ["a.wav", "b.flac", "section_00_source_train_normal_0001.wav"];
+    let below = |folder: &str| names.map(|name| format!("{folder}/{name}"));
+    let all = [below("fan/train"), below("pump/normal")].concat();
+    let tree = Tree::new(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    for folder in ["fan/train", "pump/normal"] {
+        let named: Vec<_> = below(folder).iter().map(|name| tree.path(name)).collect();
+        let by_name = Dataset::read_all(&named, &[]).expect("three recordings");
+        let by_folder = Dataset::read(&tree.path(folder)).expect("the same");
+        assert_eq!(by_name.clips, by_folder.clips);
+    }
 }
 
 #[cfg(unix)]

@@ -36,7 +36,12 @@ pub(super) struct Complaints {
 
 impl Complaints {
     /// Tells of an error, with its causes.
-    pub(super) fn error(&mut self, what: &str, error: &dyn Error, observer: &mut dyn Observer) {
+    pub(super) fn error(
+        &mut self,
+        what: &str,
+        error: &(dyn Error + 'static),
+        observer: &mut dyn Observer,
+    ) {
         self.message(&format!("{what}: {}", offkey_core::with_causes(error)), observer);
     }
 

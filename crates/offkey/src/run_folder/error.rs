@@ -1,6 +1,6 @@
 //! Why a folder cannot be used as a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use offkey_core::ErrorKind;
 
@@ -30,7 +30,7 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// A folder is not a run.
-    #[error("`{}` is not a run folder: it has no recipe.toml", path.display())]
+    #[error("`{}` is no run folder: {}", path.display(), lacks(path))]
     NotARun {
         /// The folder.
         path: PathBuf,
@@ -152,5 +152,16 @@ impl FolderError {
             }
         };
         Some(hint.to_owned())
+    }
+}
+
+/// What a path has not that is meant as a run.
+fn lacks(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "it has no recipe.toml"
+    } else if path.exists() {
+        "it is a file"
+    } else {
+        "there is no such folder"
     }
 }

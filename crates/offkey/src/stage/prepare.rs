@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use offkey_core::{Clip, DataError, Dataset, Seed, Split, Year, stems::check_stems, table};
+use offkey_core::{
+    Clip, DataError, Dataset, Seed, Split, Year, stems::check_stems, table, with_causes,
+};
 use offkey_score::ThresholdConfig;
 use offkey_signal::{ChannelRule, probe};
 use rayon::prelude::*;
@@ -219,8 +221,8 @@ fn check(
     if !request.skip_bad {
         return Err(ClipsError::Bad {
             total: clips.len(),
-            first: bad[0].1.to_string(),
-            bad: bad.into_iter().map(|(i, e)| (clips[i].path.clone(), e.to_string())).collect(),
+            first: with_causes(&bad[0].1),
+            bad: bad.into_iter().map(|(i, e)| (clips[i].path.clone(), with_causes(&e))).collect(),
         }
         .into());
     }
@@ -231,7 +233,7 @@ fn check(
     ));
     let mut skipped = Vec::new();
     for (index, error) in bad.into_iter().rev() {
-        skipped.push((clips.remove(index), error.to_string()));
+        skipped.push((clips.remove(index), with_causes(&error)));
     }
     skipped.reverse();
     Ok(skipped)

@@ -14,7 +14,7 @@ pub(crate) struct PlantArgs {
     #[arg(required = true)]
     pub(crate) data: Vec<PathBuf>,
     /// Where to write the manifest and the recordings with faults
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Power of a fault while it lasts, relative to its recording, in decibels
     #[arg(long, value_name = "DB", default_value_t = 0.0, allow_negative_numbers = true)]

@@ -11,7 +11,7 @@ use crate::{error::CliError, output::print, progress::Bars};
 #[command(after_help = "Example:\n  offkey data synth --out DATA --machines 2 --clips 32")]
 pub(crate) struct SynthArgs {
     /// Where to write the recordings
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Machine types
     #[arg(long, default_value_t = 3, value_name = "N")]

@@ -3,6 +3,7 @@
 mod choosing;
 mod mistakes;
 mod model_file;
+mod plain;
 mod sound;
 mod watch;
 mod whole_way;
