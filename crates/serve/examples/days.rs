@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use offkey_monitor::{EventRule, Listening, MonitorError, Verdict, WindowRule};
+use offkey_monitor::{
+    EventRule, Listening, MonitorError, Verdict, WindowRule,
+    watch::{Bookmarks, Piece, Source, Stretch},
+};
 use offkey_serve::{
     alarm::{AlarmRule, Command, OperatingRule, Schedule},
     clock::{Clock, ManualClock},
@@ -33,7 +36,7 @@ use offkey_serve::{
     machine::MachineRule,
     metrics::Metrics,
     models,
-    source::{Next, Position, Source},
+    source::Places,
     store::{ClipStore, Quota, Retention, Store},
 };
 use offkey_signal::ChannelRule;
@@ -82,6 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock,
         normal,
         rate_hz,
+        begun: false,
         passed_ms: 0,
         last_ms: days * DAY_MS,
         stop: Arc::clone(&stop),
@@ -89,6 +93,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = Listener {
         machine: "pump".to_owned(),
         source: Box::new(source),
+        places: Places::default(),
         judge: Arc::new(RwLock::new(Some(judge))),
         idle: None,
         to,
@@ -131,16 +136,22 @@ struct Days {
     clock: Arc<ManualClock>,
     normal: Vec<f32>,
     rate_hz: u32,
+    begun: bool,
     passed_ms: u64,
     last_ms: u64,
     stop: Arc<AtomicBool>,
 }
 
 impl Source for Days {
-    fn next(&mut self, _listening: &Listening, _wait: Duration) -> Next {
+    fn next(&mut self, _: &Bookmarks, _: Duration) -> Piece {
+        if !std::mem::replace(&mut self.begun, true) {
+            // As of a growing file, how far it was heard is remembered.
+            let [place, id, name] = ["days"; 3].map(str::to_owned);
+            return Piece::Begin { stretch: Stretch { place, id, name }, first_sample: 0 };
+        }
         if self.passed_ms >= self.last_ms {
             self.stop.store(true, Ordering::Relaxed);
-            return Next::Nothing;
+            return Piece::Nothing;
         }
         let rate_hz = u64::from(self.rate_hz);
         let first = self.passed_ms * rate_hz / 1000;
@@ -153,14 +164,8 @@ impl Source for Days {
         let samples = (first..first + rate_hz * PIECE_MS / 1000).map(sample).collect();
         self.clock.pass(PIECE_MS);
         self.passed_ms += PIECE_MS;
-        Next::Sound(samples)
+        Piece::Sound(samples)
     }
-
-    fn position(&mut self, next: u64) -> Position {
-        vec![("file".to_owned(), Some(format!("{next} 1:2")))]
-    }
-
-    fn reset(&mut self) {}
 }
 
 /// Judges by the loudest sample.

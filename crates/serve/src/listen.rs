@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use offkey_monitor::{Listening, MonitorError, Verdict, WindowRule, Windower};
+use offkey_monitor::{
+    Listening, MonitorError, Verdict, WindowRule, Windower,
+    watch::{Piece, Source},
+};
 
 use crate::{
     clock::Clock,
@@ -21,7 +24,7 @@ use crate::{
     engine::{HeardWindow, Message, PictureColumn},
     judge::{Judge, Judged, other_windows},
     liveness::SoundStats,
-    source::{Next, Source, usual_form},
+    source::{Places, usual_form},
     spectrum,
 };
 
@@ -34,6 +37,8 @@ pub struct Listener {
     pub machine: String,
     /// Where its sound comes from.
     pub source: Box<dyn Source>,
+    /// How far that was heard.
+    pub places: Places,
     /// Its model; none while there is none.
     pub judge: SharedJudge,
     /// A model of the machine at rest.
@@ -69,8 +74,6 @@ struct Stretch {
     fresh: Vec<f32>,
     /// Samples that have not been measured yet.
     unmeasured: Vec<f32>,
-    /// Whether its sound was compared with what was learned from.
-    compared: bool,
     /// How it differs from that.
     differs: Option<String>,
 }
@@ -100,46 +103,62 @@ impl Listener {
             if let Some(now) = &mut stretch
                 && now.form != form
             {
-                // Another model listening in other windows: what is being heard begins anew.
-                self.source.reset();
+                // Another model hears in other windows: what is being heard begins anew.
+                self.places.reset();
                 self.cut();
                 stretch = None;
             }
+            self.source.listen(listening);
             if judge.is_none() && self.source.waits() && self.ear.left_s().is_none() {
                 std::thread::sleep(WAIT);
                 continue;
             }
             // A decoder that panics must not take the machine's ears for good.
-            let next = catch_unwind(AssertUnwindSafe(|| self.source.next(listening, WAIT)))
+            let next = || self.source.next(self.places.bookmarks(), WAIT);
+            let piece = catch_unwind(AssertUnwindSafe(next))
                 .unwrap_or_else(|panic| self.source.broke(&said(panic.as_ref())));
-            if next.is_break() {
-                self.cut();
-            }
-            let told_all = match next {
-                Next::Nothing => true,
-                Next::Begin { from, start_ms } => {
-                    stretch = Some(Stretch::new(form, from, start_ms));
+            let told_all = match piece {
+                Piece::Nothing | Piece::End => true,
+                Piece::Begin { stretch: begun, .. } => {
+                    self.cut();
+                    let from = self.places.begin(begun);
+                    stretch = Some(Stretch::new(form, from, self.source.begun_ms()));
                     true
                 }
-                Next::Sound(samples) => {
+                Piece::Sound(samples) => {
                     let now = stretch.get_or_insert_with(|| Stretch::new(form, 0, None));
-                    self.compare(now, listening, &mut told)
-                        && self.hear(now, &samples, judge.as_deref())
+                    self.hear(now, &samples, judge.as_deref())
                 }
-                Next::End { position } => {
-                    stretch = None;
+                Piece::Differs(how) => {
+                    let is_news = told.insert(how.clone());
+                    let reason = format!("alarms may come from this: {how}");
+                    if let Some(now) = &mut stretch {
+                        now.differs = Some(how.clone());
+                    }
+                    let machine = self.machine.clone();
+                    !is_news || self.tell(Message::Differs { machine, reason })
+                }
+                Piece::Complete { mark } => {
+                    let position = self.places.complete(mark);
                     self.tell(Message::Position { machine: self.machine.clone(), position })
                 }
-                Next::Ended(why) => {
-                    self.tell(Message::Source { machine: self.machine.clone(), ended: Some(why) })
+                Piece::Gone(places) => {
+                    self.places.gone(places);
+                    true
                 }
-                Next::Back => {
+                Piece::Lost { reason, .. } => {
+                    self.cut();
+                    let machine = self.machine.clone();
+                    self.tell(Message::Source { machine, ended: Some(reason) })
+                }
+                Piece::Back { .. } => {
                     self.tell(Message::Source { machine: self.machine.clone(), ended: None })
                 }
-                Next::LeftOut { reason, position } => {
-                    stretch = None;
+                Piece::Unread { message, again } => {
+                    self.cut();
                     let machine = self.machine.clone();
-                    self.tell(Message::LeftOut { machine, reason, position })
+                    let is_news = self.places.is_news(&message, again);
+                    !is_news || self.tell(Message::LeftOut { machine, reason: message })
                 }
             };
             if !told_all {
@@ -177,27 +196,6 @@ impl Listener {
             tracing::error!("whether `{}` is at rest is not known: {why}", self.machine);
         }
         *present = Present { judge: Some(judge), listening };
-    }
-
-    /// Finds out once per stretch how its sound differs from what was learned from. Every difference is told once.
-    fn compare(
-        &self,
-        stretch: &mut Stretch,
-        listening: &Listening,
-        told: &mut BTreeSet<String>,
-    ) -> bool {
-        let Some(info) =
-            self.source.info().filter(|_| !stretch.compared && !listening.rates_hz.is_empty())
-        else {
-            return true;
-        };
-        stretch.compared = true;
-        stretch.differs = listening.difference(&info);
-        let Some(how) = stretch.differs.as_ref().filter(|how| told.insert((*how).clone())) else {
-            return true;
-        };
-        let reason = format!("alarms may come from this: {how}");
-        self.tell(Message::Differs { machine: self.machine.clone(), reason })
     }
 
     fn tell(&self, message: Message) -> bool {
@@ -305,7 +303,7 @@ impl Listener {
             level_db: f64::from(SoundStats::of(window, form.rate_hz).level_db),
             beside,
             idle,
-            position: self.source.position(next),
+            position: self.places.judged(next),
             sound: std::mem::take(&mut stretch.fresh),
             rate_hz: form.rate_hz,
             hop_ms: to_ms(form.hop as u64).unsigned_abs(),
@@ -351,7 +349,6 @@ impl Stretch {
             start_ms,
             fresh: Vec::new(),
             unmeasured: Vec::new(),
-            compared: false,
             differs: None,
         }
     }

@@ -327,9 +327,11 @@ impl Service {
             let position = store.position_of(name).unwrap_or_default();
             drop(store);
             let stop = Arc::new(AtomicBool::new(false));
+            let (source, places) = setup::source(name, machine, &self.folders, &position);
             let listener = Listener {
                 machine: name.clone(),
-                source: setup::source(name, machine, &self.folders, &position),
+                source,
+                places,
                 judge,
                 idle,
                 to: self.to.clone(),

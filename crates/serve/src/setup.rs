@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use offkey_monitor::EventRule;
+use offkey_monitor::{
+    EventRule, Listening,
+    watch::{Folder, GrowingFile, Source},
+};
 use offkey_signal::{PcmFormat, SampleKind};
 
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
     engine::MachineSetup,
     liveness::LivenessRule,
     machine::MachineRule,
-    source::{FileSource, FolderSource, Source, StreamSource, command_opener},
+    source::{Places, StreamSource, command_opener, usual_form},
     store::{Quota, Retention},
 };
 
@@ -146,24 +149,38 @@ fn rule(name: &str, machine: &MachineConfig) -> Result<MachineRule, ScheduleErro
     })
 }
 
-/// The source of a machine, from where it stood.
+/// The source of a machine, and how far it was heard by what the store remembers. Uploads whose end was on disk
+/// before the service started are removed; the recorder removes the others.
 pub fn source(
     name: &str,
     machine: &MachineConfig,
     folders: &Folders,
     position: &BTreeMap<String, String>,
-) -> Box<dyn Source> {
-    match &machine.source {
-        SourceConfig::Folder(folder) => {
-            // The sound of an alarm that is kept would be heard, and alarm, again.
-            let but = Some(folders.store.clone());
-            Box::new(FolderSource::new(&folders.beside.join(folder), but, POLL, position))
+) -> (Box<dyn Source>, Places) {
+    let nobody = Listening::of_any(usual_form(None));
+    let folder = |root, but| Folder::new(root, but, nobody.clone(), POLL, false);
+    let file = match &machine.source {
+        SourceConfig::File { path, .. } => Some(folders.beside.join(path)),
+        _ => None,
+    };
+    let places = Places::new(position, file.as_deref());
+    let source: Box<dyn Source> = match &machine.source {
+        // The sound of an alarm that is kept would be heard, and alarm, again.
+        SourceConfig::Folder(root) => {
+            Box::new(folder(folders.beside.join(root), Some(folders.store.clone())))
         }
         SourceConfig::Upload {} => {
-            Box::new(FolderSource::of_uploads(&folders.uploads(name), POLL, position))
+            let root = folders.uploads(name);
+            for place in places.heard() {
+                // One that cannot be removed is passed over as heard.
+                let _ = std::fs::remove_file(root.join(place));
+            }
+            Box::new(folder(root, None).of_whole_recordings())
         }
         SourceConfig::File { path, raw } => {
-            Box::new(FileSource::new(&folders.beside.join(path), format(*raw), position))
+            let path = folders.beside.join(path);
+            let place = path.display().to_string();
+            Box::new(GrowingFile::new(path, place, format(*raw), nobody, false))
         }
         SourceConfig::Command { run, raw } => {
             Box::new(StreamSource::new(command_opener(run.clone(), format(*raw))))
@@ -173,7 +190,8 @@ pub fn source(
             let open = crate::source::microphone_opener(microphone);
             Box::new(StreamSource::new(open))
         }
-    }
+    };
+    (source, places)
 }
 
 fn format(raw: RawConfig) -> PcmFormat {

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     io,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use offkey_core::{cause_in_words, names::is_audio};
@@ -19,6 +19,9 @@ use super::{
     source::{Piece, Source, Stretch},
 };
 use crate::{Listening, Problem};
+
+/// Making a mark reads the file's beginning and end: not after every piece.
+const MARKS_APART: Duration = Duration::from_secs(5);
 
 /// A file that grows.
 pub struct GrowingFile {
@@ -37,6 +40,10 @@ pub struct GrowingFile {
     /// Whether it was told how the file differs from the normal recordings.
     compared: bool,
     beginnings: u64,
+    /// When it was marked last.
+    marked_at: Option<Instant>,
+    /// The rate that the file was last found to have.
+    rate_hz: Option<u32>,
     ready: VecDeque<Piece>,
 }
 
@@ -83,6 +90,8 @@ impl GrowingFile {
             heard: 0,
             compared: false,
             beginnings: 0,
+            marked_at: None,
+            rate_hz: None,
             ready: VecDeque::new(),
         }
     }
@@ -169,6 +178,7 @@ impl GrowingFile {
 
     /// Hands samples over where they can be judged; false where they cannot.
     fn hand_over(&mut self, info: Option<AudioInfo>, samples: Vec<f32>) -> bool {
+        self.rate_hz = info.map(|info| info.rate_hz).or(self.rate_hz);
         if let Some(refusal) = info.and_then(|info| self.listening.refusal(info.rate_hz)) {
             self.lost(Problem::NotUnderstood, refusal, State::Refused);
             return false;
@@ -201,7 +211,9 @@ impl GrowingFile {
             self.ready.extend(told.map(unread));
         }
         let Some((follow, look)) = &self.follow else { return };
-        if follow.read > self.marked {
+        let due = self.once || self.marked_at.is_none_or(|marked| marked.elapsed() >= MARKS_APART);
+        if due && follow.read > self.marked {
+            self.marked_at = Some(Instant::now());
             self.marked = follow.read;
             let mark = Mark::of(&self.path, self.marked, look).ok();
             self.ready.push_back(Piece::Complete { mark });
@@ -232,5 +244,28 @@ impl Source for GrowingFile {
             std::thread::sleep(wait);
             Piece::Nothing
         })
+    }
+
+    fn listen(&mut self, listening: &Listening) {
+        if self.listening != *listening {
+            if self.listening.windows != listening.windows {
+                self.reset();
+            }
+            self.listening = listening.clone();
+            self.compared = false;
+        }
+    }
+
+    fn reset(&mut self) {
+        self.ready.clear();
+        self.follow = None;
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn rate_hz(&self) -> Option<u32> {
+        self.rate_hz
     }
 }

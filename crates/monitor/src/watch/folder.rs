@@ -49,8 +49,6 @@ pub struct Folder {
     hearing: Option<Hearing>,
     /// The recording heard last, kept apart: what breaks down takes the rest with it.
     current: Option<Due>,
-    /// What it is, once that is known.
-    info: Option<AudioInfo>,
     ready: VecDeque<Piece>,
 }
 
@@ -107,7 +105,6 @@ impl Folder {
             due: VecDeque::new(),
             hearing: None,
             current: None,
-            info: None,
             ready: VecDeque::new(),
         }
     }
@@ -116,50 +113,6 @@ impl Folder {
     #[must_use]
     pub fn of_whole_recordings(self) -> Self {
         Self { whole: true, ..self }
-    }
-
-    /// Goes on for another model.
-    pub fn listen(&mut self, listening: &Listening) {
-        if self.listening != *listening {
-            self.listening = listening.clone();
-        }
-    }
-
-    /// What the recording heard last is, once that is known.
-    pub fn info(&self) -> Option<AudioInfo> {
-        self.info
-    }
-
-    /// When the recording heard last began, in milliseconds since 1970, by when it was changed last; none where
-    /// its length is not known.
-    pub fn begun_ms(&self) -> Option<i64> {
-        let due = self.current.as_ref()?;
-        let length_ms = match &self.hearing.as_ref()?.reading {
-            Reading::Whole(reader) => length_ms(reader.info()),
-            Reading::Growing(_) => length_ms(
-                ClipReader::open(&due.path, &self.listening.windows.decode_config()).ok()?.info(),
-            ),
-        };
-        Some(due.look.modified_ms.cast_signed() - length_ms?)
-    }
-
-    /// Leaves the recording being heard, to begin it anew.
-    pub fn reset(&mut self) {
-        self.ready.clear();
-        if let Some(hearing) = self.hearing.take() {
-            self.due.push_front(hearing.due);
-        }
-    }
-
-    /// Passes over the recording being heard, which broke its reader.
-    pub fn pass_over(&mut self, why: &str) {
-        self.hearing = None;
-        self.ready.clear();
-        if let Some(due) = self.current.take() {
-            let message = format!("left out: `{}`: {why}", due.path.display());
-            self.ready.push_back(Piece::Unread { message, again: false });
-            self.over(&due, Mark::of(&due.path, due.look.bytes, &due.look).ok());
-        }
     }
 
     /// Finds out what is new.
@@ -238,7 +191,7 @@ impl Folder {
             Some(bookmark) if bookmark.id == fresh() => format!("{}+", bookmark.id),
             _ => fresh(),
         };
-        (self.current, self.info) = (Some(due.clone()), None);
+        self.current = Some(due.clone());
         let opened = match Reading::open(&due.path, &self.listening.windows.decode_config()) {
             Ok(reading) => Ok(reading),
             Err(FollowError::Audio(error)) => Err(error),
@@ -266,7 +219,6 @@ impl Folder {
         let read = reading.read_on(&mut samples);
         let heard = heard + samples.len() as u64;
         let info = reading.info();
-        self.info = info;
         let mark = || reading.mark(&due.path, &due.look);
         if let Some(refusal) = info.and_then(|info| self.listening.refusal(info.rate_hz)) {
             let problem = format!("left out: `{}`: {refusal}", due.path.display());
@@ -362,6 +314,53 @@ impl Source for Folder {
             std::thread::sleep(wait.min(self.pause));
         }
         self.ready.pop_front().unwrap_or(Piece::Nothing)
+    }
+
+    fn listen(&mut self, listening: &Listening) {
+        if self.listening != *listening {
+            if self.listening.windows != listening.windows {
+                self.reset();
+            }
+            self.listening = listening.clone();
+            if let Some(hearing) = &mut self.hearing {
+                hearing.compared = false;
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        self.ready.clear();
+        if let Some(hearing) = self.hearing.take() {
+            self.due.push_front(hearing.due);
+        }
+    }
+
+    /// Passes over the recording being heard: it would break its reader again.
+    fn broke(&mut self, why: &str) -> Piece {
+        self.hearing = None;
+        self.ready.clear();
+        let Some(due) = self.current.take() else { return Piece::Nothing };
+        let path = due.path.display();
+        let message = format!("left out: `{path}`: hearing it broke down: {why}");
+        self.over(&due, Mark::of(&due.path, due.look.bytes, &due.look).ok());
+        Piece::Unread { message, again: false }
+    }
+
+    fn waits(&self) -> bool {
+        true
+    }
+
+    /// By when the recording was changed last, where its length is known.
+    fn begun_ms(&self) -> Option<i64> {
+        let Hearing { due, reading, .. } = self.hearing.as_ref()?;
+        let length_ms = match reading {
+            Reading::Whole(reader) => length_ms(reader.info()),
+            Reading::Growing(_) => {
+                let config = self.listening.windows.decode_config();
+                length_ms(ClipReader::open(&due.path, &config).ok()?.info())
+            }
+        };
+        Some(due.look.modified_ms.cast_signed() - length_ms?)
     }
 }
 

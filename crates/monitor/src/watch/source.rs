@@ -3,15 +3,46 @@
 use std::time::Duration;
 
 use super::{mark::Mark, memory::Bookmarks};
-use crate::Problem;
+use crate::{Listening, Problem};
 
-/// Sound for a watch, piece by piece.
-pub trait Source {
+/// Sound of one machine, piece by piece.
+pub trait Source: Send {
     /// The next piece. Waits for it no longer than `wait`, so that a watch can be stopped.
     ///
     /// `bookmarks` tell how far every stretch was judged before: a source may begin a stretch there, or
     /// earlier.
     fn next(&mut self, bookmarks: &Bookmarks, wait: Duration) -> Piece;
+
+    /// Goes on for another model; where that judges in other windows, the present stretch begins anew.
+    fn listen(&mut self, listening: &Listening) {
+        let _ = listening;
+    }
+
+    /// Begins the present stretch anew.
+    fn reset(&mut self) {}
+
+    /// Hearing broke down inside, which is a fault of ours: what to say, and to go on after it.
+    fn broke(&mut self, why: &str) -> Piece {
+        self.reset();
+        let reason = format!("hearing broke down: {why}");
+        Piece::Lost { problem: Problem::NotUnderstood, reason }
+    }
+
+    /// Whether its sound waits until there is a model to judge it.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// The rate that its sound comes at, once that is known.
+    fn rate_hz(&self) -> Option<u32> {
+        None
+    }
+
+    /// When the present stretch began, in milliseconds since 1970, where the source knows better than the
+    /// clock.
+    fn begun_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// What a source hands over.
@@ -28,7 +59,7 @@ pub enum Piece {
     Sound(Vec<f32>),
     /// What sets the stretch apart from the normal recordings before it is heard, in a sentence.
     Differs(String),
-    /// All of the stretch that there is was handed over. It goes on later if it grows.
+    /// All of the stretch that there is was handed over. It goes on if it grows.
     Complete {
         /// How to recognise the recording when it is met again; none where a stretch has no file.
         mark: Option<Mark>,
@@ -63,7 +94,7 @@ pub enum Piece {
 /// A stretch of sound with a time of its own: a recording, a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
-    /// Names its place: of a recording, its path inside the source.
+    /// Names its place: of a recording, its path inside the source; empty where it cannot be met again.
     pub place: String,
     /// Tells it apart from what was or will be at the same place.
     pub id: String,

@@ -126,8 +126,6 @@ pub enum Message {
         machine: String,
         /// Why.
         reason: String,
-        /// What to remember of that.
-        position: Position,
     },
     /// The sound of a source differs from what the model was learned from before it is heard.
     Differs {

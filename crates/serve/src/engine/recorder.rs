@@ -110,12 +110,11 @@ impl Recorder {
                     entry.machine.source(&entry.setup.rule, ended.as_deref(), now.unix_ms)
                 });
             }
-            Message::LeftOut { machine, reason, position } => {
+            Message::LeftOut { machine, reason } => {
                 self.with(&machine, |entry| {
                     let rule = &entry.setup.rule;
                     vec![entry.machine.note(rule, "source.left_out", &reason, None, now.unix_ms)]
                 });
-                self.position(&machine, position);
             }
             Message::Differs { machine, reason } => {
                 self.with(&machine, |entry| {

@@ -5,11 +5,14 @@ use std::{
     sync::mpsc::{Receiver, sync_channel},
 };
 
-use offkey_monitor::Listening;
-use offkey_signal::{AudioInfo, ChannelRule, Codec, Container};
+use offkey_monitor::{
+    Listening, Problem,
+    watch::{self, Bookmarks},
+};
+use offkey_signal::{ChannelRule, Codec};
 
 use super::*;
-use crate::{clock::ManualClock, source::Position};
+use crate::clock::ManualClock;
 
 const SAMPLES: usize = 1000;
 const RATE_HZ: u32 = 1000;
@@ -20,29 +23,17 @@ fn form(samples: usize) -> WindowRule {
 
 /// Says what stands here, and ends the listener after it.
 struct Script {
-    lines: VecDeque<Next>,
-    codec: Codec,
+    lines: VecDeque<Piece>,
     stop: Arc<AtomicBool>,
 }
 
 impl Source for Script {
-    fn next(&mut self, _listening: &Listening, _wait: Duration) -> Next {
+    fn next(&mut self, _: &Bookmarks, _: Duration) -> Piece {
         self.lines.pop_front().unwrap_or_else(|| {
             self.stop.store(true, Ordering::Relaxed);
-            Next::Nothing
+            Piece::Nothing
         })
     }
-
-    fn position(&mut self, _next: u64) -> Position {
-        Vec::new()
-    }
-
-    fn info(&self) -> Option<AudioInfo> {
-        let (container, codec) = (Container::Ogg, self.codec);
-        Some(AudioInfo { rate_hz: RATE_HZ, channels: 1, frames: 0, container, codec })
-    }
-
-    fn reset(&mut self) {}
 }
 
 /// Answers every window alike; none: breaks down.
@@ -77,18 +68,7 @@ fn always(samples: usize, verdict: Option<Verdict>) -> Arc<dyn Judge> {
 
 /// Lets a listener hear the script, and gives what it told.
 fn heard(
-    lines: impl IntoIterator<Item = Next>,
-    judge: Option<Arc<dyn Judge>>,
-    idle: Option<Arc<dyn Judge>>,
-    ear: &Arc<Ear>,
-) -> Vec<Message> {
-    heard_as(Codec::Integer(16), lines, judge, idle, ear)
-}
-
-/// As `heard`, of sound of another coding.
-fn heard_as(
-    codec: Codec,
-    lines: impl IntoIterator<Item = Next>,
+    lines: impl IntoIterator<Item = Piece>,
     judge: Option<Arc<dyn Judge>>,
     idle: Option<Arc<dyn Judge>>,
     ear: &Arc<Ear>,
@@ -98,7 +78,8 @@ fn heard_as(
     let lines = lines.into_iter().collect();
     let listener = Listener {
         machine: "pump".to_owned(),
-        source: Box::new(Script { lines, codec, stop: Arc::clone(&stop) }),
+        source: Box::new(Script { lines, stop: Arc::clone(&stop) }),
+        places: Places::default(),
         judge: Arc::new(RwLock::new(judge)),
         idle,
         to,
@@ -111,12 +92,13 @@ fn heard_as(
     told.into_iter().collect()
 }
 
-fn sound(seconds: usize) -> Next {
-    Next::Sound(vec![0.1; seconds * SAMPLES])
+fn sound(seconds: usize) -> Piece {
+    Piece::Sound(vec![0.1; seconds * SAMPLES])
 }
 
-fn begin() -> Next {
-    Next::Begin { from: 0, start_ms: None }
+fn begin() -> Piece {
+    let stretch = watch::Stretch { place: String::new(), id: String::new(), name: String::new() };
+    Piece::Begin { stretch, first_sample: 0 }
 }
 
 /// Answers and what was said of rest, window by window.
@@ -148,20 +130,19 @@ fn recorded_sound_of_before_a_gap_is_not_joined_with_sound_after_it() {
     let ear: Arc<Ear> = Arc::default();
     ear.record(folder.path(), 100.0, 0).expect("nothing was recorded");
     let rate_hz = usual_form(None).rate_hz as usize;
-    let sound = |level: f32| Next::Sound(vec![level; 3 * rate_hz]);
-    let position = Vec::new;
+    let sound = |level: f32| Piece::Sound(vec![level; 3 * rate_hz]);
     let lines = [
         begin(),
         sound(0.1),
         sound(0.1),
-        Next::End { position: position() },
+        Piece::Complete { mark: None },
         begin(),
         sound(0.2),
         sound(0.2),
-        Next::Ended("the plug was pulled".to_owned()),
+        Piece::Lost { problem: Problem::Ended, reason: "the plug was pulled".to_owned() },
         sound(0.3),
         sound(0.3),
-        Next::LeftOut { reason: "damaged".to_owned(), position: position() },
+        Piece::Unread { message: "damaged".to_owned(), again: false },
         sound(0.4),
         sound(0.4),
         begin(),
@@ -184,11 +165,13 @@ fn recorded_sound_of_before_a_gap_is_not_joined_with_sound_after_it() {
 
 #[test]
 fn a_coding_that_was_not_learned_from_is_told_once_and_stands_beside_every_odd_window() {
-    let lines = || [begin(), sound(2), Next::End { position: Vec::new() }, begin(), sound(1)];
-    let reasons = |codec, verdict| {
+    let how = "it is coded as Vorbis, and the normal recordings as 16-bit";
+    let differs = || Piece::Differs(how.to_owned());
+    let lines = || [begin(), differs(), sound(2), begin(), differs(), sound(1)];
+    let reasons = |verdict| {
         let judge = Some(always(SAMPLES, Some(verdict)));
         let (mut notes, mut reasons) = (Vec::new(), Vec::new());
-        for message in heard_as(codec, lines(), judge, None, &Arc::default()) {
+        for message in heard(lines(), judge, None, &Arc::default()) {
             match message {
                 Message::Differs { reason, .. } => notes.push(reason),
                 Message::Window { heard, .. } => reasons.push(heard.judged.reason),
@@ -197,12 +180,8 @@ fn a_coding_that_was_not_learned_from_is_told_once_and_stands_beside_every_odd_w
         }
         (notes, reasons)
     };
-    let how = "it is coded as Vorbis, and the normal recordings as 16-bit";
-    let (notes, odd) = reasons(Codec::Vorbis, Verdict::Alarm);
+    let (notes, odd) = reasons(Verdict::Alarm);
     assert_eq!(notes, [format!("alarms may come from this: {how}")]);
     assert_eq!(odd, vec![format!("as told; {how}"); 3]);
-    let (_, normal) = reasons(Codec::Vorbis, Verdict::Normal);
-    assert_eq!(normal, ["as told"; 3]);
-    let (notes, alike) = reasons(Codec::Flac(24), Verdict::Alarm);
-    assert_eq!((notes.len(), alike), (0, vec!["as told".to_owned(); 3]));
+    assert_eq!(reasons(Verdict::Normal).1, ["as told"; 3]);
 }

@@ -12,12 +12,12 @@ use std::{
 
 use offkey_core::{cause_in_words, with_causes};
 use offkey_monitor::{
-    Listening,
-    watch::{blocks, open_microphone},
+    Listening, Problem,
+    watch::{Bookmarks, Piece, Source, Stretch, blocks, open_microphone},
 };
-use offkey_signal::{AudioInfo, PcmFormat, StreamReader};
+use offkey_signal::{PcmFormat, StreamReader};
 
-use super::{Next, Position, Source, last_line::LastLine};
+use super::{last_line::LastLine, usual_form};
 
 /// A stream just opened.
 pub struct Opened {
@@ -43,12 +43,15 @@ pub type Opener = Box<dyn FnMut(&[u32]) -> Result<Opened, String> + Send>;
 /// A stream of bytes, opened again when it ends.
 pub struct StreamSource {
     open: Opener,
+    listening: Listening,
     running: Option<Running>,
     /// Ends the wait before the next attempt.
     again: Option<Instant>,
     back_off: Duration,
     /// The rate that the stream was last found to have.
     rate_hz: Option<u32>,
+    /// Sound of which something is told first.
+    ready: Option<Vec<f32>>,
 }
 
 struct Running {
@@ -58,7 +61,6 @@ struct Running {
     /// Why nothing more is heard of it; told once what came before was heard.
     over: Option<String>,
     since: Instant,
-    begun: bool,
     checked: bool,
 }
 
@@ -117,21 +119,28 @@ impl Process {
 impl StreamSource {
     /// A stream.
     pub fn new(open: Opener) -> Self {
-        Self { open, running: None, again: None, back_off: LEAST_BACK_OFF, rate_hz: None }
+        Self {
+            open,
+            listening: Listening::of_any(usual_form(None)),
+            running: None,
+            again: None,
+            back_off: LEAST_BACK_OFF,
+            rate_hz: None,
+            ready: None,
+        }
     }
 
-    fn start(&mut self, listening: &Listening) -> Result<(), String> {
-        let Opened { bytes, raw, child } = (self.open)(&listening.rates_hz)?;
+    fn start(&mut self) -> Result<(), String> {
+        let Opened { bytes, raw, child } = (self.open)(&self.listening.rates_hz)?;
         let blocks = blocks(bytes, MOST_BLOCKS);
-        let reader =
-            StreamReader::new(Path::new("stream"), Some(raw), &listening.windows.decode_config());
+        let config = self.listening.windows.decode_config();
+        let reader = StreamReader::new(Path::new("stream"), Some(raw), &config);
         self.running = Some(Running {
             blocks,
             child,
             reader,
             over: None,
             since: Instant::now(),
-            begun: false,
             checked: false,
         });
         Ok(())
@@ -154,79 +163,92 @@ impl StreamSource {
         told
     }
 
-    fn push(&mut self, bytes: &[u8], listening: &Listening) -> Next {
-        let Some(running) = &mut self.running else { return Next::Nothing };
+    /// Nothing more is heard of the stream for now.
+    fn lost(&mut self, why: Option<String>) -> Piece {
+        Piece::Lost { problem: Problem::Ended, reason: self.stop(why) }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Piece {
+        let Some(running) = &mut self.running else { return Piece::Nothing };
         let mut samples = Vec::new();
         if let Err(error) = running.reader.push(bytes, &mut samples) {
             running.over = Some(with_causes(&error));
         }
-        if !running.checked
-            && let Some(found) = running.reader.info()
-        {
+        if let Some(found) = running.reader.info().filter(|_| !running.checked) {
             running.checked = true;
             self.rate_hz = Some(found.rate_hz);
-            if let Some(why) = listening.refusal(found.rate_hz) {
-                return Next::Ended(self.stop(Some(why)));
+            if let Some(why) = self.listening.refusal(found.rate_hz) {
+                return self.lost(Some(why));
+            }
+            if let Some(how) = self.listening.difference(&found) {
+                self.ready = Some(samples).filter(|samples| !samples.is_empty());
+                return Piece::Differs(how);
             }
         }
-        if samples.is_empty() { Next::Nothing } else { Next::Sound(samples) }
+        if samples.is_empty() { Piece::Nothing } else { Piece::Sound(samples) }
     }
 
     /// The bytes are over: what the decoder kept back is heard before that is told.
-    fn finish(&mut self, why: &str) -> Next {
-        let Some(running) = &mut self.running else { return Next::Nothing };
+    fn finish(&mut self, why: &str) -> Piece {
+        let Some(running) = &mut self.running else { return Piece::Nothing };
         let mut samples = Vec::new();
         let finished = running.reader.finish(&mut samples);
         let why = finished.err().map_or_else(|| why.to_owned(), |error| with_causes(&error));
         running.over = Some(why);
-        if samples.is_empty() { Next::Nothing } else { Next::Sound(samples) }
+        if samples.is_empty() { Piece::Nothing } else { Piece::Sound(samples) }
     }
 }
 
 impl Source for StreamSource {
-    fn next(&mut self, listening: &Listening, wait: Duration) -> Next {
+    fn next(&mut self, _: &Bookmarks, wait: Duration) -> Piece {
         let Some(running) = &mut self.running else {
             let left = self.again.map(|again| again.saturating_duration_since(Instant::now()));
             if let Some(left) = left.filter(|left| !left.is_zero()) {
                 thread::sleep(left.min(wait));
-                return Next::Nothing;
+                return Piece::Nothing;
             }
-            return match self.start(listening) {
-                Ok(()) => Next::Nothing,
-                Err(why) => Next::Ended(self.stop(Some(why))),
+            // What a stream was cannot be heard again: it has no place.
+            let stretch = Stretch { place: String::new(), id: String::new(), name: String::new() };
+            return match self.start() {
+                Ok(()) => Piece::Begin { stretch, first_sample: 0 },
+                Err(why) => self.lost(Some(why)),
             };
         };
-        if !running.begun {
-            running.begun = true;
-            return Next::Begin { from: 0, start_ms: None };
+        if let Some(samples) = self.ready.take() {
+            return Piece::Sound(samples);
         }
         if let Some(why) = running.over.take() {
-            return Next::Ended(self.stop(Some(why)));
+            return self.lost(Some(why));
         }
         match running.blocks.recv_timeout(wait) {
-            Ok(Ok(bytes)) if !bytes.is_empty() => self.push(&bytes, listening),
+            Ok(Ok(bytes)) if !bytes.is_empty() => self.push(&bytes),
             Ok(Err(error)) => self.finish(&cause_in_words(&error)),
-            Err(RecvTimeoutError::Timeout) => Next::Nothing,
+            Err(RecvTimeoutError::Timeout) => Piece::Nothing,
             Ok(Ok(_)) | Err(RecvTimeoutError::Disconnected) => self.finish("the stream ended"),
         }
     }
 
-    fn position(&mut self, _next: u64) -> Position {
-        Vec::new()
+    fn listen(&mut self, listening: &Listening) {
+        if self.listening != *listening {
+            if self.listening.windows != listening.windows {
+                self.reset();
+            }
+            self.listening = listening.clone();
+            if let Some(running) = &mut self.running {
+                running.checked = false;
+            }
+        }
     }
 
     fn rate_hz(&self) -> Option<u32> {
         self.rate_hz
     }
 
-    fn info(&self) -> Option<AudioInfo> {
-        self.running.as_ref()?.reader.info()
-    }
-
     fn reset(&mut self) {
         // The stream goes on, in the form that the new model wants.
         if self.running.is_some() {
             self.stop(None);
+            self.ready = None;
             self.again = None;
             self.back_off = LEAST_BACK_OFF;
         }

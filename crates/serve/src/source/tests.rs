@@ -1,14 +1,23 @@
 //! Sources follow the monitor's rules for what can be judged, and how it may differ.
 
-use std::fs;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use offkey_signal::{ChannelRule, Codec};
+use offkey_monitor::{
+    Listening,
+    watch::{Folder, GrowingFile, Look, Piece, Source},
+};
+use offkey_signal::{Codec, PcmFormat, SampleKind};
 
 use super::*;
 
 const MODEL_HZ: u32 = 16_000;
 
-fn hears() -> Listening {
+fn listening() -> Listening {
     let windows =
         WindowRule { channel: ChannelRule::Mix, rate_hz: MODEL_HZ, samples: 4000, hop: 4000 };
     let codecs = vec![Codec::Integer(16)];
@@ -24,21 +33,25 @@ struct Said {
     samples: usize,
     /// Everything else.
     words: String,
-    info: Option<AudioInfo>,
 }
 
-fn said(source: &mut dyn Source) -> Said {
-    let (mut said, mut silent) = (Said { samples: 0, words: String::new(), info: None }, 0);
+fn said(source: &mut dyn Source, places: &mut Places) -> Said {
+    let (mut said, mut silent) = (Said { samples: 0, words: String::new() }, 0);
+    source.listen(&listening());
     while silent < 20 {
-        let next = source.next(&hears(), Duration::from_millis(50));
-        said.info = source.info().or(said.info);
-        match next {
-            Next::Nothing => silent += 1,
-            Next::Sound(samples) => said.samples += samples.len(),
-            next => {
-                said.words += &format!("{next:?} ");
-                if matches!(next, Next::End { .. } | Next::Ended(_)) {
-                    break;
+        match source.next(places.bookmarks(), Duration::from_millis(50)) {
+            Piece::Nothing => silent += 1,
+            Piece::Sound(samples) => said.samples += samples.len(),
+            piece => {
+                said.words += &format!("{piece:?} ");
+                match piece {
+                    Piece::Begin { stretch, .. } => _ = places.begin(stretch),
+                    Piece::Complete { mark } => {
+                        places.complete(mark);
+                        break;
+                    }
+                    Piece::Lost { .. } => break,
+                    _ => {}
                 }
             }
         }
@@ -46,22 +59,29 @@ fn said(source: &mut dyn Source) -> Said {
     said
 }
 
+fn folder_of(root: &Path, but: Option<PathBuf>) -> Folder {
+    let nobody = Listening::of_any(usual_form(None));
+    Folder::new(root.to_owned(), but, nobody, Duration::from_millis(1), false)
+}
+
+fn raw() -> PcmFormat {
+    PcmFormat { rate_hz: MODEL_HZ, channels: 1, sample: SampleKind::I16 }
+}
+
+fn growing(path: &Path) -> GrowingFile {
+    GrowingFile::new(path.to_owned(), path.display().to_string(), raw(), listening(), false)
+}
+
 /// The same bytes as a recording in a folder, as a growing file, and as what a command prints.
-fn as_every_source(bytes: &[u8], folder: &std::path::Path, name: &str) -> Vec<Box<dyn Source>> {
+fn as_every_source(bytes: &[u8], folder: &Path, name: &str) -> Vec<Box<dyn Source>> {
     let recordings = folder.join("recordings");
     fs::create_dir_all(&recordings).expect("a folder");
     fs::write(recordings.join(name), bytes).expect("room");
-    let raw = offkey_signal::PcmFormat {
-        rate_hz: MODEL_HZ,
-        channels: 1,
-        sample: offkey_signal::SampleKind::I16,
-    };
     let path = recordings.join(name).display().to_string();
-    let printed = command_opener(vec!["cat".to_owned(), path], raw);
-    let nothing = std::collections::BTreeMap::new();
+    let printed = command_opener(vec!["cat".to_owned(), path], raw());
     vec![
-        Box::new(FolderSource::of_uploads(&recordings, Duration::from_millis(1), &nothing)),
-        Box::new(FileSource::new(&recordings.join(name), raw, &nothing)),
+        Box::new(folder_of(&recordings, None).of_whole_recordings()),
+        Box::new(growing(&recordings.join(name))),
         Box::new(StreamSource::new(printed)),
     ]
 }
@@ -70,15 +90,15 @@ fn as_every_source(bytes: &[u8], folder: &std::path::Path, name: &str) -> Vec<Bo
 fn a_higher_rate_is_converted_and_a_lower_one_refused_in_the_words_of_the_monitor() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for mut source in as_every_source(&second_of_wav(48_000), folder.path(), "high.wav") {
-        let Said { samples, words, info } = said(source.as_mut());
+        let Said { samples, words } = said(source.as_mut(), &mut Places::default());
         // Of a file that may grow the last samples are waited for.
         assert!(samples > 14_000, "{samples} samples, {words}");
-        assert_eq!(info.map(|info| info.rate_hz), Some(48_000));
+        assert!(words.contains("converted from 48000 Hz"), "{words}");
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let refusal = hears().refusal(8000).expect("too low");
+    let refusal = listening().refusal(8000).expect("too low");
     for mut source in as_every_source(&second_of_wav(8000), folder.path(), "low.wav") {
-        let Said { samples, words, .. } = said(source.as_mut());
+        let Said { samples, words } = said(source.as_mut(), &mut Places::default());
         assert_eq!(samples, 0, "{words}");
         assert!(words.contains(&refusal), "{words}");
     }
@@ -89,12 +109,9 @@ fn of_an_mp3_it_is_known_that_it_is_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mp3 = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/coded/mp3.mp3");
     fs::copy(mp3, folder.path().join("a.mp3")).expect("a committed recording");
-    let nothing = std::collections::BTreeMap::new();
-    let mut source = FolderSource::of_uploads(folder.path(), Duration::from_millis(1), &nothing);
-    let Said { samples, words, info } = said(&mut source);
+    let Said { samples, words } = said(&mut folder_of(folder.path(), None), &mut Places::default());
     assert!(samples > 4000, "{samples} samples, {words}");
-    let told = hears().difference(&info.expect("an MP3 says what it is"));
-    assert!(told.is_some_and(|told| told.contains("coded as MP3")));
+    assert!(words.contains("coded as MP3"), "{words}");
 }
 
 #[test]
@@ -102,11 +119,10 @@ fn of_a_recording_that_was_cut_short_what_is_there_is_heard_and_the_damage_told(
     let folder = tempfile::tempdir().expect("a temporary folder");
     let whole = second_of_wav(MODEL_HZ);
     fs::write(folder.path().join("cut.wav"), &whole[..whole.len() / 2]).expect("room");
-    let nothing = std::collections::BTreeMap::new();
-    let mut source = FolderSource::of_uploads(folder.path(), Duration::from_millis(1), &nothing);
-    let Said { samples, words, .. } = said(&mut source);
+    let mut source = folder_of(folder.path(), None).of_whole_recordings();
+    let Said { samples, words } = said(&mut source, &mut Places::default());
     assert!(samples > 7000, "{samples} samples, {words}");
-    assert!(words.contains("LeftOut") && words.contains("heard in part"), "{words}");
+    assert!(words.contains("Unread") && words.contains("heard in part"), "{words}");
 }
 
 #[cfg(unix)]
@@ -125,14 +141,17 @@ fn pipes_and_loops_in_a_folder_hold_nobody_up_and_a_share_that_comes_back_is_not
     symlink(&inbox, inbox.join("loop")).expect("a link");
     symlink(&share, inbox.join("share")).expect("a link");
     fs::write(share.join("a.wav"), second_of_wav(MODEL_HZ)).expect("room");
-    let nothing = std::collections::BTreeMap::new();
-    let mut source = FolderSource::new(&inbox, None, Duration::from_millis(1), &nothing);
+    let (mut source, mut places) = (folder_of(&inbox, None), Places::default());
     let mut ends = || {
         let (mut ends, mut silent) = (0, 0);
         while silent < 20 {
-            match source.next(&hears(), Duration::from_millis(5)) {
-                Next::Nothing => silent += 1,
-                Next::End { .. } => ends += 1,
+            match source.next(places.bookmarks(), Duration::from_millis(5)) {
+                Piece::Nothing => silent += 1,
+                Piece::Begin { stretch, .. } => _ = places.begin(stretch),
+                Piece::Complete { mark } => {
+                    places.complete(mark);
+                    ends += 1;
+                }
                 _ => silent = 0,
             }
         }
@@ -148,41 +167,38 @@ fn pipes_and_loops_in_a_folder_hold_nobody_up_and_a_share_that_comes_back_is_not
     let store = inbox.join("store");
     fs::create_dir_all(store.join("clips")).expect("a folder");
     fs::write(store.join("clips/b.wav"), second_of_wav(MODEL_HZ)).expect("room");
-    let mut source = FolderSource::new(&inbox, Some(store), Duration::from_millis(1), &nothing);
-    assert!(said(&mut source).words.contains("End"), "the recording of the share");
-    assert_eq!(said(&mut source).words, "", "and no other");
+    let (mut source, mut places) = (folder_of(&inbox, Some(store)), Places::default());
+    let first = said(&mut source, &mut places).words;
+    assert!(first.contains("Complete"), "the recording of the share: {first}");
+    assert_eq!(said(&mut source, &mut places).words, "", "and no other");
     // As a growing file a pipe is refused, since opening it could last for ever.
-    let raw = offkey_signal::PcmFormat {
-        rate_hz: MODEL_HZ,
-        channels: 1,
-        sample: offkey_signal::SampleKind::I16,
-    };
-    let Said { words, .. } = said(&mut FileSource::new(&pipe, raw, &nothing));
+    let Said { words, .. } = said(&mut growing(&pipe), &mut Places::default());
     assert!(words.contains("no regular file"), "{words}");
 }
 
-/// Samples that a folder gives beyond where each recording was judged to, as a listener takes them.
-fn judged(source: &mut FolderSource) -> (u64, std::collections::BTreeMap<String, String>) {
+/// Samples that are judged of a source, as a listener takes them, and what the store then holds.
+fn judged(source: &mut dyn Source, places: &mut Places) -> (u64, BTreeMap<String, String>) {
     let (mut judged, mut from, mut at, mut silent) = (0, 0, 0, 0);
-    let mut stored = std::collections::BTreeMap::new();
+    let mut stored = BTreeMap::new();
+    source.listen(&listening());
     while silent < 20 {
-        let position = match source.next(&hears(), Duration::from_millis(5)) {
-            Next::Begin { from: left, .. } => {
-                (from, at) = (left, 0);
+        let position = match source.next(places.bookmarks(), Duration::from_millis(5)) {
+            Piece::Begin { stretch, .. } => {
+                (from, at) = (places.begin(stretch), 0);
                 Vec::new()
             }
-            Next::Sound(samples) => {
+            Piece::Sound(samples) => {
                 at += samples.len() as u64;
                 let mut position = Vec::new();
                 while at >= from + 4000 {
                     from += 4000;
                     judged += 4000;
-                    position = source.position(from);
+                    position = places.judged(from);
                 }
                 position
             }
-            Next::End { position } => position,
-            Next::Nothing => {
+            Piece::Complete { mark } => places.complete(mark),
+            Piece::Nothing => {
                 silent += 1;
                 continue;
             }
@@ -204,35 +220,68 @@ fn a_recording_that_has_grown_goes_on_where_it_stood_over_a_restart_too() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("long.wav");
     let whole = offkey_signal::encode_wav(&vec![0.1; 40_000], MODEL_HZ);
-    let poll = Duration::from_millis(1);
     fs::write(&path, &whole[..44 + 2 * 17_000]).expect("room");
-    let mut source = FolderSource::new(folder.path(), None, poll, &Default::default());
-    let (first, stored) = judged(&mut source);
+    let (mut source, mut places) = (folder_of(folder.path(), None), Places::default());
+    let (first, stored) = judged(&mut source, &mut places);
     assert_eq!(first, 16_000);
     fs::write(&path, &whole[..44 + 2 * 30_000]).expect("room");
-    assert_eq!(judged(&mut source).0, 12_000, "the same source");
-    let mut source = FolderSource::new(folder.path(), None, poll, &stored);
-    assert_eq!(judged(&mut source).0, 12_000, "after a restart from before that");
+    assert_eq!(judged(&mut source, &mut places).0, 12_000, "the same source");
+    let (mut source, mut places) = (folder_of(folder.path(), None), Places::new(&stored, None));
+    assert_eq!(judged(&mut source, &mut places).0, 12_000, "after a restart from before that");
     fs::write(&path, &whole).expect("room");
-    assert_eq!(judged(&mut source).0, 12_000);
-    assert_eq!(judged(&mut source).0, 0);
+    assert_eq!(judged(&mut source, &mut places).0, 12_000);
+    assert_eq!(judged(&mut source, &mut places).0, 0);
 }
 
 #[test]
-fn what_an_earlier_version_remembered_of_a_folder_is_not_heard_again() {
+fn what_an_earlier_version_remembered_is_not_heard_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for name in ["heard.wav", "left.wav", "new.wav"] {
         fs::write(folder.path().join(name), second_of_wav(MODEL_HZ)).expect("room");
     }
-    let look = |name| offkey_monitor::watch::Look::at(&folder.path().join(name)).expect("a file");
+    let look = |name| Look::at(&folder.path().join(name)).expect("a file");
     let (heard, left) = (look("heard.wav"), look("left.wav"));
     let stored = [
         ("heard/heard.wav", format!("{} {}", heard.bytes, heard.modified_ms)),
         ("hearing", format!("8000 {} {} left.wav", left.bytes, left.modified_ms)),
     ];
     let stored = stored.map(|(key, text)| (key.to_owned(), text)).into();
-    let mut source = FolderSource::new(folder.path(), None, Duration::from_millis(1), &stored);
-    let (samples, stored) = judged(&mut source);
+    let mut places = Places::new(&stored, None);
+    let (samples, stored) = judged(&mut folder_of(folder.path(), None), &mut places);
     assert_eq!(samples, 8000 + 16_000, "half of one, and the new one");
     assert_eq!(stored.keys().collect::<Vec<_>>(), ["heard/left.wav", "heard/new.wav"]);
+    // A growing file by its identity.
+    let path = folder.path().join("left.wav");
+    let (device, number) = left.identity();
+    for (identity, samples) in
+        [(format!("{device}:{number}"), 8000), (format!("{device}:{}", number + 1), 16_000)]
+    {
+        let stored = [("file".to_owned(), format!("8000 {identity}"))].into();
+        let mut places = Places::new(&stored, Some(&path));
+        assert_eq!(judged(&mut growing(&path), &mut places).0, samples);
+    }
+}
+
+#[test]
+fn another_model_begins_what_is_being_heard_anew_and_nothing_that_was_heard() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("a.wav"), second_of_wav(MODEL_HZ)).expect("room");
+    let mut source = folder_of(folder.path(), None).of_whole_recordings();
+    let mut places = Places::default();
+    source.listen(&listening());
+    let mut begun = 0;
+    while begun == 0 {
+        if let Piece::Begin { stretch, .. } = source.next(places.bookmarks(), Duration::ZERO) {
+            begun = 1 + places.begin(stretch);
+        }
+    }
+    places.judged(8000);
+    let mut other = listening();
+    other.windows.samples = 8000;
+    source.listen(&other);
+    places.reset();
+    assert_eq!(judged(&mut source, &mut places).0, 16_000, "from its beginning");
+    source.listen(&other);
+    places.reset();
+    assert_eq!(judged(&mut source, &mut places).0, 0, "heard before");
 }
