@@ -141,7 +141,7 @@ pub fn choose(request: &LearnRequest, progress: &dyn Progress) -> Result<Choice,
     let mut rule = window_rule(&LearnRequest { recipe: foreign, ..request.clone() }, &found)?;
     rule.channel = channel(further);
     let seed = Seed::new(request.seed).child("choose");
-    let (recordings, _) = listen_to_all(found, rule, &[], &mut left_out, progress)?;
+    let recordings = listen_to_all(found, rule, &[], &mut left_out, progress)?.recordings;
     let groups: BTreeSet<&str> = recordings.iter().map(|one| one.card.group.as_str()).collect();
     let (recordings_heard, expected) = (groups.len(), LEAST_RECORDINGS);
     if recordings_heard < expected {

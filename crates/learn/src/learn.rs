@@ -16,7 +16,7 @@ use crate::{
     error::LearnError,
     faults::known_faults,
     find::{Found, find, named},
-    listening::{hear_again, listen_to_all},
+    listening::{HeardAll, hear_again, listen_to_all},
     members::{joined_by, members_of},
     network::{Outcome, try_network},
     request::{LearnRequest, Prepared},
@@ -89,7 +89,7 @@ pub fn learn(
         left_out.extend(faults.left_out);
         contents = faults.contents;
     }
-    let (mut recordings, mut heard) =
+    let HeardAll { mut recordings, mut heard, shared } =
         listen_to_all(candidates, rule, &models, &mut left_out, progress)?;
     if let Some((recording, fault)) = recordings
         .iter()
@@ -165,6 +165,7 @@ pub fn learn(
         odd: monitor.odd_recordings(),
         warnings: microphones
             .into_iter()
+            .chain(shared)
             .chain(one_decides)
             .chain(most_too_short)
             .chain(monitor.warnings())

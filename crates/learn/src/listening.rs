@@ -5,23 +5,37 @@ use std::{
     path::PathBuf,
 };
 
-use offkey_core::{Progress, Stage, counted};
+use offkey_core::{Progress, Stage, about_it, counted};
 use offkey_monitor::{
     Heard, HeardWindow, Model, MonitorError, RecordingCard, Role, WindowRule, channels_cancel,
-    listen, unusable,
+    closest, join_groups, listen, same_sound, unusable,
 };
+use offkey_signal::Fingerprint;
 
 use crate::{error::LearnError, find::Candidate, request::Prepared};
 
-/// Listens to every recording once: copies count once, and what is silent or clipped teaches nothing.
+/// Recordings that share sound are named one by one up to so many.
+const MOST_NAMED: usize = 5;
+
+/// What was heard of all recordings.
+pub(crate) struct HeardAll {
+    pub(crate) recordings: Vec<Prepared>,
+    pub(crate) heard: Heard,
+    /// Which of them hold the same sound and count as one, in words.
+    pub(crate) shared: Vec<String>,
+}
+
+/// Listens to every recording once: equal copies teach nothing, recordings that share sound count as one, and what is
+/// silent or clipped teaches nothing.
 pub(crate) fn listen_to_all(
     candidates: Vec<Candidate>,
     rule: WindowRule,
     models: &[Model],
     left_out: &mut Vec<(PathBuf, String)>,
     progress: &dyn Progress,
-) -> Result<(Vec<Prepared>, Heard), LearnError> {
+) -> Result<HeardAll, LearnError> {
     let (mut recordings, mut heard) = (Vec::new(), Heard::default());
+    let mut prints = Vec::new();
     let (mut contents, mut beginnings) =
         (BTreeMap::<String, PathBuf>::new(), BTreeMap::<String, PathBuf>::new());
     progress.begin(Stage::Embed, candidates.len() as u64, "recordings");
@@ -49,7 +63,8 @@ pub(crate) fn listen_to_all(
         let listened = match listened {
             Ok(listened) => listened,
             Err(error @ MonitorError::Audio(_)) => {
-                left_out.push((clip.path, error.to_string()));
+                let reason = about_it(&clip.path, &error);
+                left_out.push((clip.path, reason));
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -102,11 +117,42 @@ pub(crate) fn listen_to_all(
             role: Role::Calibration,
             entry: 0,
             codec: Some(listened.codec),
+            sound: Some(listened.sound.sparse()),
         };
+        prints.push(listened.sound);
         recordings.push(Prepared { clip, rate_hz: info.rate_hz, card });
     }
     progress.end();
-    Ok((recordings, heard))
+    let shared = join_same_sound(&mut recordings, &prints);
+    Ok(HeardAll { recordings, heard, shared })
+}
+
+/// Makes one group of recordings that hold the same sound, and says which.
+fn join_same_sound(recordings: &mut [Prepared], prints: &[Fingerprint]) -> Vec<String> {
+    let found = same_sound(&[], &prints.iter().collect::<Vec<_>>());
+    let mut groups: Vec<String> = recordings.iter().map(|one| one.card.group.clone()).collect();
+    join_groups(&mut groups, &found);
+    for (recording, group) in recordings.iter_mut().zip(groups) {
+        recording.card.group = group;
+    }
+    let pairs = closest(&found);
+    let name = |number: usize| recordings[number].card.path.clone();
+    let mut shared: Vec<String> = pairs
+        .iter()
+        .take(MOST_NAMED)
+        .map(|pair| format!("{}: they count as one recording", pair.in_words(name)))
+        .collect();
+    let files: BTreeSet<usize> = found.iter().flat_map(|pair| [pair.earlier, pair.later]).collect();
+    let counted_as: BTreeSet<&str> =
+        files.iter().map(|&number| recordings[number].card.group.as_str()).collect();
+    if !files.is_empty() {
+        shared.push(format!(
+            "{} share sound and count as {}: keep one file of each, and record on other days for a better promise",
+            counted(files.len(), "file"),
+            counted(counted_as.len(), "recording")
+        ));
+    }
+    shared
 }
 
 /// The same windows as further members hear them.

@@ -1,7 +1,7 @@
 //! What a model file says besides its arrays.
 
 use offkey_score::Rule;
-use offkey_signal::Codec;
+use offkey_signal::{Codec, SparseFingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::{FalseAlarmRate, MemberCard, Profile, WindowRule};
@@ -57,6 +57,10 @@ pub struct RecordingCard {
     /// Form of its samples; none: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codec: Option<Codec>,
+    /// Fingerprint that copies of another coding, rate or level share, and recordings of the same stretch; none: not
+    /// known. No sound can be made of it. It stands in arrays of the file.
+    #[serde(skip)]
+    pub sound: Option<SparseFingerprint>,
 }
 
 /// What a recording is used for.

@@ -15,7 +15,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::{
     Heard, Model, ModelCard, Monitor, MonitorCard, MonitorError,
     file_error::{FORMAT, LARGEST_BYTES, ModelFileError, Unusable, in_words},
-    form_1,
+    form_1, kept_sound,
     model::Detecting,
     ordered::ordered,
     parts::Parts,
@@ -55,6 +55,9 @@ pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
 /// large.
 pub fn model_bytes(path: &Path) -> Result<Vec<u8>, MonitorError> {
     let data = fs::metadata(path).map_err(MonitorError::io(path))?;
+    if data.is_dir() {
+        return Err(MonitorError::io(path)(io::ErrorKind::IsADirectory.into()));
+    }
     if !data.is_file() {
         let problem = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
         return Err(MonitorError::io(path)(problem));
@@ -90,6 +93,7 @@ impl Monitor {
         let (table, held_out) = detecting.scales.to_tables();
         own.push(doubles(SCALES, table.shape(), table.iter()));
         own.push(doubles(HELD_OUT, held_out.shape(), held_out.iter()));
+        own.extend(kept_sound::arrays(&self.card.recordings));
         for (number, model) in detecting.models.iter().enumerate() {
             let (kind, weights) = match model {
                 Model::Pooled(_) | Model::Statistics(_) => continue,
@@ -194,7 +198,7 @@ fn read_members(
     parts: &Parts<'_>,
     compute: Compute,
 ) -> Result<(MonitorCard, Heard, Vec<Model>, Array2<f32>), MonitorError> {
-    let card: MonitorCard =
+    let mut card: MonitorCard =
         serde_json::from_str(parts.text("card")?).map_err(MonitorError::json(path))?;
     parts.check_rule(card.windows, &card.rates_hz)?;
     let (sounds, rule) = (parts.array("sounds")?, card.windows);
@@ -206,6 +210,7 @@ fn read_members(
     {
         return Err(parts.refuse(Unusable::Values));
     }
+    kept_sound::restore(parts, &mut card)?;
     let mut heard = Heard::default();
     let mut models = Vec::new();
     for (number, member) in card.members.iter().enumerate() {

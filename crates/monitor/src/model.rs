@@ -138,10 +138,11 @@ impl Monitor {
         members.detector(&self.card).map_err(failed)
     }
 
-    /// The same monitor without the sounds of its self-test, for whoever holds many and only judges: it judges alike,
+    /// The same monitor without the sounds of its self-test and the fingerprints of its recordings, for whoever holds many and only judges: it judges alike,
     /// in a megabyte less. It is not to be saved.
     #[must_use]
-    pub fn for_judging(self) -> Self {
+    pub fn for_judging(mut self) -> Self {
+        self.card.recordings.iter_mut().for_each(|recording| recording.sound = None);
         Self { sounds: Array2::zeros((0, self.sounds.ncols())), ..self }
     }
 

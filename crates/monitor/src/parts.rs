@@ -62,6 +62,13 @@ impl Parts<'_> {
         Some((view.shape(), numbers.map(|bytes| f64::from_le_bytes(*bytes)).collect()))
     }
 
+    /// An array of whole numbers, and its shape.
+    pub(crate) fn counts(&self, name: &str) -> Option<(&[usize], Vec<u32>)> {
+        let view = self.views.get(name).filter(|view| view.dtype() == Dtype::U32)?;
+        let numbers = view.data().as_chunks::<4>().0.iter();
+        Some((view.shape(), numbers.map(|bytes| u32::from_le_bytes(*bytes)).collect()))
+    }
+
     pub(crate) fn check_array(
         &self,
         name: &str,

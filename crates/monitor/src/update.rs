@@ -10,13 +10,14 @@ use std::{
 };
 
 use offkey_core::Digest;
-use offkey_signal::{AudioError, Codec};
+use offkey_signal::{AudioError, Codec, Fingerprint, Fingerprinter};
 
 use crate::{
-    Checked, ClipVerdict, Heard, HeardWindow, JournalEntry, Monitor, MonitorError, RecordingCard,
-    Role, Step, Stop, Verdict, WindowRule, WindowVerdict,
+    Checked, ClipVerdict, Heard, HeardWindow, JournalEntry, Monitor, MonitorCard, MonitorError,
+    RecordingCard, Role, Step, Stop, Verdict, WindowRule, WindowVerdict,
     file_error::ModelFileError,
     model::Detecting,
+    same_sound::{SameSound, closest, join_groups, same_sound},
     unusable,
     windows::{each_block, go_on},
 };
@@ -39,6 +40,9 @@ pub struct UpdateReport {
     pub added: Vec<PathBuf>,
     /// Known already, in whatever copy.
     pub known: Vec<PathBuf>,
+    /// Which recordings hold the same sound as others, in words: those that are known therefore, and those that count
+    /// as one.
+    pub shared: Vec<String>,
     /// Taken in as far as they could be heard, each with what is wrong with it.
     pub partial: Vec<(PathBuf, String)>,
     /// Not taken in, each with the reason.
@@ -62,6 +66,8 @@ pub struct Listened {
     pub content: String,
     /// Fingerprint of the first of its windows: a copy that is cut short has the same.
     pub first: String,
+    /// Fingerprint by which copies of another coding, rate or level are known.
+    pub sound: Fingerprint,
     /// First sample of each of its windows.
     pub starts: Vec<u64>,
     /// Its windows as members hear them.
@@ -97,18 +103,26 @@ impl Monitor {
         let mut cards = Vec::new();
         let mut forced = Vec::new();
         let entry = self.card.journal.iter().map(|entry| entry.entry).max().unwrap_or(0) + 1;
+        let mut offered = Vec::new();
         for (number, path) in recordings.iter().enumerate() {
-            let stop = || !step(number, recordings.len());
-            let listened = match self.listen(path, &stop) {
-                Ok(listened) => listened,
+            match self.listen(path, &|| !step(number, recordings.len())) {
+                Ok(listened) => offered.push((path, listened)),
                 Err(error @ MonitorError::Cancelled) => return Err(error),
                 Err(error) => {
-                    report.refused.push((path.clone(), error.to_string()));
-                    continue;
+                    report.refused.push((path.clone(), offkey_core::about_it(path, &error)));
                 }
-            };
+            }
+        }
+        let shares = Shares::of(&self.card, &offered, entry);
+        let stop = || !step(recordings.len(), recordings.len());
+        for (number, (path, listened)) in offered.into_iter().enumerate() {
             if contents.contains(&listened.content) {
                 report.known.push(path.clone());
+                continue;
+            }
+            if let Some(told) = shares.known_sound(number) {
+                report.known.push(path.clone());
+                report.shared.push(told);
                 continue;
             }
             let mut unlike_windows = 0;
@@ -133,9 +147,11 @@ impl Monitor {
             }
             report.windows += listened.starts.len();
             report.added.push(path.clone());
+            report.shared.extend(shares.counts_with(number));
             cards.push(RecordingCard {
                 path: path.display().to_string(),
-                group: format!("entry {entry}/{}", path.display()),
+                group: shares.group(number),
+                sound: Some(listened.sound.sparse()),
                 content: listened.content,
                 starts: listened.starts,
                 role: match addition {
@@ -160,7 +176,6 @@ impl Monitor {
             profile_before: self.card.profile.clone(),
         };
         let updated = self.with(heard, cards, journal)?;
-        let stop = || !step(recordings.len(), recordings.len());
         for path in &report.unlike {
             let verdict = updated.judged(path, &stop, &mut |_| {})?.verdict;
             if verdict == Verdict::Alarm {
@@ -249,6 +264,64 @@ impl Monitor {
     }
 }
 
+/// From this share of known sound on a recording is known: half of it, less what its end may lack.
+const KNOWN_SHARE: f64 = 0.45;
+
+/// What offered recordings share with each other and with known ones.
+struct Shares {
+    /// Known recordings, which are numbered first.
+    known: usize,
+    paths: Vec<String>,
+    groups: Vec<String>,
+    found: Vec<SameSound>,
+}
+
+impl Shares {
+    fn of(card: &MonitorCard, offered: &[(&PathBuf, Listened)], entry: u32) -> Self {
+        let known: Vec<&RecordingCard> =
+            card.recordings.iter().filter(|known| known.sound.is_some()).collect();
+        let prints: Vec<_> = known.iter().filter_map(|known| known.sound.as_ref()).collect();
+        let new: Vec<_> = offered.iter().map(|(_, listened)| &listened.sound).collect();
+        let found = same_sound(&prints, &new);
+        let mut paths: Vec<String> = known.iter().map(|known| known.path.clone()).collect();
+        let mut groups: Vec<String> = known.iter().map(|known| known.group.clone()).collect();
+        for (path, _) in offered {
+            paths.push(path.display().to_string());
+            groups.push(format!("entry {entry}/{}", path.display()));
+        }
+        join_groups(&mut groups, &found);
+        Self { known: prints.len(), paths, groups, found }
+    }
+
+    /// That an offered recording is known, in words, where half of its sound is.
+    fn known_sound(&self, number: usize) -> Option<String> {
+        let is_known = |pair: &&SameSound| {
+            pair.later == self.known + number
+                && pair.earlier < self.known
+                && pair.shared_s >= KNOWN_SHARE * pair.later_s
+        };
+        let pairs: Vec<SameSound> = self.found.iter().filter(is_known).copied().collect();
+        let pair = closest(&pairs).first().copied()?;
+        Some(format!("{}: it is known already, and changes nothing", self.in_words(pair)))
+    }
+
+    /// That an offered recording counts as one with another, in words, where it does.
+    fn counts_with(&self, number: usize) -> Option<String> {
+        let own = |pair: &&SameSound| pair.later == self.known + number;
+        let pairs: Vec<SameSound> = self.found.iter().filter(own).copied().collect();
+        let pair = closest(&pairs).first().copied()?;
+        Some(format!("{}: they count as one recording", self.in_words(pair)))
+    }
+
+    fn group(&self, number: usize) -> String {
+        self.groups[self.known + number].clone()
+    }
+
+    fn in_words(&self, pair: SameSound) -> String {
+        pair.in_words(|number| self.paths[number].clone())
+    }
+}
+
 /// Listens to all windows of a recording, and takes the fingerprint of its sound: the same for every
 /// copy, whatever its name and its file form.
 ///
@@ -266,9 +339,11 @@ pub fn listen(
 ) -> Result<Listened, MonitorError> {
     let mut hash = Digest::new();
     let mut windower = crate::Windower::new(rule, 0);
+    let mut printer = Fingerprinter::new(rule.rate_hz);
     let (mut starts, mut heard, mut first) = (Vec::new(), Heard::default(), String::new());
     let read = each_block(path, rule, stop, |block| {
         fingerprint(&mut hash, block);
+        printer.push(block);
         windower.push(block, |start, window| {
             go_on(stop)?;
             if let Some(heard_window) = hear(start, window)? {
@@ -286,9 +361,10 @@ pub fn listen(
     let damage = match read.damage {
         // A disk that cannot be read may be read later.
         Some(error @ AudioError::Io { .. }) => return Err(error.into()),
-        damage => damage.map(|damage| damage.to_string()),
+        damage => damage.map(|damage| offkey_core::about_it(path, &damage)),
     };
-    Ok(Listened { content: hex(hash), first, starts, heard, codec: read.codec, damage })
+    let (content, sound) = (hex(hash), printer.finish());
+    Ok(Listened { content, first, sound, starts, heard, codec: read.codec, damage })
 }
 
 /// Adds samples to a fingerprint.

@@ -97,6 +97,7 @@ impl NoiseModel {
                 role: Role::Calibration,
                 entry: 0,
                 codec: Some(Codec::Integer(16)),
+                sound: None,
             });
         }
         let profile = Profile::new(rate_hz, &heard.levels, heard.spectra.iter().map(Vec::as_slice));

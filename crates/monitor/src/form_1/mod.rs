@@ -233,6 +233,7 @@ impl FirstCard {
                     role,
                     entry: row.entry,
                     codec: None,
+                    sound: None,
                 }),
             }
         }

@@ -15,6 +15,8 @@ const LEAST_SHARE: f64 = 0.9;
 const LEAST_FRAMES: usize = 8;
 /// What both hold is measured by stretches of so many frames, of whose bits at most this share differs.
 const CLOSE: (usize, f64) = (4, 0.3);
+/// So many frames longer is the sound that a number of frames is made of.
+const REACH: usize = 2 * OVERLAP - 1;
 /// Most frames that are compared with every other place.
 const MOST_ELSEWHERE: usize = 32;
 /// Bits that stand at more places than this say nothing.
@@ -81,15 +83,16 @@ impl<'a> FingerprintIndex<'a> {
             let best =
                 offsets.iter().take(MOST_COMPARED).find_map(|(_, _, at)| pair.aligned(*at))?;
             let known = self.known[number];
-            let lasts =
-                |frames: usize| (frames + 2 * OVERLAP).saturating_sub(1) as f64 * known.hop_s();
-            let stretch = |kept: usize| lasts((kept - 1) * known.stride + 1);
-            Some(Shared {
-                known: number,
-                shared_s: stretch(best.frames),
-                lengths_s: (lasts(sound.frames.len()), stretch(known.bits.len())),
-                differing: best.differing,
-            })
+            // A frame reaches to the end of itself, and back to the beginning of the one it is compared with.
+            let lasts = |frames: usize| (frames + REACH) as f64 * known.hop_s();
+            // How long the known sound lasted is known but for one stride.
+            let least_s = lasts(known.bits.len().saturating_sub(1) * known.stride);
+            let (own_s, stride_s) =
+                (lasts(sound.frames.len()), known.stride as f64 * known.hop_s());
+            let is_as_long = (least_s..=least_s + stride_s).contains(&own_s);
+            let lengths_s = (own_s, if is_as_long { own_s } else { least_s + stride_s / 2.0 });
+            let shared_s = lasts(best.frames * known.stride).min(lengths_s.0).min(lengths_s.1);
+            Some(Shared { known: number, shared_s, lengths_s, differing: best.differing })
         });
         found.collect()
     }
@@ -182,7 +185,8 @@ impl Pair<'_> {
     fn best_window(&self, offset: i64) -> Option<(f64, i64, Vec<usize>)> {
         let errors = self.errors(offset);
         let stride_s = self.known.stride as f64 * self.known.hop_s();
-        let usual = ((LEAST_S / stride_s).round() as usize).max(LEAST_FRAMES);
+        let reach_s = REACH as f64 * self.known.hop_s();
+        let usual = (((LEAST_S - reach_s) / stride_s) as usize).max(LEAST_FRAMES);
         let length = if errors.len() >= usual {
             usual
         } else {
