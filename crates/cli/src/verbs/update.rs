@@ -100,6 +100,9 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
     for path in &report.known {
         text += &format!("known already: {}\n", shown(path));
     }
+    for told in &report.shared {
+        text += &format!("{}\n", printable(told));
+    }
     for (path, damage) in &report.partial {
         text += &format!("heard in part: {}: {damage}\n", shown(path));
     }
