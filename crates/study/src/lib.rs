@@ -3,6 +3,7 @@
 //! Start at [`StudyFile`]: [`plan()`] lists the jobs of a study, [`run_study`] runs those that have no result yet.
 
 mod compare;
+mod compared_page;
 mod error;
 #[cfg(test)]
 mod example;
@@ -18,6 +19,7 @@ mod shard;
 mod tables;
 mod write;
 
+pub use compared_page::comparison_page;
 pub use error::StudyError;
 pub use execute::{StudyRequest, run_study};
 pub use file::{

@@ -64,15 +64,15 @@ fn summary(study: &StudyFile, data: &[(&str, Vec<&JobResult>)]) -> Vec<String> {
         let compared = spreads.into_iter().filter(|(_, auc)| auc.trials == most);
         let best = compared.max_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
         let Some((cell, auc)) = best else { continue };
-        let mean = 100.0 * auc.mean;
+        let mean = auc.mean;
         paragraphs.push(if most > 1 {
             format!(
-                "On {data} the highest mean AUC of cells with {most} trials is {mean:.1} \u{b1} {:.1} %, of {cell}. Cells \
+                "On {data} the highest mean AUC of cells with {most} trials is {mean:.3} \u{b1} {:.3}, of {cell}. Cells \
                  whose deviations overlap are not told apart by it; the differences below are taken trial by trial.",
-                100.0 * auc.deviation
+                auc.deviation
             )
         } else {
-            format!("On {data} the highest AUC is {mean:.1} %, of {cell}: one trial each, which tells little apart.")
+            format!("On {data} the highest AUC is {mean:.3}, of {cell}: one trial each, which tells little apart.")
         });
     }
     paragraphs
@@ -137,13 +137,13 @@ mod tests {
         assert_eq!(page.comparisons[0].rows[1].values.len(), 3);
         let best = |results: &[JobResult]| summary(&study, &by_data(results))[1].clone();
         assert!(
-            best(&results).contains("cells with 3 trials is 71.0 ± 1.0 %"),
+            best(&results).contains("cells with 3 trials is 0.710 ± 0.010"),
             "{}",
             best(&results)
         );
         let confirmed = [results.clone(), vec![result(2, 0)]].concat();
         assert_eq!(best(&confirmed), best(&results), "one trial is compared with no three");
-        assert!(best(&[result(2, 0)]).contains("80.0 %"), "{}", best(&[result(2, 0)]));
+        assert!(best(&[result(2, 0)]).contains("0.800"), "{}", best(&[result(2, 0)]));
         let differences: Vec<Option<f64>> = page.metrics[0]
             .rows
             .iter()

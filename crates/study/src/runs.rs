@@ -51,6 +51,9 @@ pub struct ComparedRow {
     pub lower: Option<f64>,
     /// Upper end.
     pub upper: Option<f64>,
+    /// The difference in each of these trials.
+    #[serde(skip)]
+    pub differences: Vec<f64>,
 }
 
 /// Why runs cannot be compared.
@@ -231,7 +234,7 @@ fn nothing_shared(other: &System, reference: &System) -> CompareError {
     }
 }
 
-const ALL_MACHINES: &str = "all";
+pub(crate) const ALL_MACHINES: &str = "all";
 
 type Measure = fn(&Metrics, &str) -> Option<f64>;
 
@@ -299,6 +302,7 @@ fn rows(
                 difference: own - of_reference,
                 lower: interval.map(|interval| interval.low),
                 upper: interval.map(|interval| interval.high),
+                differences,
             });
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use offkey::{OffkeyError, Progress, files::write_atomically};
-use offkey_study::{ComparedRow, Comparison, compare_runs};
+use offkey_study::{ComparedRow, Comparison, compare_runs, comparison_page};
 
 use crate::{
     error::CliError,
@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A RUN is a run, a run of several seeds, or a folder that holds runs, as one per fold. Trials are paired\nby the names of their folders.\n\nExamples:\n  offkey compare RUN OTHER\n  offkey compare DEFAULT SMALL PAPER --csv DIFFERENCES.csv"
+    after_help = "A RUN is a run, a run of several seeds, or a folder that holds runs, as one per fold. Trials are paired\nby the names of their folders.\n\nExamples:\n  offkey compare RUN OTHER\n  offkey compare DEFAULT SMALL PAPER --csv DIFFERENCES.csv --page DIFFERENCES.html"
 )]
 pub(crate) struct CompareArgs {
     /// Runs; the first is the one that the others are held against
@@ -24,6 +24,9 @@ pub(crate) struct CompareArgs {
     /// Write all rows as CSV
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
+    /// Write a page with the differences of every machine and trial
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -34,6 +37,10 @@ pub(crate) fn compare(args: &CompareArgs, bars: &Bars) -> Result<(), CliError> {
     if let Some(path) = &args.csv {
         let text = offkey::to_csv(&comparison.rows);
         write_atomically(path, text.as_bytes()).map_err(OffkeyError::from)?;
+    }
+    if let Some(path) = &args.page {
+        let page = comparison_page(&comparison);
+        write_atomically(path, page.as_bytes()).map_err(OffkeyError::from)?;
     }
     if args.json {
         print_json(&comparison);
