@@ -154,7 +154,7 @@ impl CliError {
             Self::Offkey(error) => error.hint(),
             Self::Monitor(error) => error.hint().map(str::to_owned),
             Self::NoSource { .. } => {
-                Some("name a folder, a file, `-` or `microphone`; a file may appear later if its folder is there".to_owned())
+                Some("name a folder or a file that is there, `-` or `microphone`; a file may come later if its folder is there".to_owned())
             }
             Self::Refused { not_normal: 1.., .. } => Some(
                 "listen to what is not called normal; if it is normal all the same, say --force, or give a whole period \

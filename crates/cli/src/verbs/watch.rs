@@ -167,7 +167,9 @@ impl WatchArgs {
         }
         // A name that is mistyped must not be waited for in silence.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if self.once && !path.exists() || folder.is_some_and(|folder| !folder.is_dir()) {
+        // Only a file may come later: a folder is not known for one before it is there.
+        let must_be_there = self.once || name.ends_with(std::path::is_separator);
+        if must_be_there && !path.exists() || folder.is_some_and(|folder| !folder.is_dir()) {
             return Err(CliError::NoSource { name: name.to_owned() });
         }
         if !self.once {
