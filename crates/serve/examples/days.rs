@@ -21,7 +21,7 @@ use std::{
 };
 
 use offkey_monitor::{
-    EventRule, Listening, MonitorError, Verdict, WindowRule,
+    EventRule, Listening, MonitorError, Promise, Verdict, WindowRule,
     watch::{Bookmarks, Piece, Source, Stretch},
 };
 use offkey_serve::{
@@ -181,8 +181,8 @@ impl Judge for ByLoudness {
         Listening { windows: self.windows(), rates_hz: vec![RATE_HZ], codecs: Vec::new() }
     }
 
-    fn promise(&self) -> String {
-        String::new()
+    fn promise(&self) -> Option<Promise> {
+        None
     }
 
     fn judge(&self, _start: u64, window: &[f32]) -> Result<Judged, MonitorError> {

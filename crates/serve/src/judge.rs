@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use offkey_monitor::{Listening, Map, Monitor, MonitorError, Verdict, WindowRule, WindowVerdict};
+use offkey_monitor::{
+    Listening, Map, Monitor, MonitorError, Promise, Verdict, WindowRule, WindowVerdict,
+};
 
 /// What is said of one window.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +27,8 @@ pub trait Judge: Send + Sync {
     /// What sound has to be, and was when it was learned from.
     fn listening(&self) -> Listening;
 
-    /// What it promises about false alarms, in a sentence.
-    fn promise(&self) -> String;
+    /// What it promises about false alarms, where it promises something.
+    fn promise(&self) -> Option<Promise>;
 
     /// Judges one window.
     ///
@@ -69,8 +71,8 @@ impl Judge for Monitor {
         Monitor::listening(self)
     }
 
-    fn promise(&self) -> String {
-        Monitor::promise(self).to_string()
+    fn promise(&self) -> Option<Promise> {
+        Some(Monitor::promise(self))
     }
 
     fn judge(&self, start: u64, window: &[f32]) -> Result<Judged, MonitorError> {

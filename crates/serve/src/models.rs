@@ -85,6 +85,8 @@ pub struct Learning {
 pub struct ModelView {
     /// What it promises about false alarms.
     pub promise: String,
+    /// Share of normal windows that alarm, at most, on average over models, 0 to 1; none: nothing is guaranteed.
+    pub at_most: Option<f64>,
     /// Seconds of a window.
     pub window_s: f64,
     /// Seconds between windows.
@@ -165,9 +167,10 @@ impl Models {
     /// What a page shows of a machine's model.
     pub fn view(&self, machine: &str) -> Option<ModelView> {
         let judge = self.judge(machine)?;
-        let form = judge.windows();
+        let (form, promise) = (judge.windows(), judge.promise());
         Some(ModelView {
-            promise: judge.promise(),
+            at_most: promise.as_ref().and_then(|promise| promise.at_most),
+            promise: promise.map(|promise| promise.to_string()).unwrap_or_default(),
             window_s: form.seconds(form.samples as u64),
             every_s: form.seconds(form.hop as u64),
         })

@@ -196,7 +196,7 @@ impl<'i> Reading<'i> {
 fn in_words(message: &str, there: &str) -> String {
     match message {
         "duplicate key" => format!("`{there}` is here a second time"),
-        "invalid type: unit variant, expected newtype variant" => {
+        "invalid type: unit variant, expected newtype variant" | "wanted string or table" => {
             "settings are missing: this kind is written with them, as in `{ folder = \"PATH\" }`".to_owned()
         }
         _ if message.starts_with("wanted exactly 1 element") => {
@@ -242,6 +242,7 @@ mod tests {
         for (written, words) in [
             ("{}", "exactly one kind stands here"),
             ("\"folder\"", "settings are missing"),
+            ("7", "settings are missing"),
             ("{ folder = 7 }", "found the number `7`, expected a path in quotes"),
             (
                 "{ upload = {} }\n[machine.a.liveness]\nstalled_after = 30",

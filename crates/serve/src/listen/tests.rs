@@ -6,7 +6,7 @@ use std::{
 };
 
 use offkey_monitor::{
-    Listening, Problem,
+    Listening, Problem, Promise,
     watch::{self, Bookmarks},
 };
 use offkey_signal::{ChannelRule, Codec};
@@ -52,8 +52,8 @@ impl Judge for Always {
         Listening { windows: self.form, rates_hz: vec![self.form.rate_hz], codecs }
     }
 
-    fn promise(&self) -> String {
-        String::new()
+    fn promise(&self) -> Option<Promise> {
+        None
     }
 
     fn judge(&self, _start: u64, _window: &[f32]) -> Result<Judged, MonitorError> {

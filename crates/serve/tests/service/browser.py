@@ -144,6 +144,9 @@ def alarm(browser, report, url, folder, pictures):
             browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
             browser.run("document.querySelector('svg.map').scrollIntoView()")
             browser.screenshot(pictures / f"compared-{width}.png")
+    budget = "document.querySelector('#budget').textContent"
+    told = browser.wait_for(f"/may alarm falsely/.test({budget})", 10)
+    report.check("the budget of false alarms is told beside what alarmed", told and browser.run(f"{budget}.includes('alarmed, true alarms included')"), browser.run(budget))
     normal = "document.querySelector('[data-kind=\"alarm.began\"] audio[src*=\"/normals/\"]')"
     report.check("the nearest normal has its sound", browser.wait_for(f"{normal} !== null"))
     heard = browser.run(f"{normal}.play().then(() => true, error => String(error))")

@@ -129,7 +129,7 @@ async function showMachine(name) {
   if (!machine || turn !== drawn) return;
   const path = `/api/machines/${name}`, view = machine.view;
   document.title = `${title(machine)}: ${stateOf(machine).text}`;
-  const chart = el("div", { id: "chart" }), summary = el("p", { class: "soft" });
+  const chart = el("div", { id: "chart" }), summary = el("p", { class: "soft" }), budget = el("div", { id: "budget" });
   const events = el("ul", { class: "events", id: "events" }), bank = el("div", { id: "bank" });
   look(name);
   const spans = SPANS.map(([label, ms]) => el("button", { "aria-pressed": String(ms === spanMs), onclick: () => { spanMs = ms; showMachine(name); } }, label));
@@ -141,7 +141,7 @@ async function showMachine(name) {
     buttons(machine, path),
     machine.model_problem ? el("p", { class: "trouble" }, `⚠ The model cannot be used: ${machine.model_problem}`) : "",
     liveSection(machine),
-    el("section", {}, el("h2", {}, "Anomaly score"), el("div", { class: "row", role: "group", "aria-label": "Time shown" }, ...spans), chart, summary),
+    el("section", {}, el("h2", {}, "Anomaly score"), el("div", { class: "row", role: "group", "aria-label": "Time shown" }, ...spans), chart, summary, budget),
     el("section", {}, el("h2", {}, "Events"), events),
     bank,
     fleetSection(machine, path),
@@ -151,6 +151,7 @@ async function showMachine(name) {
     const points = await attempt(() => call(`${path}/trend?from_ms=${from}&to_ms=${to + 60000}`));
     if (!points || turn !== drawn) return;
     const { windows, alarmed } = trendChart(chart, points, from, to);
+    budget.replaceChildren(...falseAlarmBudget(machine.model, windows, alarmed));
     summary.textContent = windows ? `${windows} windows, ${alarmed} alarmed (${number(100 * alarmed / windows, 2)} %). ${machine.model ? `Promise: ${machine.model.promise}.` : ""}` : "No windows in this time.";
   };
   await showTrend();
@@ -330,6 +331,17 @@ function setUp(machine, path) {
   count();
   follow();
   return host;
+}
+
+/** How many windows may alarm falsely in this time by the promise, and how many alarmed. */
+function falseAlarmBudget(model, windows, alarmed) {
+  if (!model || model.at_most === null || !windows) return [];
+  const allowed = model.at_most * windows, used = alarmed / allowed;
+  const told = `False-alarm budget: ${number(allowed)} of ${windows} windows may alarm falsely on average (${number(100 * model.at_most, 2)} %); ${alarmed} alarmed, true alarms included.`;
+  const bar = el("i", {});
+  bar.style.width = `${Math.min(100, 100 * used)}%`;
+  const meter = el("div", { class: "meter", role: "img", "aria-label": `${Math.round(100 * used)} % of the budget` }, bar);
+  return [el("p", { class: "soft" }, told), meter, used > 1 ? el("p", { class: "trouble" }, "More than that: the machine is faulty, or it or its surroundings changed since it was learned.") : ""];
 }
 
 /** Which planted faults the model finds, and how loud they have to be. */
