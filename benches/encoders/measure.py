@@ -54,17 +54,21 @@ def main():
     parser.add_argument("--rate", type=int, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1.0, help="32768 for sound as 16-bit integers")
+    parser.add_argument("--clip-s", type=float, default=10.0, help="where the file takes any length")
     args = parser.parse_args()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = args.threads
     session = onnxruntime.InferenceSession(args.onnx, options)
     samples = session.get_inputs()[0].shape[1]
+    if not isinstance(samples, int):
+        samples = round(args.rate * args.clip_s)
     args.out.mkdir(parents=True, exist_ok=True)
     known = {}
 
     def rows_of(path):
         if path not in known:
-            sound = wave(args.folder / path, args.rate, samples)
+            sound = wave(args.folder / path, args.rate, samples) * np.float32(args.scale)
             known[path] = session.run(None, {session.get_inputs()[0].name: sound[None]})[0][0]
         return known[path]
 
