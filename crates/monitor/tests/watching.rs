@@ -13,34 +13,15 @@ use machine::{RATE_HZ, WINDOW, monitor, noise, strange};
 use offkey_monitor::{
     Monitor, MonitorError, Problem, WindowVerdict,
     watch::{
-        self, ByteStream, Clock, Event, EventKind, Folder, GrowingFile, KeepRule, Memory, Observer,
-        PcmFormat, Piece, SampleKind, Settings, Source, Stretch, WatchReport, Watcher, counted_by,
+        self, ByteStream, Event, EventKind, Folder, GrowingFile, KeepRule, ManualClock, Memory,
+        Observer, PcmFormat, Piece, SampleKind, Settings, Source, Stretch, WatchReport, Watcher,
+        counted_by,
     },
 };
 use offkey_signal::{DecodeConfig, decode, encode_wav, resample};
 
-/// A clock that stands still until it is moved.
-#[derive(Default)]
-struct TestClock(std::sync::atomic::AtomicU64);
-
-impl TestClock {
-    fn pass(&self, seconds: u64) {
-        self.0.fetch_add(seconds, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    fn seconds(&self) -> u64 {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-impl Clock for TestClock {
-    fn unix_s(&self) -> f64 {
-        1_000_000.0 + self.seconds() as f64
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_secs(self.seconds())
-    }
+fn clock() -> ManualClock {
+    ManualClock::new(1_000_000_000)
 }
 
 /// Remembers all that a watch tells.
@@ -120,7 +101,7 @@ fn watched(
     pieces: Vec<Piece>,
     told: &mut Told,
 ) -> Result<WatchReport, MonitorError> {
-    let clock = TestClock::default();
+    let clock = clock();
     let mut watcher = Watcher::new(monitor, settings, &clock, told)?;
     for piece in pieces {
         watcher.take(piece, told)?;
@@ -131,16 +112,16 @@ fn watched(
 #[test]
 fn a_source_that_stalls_is_told_once_and_so_is_its_return() {
     let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
-    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let (settings, clock) = (settings(folder.path()), clock());
     let mut told = Told::default();
     let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
     let mut take = |piece, told: &mut Told| watcher.take(piece, told).expect("it is judged");
     take(begin(), &mut told);
     take(Piece::Sound(noise(1, WINDOW)), &mut told);
-    clock.pass(59);
+    clock.pass(59_000);
     take(Piece::Nothing, &mut told);
     assert_eq!(told.kinds(), []);
-    clock.pass(2);
+    clock.pass(2000);
     take(Piece::Nothing, &mut told);
     take(Piece::Nothing, &mut told);
     let stalled = Some(Problem::Stalled);
@@ -218,7 +199,7 @@ fn drained(source: &mut Folder, watcher: &mut Watcher<'_>, told: &mut Told) {
 #[test]
 fn a_recording_that_is_written_slowly_is_heard_once_and_to_its_end() {
     let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
-    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let (settings, clock) = (settings(folder.path()), clock());
     let inbox = folder.path().join("inbox");
     fs::create_dir_all(inbox.join("monday")).expect("a folder");
     let path: PathBuf = inbox.join("monday/a.wav");
@@ -246,7 +227,7 @@ fn a_recording_that_is_written_slowly_is_heard_once_and_to_its_end() {
 #[test]
 fn memory_is_what_a_source_may_ask() {
     let (monitor, folder) = (monitor(), tempfile::tempdir().expect("a folder"));
-    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let (settings, clock) = (settings(folder.path()), clock());
     let mut told = Told::default();
     let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
     watcher.take(begin(), &mut told).expect("a stretch");
@@ -332,7 +313,7 @@ fn what_sets_a_recording_apart_is_said_once_and_in_its_alarms() {
     fs::write(inbox.join("a.wav"), encode_wav(&fast, 3 * RATE_HZ)).expect("room");
     fs::write(inbox.join("b.wav"), encode_wav(&fast, 3 * RATE_HZ)).expect("room");
     fs::write(inbox.join("c.wav"), encode_wav(&slow, RATE_HZ / 2)).expect("room");
-    let (settings, clock) = (settings(folder.path()), TestClock::default());
+    let (settings, clock) = (settings(folder.path()), clock());
     let mut told = Told::default();
     let mut watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
     let mut source = Folder::new(inbox, None, monitor.listening(), Duration::ZERO, true);
@@ -373,7 +354,7 @@ fn sound_that_fills_no_window_is_told_whatever_it_comes_from() {
         ];
         for (name, mut source) in sources {
             let settings = Settings { log: None, state: None, ..settings(folder.path()) };
-            let (clock, mut told) = (TestClock::default(), Told::default());
+            let (clock, mut told) = (clock(), Told::default());
             let report = watch::watch(&monitor, source.as_mut(), &settings, &clock, &mut told);
             let report = report.expect("a watch");
             let left_out = report.unread + u64::from(report.lost);
@@ -393,7 +374,7 @@ fn a_growing_file_named_as_a_recording_is_never_raw_samples() {
         fs::write(&path, samples).expect("room");
         let mut source = GrowingFile::new(path, name.to_owned(), raw, monitor.listening(), true);
         let settings = Settings { log: None, state: None, ..settings(folder.path()) };
-        let (clock, mut told) = (TestClock::default(), Told::default());
+        let (clock, mut told) = (clock(), Told::default());
         let report = watch::watch(&monitor, &mut source, &settings, &clock, &mut told);
         let report = report.expect("a watch");
         assert_eq!((report.windows, report.unread), (windows, unread), "{:?}", told.troubles);
@@ -407,8 +388,7 @@ fn a_growing_file_that_is_heard_only_whole_is_told_at_once() {
     let path = folder.path().join("a.wav");
     let flac = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/coded/flac.mkv");
     fs::copy(flac, &path).expect("a committed recording");
-    let (settings, clock, mut told) =
-        (settings(folder.path()), TestClock::default(), Told::default());
+    let (settings, clock, mut told) = (settings(folder.path()), clock(), Told::default());
     let watcher = Watcher::new(&monitor, &settings, &clock, &mut told).expect("a watcher");
     let mut source =
         GrowingFile::new(path.clone(), "a".to_owned(), raw, monitor.listening(), false);

@@ -22,11 +22,10 @@ use std::{
 
 use offkey_monitor::{
     EventRule, Listening, MonitorError, Promise, Verdict, WindowRule,
-    watch::{Bookmarks, Piece, Source, Stretch},
+    watch::{Bookmarks, Clock, ManualClock, Piece, Source, Stretch},
 };
 use offkey_serve::{
     alarm::{AlarmRule, Command, OperatingRule, Schedule},
-    clock::{Clock, ManualClock},
     config::Keep,
     ear::Ear,
     engine::{Ask, MachineSetup, Message, Recorder, Shared},

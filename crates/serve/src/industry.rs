@@ -10,6 +10,7 @@ use std::{
 
 use offkey_core::with_causes;
 use offkey_industry::picture::{AlarmState, EventTally, MachinePicture, Plant, Troubles};
+use offkey_monitor::watch::Clock;
 use tokio::{
     net::TcpListener,
     sync::{broadcast::error::RecvError, watch},
@@ -19,7 +20,6 @@ use tokio::{
 
 use crate::{
     alarm::{Hidden, Operating, Phase},
-    clock::Clock,
     config::{Config, MachineConfig, shown_machines},
     engine::{Live, Shared},
     liveness::Trouble,

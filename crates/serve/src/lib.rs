@@ -5,7 +5,6 @@
 //! keeps, [`listen`] hears, [`sink`] tells, [`web`] shows.
 
 pub mod alarm;
-pub mod clock;
 pub mod config;
 pub mod ear;
 pub mod engine;

@@ -15,11 +15,10 @@ use std::{
 
 use offkey_monitor::{
     Listening, MonitorError, Verdict, WindowRule, Windower,
-    watch::{Piece, Source},
+    watch::{Clock, Piece, Source},
 };
 
 use crate::{
-    clock::Clock,
     ear::Ear,
     engine::{HeardWindow, Message, PictureColumn},
     judge::{Judge, Judged, other_windows},

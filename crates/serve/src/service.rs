@@ -12,13 +12,13 @@ use std::{
 };
 
 use offkey_core::{cause_in_words, with_causes};
+use offkey_monitor::watch::{Clock, SystemClock};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, broadcast, watch},
 };
 
 use crate::{
-    clock::{Clock, SystemClock},
     config::{Config, Keep, MachineConfig, SinkConfig, SourceConfig},
     engine::{Message, Recorder, Shared},
     fleet::RunningFleet,

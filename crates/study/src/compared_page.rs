@@ -23,7 +23,7 @@ pub fn comparison_page(comparison: &Comparison) -> String {
         subtitle: format!("against {reference}, {}", offkey_core::counted(*trials, "trial")),
         summary,
         metrics: runs.iter().map(|rows| table(rows, reference)).collect(),
-        comparisons: runs.iter().flat_map(|rows| chart(rows, reference)).collect(),
+        comparisons: runs.iter().filter_map(|rows| chart(rows, reference)).collect(),
         ..PageData::default()
     })
 }

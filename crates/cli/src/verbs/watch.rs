@@ -139,7 +139,7 @@ impl WatchArgs {
         let (name, path, listening) =
             (self.source.as_str(), Path::new(&self.source), monitor.listening());
         let stream = |bytes, raw| {
-            let begun_ms = (clock.unix_s() * 1000.0) as u64;
+            let begun_ms = clock.now().unix_ms.unsigned_abs();
             let stream = ByteStream::new(bytes, name, begun_ms, raw, listening.clone());
             Box::new(stream.ending(self.once)) as Box<dyn Source>
         };

@@ -1,34 +1,85 @@
-//! Time as a watch sees it: injected, so that a test needs no waiting and no wall clock.
+//! Time: the wall clock for people, a steady clock for durations. Injected, so that tests decide what time it is.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-/// A clock.
-pub trait Clock: Sync {
-    /// Seconds since 1970, for what people read. It may jump.
-    fn unix_s(&self) -> f64;
-    /// Time since some fixed moment, for measuring how long something lasts. It never goes back.
-    fn elapsed(&self) -> Duration;
+/// A moment, on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since 1970 as the wall clock says. It may jump, both ways.
+    pub unix_ms: i64,
+    /// Milliseconds of a clock that only moves forward; its zero means nothing.
+    pub steady_ms: u64,
 }
 
-/// The system's clock.
+impl Now {
+    /// Seconds since 1970 as the wall clock says.
+    pub fn unix_s(self) -> f64 {
+        self.unix_ms as f64 / 1000.0
+    }
+
+    /// Time that passed since an earlier moment, by the steady clock.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.steady_ms.saturating_sub(earlier.steady_ms))
+    }
+}
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// The time.
+    fn now(&self) -> Now;
+}
+
+/// The system's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
-    begun: Instant,
+    start: Instant,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { begun: Instant::now() }
+        Self { start: Instant::now() }
     }
 }
 
 impl Clock for SystemClock {
-    fn unix_s(&self) -> f64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    fn now(&self) -> Now {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix_ms = since.map_or(0, |since| since.as_millis() as i64);
+        Now { unix_ms, steady_ms: self.start.elapsed().as_millis() as u64 }
+    }
+}
+
+/// A clock that moves when it is told to.
+#[derive(Debug)]
+pub struct ManualClock {
+    now: Mutex<Now>,
+}
+
+impl ManualClock {
+    /// A clock that stands at a wall time.
+    pub fn new(unix_ms: i64) -> Self {
+        Self { now: Mutex::new(Now { unix_ms, steady_ms: 0 }) }
     }
 
-    fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+    /// Time passes on both clocks.
+    pub fn pass(&self, ms: u64) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.unix_ms += ms.cast_signed();
+        now.steady_ms += ms;
+    }
+
+    /// The wall clock jumps; no time passes.
+    pub fn jump(&self, ms: i64) {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).unix_ms += ms;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Now {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -32,7 +32,7 @@ use std::{
 
 pub use blocks::blocks;
 pub use clip::KeepRule;
-pub use clock::{Clock, SystemClock, utc};
+pub use clock::{Clock, ManualClock, Now, SystemClock, utc};
 pub use confirmed::hours_of_faults;
 pub use event::{Event, EventKind};
 pub use file::{GrowingFile, raw_form};

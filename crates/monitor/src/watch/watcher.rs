@@ -1,11 +1,11 @@
 //! One source being watched: pieces of sound to verdicts, verdicts to events, events to their sink.
 
-use std::{collections::VecDeque, fs, time::Duration};
+use std::{collections::VecDeque, fs};
 
 use super::{
     Observer, Settings,
     clip::{self, PreRoll},
-    clock::{Clock, utc},
+    clock::{Clock, Now, utc},
     event::{Event, EventKind},
     held::{Hearing, News, Place},
     mark::Mark,
@@ -37,7 +37,7 @@ pub struct Watcher<'a> {
     /// Source, identity and position of the last windows.
     places: VecDeque<Place>,
     /// When something last came, by the clock.
-    last_came: Duration,
+    last_came: Now,
     /// What keeps the source itself from being heard, where that was told.
     lost: Option<Problem>,
     complaints: Complaints,
@@ -98,7 +98,7 @@ impl<'a> Watcher<'a> {
             pre_roll: PreRoll::new(if settings.keep.is_some() { kept } else { 0 }),
             hearing: None,
             places: VecDeque::new(),
-            last_came: clock.elapsed(),
+            last_came: clock.now(),
             lost: None,
             complaints: Complaints::default(),
             report: WatchReport::default(),
@@ -253,7 +253,12 @@ impl<'a> Watcher<'a> {
         self.report.alarms += u64::from(verdict.verdict == Verdict::Alarm);
         self.report.unjudged += u64::from(verdict.verdict == Verdict::CannotTell);
         self.memory.now.counted.windows += u64::from(verdict.verdict != Verdict::CannotTell);
-        observer.window(&stretch.name, rule.seconds(verdict.start), self.clock.unix_s(), verdict);
+        observer.window(
+            &stretch.name,
+            rule.seconds(verdict.start),
+            self.clock.now().unix_s(),
+            verdict,
+        );
         let (name, id) = (stretch.name.clone(), stretch.id.clone());
         self.places.push_back(Place { name, id, start: verdict.start });
         if self.places.len() > MOST_PLACES {
@@ -362,7 +367,7 @@ impl<'a> Watcher<'a> {
     }
 
     fn came(&mut self, observer: &mut dyn Observer) {
-        self.last_came = self.clock.elapsed();
+        self.last_came = self.clock.now();
         if self.lost == Some(Problem::Stalled) {
             self.lost = None;
             self.tell_source(EventKind::Back, Problem::Stalled, "sound comes again", observer);
@@ -372,7 +377,7 @@ impl<'a> Watcher<'a> {
     fn nothing_came(&mut self, observer: &mut dyn Observer) {
         self.record(observer);
         let Some(patience) = self.settings.stall else { return };
-        let waited = self.clock.elapsed().saturating_sub(self.last_came);
+        let waited = self.clock.now().since(self.last_came);
         if waited >= patience && self.lost.is_none() {
             self.lost = Some(Problem::Stalled);
             let reason = format!("nothing has come for {:.0} s", waited.as_secs_f64());
@@ -392,7 +397,7 @@ impl<'a> Watcher<'a> {
             Some(hearing) => (hearing.stretch.name.clone(), hearing.at),
             None => (self.settings.name.clone(), 0),
         };
-        let id = format!("{}@{at}:{kind:?}:{}", self.settings.name, self.clock.unix_s());
+        let id = format!("{}@{at}:{kind:?}:{}", self.settings.name, self.clock.now().unix_s());
         let at_s = self.monitor.card().windows.seconds(at);
         let news = News { id, kind, at_s, reason, problem: Some(problem) };
         self.tell(news, &name, observer);
@@ -406,7 +411,7 @@ impl<'a> Watcher<'a> {
             }
             EventKind::Lost | EventKind::Back => (None, None),
         };
-        let unix_s = self.clock.unix_s();
+        let unix_s = self.clock.now().unix_s();
         let event = Event {
             id,
             event: kind,

@@ -12,6 +12,7 @@ use std::{
 };
 
 use offkey_core::with_causes;
+use offkey_monitor::watch::{Clock, Now};
 
 use super::{
     Ask, HeardWindow, Live, MachineSetup, Message, PictureColumn, Shared,
@@ -19,7 +20,6 @@ use super::{
     room::make_room,
 };
 use crate::{
-    clock::{Clock, Now},
     liveness::SoundStats,
     machine::{Call, Machine, MachineView, Moment, News},
     source::{HEARD, Position},

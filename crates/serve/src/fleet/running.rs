@@ -10,11 +10,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use offkey_monitor::watch::Clock;
 use tokio::{sync::watch, task};
 
 use super::{FleetError, Follower, tell};
 use crate::{
-    clock::Clock,
     config::Config,
     engine::{Message, Shared},
     models::Models,

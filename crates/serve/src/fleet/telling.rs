@@ -6,12 +6,12 @@ use std::{
 };
 
 use offkey_fleet::health::{Health, MachineHealth, ShadowHealth, topic};
+use offkey_monitor::watch::Clock;
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOptions, QoS};
 use tokio::{sync::watch, task::JoinHandle, time};
 
 use super::Follower;
 use crate::{
-    clock::Clock,
     config::{FleetConfig, MqttConfig, SecretError},
     engine::Shared,
     machine::MachineView,

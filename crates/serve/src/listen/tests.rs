@@ -7,12 +7,11 @@ use std::{
 
 use offkey_monitor::{
     Listening, Problem, Promise,
-    watch::{self, Bookmarks},
+    watch::{self, Bookmarks, ManualClock},
 };
 use offkey_signal::{ChannelRule, Codec};
 
 use super::*;
-use crate::clock::ManualClock;
 
 const SAMPLES: usize = 1000;
 const RATE_HZ: u32 = 1000;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::http::StatusCode;
+use offkey_monitor::watch::Clock;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -14,7 +15,6 @@ use super::{
     error::Refusal,
 };
 use crate::{
-    clock::Clock,
     engine::{Ask, Message, Shared},
     fleet::Follower,
     models::Models,

@@ -2,14 +2,13 @@
 
 use std::{path::Path, sync::Mutex};
 
-use offkey_monitor::{EventRule, Verdict};
+use offkey_monitor::{EventRule, Verdict, watch::ManualClock};
 use proptest::prelude::*;
 use tokio::sync::broadcast;
 
 use super::*;
 use crate::{
     alarm::{AlarmRule, Command, OperatingRule, Schedule},
-    clock::ManualClock,
     config::Keep,
     judge::Judged,
     liveness::LivenessRule,
