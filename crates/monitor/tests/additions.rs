@@ -59,3 +59,37 @@ fn what_the_verdict_chose_voids_a_calibration_and_not_a_reference() {
     assert!(share(beside) <= bound + 0.027, "{} above {bound}", share(beside));
     assert!(share(counted) > share(beside), "{} and {}", share(counted), share(beside));
 }
+
+#[test]
+fn a_reference_that_holds_the_sound_of_a_calibrating_recording_is_left_out_with_it() {
+    let (calibration, fresh, draws) = (20, 100, 10);
+    let (mut together, mut apart) = (0, 0);
+    for draw in 0..draws {
+        let seed = Seed::new(5).child(draw);
+        let learned = recordings(seed.child("learned"), calibration);
+        let new = recordings(seed.child("new"), fresh);
+        let joined = concatenate![Axis(0), learned, learned];
+        for (copies_are_theirs, alarms) in [(true, &mut together), (false, &mut apart)] {
+            let group =
+                |row: usize| if copies_are_theirs { row % calibration } else { row }.to_string();
+            let groups: Vec<String> = (0..2 * calibration).map(group).collect();
+            let detector = nearest(&joined, &groups, calibration);
+            *alarms += picked(&detector, &new, true).nrows();
+        }
+    }
+    let share = |alarms: usize| alarms as f64 / (draws * fresh) as f64;
+    let bound = 1.0 / (calibration as f64 + 1.0);
+    // The draws of a model share its fate: a deviation of 0.018 of their mean, three of them.
+    assert!(share(together) <= bound + 0.054, "{} above {bound}", share(together));
+    assert!(share(apart) > 0.5, "nothing is as near as a copy: {}", share(apart));
+}
+
+/// A detector by the nearest reference; those from `stand_by` on calibrate nothing.
+fn nearest(windows: &Array2<f32>, groups: &[String], stand_by: usize) -> Detector {
+    let marks: Vec<bool> = (0..groups.len()).map(|row| row >= stand_by).collect();
+    let domains = vec![None; groups.len()];
+    let references = References::new(windows.view(), &domains, groups, Seed::new(1)).unwrap();
+    let references = references.with_bystanders(&marks).unwrap();
+    let backend = BackendConfig::from_name("knn").unwrap();
+    Detector::fit(&[Member { name: "near".to_owned(), backend, references }], Rule::Max).unwrap()
+}

@@ -1,6 +1,6 @@
 //! Which references are left out together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::seq::SliceRandom;
 
@@ -35,17 +35,18 @@ impl Partition {
     /// Deals references to units, and units to folds at random: a choice by the data would spoil
     /// the guarantee.
     pub(crate) fn new(references: &References) -> Result<Self, ScoreError> {
-        // Recordings that can be left out come first, bystanders behind them.
-        let mut numbers = BTreeMap::new();
-        for (clip, group) in references.groups().iter().enumerate() {
-            numbers.insert((references.stands_by(clip), group.as_str()), 0);
-        }
+        // Recordings that can be left out come first, bystanders behind them. What stands by and is of a recording that
+        // can be left out goes with it: it may hold the same sound.
+        let clips = || references.groups().iter().map(String::as_str).enumerate();
+        let calibrating: BTreeSet<&str> = clips()
+            .filter(|(clip, _)| !references.stands_by(*clip))
+            .map(|(_, group)| group)
+            .collect();
+        let key = |group: &'_ str| (!calibrating.contains(group), group.to_owned());
+        let mut numbers: BTreeMap<_, usize> = clips().map(|(_, group)| (key(group), 0)).collect();
         numbers.values_mut().enumerate().for_each(|(number, unit)| *unit = number);
         let recordings = numbers.keys().filter(|(stands_by, _)| !stands_by).count();
-        let number_of = |(clip, group): (usize, &String)| {
-            numbers[&(references.stands_by(clip), group.as_str())]
-        };
-        let recording: Vec<usize> = references.groups().iter().enumerate().map(number_of).collect();
+        let recording: Vec<usize> = clips().map(|(_, group)| numbers[&key(group)]).collect();
         if recordings < LEAST_RECORDINGS {
             return Self::in_blocks(&recording, recordings);
         }
