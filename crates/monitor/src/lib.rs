@@ -31,6 +31,7 @@ mod rate;
 mod recording;
 mod same_sound;
 mod selftest;
+mod shares;
 mod sizes;
 mod stops;
 mod update;
