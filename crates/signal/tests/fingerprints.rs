@@ -202,3 +202,18 @@ fn what_is_kept_of_long_sound_is_bounded_and_still_knows_it() {
         assert_eq!(SparseFingerprint::restored(bits, stride, RATE_HZ), None);
     }
 }
+
+#[test]
+fn forged_fingerprints_are_compared_like_any_other() {
+    let sound = fingerprint(&machine(5, 6.0, 0.1));
+    let own = sound.sparse().bits().to_vec();
+    let forged = [vec![own[3]; 16_384], own.repeat(300), vec![0; 16_384], vec![u32::MAX; 9]];
+    for stride in [2, 8, 1 << 14, 1 << 24] {
+        for bits in &forged {
+            let known = SparseFingerprint::restored(bits.clone(), stride, RATE_HZ).unwrap();
+            let all = vec![&known; 100];
+            let found = FingerprintIndex::new(all).shared(&sound, 100);
+            assert!(found.len() <= 100 && found.iter().all(|shared| shared.shared_s < 6.1));
+        }
+    }
+}

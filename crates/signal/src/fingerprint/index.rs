@@ -153,7 +153,7 @@ impl Pair<'_> {
     fn aligned(&self, about: i64) -> Option<Aligned> {
         let looked = (about - 1..=about + 1).filter_map(|offset| self.best_window(offset));
         let (differing, offset, window) = looked.min_by(|a, b| a.0.total_cmp(&b.0))?;
-        if differing > MOST_DIFFERING || differing + APART > self.elsewhere(offset, &window) {
+        if differing > MOST_DIFFERING || self.repeats(offset, &window, differing) {
             return None;
         }
         let errors = self.errors(offset);
@@ -206,39 +206,37 @@ impl Pair<'_> {
         Some((share(sum, length), offset, window.iter().map(|(kept, _)| *kept).collect()))
     }
 
-    /// Least share of differing bits of a stretch at every other place of either sound.
-    fn elsewhere(&self, offset: i64, window: &[usize]) -> f64 {
+    /// Whether the bits of a stretch differ hardly more at another place of either sound.
+    fn repeats(&self, offset: i64, window: &[usize], differing: f64) -> bool {
         let stride = signed(self.known.stride);
         let step = window.len().div_ceil(MOST_ELSEWHERE);
         let looked: Vec<usize> = window.iter().copied().step_by(step).collect();
-        let (Some(&first), Some(&last)) = (looked.first(), looked.last()) else { return 0.0 };
+        let (Some(&first), Some(&last)) = (looked.first(), looked.last()) else { return true };
         let least = looked.len().div_ceil(2);
         let far = |shift: &i64| shift.unsigned_abs() as usize >= 2 * OVERLAP;
-        let mut lowest = 0.5_f64;
-        let mut consider = |errors: &mut dyn Iterator<Item = u32>| {
+        let is_alike = |errors: &mut dyn Iterator<Item = u32>| {
             let (count, sum) =
                 errors.fold((0, 0), |(count, sum), errors| (count + 1, sum + errors));
-            if count >= least {
-                lowest = lowest.min(share(sum, count));
-            }
+            count >= least && share(sum, count) < differing + APART
         };
         // The stretch of the known sound at other places of the sound.
         let begin = -(signed(last) * stride + offset);
         let end = signed(self.sound.len()) - signed(first) * stride - offset;
-        for shift in (begin..end).filter(far) {
+        let in_sound = (begin..end).filter(far).any(|shift| {
             let there = |&kept: &usize| self.differ(kept, self.known.bits[kept], offset + shift);
-            consider(&mut looked.iter().filter_map(there));
-        }
+            is_alike(&mut looked.iter().filter_map(there))
+        });
         // The stretch of the sound at other places of the known one.
         let places = -signed(last)..signed(self.known.bits.len()) - signed(first);
-        for shift in places.filter(|shift| far(&(shift * stride))) {
-            let there = |&kept: &usize| {
-                let other = usize::try_from(signed(kept) + shift).ok()?;
-                self.differ(kept, *self.known.bits.get(other)?, offset)
-            };
-            consider(&mut looked.iter().filter_map(there));
-        }
-        lowest
+        let mut far_places = places.filter(|shift| far(&(shift * stride)));
+        in_sound
+            || far_places.any(|shift| {
+                let there = |&kept: &usize| {
+                    let other = usize::try_from(signed(kept) + shift).ok()?;
+                    self.differ(kept, *self.known.bits.get(other)?, offset)
+                };
+                is_alike(&mut looked.iter().filter_map(there))
+            })
     }
 }
 
