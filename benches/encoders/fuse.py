@@ -5,7 +5,9 @@
 FOLDER has the manifests `fold_*.csv` and their clips, VECTORS what `measure.py` wrote for them. Everything is
 computed by the definitions of offkey's members: log-mel spectra pooled over time, shrunk Mahalanobis distance
 or one nearest neighbour, logarithms on the scale of held-out normals, the largest score. Prints AUC, mean
-over sections, then folds. Needs numpy, soundfile and scikit-learn.
+over sections, then folds, and the difference from four pooled spectra, paired by fold, with its 95 % interval:
+the corrected resampled t of Nadeau and Bengio (2003), since folds share clips. Needs numpy, scipy, soundfile and
+scikit-learn.
 """
 
 import collections
@@ -14,6 +16,7 @@ import pathlib
 import sys
 
 import numpy as np
+import scipy.stats
 import soundfile
 from sklearn.metrics import roc_auc_score
 
@@ -86,9 +89,17 @@ def z(distance, references, groups, x):
     return (logarithm(distance(references, x)) - np.median(held_out)) / deviation
 
 
+def interval(differences, test_per_train):
+    """Mean over folds, and its 95 % interval."""
+    count, mean = len(differences), np.mean(differences)
+    spread = np.std(differences, ddof=1) * np.sqrt(1 / count + test_per_train)
+    half = scipy.stats.t.ppf(0.975, count - 1) * spread
+    return mean, mean - half, mean + half
+
+
 def main():
     folder, vectors = map(pathlib.Path, sys.argv[1:])
-    known, auc = {}, collections.defaultdict(list)
+    known, auc, folds, shares = {}, collections.defaultdict(list), collections.defaultdict(list), []
     for manifest in sorted(folder.glob("fold_*.csv")):
         with open(manifest, newline="") as file:
             table = list(csv.DictReader(file))
@@ -100,6 +111,8 @@ def main():
         column = lambda name: np.array([row[name] for row in table])
         section = np.char.add(np.char.add(column("machine"), " "), column("section"))
         train, anomalous, group = column("split") == "train", column("label") != "normal", column("group")
+        shares.append((~train).sum() / train.sum())
+        of_fold = collections.defaultdict(list)
         for own in sorted(set(section)):
             known_rows, tested = (section == own) & train, (section == own) & ~train
             of = lambda member, distance: z(
@@ -118,8 +131,15 @@ def main():
                 found = roc_auc_score(anomalous[tested], score)
                 auc[name, "all"].append(found)
                 auc[name, own.split()[0]].append(found)
+                of_fold[name].append(found)
+        for name, found in of_fold.items():
+            folds[name].append(np.mean(found))
     for (name, machine), values in auc.items():
         print(f"{name:28} {machine:8} AUC {np.mean(values):.3f} (n={len(values)})")
+    plain = np.array(folds.pop("four pooled spectra"))
+    for name, values in folds.items():
+        mean, low, high = interval(np.array(values) - plain, np.mean(shares))
+        print(f"{name:28} less four pooled spectra {mean:+.3f} ({low:.3f} to {high:.3f})")
 
 
 main()
