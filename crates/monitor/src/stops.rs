@@ -12,6 +12,8 @@ use crate::{
 
 /// Length of the pieces of a window that are asked whether the machine is heard in them, in seconds.
 const PIECE_S: f64 = 0.25;
+/// Silence shorter than this, in seconds, is no stop; in short windows half of the window is enough.
+const LEAST_SILENT_S: f64 = 0.5;
 /// Sound shorter than this, in seconds, is not taken for the machine: a knock against the microphone is not.
 const LEAST_RUNNING_S: f64 = 0.5;
 
@@ -48,12 +50,16 @@ impl Stops {
                 self.is_back(judged.start);
                 judged
             }
-            Some(Problem::Silent | Problem::Quieter | Problem::Absent) => {
-                match self.stop_within(card, judged.start, window) {
-                    Some(stop) => told(stop, card.windows, judged, finding),
-                    None => judged,
-                }
-            }
+            Some(
+                Problem::Silent
+                | Problem::Quieter
+                | Problem::Absent
+                | Problem::BandMissing
+                | Problem::Unlike,
+            ) => match self.stop_within(card, judged.start, window) {
+                Some(stop) => told(stop, card.windows, judged, finding),
+                None => judged,
+            },
             Some(_) => judged,
         }
     }
@@ -138,7 +144,7 @@ fn told(
 }
 
 /// The longest stretch of a window, from its first sample to the one behind its last, in which the machine is not
-/// heard; nothing where it is heard everywhere.
+/// heard; nothing where it is heard, but for a moment, everywhere.
 fn longest_silence(profile: &Profile, rule: WindowRule, window: &[f32]) -> Option<(usize, usize)> {
     let length = (PIECE_S * f64::from(rule.rate_hz)) as usize;
     let pieces = (window.len() / length.max(1)).max(1);
@@ -154,7 +160,9 @@ fn longest_silence(profile: &Profile, rule: WindowRule, window: &[f32]) -> Optio
             begun = None;
         }
     }
-    (longest.1 > longest.0).then_some(longest)
+    let least = (LEAST_SILENT_S * f64::from(rule.rate_hz)).min(window.len() as f64 / 2.0);
+    let length = longest.1 - longest.0;
+    (length > 0 && length as f64 >= least).then_some(longest)
 }
 
 /// Whether the machine is not heard in a piece of sound.
