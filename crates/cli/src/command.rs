@@ -4,31 +4,34 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+#[cfg(feature = "workbench")]
+use crate::verbs::workbench::{
+    choose::{self, ChooseArgs},
+    compare::{self, CompareArgs},
+    completions::{self, CompletionsArgs},
+    data::{self, DataCommand},
+    demo::{self, DemoArgs},
+    embed::{self, EmbedArgs},
+    evaluate::{self, EvaluateArgs},
+    explain::{self, ExplainArgs},
+    export::{self, ExportArgs},
+    learn::{self, LearnArgs},
+    recipes::{self, RecipesArgs},
+    report::{self, ReportArgs},
+    run::{self, RunArgs},
+    score::{self, ScoreArgs},
+    selftest::{self, SelftestArgs},
+    study::{self, StudyArgs},
+    train::{self, TrainArgs},
+    tsne::{self, TsneArgs},
+};
 use crate::{
     error::CliError,
     progress::Bars,
     verbs::{
         check::{self, CheckArgs},
-        choose::{self, ChooseArgs},
-        compare::{self, CompareArgs},
-        completions::{self, CompletionsArgs},
-        data::{self, DataCommand},
-        demo::{self, DemoArgs},
-        embed::{self, EmbedArgs},
-        evaluate::{self, EvaluateArgs},
-        explain::{self, ExplainArgs},
-        export::{self, ExportArgs},
         info::{self, InfoArgs},
-        learn::{self, LearnArgs},
-        recipes::{self, RecipesArgs},
-        report::{self, ReportArgs},
-        run::{self, RunArgs},
-        score::{self, ScoreArgs},
-        selftest::{self, SelftestArgs},
         serve::{self, ServeArgs},
-        study::{self, StudyArgs},
-        train::{self, TrainArgs},
-        tsne::{self, TsneArgs},
         update::{self, UpdateArgs},
         watch::{self, WatchArgs},
     },
@@ -61,6 +64,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "workbench")]
     #[command(flatten)]
     Research(Research),
     #[command(flatten)]
@@ -68,6 +72,7 @@ pub(crate) enum Command {
 }
 
 /// From recordings with a test set to metrics and a page.
+#[cfg(feature = "workbench")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Research {
     /// Make synthetic machine sounds, train, score, evaluate and write a page: the whole tour
@@ -107,8 +112,10 @@ pub(crate) enum Research {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Monitoring {
     /// Learn a monitor from normal recordings of a machine, into one file
+    #[cfg(feature = "workbench")]
     Learn(LearnArgs),
     /// Compare detectors on normal recordings, without any anomaly, and choose one for `learn`
+    #[cfg(feature = "workbench")]
     Choose(ChooseArgs),
     /// Judge recordings with a monitor; exit code 3 when one of them is an alarm
     Check(CheckArgs),
@@ -117,6 +124,7 @@ pub(crate) enum Monitoring {
     /// Show what a monitor was learned from and what it promises
     Info(InfoArgs),
     /// Plant known faults into normal recordings and show which ones a monitor finds
+    #[cfg(feature = "workbench")]
     Selftest(SelftestArgs),
     /// Add recordings that were normal to a monitor
     Update(UpdateArgs),
@@ -138,12 +146,17 @@ impl Cli {
             };
             verbs.get_subcommands().map(line).collect::<String>()
         };
-        let research = list(Research::augment_subcommands(clap::Command::new("research")));
         let monitoring = list(Monitoring::augment_subcommands(clap::Command::new("monitoring")));
+        #[cfg(feature = "workbench")]
+        let research = format!(
+            "Research, with recordings that are tested against the truth:\n{}\n",
+            list(Research::augment_subcommands(clap::Command::new("research")))
+        );
+        #[cfg(not(feature = "workbench"))]
+        let research = "";
         Self::command().help_template(format!(
             "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
-             Research, with recordings that are tested against the truth:\n{research}\n\
-             Monitoring, with one model file for one machine:\n{monitoring}\n\
+             {research}Monitoring, with one model file for one machine:\n{monitoring}\n\
              Options:\n{{options}}{{after-help}}\n\n\
              `offkey VERB --help` explains the options of a verb and gives examples.\n"
         ))
@@ -152,14 +165,16 @@ impl Cli {
 
 /// Carries out one command line.
 pub(crate) fn execute(cli: Cli) -> Result<ExitCode, CliError> {
-    offkey::set_threads(cli.threads)?;
+    offkey_core::set_threads(cli.threads)?;
     let bars = Bars::new(cli.quiet);
     match cli.command {
+        #[cfg(feature = "workbench")]
         Command::Research(verb) => research(verb, &bars).map(|()| ExitCode::SUCCESS),
         Command::Monitoring(verb) => monitoring(verb, cli.quiet, &bars),
     }
 }
 
+#[cfg(feature = "workbench")]
 fn research(verb: Research, bars: &Bars) -> Result<(), CliError> {
     match verb {
         Research::Demo(args) => demo::demo(&args, bars),
@@ -185,11 +200,14 @@ fn research(verb: Research, bars: &Bars) -> Result<(), CliError> {
 
 fn monitoring(verb: Monitoring, quiet: bool, bars: &Bars) -> Result<ExitCode, CliError> {
     match verb {
+        #[cfg(feature = "workbench")]
         Monitoring::Learn(args) => learn::learn(&args, bars)?,
+        #[cfg(feature = "workbench")]
         Monitoring::Choose(args) => choose::choose(&args, bars)?,
         Monitoring::Check(args) => return check::check(&args),
         Monitoring::Watch(args) => return watch::watch(&args, quiet),
         Monitoring::Info(args) => info::info(&args)?,
+        #[cfg(feature = "workbench")]
         Monitoring::Selftest(args) => selftest::selftest(&args, bars)?,
         Monitoring::Update(args) => return update::update(&args, bars),
         Monitoring::Serve(args) => return serve::serve(&args),
@@ -221,7 +239,8 @@ mod tests {
     #[test]
     fn every_example_of_a_help_text_is_a_command_line() {
         let found = examples(&mut Cli::definition());
-        assert!(found.len() > 20, "{found:?}");
+        let least = if cfg!(feature = "workbench") { 20 } else { 5 };
+        assert!(found.len() > least, "{found:?}");
         for example in found {
             let words = example.split_whitespace().map(|word| word.trim_matches('"'));
             let parsed = Cli::definition().try_get_matches_from(words);
@@ -244,6 +263,7 @@ mod tests {
         check(&Cli::definition());
     }
 
+    #[cfg(feature = "workbench")]
     #[test]
     fn the_setting_that_help_shows_fits_every_recipe_with_a_network() {
         let mut command = Cli::definition();

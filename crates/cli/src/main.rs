@@ -7,14 +7,13 @@ mod documented;
 mod error;
 mod output;
 mod progress;
-mod table;
 mod tips;
 mod verbs;
 
 use std::{io::IsTerminal, process::ExitCode, sync::atomic::Ordering};
 
 use clap::FromArgMatches;
-use offkey::ErrorKind;
+use offkey_core::ErrorKind;
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
@@ -126,7 +125,7 @@ fn print_error(error: &CliError) {
     eprintln!("error: {text}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        eprintln!("  because: {}", output::message(&offkey::in_words(error)));
+        eprintln!("  because: {}", output::message(&offkey_core::in_words(error)));
         cause = error.source();
     }
     if let Some(hint) = error.hint() {

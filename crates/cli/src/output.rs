@@ -5,7 +5,7 @@ use std::{
     sync::OnceLock,
 };
 
-use offkey::printable_lines;
+use offkey_core::paths::printable_lines;
 use serde::Serialize;
 
 /// Why standard output took no more; nothing is written to it afterwards.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use offkey::{Progress, Stage};
+use offkey_core::{Progress, Stage};
 
 use crate::output;
 

@@ -159,6 +159,7 @@ impl MonitorError {
             | Self::OtherSource { .. }
             | Self::KeptInSource { .. }
             | Self::OnlyWhole { .. }
+            | Self::ModelFile(ModelFileError::Run { .. })
             | Self::NothingToUndo => ErrorKind::Usage,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::File(error) => error.kind(),

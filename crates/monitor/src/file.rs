@@ -8,7 +8,7 @@ use std::{
 };
 
 use ndarray::Array2;
-use offkey_core::{Digest, remove_abandoned, write_whole};
+use offkey_core::{Digest, remove_abandoned, stages::RECIPE_FILE, write_whole};
 use offkey_infer::{Compute, ModelError, autoencoder::Autoencoder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -51,11 +51,14 @@ pub fn make_room_for(path: &Path) -> Result<(), MonitorError> {
 /// The bytes of what may be a model file, for [`Monitor::read`].
 ///
 /// # Errors
-/// [`MonitorError::File`] when it cannot be read or is no regular file, [`MonitorError::ModelFile`] when it is too
-/// large.
+/// [`MonitorError::File`] when it cannot be read or is no regular file, [`MonitorError::ModelFile`] when it is a run, or
+/// too large.
 pub fn model_bytes(path: &Path) -> Result<Vec<u8>, MonitorError> {
     let data = fs::metadata(path).map_err(MonitorError::io(path))?;
     if data.is_dir() {
+        if path.join(RECIPE_FILE).is_file() {
+            return Err(ModelFileError::Run { path: path.to_owned() }.into());
+        }
         return Err(MonitorError::io(path)(io::ErrorKind::IsADirectory.into()));
     }
     if !data.is_file() {

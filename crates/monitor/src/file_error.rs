@@ -42,6 +42,12 @@ pub enum ModelFileError {
     /// An earlier form, which is read and not changed.
     #[error("the model has an earlier form: it judges as it did, and cannot be changed")]
     Earlier,
+    /// A run in its place.
+    #[error("`{}` is a run, expected the model file of a monitor", path.display())]
+    Run {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Unreasonably large.
     #[error("`{}` has {found} bytes, expected at most {LARGEST_BYTES}", path.display())]
     TooLarge {
@@ -62,6 +68,9 @@ impl ModelFileError {
             Self::Damaged { .. } | Self::Checksum { .. } => {
                 Some("copy it again from where it came, or learn it again")
             }
+            Self::Run { .. } => Some(
+                "`offkey learn` makes one from normal recordings; a run scores with `offkey score CLIP --run RUN`",
+            ),
             Self::Earlier => Some("learn the model again"),
             Self::TooLarge { .. } => None,
         }

@@ -81,13 +81,8 @@ pub enum OffkeyError {
     #[error(transparent)]
     Synth(#[from] SynthError),
     /// The number of threads cannot be set.
-    #[error("cannot use {found} threads, expected 1 to {most}, set before any work")]
-    Threads {
-        /// The number asked for.
-        found: usize,
-        /// The most there may be.
-        most: usize,
-    },
+    #[error(transparent)]
+    Threads(#[from] offkey_core::ThreadsError),
     /// Score files cannot be read.
     #[error(transparent)]
     ScoreFiles(#[from] offkey_core::ScoreFileError),
@@ -194,7 +189,7 @@ impl OffkeyError {
             Self::Cancelled { .. } | Self::Unfinished { .. } => ErrorKind::Cancelled,
             Self::Backend { .. }
             | Self::NotRedone { .. }
-            | Self::Threads { .. }
+            | Self::Threads(_)
             | Self::ModelExists { .. }
             | Self::Synth(SynthError::Strangers { .. })
             | Self::NoGpu
@@ -255,7 +250,7 @@ impl OffkeyError {
             | Self::Evaluate(_)
             | Self::Map(_)
             | Self::Synth(_)
-            | Self::Threads { .. }
+            | Self::Threads(_)
             | Self::ScoreFiles(_)
             | Self::Truth(_)
             | Self::Backend { .. }

@@ -55,19 +55,6 @@ pub(crate) fn expect_run(path: &Path) -> Result<(), OffkeyError> {
     }
 }
 
-/// Refuses a run where the model file of a monitor is meant.
-///
-/// # Errors
-/// [`FolderError::NotAMonitorButRun`].
-pub fn expect_monitor(path: &Path) -> Result<(), OffkeyError> {
-    match holds(path) {
-        Holds::Run | Holds::Seeds => {
-            Err(FolderError::NotAMonitorButRun { path: path.to_owned() }.into())
-        }
-        Holds::Monitor | Holds::Other => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -101,7 +88,5 @@ mod tests {
             assert_eq!(holds(&path(name)), expected, "{name}");
         }
         assert!(expect_run(&path("pump.offkey")).is_err() && expect_run(&path("run")).is_ok());
-        assert!(expect_monitor(&path("run")).is_err());
-        assert!(expect_monitor(&path("pump.offkey")).is_ok());
     }
 }

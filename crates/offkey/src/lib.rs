@@ -121,7 +121,6 @@ mod request;
 mod run;
 mod run_folder;
 mod stage;
-mod threads;
 mod trial;
 mod wave_cache;
 mod withheld;
@@ -131,7 +130,7 @@ pub use demo::{DemoReport, demo, synthesize};
 pub use detector::{ClipScore, DetectError, Detector, SectionReferences};
 pub use error::OffkeyError;
 pub use explain::{ExplainRequest, explain_clip};
-pub use holds::{Holds, expect_monitor, holds};
+pub use holds::{Holds, holds};
 pub use inspect::{ClipGroup, Finding, Inspection, check_official, inspect};
 pub use loaded::Loaded;
 pub use manifest::Manifest;
@@ -144,7 +143,6 @@ pub use run_folder::{Existing, FolderError, RunFolder};
 pub use stage::{
     AgainstColumn, ClipsError, CompactnessRow, Embedded, SectionThreshold, score_table,
 };
-pub use threads::set_threads;
 pub use trial::Trial;
 pub use wave_cache::WaveCache;
 
@@ -155,7 +153,8 @@ pub use offkey_core::paths::{printable, printable_lines};
 pub use offkey_core::{
     Clip, Condition, Domain, ErrorKind, FileError, OfficialCheck, Progress, ScoreRow, SectionKey,
     Seed, Silent, Split, Stage, Year, counted, files, in_words, io_hint, names::is_audio,
-    progress::steps, recordings, recordings_and_left_out, stages, table::to_csv, with_causes,
+    progress::steps, recordings, recordings_and_left_out, set_threads, stages, table::to_csv,
+    with_causes,
 };
 pub use offkey_eval::Metrics;
 pub use offkey_explain::{ExplainError, Explanation, Gap, PAGE_MASKS};

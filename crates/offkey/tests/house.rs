@@ -71,7 +71,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "offkey-signal",
         ],
     ),
-    ("offkey-cli", &["offkey", "offkey-onnx", "offkey-study"]),
+    (
+        "offkey-cli",
+        &[
+            "offkey",
+            "offkey-core",
+            "offkey-infer",
+            "offkey-monitor",
+            "offkey-onnx",
+            "offkey-signal",
+            "offkey-study",
+        ],
+    ),
     ("offkey-example-outside", &["offkey"]),
     (
         "offkey-py",

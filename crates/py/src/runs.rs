@@ -58,7 +58,7 @@ pub(crate) fn recipe_names() -> Vec<&'static str> {
 /// Sets the number of threads, before any work.
 #[pyfunction]
 pub(crate) fn set_threads(py: Python<'_>, threads: usize) -> PyResult<()> {
-    offkey::set_threads(Some(threads)).map_err(|error| error.raise(py))
+    offkey::set_threads(Some(threads)).map_err(|error| OffkeyError::from(error).raise(py))
 }
 
 /// A recipe with every default spelled out.

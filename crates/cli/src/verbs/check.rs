@@ -3,10 +3,8 @@
 use std::{path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 
 use clap::Args;
-use offkey::{
-    monitor::{Checked, ClipVerdict, PKind, Problem, Promise, Verdict, WindowVerdict},
-    printable, with_causes,
-};
+use offkey_core::{printable, recordings_and_left_out, table::to_csv, with_causes};
+use offkey_monitor::{Checked, ClipVerdict, PKind, Problem, Promise, Verdict, WindowVerdict};
 use serde::Serialize;
 
 use super::shared::{EXIT_ALARM, EXIT_UNJUDGED, load_monitor};
@@ -127,7 +125,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let (mut clips, mut wanted) = (Vec::new(), Vec::new());
     for named in &args.clips {
         let found = if named.exists() {
-            offkey::recordings_and_left_out(std::slice::from_ref(named))
+            recordings_and_left_out(std::slice::from_ref(named))
                 .map_err(|error| with_causes(&error))
         } else {
             // A name that is mistyped must not look like a clip without alarm.
@@ -198,7 +196,7 @@ fn show(args: &CheckArgs, promise: &Promise, clips: Vec<Clip>) {
     }
     if args.csv {
         let rows: Vec<Row<'_>> = clips.iter().map(row_of).collect();
-        return print_raw(&offkey::to_csv(&rows));
+        return print_raw(&to_csv(&rows));
     }
     for clip in &clips {
         let sign = match clip.p_kind {

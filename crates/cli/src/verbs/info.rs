@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use offkey::{
-    counted,
-    monitor::{
-        EventEvidence, MonitorCard, Promise, Role,
-        watch::{counted_by, hours_of_faults},
-    },
-    printable,
+use offkey_core::{counted, printable};
+use offkey_monitor::{
+    EventEvidence, MonitorCard, Promise, Role,
+    watch::{counted_by, hours_of_faults},
 };
 use serde::Serialize;
 

@@ -6,11 +6,8 @@ use std::{
 };
 
 use clap::Args;
-use offkey::{
-    Progress, Stage, counted,
-    monitor::{Addition, MonitorError, lock_model},
-    printable,
-};
+use offkey_core::{Progress, Stage, counted, printable, progress::steps, recordings_and_left_out};
+use offkey_monitor::{Addition, MonitorError, lock_model};
 
 use super::shared::load_monitor;
 use crate::{error::CliError, output::print, progress::Bars};
@@ -62,8 +59,8 @@ pub(crate) fn update(args: &UpdateArgs, bars: &Bars) -> Result<ExitCode, CliErro
         (true, true) => (&args.normal, Addition::Forced),
         (true, false) => (&args.normal, Addition::Normal),
     };
-    let step = offkey::steps(bars, Stage::Embed, "recordings");
-    let (recordings, left_out) = offkey::recordings_and_left_out(named)?;
+    let step = steps(bars, Stage::Embed, "recordings");
+    let (recordings, left_out) = recordings_and_left_out(named)?;
     let (monitor, mut report) = monitor.update(&recordings, addition, &step)?;
     for left in left_out {
         if left.may_hold_sound() {

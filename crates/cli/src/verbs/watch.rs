@@ -10,14 +10,12 @@ use std::{
 };
 
 use clap::Args;
-use offkey::{
-    counted,
-    monitor::{
-        EventRule, Monitor, Verdict, WindowVerdict,
-        watch::{
-            self, ByteStream, Clock, Event, Folder, GrowingFile, KeepRule, Observer, PcmFormat,
-            SampleKind, Settings, Source, SystemClock, WatchReport, utc,
-        },
+use offkey_core::{counted, recordings_and_left_out};
+use offkey_monitor::{
+    EventRule, Monitor, Verdict, WindowVerdict,
+    watch::{
+        self, ByteStream, Clock, Event, Folder, GrowingFile, KeepRule, Observer, PcmFormat,
+        SampleKind, Settings, Source, SystemClock, WatchReport, utc,
     },
 };
 use serde::Serialize;
@@ -202,9 +200,8 @@ pub(crate) fn watch(args: &WatchArgs, quiet: bool) -> Result<ExitCode, CliError>
     // The folder may hold recordings that an earlier watch heard; one without any is not what was meant.
     let nothing =
         args.once && report.windows + report.unread == 0 && Path::new(&args.source).is_dir();
-    let missing = nothing
-        .then(|| offkey::recordings_and_left_out(&[PathBuf::from(&args.source)]).err())
-        .flatten();
+    let missing =
+        nothing.then(|| recordings_and_left_out(&[PathBuf::from(&args.source)]).err()).flatten();
     if let Some(missing) = &missing {
         tracing::warn!("{missing}");
     }

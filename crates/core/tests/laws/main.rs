@@ -12,3 +12,4 @@ mod score_files;
 mod splits;
 mod tables;
 mod truth;
+mod walk;

@@ -41,12 +41,6 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
     },
-    /// A monitor is meant, and the path holds a run.
-    #[error("`{}` is a run, expected the model file of a monitor", path.display())]
-    NotAMonitorButRun {
-        /// The folder.
-        path: PathBuf,
-    },
     /// One run is meant, and there are several.
     #[error("`{}` contains one run per seed", path.display())]
     SeveralSeeds {
@@ -109,7 +103,6 @@ impl FolderError {
             | Self::Occupied { .. }
             | Self::NotARun { .. }
             | Self::NotARunButMonitor { .. }
-            | Self::NotAMonitorButRun { .. }
             | Self::SeveralSeeds { .. }
             | Self::OtherRun { .. } => ErrorKind::Usage,
             Self::Locked { .. }
@@ -130,9 +123,6 @@ impl FolderError {
             }
             Self::NotARunButMonitor { .. } => {
                 "`offkey check` and `offkey watch` judge recordings with it; `offkey score` and `offkey explain` take the folder that `offkey run` wrote"
-            }
-            Self::NotAMonitorButRun { .. } => {
-                "`offkey learn` makes one from normal recordings; a run scores with `offkey score CLIP --run RUN`"
             }
             Self::NotARun { path } if path.is_file() => {
                 "name the folder of a run; a recording is scored with --run RUN"

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::ExistingArgs;
-use crate::{error::CliError, output::print, progress::Bars, table};
+use super::{shared::ExistingArgs, tables};
+use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  offkey demo --out offkey-demo")]
@@ -22,7 +22,7 @@ pub(crate) struct DemoArgs {
 
 pub(crate) fn demo(args: &DemoArgs, bars: &Bars) -> Result<(), CliError> {
     let report = offkey::demo(&args.out, args.seed, args.existing.into(), bars)?;
-    print(&table::run_metrics(&report.metrics));
+    print(&tables::run_metrics(&report.metrics));
     print(&format!(
         "\nrecordings: {}\neverything about the run: {}\n",
         report.data.display(),

@@ -3,10 +3,10 @@
 use clap::Args;
 use offkey::{BUILT_IN, Recipe};
 
+use super::tables;
 use crate::{
     error::CliError,
     output::{print, print_json},
-    table,
 };
 
 #[derive(Debug, Args)]
@@ -50,6 +50,6 @@ pub(crate) fn recipes(args: &RecipesArgs) -> Result<(), CliError> {
             Recipe::load(built_in.name, &[])?.description
         )]);
     }
-    print(&table::render(&["recipe                  what it is for"], &rows));
+    print(&tables::render(&["recipe                  what it is for"], &rows));
     Ok(())
 }

@@ -6,7 +6,9 @@ use clap::Args;
 use offkey::Compute;
 use offkey_study::{BUILT_IN_STUDIES, Shard, StudyError, StudyFile, StudyRequest};
 
-use crate::{error::CliError, output::print, progress::Bars, table};
+use super::WorkbenchError;
+use super::tables;
+use crate::{error::CliError, output::print, progress::Bars};
 
 #[derive(Debug, Args)]
 #[command(
@@ -52,7 +54,7 @@ pub(crate) fn study(args: &StudyArgs, bars: &Bars) -> Result<(), CliError> {
             let question = StudyFile::load(study.name)?.question;
             rows.push(vec![format!("{:<16}{question}", study.name)]);
         }
-        print(&table::render(&["study           what it asks"], &rows));
+        print(&tables::render(&["study           what it asks"], &rows));
         return Ok(());
     };
     let mut study = StudyFile::load(name)?;
@@ -77,7 +79,9 @@ pub(crate) fn study(args: &StudyArgs, bars: &Bars) -> Result<(), CliError> {
         ));
         return Ok(());
     }
-    let Some(out) = &args.out else { return Err(CliError::NoOutput { what: "study" }) };
+    let Some(out) = &args.out else {
+        return Err(WorkbenchError::NoOutput { what: "study" }.into());
+    };
     let request = StudyRequest {
         study,
         data: args.data.clone(),

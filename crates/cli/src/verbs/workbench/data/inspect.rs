@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use offkey::counted;
 
+use super::super::tables;
 use crate::{
     error::CliError,
     output::{print, print_json},
     progress::Bars,
-    table,
 };
 
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(crate) fn inspect(args: &InspectArgs, bars: &Bars) -> Result<(), CliError> {
             ]
         })
         .collect();
-    print(&table::render(
+    print(&tables::render(
         &["machine, section", "split", "domain", "label", "clips", "attributes"],
         &rows,
     ));

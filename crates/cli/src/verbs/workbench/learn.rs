@@ -12,8 +12,8 @@ use offkey::{
     monitor::{FalseAlarmRate, RecordingCard},
 };
 
-use super::shared::{into_file, seconds};
-use crate::{error::CliError, output::print, progress::Bars};
+use super::{WorkbenchError, shared::into_file};
+use crate::{error::CliError, output::print, progress::Bars, verbs::shared::seconds};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  offkey learn RECORDINGS -o pump.offkey")]
@@ -88,7 +88,7 @@ fn keep_recordings(args: &LearnArgs) -> Result<(), CliError> {
         () if args.data.iter().chain(&args.faults).any(same) => "it is what is to be learned from",
         () => return Ok(()),
     };
-    Err(CliError::OverRecording { path: args.output.clone(), found })
+    Err(WorkbenchError::OverRecording { path: args.output.clone(), found }.into())
 }
 
 /// Whether two names are of one file that is there; of a folder it is said elsewhere.
@@ -119,7 +119,7 @@ pub(crate) fn learn(args: &LearnArgs, bars: &Bars) -> Result<(), CliError> {
         let learned_from = |card: &RecordingCard| is_same(Path::new(&card.path), &args.output);
         if monitor.card().recordings.iter().any(learned_from) {
             let found = "it is a recording that is learned from";
-            return Err(CliError::OverRecording { path: args.output.clone(), found });
+            return Err(WorkbenchError::OverRecording { path: args.output.clone(), found }.into());
         }
         monitor.save(&args.output)?;
         Ok((monitor, report))

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use offkey::monitor::SelfTest;
 
-use super::shared::load_monitor;
+use super::tables;
 use crate::{
     error::CliError,
     output::{print, print_json},
     progress::Bars,
-    table,
+    verbs::shared::load_monitor,
 };
 
 #[derive(Debug, Args)]
@@ -68,7 +68,7 @@ fn by_level(test: &SelfTest) -> String {
         })
         .collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    table::render(&header, &rows)
+    tables::render(&header, &rows)
 }
 
 /// From which level on each member alone finds each fault; nothing where none finds any.
@@ -90,7 +90,7 @@ fn by_member(test: &SelfTest) -> Option<String> {
         })
         .collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    Some(table::render(&header, &rows))
+    Some(tables::render(&header, &rows))
 }
 
 fn level(db: Option<f64>) -> String {

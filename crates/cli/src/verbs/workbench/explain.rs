@@ -13,7 +13,7 @@ use offkey::{
     printable, with_causes,
 };
 
-use super::shared::DetectorArgs;
+use super::{WorkbenchError, shared::DetectorArgs};
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -58,7 +58,7 @@ pub(crate) struct ExplainArgs {
 }
 
 pub(crate) fn explain(args: &ExplainArgs, bars: &Bars) -> Result<(), CliError> {
-    let path = args.detector.path().ok_or(CliError::NoDetector)?;
+    let path = args.detector.path().ok_or(WorkbenchError::NoDetector)?;
     match Loaded::open(path, Compute::default())? {
         Loaded::Run(detector) => explain_by_run(args, path, &detector, bars),
         Loaded::Monitor(monitor) => explain_by_monitor(args, path, &monitor, bars),
@@ -80,7 +80,7 @@ fn explain_by_monitor(
         ("--out", args.out.is_some()),
     ];
     if let Some((option, _)) = for_runs.into_iter().find(|(_, said)| *said) {
-        return Err(CliError::ForRuns { path: path.to_owned(), option });
+        return Err(WorkbenchError::ForRuns { path: path.to_owned(), option }.into());
     }
     let paths = offkey::recordings(&args.clips)?;
     let mut examined = Vec::new();
@@ -108,7 +108,7 @@ fn explain_by_monitor(
 fn all_done(total: usize, done: usize) -> Result<(), CliError> {
     match total - done {
         0 => Ok(()),
-        failed => Err(CliError::Some { failed, total, done: "explained" }),
+        failed => Err(WorkbenchError::Some { failed, total, done: "explained" }.into()),
     }
 }
 

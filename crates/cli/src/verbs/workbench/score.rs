@@ -7,12 +7,15 @@ use offkey::{
     ClipScore, Compute, DetectError, ErrorKind, Loaded, OffkeyError, Progress, with_causes,
 };
 
-use super::shared::{DetectorArgs, print_metrics};
+use super::{
+    WorkbenchError,
+    shared::{DetectorArgs, print_metrics},
+    tables,
+};
 use crate::{
     error::CliError,
     output::{print, print_json},
     progress::Bars,
-    table,
 };
 
 #[derive(Debug, Args)]
@@ -103,7 +106,7 @@ pub(crate) fn score(args: &ScoreArgs, bars: &Bars) -> Result<(), CliError> {
     }
     let failed = paths.len() - scores.len();
     if failed > 0 {
-        return Err(CliError::Some { failed, total: paths.len(), done: "scored" });
+        return Err(WorkbenchError::Some { failed, total: paths.len(), done: "scored" }.into());
     }
     Ok(())
 }
@@ -119,7 +122,7 @@ fn print_clip_scores(scores: &[ClipScore]) {
                 format!("{:.4}", clip.score),
                 format!("{:.4}", clip.threshold),
                 if clip.decision { "anomalous" } else { "normal" }.to_owned(),
-                table::rate(clip.expected_false_alarms),
+                tables::rate(clip.expected_false_alarms),
             ];
             if joined {
                 cells.push(clip.raised_by.clone().unwrap_or_default());
@@ -132,7 +135,7 @@ fn print_clip_scores(scores: &[ClipScore]) {
     if joined {
         header.push("raised by");
     }
-    print(&table::render(&header, &rows));
+    print(&tables::render(&header, &rows));
     if scores.iter().any(|clip| clip.expected_false_alarms.is_none()) {
         print(
             "false alarms: not known where the threshold comes from recordings the model was trained on\n",

@@ -6,11 +6,11 @@ use clap::Args;
 use offkey::{OffkeyError, Progress, files::write_atomically};
 use offkey_study::{ComparedRow, Comparison, compare_runs, comparison_page};
 
+use super::tables;
 use crate::{
     error::CliError,
     output::{print, print_json},
     progress::Bars,
-    table,
 };
 
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ fn text(comparison: &Comparison) -> String {
             ["machine, metric", "reference", "run", "difference", "95 % interval", "trials"];
         let lines: Vec<Vec<String>> = of_run.iter().map(line).collect();
         text += &format!("{} less {reference}\n", of_run[0].run);
-        text += &table::render(&header, &lines);
+        text += &tables::render(&header, &lines);
         text.push('\n');
     }
     text + &format!("interval: {interval}\n")
@@ -74,8 +74,8 @@ fn line(row: &ComparedRow) -> Vec<String> {
     };
     vec![
         format!("{} {}", row.machine, row.metric),
-        table::rate(Some(row.reference)),
-        table::rate(Some(row.value)),
+        tables::rate(Some(row.reference)),
+        tables::rate(Some(row.value)),
         format!("{:+.3}", row.difference),
         interval,
         row.trials.to_string(),

@@ -8,8 +8,8 @@ use offkey::{
     learn::{Choice, LearnRequest},
 };
 
-use super::shared::{into_file, seconds};
-use crate::{error::CliError, output::print, progress::Bars, table};
+use super::{shared::into_file, tables};
+use crate::{error::CliError, output::print, progress::Bars, verbs::shared::seconds};
 
 #[derive(Debug, Args)]
 #[command(
@@ -82,7 +82,7 @@ fn told(choice: &Choice) -> String {
         .map(|tried| {
             vec![
                 tried.recipe.name.clone(),
-                table::rate(Some(tried.auc)),
+                tables::rate(Some(tried.auc)),
                 format!("{:.3}", tried.behind),
                 format!("{:.3}", tried.error),
             ]
@@ -96,7 +96,7 @@ fn told(choice: &Choice) -> String {
     format!(
         "{}\n{} of {}, each scored by what was fitted to other recordings, against {} of made anomalies. \
          Real faults may rank detectors differently.\ntaken: {}: {why}\n",
-        table::render(&head, &rows),
+        tables::render(&head, &rows),
         counted(choice.windows, "window"),
         counted(choice.recordings, "recording"),
         counted(choice.kinds.len(), "kind"),
@@ -113,9 +113,9 @@ fn by_kind(choice: &Choice) -> String {
         .enumerate()
         .map(|(kind, name)| {
             let areas =
-                choice.candidates.iter().map(|tried| table::rate(Some(tried.by_kind[kind])));
+                choice.candidates.iter().map(|tried| tables::rate(Some(tried.by_kind[kind])));
             std::iter::once(name.clone()).chain(areas).collect()
         })
         .collect();
-    format!("\n{}\n", table::render(&head, &rows))
+    format!("\n{}\n", tables::render(&head, &rows))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use offkey::{OfficialCheck, Year, check_official, counted};
 
+use super::super::WorkbenchError;
 use crate::{
     error::CliError,
     output::{print, print_json},
@@ -31,14 +32,14 @@ pub(crate) struct CheckSetArgs {
 pub(crate) fn check(args: &CheckSetArgs) -> Result<(), CliError> {
     let check = check_official(&args.data, &args.truth, args.year)?;
     if check.parts.is_empty() {
-        return Err(CliError::NoOfficialCounts { year: args.year });
+        return Err(WorkbenchError::NoOfficialCounts { year: args.year }.into());
     }
     if args.json {
         print_json(&check);
     } else {
         print(&text(&check));
     }
-    if check.is_whole() { Ok(()) } else { Err(CliError::NotWhole { year: args.year }) }
+    if check.is_whole() { Ok(()) } else { Err(WorkbenchError::NotWhole { year: args.year }.into()) }
 }
 
 fn text(check: &OfficialCheck) -> String {
