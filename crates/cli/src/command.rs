@@ -153,7 +153,7 @@ impl Cli {
             list(Research::augment_subcommands(clap::Command::new("research")))
         );
         #[cfg(not(feature = "workbench"))]
-        let research = "";
+        let research = "This program was built to judge and watch alone; the full one also learns, trains and studies.\n\n";
         Self::command().help_template(format!(
             "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n\
              {research}Monitoring, with one model file for one machine:\n{monitoring}\n\
