@@ -190,20 +190,28 @@ impl Models {
         entry.problem.clone().filter(|_| !learned)
     }
 
-    /// Takes a recording that a person calls normal into the model.
+    /// Takes a recording that a person calls normal into the model. Where the model knows its sound already, nothing
+    /// changes, and the answer says so.
     ///
     /// # Errors
     /// [`ModelError`]; the model is then as before. A recording that looks like a fault is refused unless
     /// forced.
-    pub fn update(&self, machine: &str, recording: &Path, force: bool) -> Result<(), ModelError> {
+    pub fn update(
+        &self,
+        machine: &str,
+        recording: &Path,
+        force: bool,
+    ) -> Result<Option<String>, ModelError> {
         self.change(machine, |monitor| {
             let addition = if force { Addition::Forced } else { Addition::Normal };
             let recordings = [recording.to_owned()];
             let (updated, report) = monitor.update(&recordings, addition, &|_, _| true)?;
-            match report.refused.into_iter().next() {
-                Some((_, reason)) => Err(ModelError::Refused { reason }),
-                None => Ok(updated),
+            if let Some((_, reason)) = report.refused.into_iter().next() {
+                return Err(ModelError::Refused { reason });
             }
+            let known = || "the model knows this sound already, and stays as it is".to_owned();
+            let told = report.shared.into_iter().next().unwrap_or_else(known);
+            Ok((updated, report.added.is_empty().then_some(told)))
         })
     }
 
@@ -217,32 +225,32 @@ impl Models {
             let journal = &monitor.card().journal;
             let place = journal.iter().rposition(|entry| entry.recordings.contains(&recording));
             match place {
-                None => Ok(monitor),
+                None => Ok((monitor, ())),
                 Some(place) if place + 1 < journal.len() => {
                     let reason =
                         "other sound was taken in after it: take that back first".to_owned();
                     Err(ModelError::Refused { reason })
                 }
-                Some(_) => Ok(monitor.undo()?.0),
+                Some(_) => Ok((monitor.undo()?.0, ())),
             }
         })
     }
 
-    fn change(
+    fn change<T>(
         &self,
         machine: &str,
-        change: impl FnOnce(Monitor) -> Result<Monitor, ModelError>,
-    ) -> Result<(), ModelError> {
+        change: impl FnOnce(Monitor) -> Result<(Monitor, T), ModelError>,
+    ) -> Result<T, ModelError> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path_of(machine)?;
         if !path.exists() {
             return Err(ModelError::None { machine: machine.to_owned() });
         }
         let _other_programs_wait = self.lock(&path)?;
-        let changed = change(Monitor::load(&path, Compute::default())?)?;
+        let (changed, told) = change(Monitor::load(&path, Compute::default())?)?;
         changed.save(&path)?;
         self.take_into_use(&path, changed);
-        Ok(())
+        Ok(told)
     }
 
     /// Takes a changed model into use for every machine whose file it is.

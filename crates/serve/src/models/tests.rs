@@ -84,6 +84,17 @@ fn what_was_called_normal_while_another_model_was_learned_is_in_that_model() {
 }
 
 #[test]
+fn sound_that_the_model_knows_is_told_and_changes_nothing() {
+    let bench = Bench::new();
+    let take = |name: &str| bench.models.update("pump", &bench.path(name), true).expect("sound");
+    assert_eq!(take("normal.wav"), None);
+    let before = std::fs::read(bench.path("pump.offkey")).expect("a model");
+    std::fs::copy(bench.path("normal.wav"), bench.path("again.wav")).expect("room");
+    assert!(take("again.wav").is_some_and(|told| told.contains("known") || told.contains("knows")));
+    assert_eq!(std::fs::read(bench.path("pump.offkey")).expect("a model"), before);
+}
+
+#[test]
 fn what_was_called_normal_before_is_in_the_model_that_is_learned_anew() {
     let bench = Bench::new();
     bench.models.update("pump", &bench.path("normal.wav"), true).expect("it is taken in");

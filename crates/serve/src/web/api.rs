@@ -221,6 +221,7 @@ pub(crate) async fn feedback(
         )));
     };
     let (bank, banked) = (app.folders.faults(&machine), found.clip.clone());
+    let mut told = None;
     if kind == FeedbackKind::Normal {
         let clip = found.clip.filter(|clip| !bank::is_picture(clip));
         let Some(clip) = clip else {
@@ -230,7 +231,7 @@ pub(crate) async fn feedback(
         };
         let path = app.shared.clips.path(&clip);
         let (models, of) = (Arc::clone(&app.models), machine.clone());
-        tokio::task::spawn_blocking(move || models.update(&of, &path, force)).await??;
+        told = tokio::task::spawn_blocking(move || models.update(&of, &path, force)).await??;
     } else if let Some(clip) = banked.map(|clip| app.shared.clips.path(&clip)) {
         let event = event.clone();
         tokio::task::spawn_blocking(move || bank::keep(&bank, &event, &clip)).await??;
@@ -249,7 +250,7 @@ pub(crate) async fn feedback(
         undone_ms: None,
     };
     app.ask(&machine, Ask::Feedback(row), &who).await?;
-    Ok(Json(json!({ "id": id })))
+    Ok(Json(json!({ "id": id, "told": told })))
 }
 
 /// Which feedback is taken back.

@@ -252,11 +252,12 @@ async function showBank(path, host, turn) {
 function feedbackButtons(name, path, event, standing) {
   const row = el("div", { class: "row" });
   const say = (body) => attempt(async () => {
-    try { await call(`${path}/feedback`, "POST", body); } catch (error) {
+    let answer;
+    try { answer = await call(`${path}/feedback`, "POST", body); } catch (error) {
       if (body.kind !== "normal" || body.force || !confirm(`${error.message}\n\nCall it normal all the same? A fault once called normal is not reported again.`)) throw error;
-      await call(`${path}/feedback`, "POST", { ...body, force: true });
+      answer = await call(`${path}/feedback`, "POST", { ...body, force: true });
     }
-    toast("Thank you, that is noted.");
+    toast(answer.told ? `That is noted; ${answer.told}.` : "Thank you, that is noted.");
     showMachine(name);
   });
   for (const said of standing) {
