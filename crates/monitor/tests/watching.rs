@@ -69,8 +69,12 @@ fn settings(folder: &Path) -> Settings {
 }
 
 fn begin() -> Piece {
-    let stretch =
-        Stretch { place: "line".to_owned(), id: "line#1".to_owned(), name: "line".to_owned() };
+    let stretch = Stretch {
+        place: "line".to_owned(),
+        id: "line#1".to_owned(),
+        name: "line".to_owned(),
+        begun: None,
+    };
     Piece::Begin { stretch, first_sample: 0 }
 }
 
@@ -82,7 +86,7 @@ fn the_reason_of_an_event_is_that_of_its_loudest_window_and_says_where_it_is() {
     let mut told = Told::default();
     let recording = |name: &str, sound: Vec<f32>| {
         let id = format!("{name}#1");
-        let stretch = Stretch { place: name.to_owned(), id, name: name.to_owned() };
+        let stretch = Stretch { place: name.to_owned(), id, name: name.to_owned(), begun: None };
         [Piece::Begin { stretch, first_sample: 0 }, Piece::Sound(sound)]
     };
     let pieces = [recording("a.wav", mild), recording("b.wav", strange(32, WINDOW))].concat();
@@ -284,8 +288,12 @@ fn hours_without_an_event_add_up_over_watches_of_one_model_and_rule() {
     let mut settings = settings(folder.path());
     let windows_s = |windows: usize| windows as f64 * WINDOW as f64 / f64::from(RATE_HZ);
     let heard = |settings: &Settings, first: usize, windows: usize| {
-        let stretch =
-            Stretch { place: "line".to_owned(), id: "line#1".to_owned(), name: "line".to_owned() };
+        let stretch = Stretch {
+            place: "line".to_owned(),
+            id: "line#1".to_owned(),
+            name: "line".to_owned(),
+            begun: None,
+        };
         let begin = Piece::Begin { stretch, first_sample: (first * WINDOW) as u64 };
         let sound = Piece::Sound(noise(7 + first as u64, windows * WINDOW));
         let report = watched(&monitor, settings, vec![begin, sound], &mut Told::default());

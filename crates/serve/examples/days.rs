@@ -146,7 +146,10 @@ impl Source for Days {
         if !std::mem::replace(&mut self.begun, true) {
             // As of a growing file, how far it was heard is remembered.
             let [place, id, name] = ["days"; 3].map(str::to_owned);
-            return Piece::Begin { stretch: Stretch { place, id, name }, first_sample: 0 };
+            return Piece::Begin {
+                stretch: Stretch { place, id, name, begun: None },
+                first_sample: 0,
+            };
         }
         if self.passed_ms >= self.last_ms {
             self.stop.store(true, Ordering::Relaxed);

@@ -63,8 +63,12 @@ const PIECE_MS: u64 = 250;
 struct Stretch {
     form: WindowRule,
     windower: Windower,
-    /// Samples heard of the stretch.
+    /// Tells it apart from others.
+    id: String,
+    /// Samples read of the stretch.
     heard: u64,
+    /// Samples that were handed on before, where the stretch goes on: they are not kept, measured or shown again.
+    given: u64,
     /// Samples that were judged before a restart.
     skip: u64,
     /// When the stretch began, where its source knows.
@@ -102,8 +106,8 @@ impl Listener {
             if let Some(now) = &mut stretch
                 && now.form != form
             {
-                // Another model hears in other windows: what is being heard begins anew.
-                self.places.reset();
+                // Another model hears in other windows, from where this one had judged to.
+                self.places.go_on(now.form.rate_hz, form.rate_hz);
                 self.cut();
                 stretch = None;
             }
@@ -120,8 +124,12 @@ impl Listener {
                 Piece::Nothing | Piece::End => true,
                 Piece::Begin { stretch: begun, .. } => {
                     self.cut();
+                    let id = begun.id.clone();
+                    let given = stretch.as_ref().map_or(0, |before| before.given_of(&id, form));
                     let from = self.places.begin(begun);
-                    stretch = Some(Stretch::new(form, from, self.source.begun_ms()));
+                    let mut next = Stretch::new(form, from, self.source.begun_ms());
+                    (next.id, next.given) = (id, given.max(from));
+                    stretch = Some(next);
                     true
                 }
                 Piece::Sound(samples) => {
@@ -203,9 +211,11 @@ impl Listener {
 
     fn hear(&mut self, stretch: &mut Stretch, samples: &[f32], judge: Option<&dyn Judge>) -> bool {
         let rate_hz = stretch.form.rate_hz;
-        self.recorded(self.ear.hear(samples, rate_hz, self.clock.now().unix_ms));
-        stretch.fresh.extend_from_slice(samples);
-        stretch.unmeasured.extend_from_slice(samples);
+        let given = stretch.given.saturating_sub(stretch.heard).min(samples.len() as u64);
+        let new = &samples[given as usize..];
+        self.recorded(self.ear.hear(new, rate_hz, self.clock.now().unix_ms));
+        stretch.fresh.extend_from_slice(new);
+        stretch.unmeasured.extend_from_slice(new);
         let piece = (u64::from(rate_hz) * PIECE_MS / 1000).max(1) as usize;
         if stretch.unmeasured.len() >= piece {
             let stats = SoundStats::of(&stretch.unmeasured, rate_hz);
@@ -343,13 +353,21 @@ impl Stretch {
         Self {
             form,
             windower: Windower::new(form, from),
+            id: String::new(),
             heard: 0,
+            given: from,
             skip: from,
             start_ms,
             fresh: Vec::new(),
             unmeasured: Vec::new(),
             differs: None,
         }
+    }
+
+    /// Samples of the stretch of this name that were handed on by now, at the rate of that form.
+    fn given_of(&self, id: &str, form: WindowRule) -> u64 {
+        let same = !id.is_empty() && self.id == id && self.form.rate_hz == form.rate_hz;
+        if same { self.heard.max(self.given) } else { 0 }
     }
 }
 

@@ -104,7 +104,7 @@ impl GrowingFile {
         self.compared = false;
         let known = bookmarks.get(&self.name).filter(|bookmark| {
             let fits = |mark: Mark| mark.fits(&self.path, &look).unwrap_or(false);
-            self.state == State::Fresh && bookmark.mark.is_none_or(fits)
+            self.state == State::Fresh && bookmark.recognised_by().is_none_or(fits)
         });
         self.beginnings += 1;
         let id = known.map_or_else(
@@ -116,7 +116,8 @@ impl GrowingFile {
         }
         self.state = State::Reading;
         let (place, name) = (self.name.clone(), self.name.clone());
-        let stretch = Stretch { place, id, name };
+        let begun = Mark::of(&self.path, look.bytes, &look).ok();
+        let stretch = Stretch { place, id, name, begun };
         self.ready.push_back(Piece::Begin { stretch, first_sample: 0 });
         Ok(())
     }
@@ -258,7 +259,10 @@ impl Source for GrowingFile {
 
     fn reset(&mut self) {
         self.ready.clear();
-        self.follow = None;
+        if self.follow.take().is_some() && self.state == State::Reading {
+            // The same file goes on where it was judged to.
+            self.state = State::Fresh;
+        }
     }
 
     fn waits(&self) -> bool {

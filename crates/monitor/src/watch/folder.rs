@@ -137,7 +137,8 @@ impl Folder {
                 self.ready.push_back(Piece::Unread { message, again: false });
             }
         }
-        if whole {
+        // A share that is away leaves an empty folder: nothing of it is forgotten.
+        if whole && !found.is_empty() {
             let gone = bookmarks.keys().filter(|place| !found.contains_key(*place));
             let gone: Vec<String> = gone.cloned().collect();
             if !gone.is_empty() {
@@ -172,7 +173,7 @@ impl Folder {
         let continues = match bookmark {
             None => Ok(false),
             Some(bookmark) => {
-                bookmark.mark.map_or(Ok(true), |mark| mark.fits(&due.path, &due.look))
+                bookmark.recognised_by().map_or(Ok(true), |mark| mark.fits(&due.path, &due.look))
             }
         };
         let continues = match continues {
@@ -198,7 +199,8 @@ impl Folder {
             Err(FollowError::Io(error)) => return self.failed(&due, &error),
         };
         let name = due.path.display().to_string();
-        let stretch = Stretch { place: due.place.clone(), id, name };
+        let begun = Mark::of(&due.path, due.look.bytes, &due.look).ok();
+        let stretch = Stretch { place: due.place.clone(), id, name, begun };
         self.ready.push_back(Piece::Begin { stretch, first_sample: 0 });
         match opened {
             Ok(reading) => {

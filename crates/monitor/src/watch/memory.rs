@@ -42,6 +42,16 @@ pub struct Bookmark {
     pub next_sample: u64,
     /// The recording as it was when all of it had been handed over; none while more is to come.
     pub mark: Option<Mark>,
+    /// The recording as it was when hearing it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Mark>,
+}
+
+impl Bookmark {
+    /// By which the recording is recognised, where it can be.
+    pub fn recognised_by(&self) -> Option<Mark> {
+        self.mark.or(self.begun)
+    }
 }
 
 /// The most unusual window of an event.
@@ -371,7 +381,7 @@ mod tests {
     }
 
     fn bookmark(next_sample: u64) -> Bookmark {
-        Bookmark { id: "line#1".to_owned(), next_sample, mark: None }
+        Bookmark { id: "line#1".to_owned(), next_sample, mark: None, begun: None }
     }
 
     fn opened(path: &Path) -> (Memory, Store, Option<String>) {

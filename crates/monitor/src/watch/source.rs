@@ -100,4 +100,6 @@ pub struct Stretch {
     pub id: String,
     /// As people know it.
     pub name: String,
+    /// The recording as it is when hearing it begins: another one that takes its place meanwhile is told apart by it.
+    pub begun: Option<Mark>,
 }

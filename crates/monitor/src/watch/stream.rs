@@ -58,6 +58,7 @@ impl ByteStream {
                 place: name.to_owned(),
                 id: format!("{name}#{begun_ms}"),
                 name: name.to_owned(),
+                begun: None,
             }),
             over: false,
             end_expected: false,

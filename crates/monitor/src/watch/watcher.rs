@@ -191,7 +191,8 @@ impl<'a> Watcher<'a> {
             self.memory.bookmarks().get(&stretch.place).filter(|known| known.id == stretch.id);
         let next_sample = known.map_or(first_sample, |known| known.next_sample.max(first_sample));
         let mark = known.and_then(|known| known.mark);
-        let bookmark = Bookmark { id: stretch.id.clone(), next_sample, mark };
+        let begun = stretch.begun.or(known.and_then(|known| known.begun));
+        let bookmark = Bookmark { id: stretch.id.clone(), next_sample, mark, begun };
         self.memory.set(&stretch.place, bookmark);
         self.hearing = Some(Hearing {
             windower: Windower::new(rule, next_sample),
@@ -224,10 +225,10 @@ impl<'a> Watcher<'a> {
                 verdict.reason += &format!("; {how}");
             }
             self.judge(&verdict, &hearing, observer);
-            let id = hearing.stretch.id.clone();
+            let (id, begun) = (hearing.stretch.id.clone(), hearing.stretch.begun);
             let mark =
                 self.memory.bookmarks().get(&hearing.stretch.place).and_then(|known| known.mark);
-            let bookmark = Bookmark { id, next_sample: verdict.start + hop, mark };
+            let bookmark = Bookmark { id, next_sample: verdict.start + hop, mark, begun };
             self.memory.set(&hearing.stretch.place, bookmark);
             if self.report.windows.is_multiple_of(WINDOWS_PER_RECORD) {
                 self.record(observer);

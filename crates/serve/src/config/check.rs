@@ -136,8 +136,8 @@ fn check_alarm(name: &str, alarm: &AlarmConfig, reading: &mut Reading<'_>) {
         );
         reading.wrong(&at("alarms"), what);
     }
-    if alarm.calm_windows == 0 {
-        reading.wrong(&at("calm_windows"), "`calm_windows` must be at least 1");
+    if !(1..=10_000).contains(&alarm.calm_windows) {
+        reading.wrong(&at("calm_windows"), "`calm_windows` must be from 1 to 10000");
     }
     if alarm.cusum_limit.is_some_and(|limit| !(limit > 0.0 && limit <= 1000.0)) {
         reading.wrong(&at("cusum_limit"), "`cusum_limit` must be above 0 and at most 1000");

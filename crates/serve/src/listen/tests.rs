@@ -96,7 +96,12 @@ fn sound(seconds: usize) -> Piece {
 }
 
 fn begin() -> Piece {
-    let stretch = watch::Stretch { place: String::new(), id: String::new(), name: String::new() };
+    let stretch = watch::Stretch {
+        place: String::new(),
+        id: String::new(),
+        name: String::new(),
+        begun: None,
+    };
     Piece::Begin { stretch, first_sample: 0 }
 }
 

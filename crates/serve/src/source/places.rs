@@ -56,9 +56,10 @@ impl Places {
     /// A stretch begins: the first sample of it that was not judged before.
     pub fn begin(&mut self, stretch: Stretch) -> u64 {
         let known = self.bookmarks.remove(&stretch.place).filter(|known| known.id == stretch.id);
+        let begun = stretch.begun.or(known.as_ref().and_then(|known| known.begun));
         let (next_sample, mark) = known.map_or((0, None), |known| (known.next_sample, known.mark));
         self.present = (!stretch.place.is_empty()).then(|| stretch.place.clone());
-        let bookmark = Bookmark { id: stretch.id, next_sample, mark };
+        let bookmark = Bookmark { id: stretch.id, next_sample, mark, begun };
         self.bookmarks.extend(self.present.clone().map(|place| (place, bookmark)));
         next_sample
     }
@@ -73,11 +74,12 @@ impl Places {
         self.note(|bookmark| bookmark.mark = mark.or(bookmark.mark))
     }
 
-    /// The stretch begins anew, unless it was heard to its end.
-    pub fn reset(&mut self) {
+    /// Another model goes on where the stretch was judged to, at its own rate.
+    pub fn go_on(&mut self, from_hz: u32, to_hz: u32) {
         let present = self.present.as_ref().and_then(|place| self.bookmarks.get_mut(place));
-        if let Some(bookmark) = present.filter(|bookmark| bookmark.mark.is_none()) {
-            bookmark.next_sample = 0;
+        if let Some(bookmark) = present {
+            let next = u128::from(bookmark.next_sample) * u128::from(to_hz);
+            bookmark.next_sample = (next / u128::from(from_hz.max(1))) as u64;
         }
     }
 
@@ -108,16 +110,23 @@ impl Places {
 fn heard_before(text: &str) -> Option<Bookmark> {
     let (bytes, modified_ms) = text.split_once(' ')?;
     let (bytes, modified_ms) = (bytes.parse().ok()?, modified_ms.parse().ok()?);
-    let mark = Some(Mark { bytes, modified_ms, head: 0, tail: 0 });
-    Some(Bookmark { id: String::new(), next_sample: 0, mark })
+    let mark = Some(unread(bytes, modified_ms));
+    Some(Bookmark { id: String::new(), next_sample: 0, mark, begun: None })
 }
 
 /// `NEXT_SAMPLE BYTES MODIFIED_MS PLACE` of the recording that was being heard.
 fn left_before(text: &str) -> Option<(String, Bookmark)> {
     let (next_sample, rest) = text.split_once(' ')?;
-    let (_, place) = rest.split_once(' ')?.1.split_once(' ')?;
+    let (bytes, rest) = rest.split_once(' ')?;
+    let (modified_ms, place) = rest.split_once(' ')?;
+    let begun = Some(unread(bytes.parse().ok()?, modified_ms.parse().ok()?));
     let next_sample = next_sample.parse().ok()?;
-    Some((place.to_owned(), Bookmark { id: String::new(), next_sample, mark: None }))
+    Some((place.to_owned(), Bookmark { id: String::new(), next_sample, mark: None, begun }))
+}
+
+/// The mark of a recording of which size and time alone are known: it is recognised as long as both stay.
+fn unread(bytes: u64, modified_ms: u64) -> Mark {
+    Mark { bytes, modified_ms, head: 0, tail: 0 }
 }
 
 /// `NEXT_SAMPLE DEVICE:NUMBER` of a growing file, where it is still the same.
@@ -125,6 +134,7 @@ fn grown_before(text: &str, file: &Path) -> Option<(String, Bookmark)> {
     let (next_sample, identity) = text.split_once(' ')?;
     let (device, number) = Look::at(file).ok()?.identity();
     let next_sample = next_sample.parse().ok().filter(|_| identity == format!("{device}:{number}"));
-    let bookmark = Bookmark { id: String::new(), next_sample: next_sample?, mark: None };
+    let bookmark =
+        Bookmark { id: String::new(), next_sample: next_sample?, mark: None, begun: None };
     Some((file.display().to_string(), bookmark))
 }

@@ -208,7 +208,12 @@ impl Source for StreamSource {
                 return Piece::Nothing;
             }
             // What a stream was cannot be heard again: it has no place.
-            let stretch = Stretch { place: String::new(), id: String::new(), name: String::new() };
+            let stretch = Stretch {
+                place: String::new(),
+                id: String::new(),
+                name: String::new(),
+                begun: None,
+            };
             return match self.start() {
                 Ok(()) => Piece::Begin { stretch, first_sample: 0 },
                 Err(why) => self.lost(Some(why)),

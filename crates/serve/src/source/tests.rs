@@ -263,25 +263,93 @@ fn what_an_earlier_version_remembered_is_not_heard_again() {
 }
 
 #[test]
-fn another_model_begins_what_is_being_heard_anew_and_nothing_that_was_heard() {
+fn another_model_goes_on_where_this_one_had_judged_to() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    fs::write(folder.path().join("a.wav"), second_of_wav(MODEL_HZ)).expect("room");
-    let mut source = folder_of(folder.path(), None).of_whole_recordings();
-    let mut places = Places::default();
+    let path = folder.path().join("a.wav");
+    fs::write(&path, second_of_wav(MODEL_HZ)).expect("room");
+    let sources: [Box<dyn Source>; 2] =
+        [Box::new(folder_of(folder.path(), None).of_whole_recordings()), Box::new(growing(&path))];
+    for mut source in sources {
+        let mut places = Places::default();
+        source.listen(&listening());
+        let mut begun = false;
+        while !begun {
+            if let Piece::Begin { stretch, .. } = source.next(places.bookmarks(), Duration::ZERO) {
+                places.begin(stretch);
+                begun = true;
+            }
+        }
+        places.judged(8000);
+        let mut other = listening();
+        (other.windows.rate_hz, other.windows.samples, other.windows.hop) = (8000, 2000, 2000);
+        other.rates_hz = vec![8000, MODEL_HZ];
+        places.go_on(MODEL_HZ, 8000);
+        source.listen(&other);
+        let mut from = None;
+        for _ in 0..10 {
+            if let Piece::Begin { stretch, .. } = source.next(places.bookmarks(), Duration::ZERO) {
+                from = Some(places.begin(stretch));
+            }
+        }
+        assert_eq!(from, Some(4000), "half a second, at the other rate");
+    }
+}
+
+/// Hears until half a second was judged, and gives what the store then holds.
+fn half_heard(source: &mut dyn Source, places: &mut Places) -> BTreeMap<String, String> {
     source.listen(&listening());
-    let mut begun = 0;
-    while begun == 0 {
-        if let Piece::Begin { stretch, .. } = source.next(places.bookmarks(), Duration::ZERO) {
-            begun = 1 + places.begin(stretch);
+    let mut heard = 0;
+    while heard < 8000 {
+        match source.next(places.bookmarks(), Duration::ZERO) {
+            Piece::Begin { stretch, .. } => _ = places.begin(stretch),
+            Piece::Sound(samples) => heard += samples.len(),
+            _ => {}
         }
     }
-    places.judged(8000);
-    let mut other = listening();
-    other.windows.samples = 8000;
-    source.listen(&other);
-    places.reset();
-    assert_eq!(judged(&mut source, &mut places).0, 16_000, "from its beginning");
-    source.listen(&other);
-    places.reset();
-    assert_eq!(judged(&mut source, &mut places).0, 0, "heard before");
+    let position = places.judged(8000).into_iter();
+    position.filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+#[test]
+fn a_recording_that_takes_the_place_of_one_being_heard_is_heard_whole() {
+    let whole = offkey_signal::encode_wav(&vec![0.1; 80_000], MODEL_HZ);
+    let other = offkey_signal::encode_wav(&vec![0.2; 80_000], MODEL_HZ);
+    let setup = || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("x.wav"), &whole).expect("room");
+        (folder_of(folder.path(), None).of_whole_recordings(), Places::default(), folder)
+    };
+    let replace = |folder: &Path| {
+        fs::write(folder.join("new.part"), &other).expect("room");
+        fs::rename(folder.join("new.part"), folder.join("x.wav")).expect("it takes its place");
+    };
+    // While the service is stopped.
+    let (mut source, mut places, folder) = setup();
+    let stored = half_heard(&mut source, &mut places);
+    replace(folder.path());
+    let (mut source, mut places) = (folder_of(folder.path(), None), Places::new(&stored, None));
+    assert_eq!(judged(&mut source, &mut places).0, 80_000);
+    // While it is being heard: what was begun is heard to its end, then the other one.
+    let (mut source, mut places, folder) = setup();
+    half_heard(&mut source, &mut places);
+    replace(folder.path());
+    let after = judged(&mut source, &mut places).0;
+    assert!(after >= 80_000, "{after} samples of the new one and of the rest");
+    assert_eq!(judged(&mut source, &mut places).0, 0);
+}
+
+#[test]
+fn a_share_that_is_away_for_a_while_is_not_heard_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (inbox, away) = (folder.path().join("in"), folder.path().join("away"));
+    fs::create_dir(&inbox).expect("a folder");
+    fs::write(inbox.join("a.wav"), second_of_wav(MODEL_HZ)).expect("room");
+    let (mut source, mut places) = (folder_of(&inbox, None), Places::default());
+    assert_eq!(judged(&mut source, &mut places).0, 16_000);
+    fs::rename(&inbox, &away).expect("the share goes away");
+    fs::create_dir(&inbox).expect("its mount point stays");
+    assert_eq!(judged(&mut source, &mut places).0, 0);
+    fs::remove_dir(&inbox).expect("empty");
+    fs::rename(&away, &inbox).expect("the share is back");
+    assert_eq!(judged(&mut source, &mut places).0, 0, "it was heard before");
 }

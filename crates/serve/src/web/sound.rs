@@ -101,6 +101,16 @@ pub(crate) async fn record(
     if !(0.0..=LONGEST_RECORD_S).contains(&seconds) {
         return Err(Refusal::bad(format!("`seconds` must be from 0 to {LONGEST_RECORD_S}")));
     }
+    let waits = {
+        let machines = app.machines.read().unwrap_or_else(PoisonError::into_inner);
+        machines.get(&name).is_some_and(|shown| ["upload", "folder"].contains(&shown.source))
+    };
+    if waits && seconds > 0.0 {
+        let what = format!(
+            "`{name}` hears whole recordings, which wait until there is a model: send normal ones to /api/machines/{name}/normals"
+        );
+        return Err(Refusal::new(StatusCode::CONFLICT, what));
+    }
     let (ear, now_ms) = (app.shared.ear(&name), app.clock.now().unix_ms);
     block_in_place(|| ear.record(&app.folders.normals(&name), seconds, now_ms))
         .map_err(|error| full(&error))?;
