@@ -54,6 +54,12 @@ pub enum MonitorError {
         /// The source being watched.
         expected: String,
     },
+    /// A file that a watch is to write to, and did not write.
+    #[error("`{}` is there and is no file of a watch: it is left as it is", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
     /// A microphone that cannot be heard.
     #[error("cannot open the microphone `{name}`: {problem}")]
     Microphone {
@@ -157,6 +163,7 @@ impl MonitorError {
         match self {
             Self::Rate(_)
             | Self::OtherSource { .. }
+            | Self::NotOurs { .. }
             | Self::KeptInSource { .. }
             | Self::OnlyWhole { .. }
             | Self::ModelFile(ModelFileError::Run { .. })
@@ -187,6 +194,7 @@ impl MonitorError {
             Self::Locked { .. } => Some("wait for it, or end it"),
             Self::AllTooShort { .. } => Some("record longer, or more often"),
             Self::OtherSource { .. } => Some("name another file with --state, or remove this one"),
+            Self::NotOurs { .. } => Some("name another file with --state or --log"),
             Self::ModelFile(error) => error.hint(),
             Self::Microphone { .. } if cfg!(feature = "microphone") => {
                 Some("name one as `microphone:NAME`, recorded at a rate of the normal recordings")

@@ -18,7 +18,14 @@ pub struct SameSound {
     pub shorter_s: f64,
 }
 
-/// Which of new recordings hold sound of known ones, or of new ones before them. The known are numbered first.
+/// Recordings are one if they share this share of the shorter one: half of it, less what its end may lack. A machine's
+/// loud stroke, or a message from a loudspeaker, is alike in many recordings and fills less.
+pub(crate) const LEAST_SHARE: f64 = 0.45;
+/// They are one as well if they share so many seconds.
+const ENOUGH_S: f64 = 60.0;
+
+/// Which of new recordings hold so much sound of known ones, or of new ones before them, that they count as one. The
+/// known are numbered first.
 pub fn same_sound(known: &[&SparseFingerprint], new: &[&Fingerprint]) -> Vec<SameSound> {
     let kept: Vec<SparseFingerprint> = new.iter().map(|print| print.sparse()).collect();
     let index = FingerprintIndex::new(known.iter().copied().chain(&kept).collect());
@@ -35,18 +42,21 @@ pub fn same_sound(known: &[&SparseFingerprint], new: &[&Fingerprint]) -> Vec<Sam
             }
         })
     });
-    found.collect()
+    found.filter(|pair| pair.shared_s >= (LEAST_SHARE * pair.shorter_s).min(ENOUGH_S)).collect()
 }
 
 /// Makes one group of recordings that hold the same sound, and of all that belong to the groups of either.
 pub fn join_groups(groups: &mut [String], found: &[SameSound]) {
     for pair in found {
-        let (stays, goes) = (groups[pair.earlier].clone(), groups[pair.later].clone());
-        if stays != goes {
-            for group in groups.iter_mut().filter(|group| **group == goes) {
-                group.clone_from(&stays);
-            }
-        }
+        join(groups, pair.earlier, pair.later);
+    }
+}
+
+/// Makes one group of all that belong to the groups of two recordings.
+pub(crate) fn join(groups: &mut [String], earlier: usize, later: usize) {
+    let (stays, goes) = (groups[earlier].clone(), groups[later].clone());
+    for group in groups.iter_mut().filter(|group| **group == goes) {
+        group.clone_from(&stays);
     }
 }
 

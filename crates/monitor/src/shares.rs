@@ -1,16 +1,14 @@
 //! What recordings that are offered to a model share with each other and with those that it knows.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
+use offkey_core::dataset::{MOST_MICROPHONES, without_microphone};
 use offkey_signal::Fingerprint;
 
 use crate::{
     MonitorCard, RecordingCard,
-    same_sound::{SameSound, closest, join_groups, same_sound},
+    same_sound::{LEAST_SHARE, SameSound, closest, join, join_groups, same_sound},
 };
-
-/// From this share of known sound on a recording is known: half of it, less what its end may lack.
-const KNOWN_SHARE: f64 = 0.45;
 
 /// What offered recordings share with each other and with known ones.
 pub(crate) struct Shares {
@@ -36,6 +34,9 @@ impl Shares {
             groups.push(format!("entry {entry}/{}", path.display()));
         }
         join_groups(&mut groups, &found);
+        for (later, earlier) in microphones(&paths, prints.len()) {
+            join(&mut groups, earlier, later);
+        }
         Self { known: prints.len(), paths, groups, found }
     }
 
@@ -44,7 +45,7 @@ impl Shares {
         let is_known = |pair: &&SameSound| {
             pair.later == self.known + number
                 && pair.earlier < self.known
-                && pair.shared_s >= KNOWN_SHARE * pair.later_s
+                && pair.shared_s >= LEAST_SHARE * pair.later_s
         };
         let pairs: Vec<SameSound> = self.found.iter().filter(is_known).copied().collect();
         let pair = closest(&pairs).first().copied()?;
@@ -66,5 +67,48 @@ impl Shares {
 
     fn in_words(&self, pair: SameSound) -> String {
         pair.in_words(|number| self.paths[number].clone())
+    }
+}
+
+/// Offered recordings, which are numbered from `known` on, with one before them of whose name theirs differs in the
+/// microphone alone.
+fn microphones(paths: &[String], known: usize) -> Vec<(usize, usize)> {
+    let stem = |path: &str| {
+        let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
+        stem.to_lowercase()
+    };
+    let mut of_name: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
+    for (number, path) in paths.iter().enumerate() {
+        let stem = stem(path);
+        let name = without_microphone(&stem).to_owned();
+        if !name.is_empty() && name != stem {
+            of_name.entry(name).or_default().push((stem, number));
+        }
+    }
+    let few = of_name.into_values().filter(|files| files.len() <= MOST_MICROPHONES);
+    let pairs = few.flat_map(|files| {
+        let others = |at: usize| files[..at].iter().find(|before| before.0 != files[at].0);
+        let of_each = (1..files.len()).filter_map(|at| Some((files[at].1, others(at)?.1)));
+        of_each.filter(|(later, _)| *later >= known).collect::<Vec<_>>()
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_whose_names_differ_in_the_microphone_alone_are_of_one_recording() {
+        let pairs = |paths: &[&str], known| {
+            let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+            microphones(&paths, known)
+        };
+        assert_eq!(pairs(&["a/x_mic_0.wav", "a/y_mic_0.wav", "b/x_mic_4.wav"], 2), [(2, 0)]);
+        assert_eq!(pairs(&["x_mic_0.wav", "x_mic_1.wav"], 0), [(1, 0)]);
+        // The same name on another day is another recording, and so are many counted ones.
+        assert_eq!(pairs(&["a/x_mic_0.wav", "b/x_mic_0.wav"], 1), []);
+        let counted: Vec<String> = (0..12).map(|number| format!("fan_mic_{number}.wav")).collect();
+        assert_eq!(microphones(&counted, 0), []);
     }
 }

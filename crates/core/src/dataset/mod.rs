@@ -33,6 +33,7 @@ use folder::Placed;
 use part::{Part, truth_beside};
 
 pub use error::DataError;
+pub use naming::{MOST_MICROPHONES, without_microphone};
 pub use official::{OfficialCheck, PartCheck};
 pub use part::Layout;
 pub use problem::Problem;

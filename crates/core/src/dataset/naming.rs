@@ -32,20 +32,31 @@ pub(super) fn name_clips(placed: &mut [Placed]) -> Option<Problem> {
     })
 }
 
+/// More files than this whose names differ in a number behind the word for a microphone are no microphones of one
+/// recording: they are recordings by one microphone, counted.
+pub const MOST_MICROPHONES: usize = 8;
+
 /// Groups the clips that nothing has grouped: those of one recording by several microphones
 /// together, others each on its own.
 fn group_clips(placed: &mut [Placed]) {
-    let mut recordings: BTreeMap<(String, String, String), String> = BTreeMap::new();
-    for found in placed.iter_mut().filter(|found| found.clip.group.is_empty()) {
+    let mut recordings: BTreeMap<(String, String, String), Vec<usize>> = BTreeMap::new();
+    for (index, found) in placed.iter_mut().enumerate() {
         let clip = &mut found.clip;
-        let name = clip.name.clone();
-        clip.group = if found.challenge {
-            name
-        } else {
+        if !clip.group.is_empty() {
+            continue;
+        }
+        clip.group.clone_from(&clip.name);
+        if !found.challenge {
             let recording = recording_of(&found.relative);
             let key = (clip.machine.clone(), clip.section.clone(), recording);
-            recordings.entry(key).or_insert(name).clone()
-        };
+            recordings.entry(key).or_default().push(index);
+        }
+    }
+    for clips in recordings.into_values().filter(|clips| clips.len() <= MOST_MICROPHONES) {
+        let name = placed[clips[0]].clip.name.clone();
+        for index in clips {
+            placed[index].clip.group.clone_from(&name);
+        }
     }
 }
 
@@ -63,7 +74,7 @@ fn recording_of(relative: &str) -> String {
 }
 
 /// A name without a microphone's or channel's at its end; empty where it is nothing else.
-fn without_microphone(name: &str) -> &str {
+pub fn without_microphone(name: &str) -> &str {
     let parts = ['_', '-', ' ', '.'];
     let (head, last) = match name.rfind(parts) {
         Some(at) => (&name[..at], &name[at + 1..]),

@@ -255,8 +255,10 @@ impl Store {
         };
         let mut damaged = 0;
         let mut lines = 0;
+        let mut bytes = Vec::new();
         match fs::read(path) {
-            Ok(bytes) => {
+            Ok(read_bytes) => {
+                bytes = read_bytes;
                 for text in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
                     lines += 1;
                     match read(text) {
@@ -271,6 +273,9 @@ impl Store {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(MonitorError::io(path)(error)),
+        }
+        if damaged == lines && !may_be_ours(&bytes) {
+            return Err(MonitorError::NotOurs { path: path.to_owned() });
         }
         if damaged > 0 {
             told.push(format!(
@@ -367,6 +372,14 @@ fn read(text: &[u8]) -> Option<Line> {
     serde_json::from_slice(json).ok()
 }
 
+/// Whether a file of which no line can be read may be a memory that was cut: it begins as a line does, or has nothing
+/// but the zeros that a power cut leaves.
+fn may_be_ours(bytes: &[u8]) -> bool {
+    let begins = bytes.iter().take(8).all(u8::is_ascii_hexdigit);
+    let is_empty = bytes.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace());
+    is_empty || (begins && bytes.get(8).is_none_or(|byte| *byte == b' '))
+}
+
 fn checksum(json: &[u8]) -> String {
     Digest::of(json).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -431,6 +444,20 @@ mod tests {
             let (next_sample, _) = kept(&whole[..cut]);
             assert!(matches!(next_sample, None | Some(5)), "cut at {cut}: {next_sample:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_record_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        for content in [&b"RIFF\x10\0\0\0WAVE"[..], b"{\"a\": 1}\n", b"\x40\0\0\0\0\0\0\0{}"] {
+            fs::write(&path, content).expect("room");
+            let refused = Store::open(&path, &mut memory()).map(|_| ());
+            assert!(matches!(refused, Err(MonitorError::NotOurs { .. })), "{refused:?}");
+            assert_eq!(fs::read(&path).expect("a file"), content);
+        }
+        fs::write(&path, [0; 300]).expect("room");
+        assert!(Store::open(&path, &mut memory()).is_ok(), "what a power cut leaves");
     }
 
     #[test]

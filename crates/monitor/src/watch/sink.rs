@@ -97,6 +97,14 @@ impl LogFile {
         let mut told = Vec::new();
         // Only a regular file has an end to look at.
         if path.is_file() {
+            let mut begin = Vec::new();
+            let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut begin));
+            read.map_err(MonitorError::io(path))?;
+            // A line of ours begins with a brace; zeros are what a power cut leaves.
+            let first = begin.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != 0);
+            if first.is_some_and(|first| *first != b'{') {
+                return Err(MonitorError::NotOurs { path: path.to_owned() });
+            }
             let tail = tail(path).map_err(MonitorError::io(path))?;
             let tail = String::from_utf8_lossy(&tail);
             told.extend(
@@ -154,6 +162,15 @@ mod tests {
     fn outbox(path: &Path) -> Outbox {
         let (log, told) = LogFile::open(path).expect("a log");
         Outbox::new(Some(Box::new(log)), told)
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("clip.wav");
+        std::fs::write(&path, b"RIFF....WAVE").expect("room");
+        assert!(matches!(LogFile::open(&path), Err(MonitorError::NotOurs { .. })));
+        assert_eq!(std::fs::read(&path).expect("a file"), b"RIFF....WAVE");
     }
 
     #[test]

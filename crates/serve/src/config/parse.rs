@@ -203,6 +203,9 @@ fn in_words(message: &str, there: &str) -> String {
             "exactly one kind stands here, with all of its settings inside: there is none, or another key beside it"
                 .to_owned()
         }
+        _ if message.starts_with("unknown field `memory") => format!(
+            "`{there}` is not there any more: a sum of scores begins an alarm at `cusum_limit`, with `cusum_allowance`"
+        ),
         _ if message.ends_with("expected a string") => {
             format!("{} (a time as in \"30s\")", wrong_kind(message))
         }
@@ -238,6 +241,8 @@ mod tests {
             errors.into_iter().map(|error| error.what).collect::<Vec<_>>().join("; ")
         };
         assert!(said("[machine.a]\n[machine.a]\n").contains("`a` is here a second time"));
+        let old = "[machine.a]\nsource = { folder = \"in\" }\n[machine.a.alarm]\nmemory = 4.0\n";
+        assert!(said(old).contains("`cusum_limit`"), "{}", said(old));
         let source = |written: &str| said(&format!("[machine.a]\nsource = {written}\n"));
         for (written, words) in [
             ("{}", "exactly one kind stands here"),

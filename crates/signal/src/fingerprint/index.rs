@@ -19,7 +19,7 @@ const CLOSE: (usize, f64) = (4, 0.3);
 const REACH: usize = 2 * OVERLAP - 1;
 /// Most frames that are compared with every other place.
 const MOST_ELSEWHERE: usize = 32;
-/// Bits that stand at more places than this say nothing.
+/// Of bits that stand at more places than this the first are looked at: copies are joined through them.
 const MOST_PLACES: usize = 64;
 /// Most candidates that are collected for a sound, and compared for each known sound.
 const MOST_VOTES: usize = 1 << 20;
@@ -121,7 +121,7 @@ impl<'a> FingerprintIndex<'a> {
         votes
     }
 
-    /// Where bits stand; nowhere, if they stand at so many places that they say nothing.
+    /// Where bits stand, the first places of many.
     fn places_of(&self, bits: u32) -> &[(u32, u32, u32)] {
         let upper = (bits >> 16) as usize;
         let alike = &self.places[self.begins[upper] as usize..self.begins[upper + 1] as usize];
@@ -129,8 +129,8 @@ impl<'a> FingerprintIndex<'a> {
             return alike;
         }
         let from = alike.partition_point(|place| place.0 < bits);
-        let count = alike[from..].iter().take(MOST_PLACES + 1).take_while(|p| p.0 == bits).count();
-        if count > MOST_PLACES { &[] } else { &alike[from..from + count] }
+        let count = alike[from..].iter().take(MOST_PLACES).take_while(|p| p.0 == bits).count();
+        &alike[from..from + count]
     }
 }
 
