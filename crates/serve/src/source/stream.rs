@@ -85,7 +85,7 @@ pub fn command_opener(run: Vec<String>, raw: PcmFormat) -> Opener {
                 format!("`{program}` cannot be started: {}", cause_in_words(&error))
             })?;
         let bytes = child.stdout.take().ok_or("no standard output")?;
-        let said = LastLine::of(child.stderr.take().ok_or("no standard error")?);
+        let said = LastLine::of(child.stderr.take().ok_or("no standard error")?, program.clone());
         let child = Process { child, program: program.clone(), said };
         Ok(Opened { bytes: Box::new(bytes), raw, child: Some(child) })
     })
