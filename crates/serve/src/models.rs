@@ -150,6 +150,23 @@ impl Models {
         Ok(judge)
     }
 
+    /// Takes model files into use that another program replaced, or put where there was none. One that cannot be read
+    /// leaves the machine with the model that it has, and is told.
+    pub fn read_again(&self) {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        for (machine, entry) in entries.iter().filter(|(_, entry)| entry.path.exists()) {
+            match load(&entry.path) {
+                Ok(read) => {
+                    *entry.judge.write().unwrap_or_else(PoisonError::into_inner) = Some(read);
+                }
+                Err(error) => tracing::error!(
+                    "the model of `{machine}` stays as it was: {}",
+                    with_causes(&error)
+                ),
+            }
+        }
+    }
+
     /// A machine whose model cannot be used, until another one is learned at that place.
     pub fn empty(&self, machine: &str, path: &Path, why: &ModelError) -> SharedJudge {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);

@@ -251,6 +251,7 @@ impl Service {
             doors.change(&self.config.machines);
         }
         self.start_sinks(opened, &titles(&self.config))?;
+        self.app.models.read_again();
         self.start_listeners();
         if let Some(fleet) = &mut self.fleet {
             fleet.follow(self.config.machines.keys().cloned().collect())?;

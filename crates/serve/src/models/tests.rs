@@ -84,6 +84,19 @@ fn what_was_called_normal_while_another_model_was_learned_is_in_that_model() {
 }
 
 #[test]
+fn a_model_file_that_another_program_replaced_is_taken_into_use_when_it_is_read_again() {
+    let bench = Bench::new();
+    let before = bench.in_use();
+    std::fs::copy(bench.path("learned.offkey"), bench.path("pump.offkey")).expect("room");
+    assert!((bench.in_use() - before).abs() < 1e-9, "not yet");
+    bench.models.read_again();
+    assert!((bench.in_use() - 2.0 * before).abs() < 1e-9);
+    std::fs::write(bench.path("pump.offkey"), b"no model").expect("room");
+    bench.models.read_again();
+    assert!((bench.in_use() - 2.0 * before).abs() < 1e-9, "the machine keeps its ears");
+}
+
+#[test]
 fn sound_that_the_model_knows_is_told_and_changes_nothing() {
     let bench = Bench::new();
     let take = |name: &str| bench.models.update("pump", &bench.path(name), true).expect("sound");
