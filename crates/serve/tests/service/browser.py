@@ -90,6 +90,13 @@ def set_up(browser, report, url, folder):
     report.check("the model is learned and promises something", done and browser.run(f"{learned}.startsWith('Learned')"), browser.run(learned))
 
 
+def absent(browser, report, url):
+    browser.open(f"{url}/#/machine/absent", 1280)
+    told = "document.querySelector('main').textContent"
+    report.check("of a machine that is not there the page says so", browser.wait_for(f"{told}.includes('cannot be shown')"), browser.run(told))
+    browser.open("about:blank", 1280)
+
+
 def self_test(browser, report, url, pictures):
     browser.open("about:blank", 1280)
     browser.open(f"{url}/#/machine/new", 1280)
@@ -205,6 +212,7 @@ def main():
         try:
             record(browser, report, url)
             set_up(browser, report, url, folder)
+            absent(browser, report, url)
             self_test(browser, report, url, pictures)
             alarm(browser, report, url, folder, pictures)
             acknowledge(browser, report, url)
@@ -215,7 +223,7 @@ def main():
             outside = [address for address in asked if not address.startswith((url, "blob:", "data:", "about:"))]
             report.check("nothing is loaded from elsewhere", not outside, outside)
             problems = [e["params"] for e in browser.events if e.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
-            report.check("the console has no errors", not [p for p in problems if p.get("entry", {}).get("level", "error") == "error"], problems)
+            report.check("the console has no errors", not [p for p in problems if p.get("entry", {}).get("level", "error") == "error" and not p.get("entry", {}).get("url", "").endswith("/absent")], problems)
         finally:
             browser.close()
     sys.exit(1 if report.failures else 0)

@@ -126,7 +126,11 @@ let spanMs = 36e5;
 async function showMachine(name) {
   const turn = ++drawn;
   const machine = await attempt(() => call(`/api/machines/${name}`));
-  if (!machine || turn !== drawn) return;
+  if (turn !== drawn) return;
+  if (!machine) {
+    main.replaceChildren(el("p", {}, el("a", { href: "#/" }, "← All machines")), el("p", {}, `The machine “${name}” cannot be shown: it may have been removed.`));
+    return;
+  }
   const path = `/api/machines/${name}`, view = machine.view;
   document.title = `${title(machine)}: ${stateOf(machine).text}`;
   const chart = el("div", { id: "chart" }), summary = el("p", { class: "soft" }), budget = el("div", { id: "budget" });
